@@ -1,0 +1,91 @@
+"""What a wait carries from one invocation to the next, and the self-invocation that carries it."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from .errors import HandOverFailed, InvalidRequest
+from .request import STATE_KEY
+from .waiting import Progress
+
+VERSION: Final = 1
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything that must outlive an invocation. Times are seconds since 1970 UTC.
+
+    A field may be added, with a default; none changes its meaning under the same version.
+    """
+
+    start: float
+    limit: float
+    progress: Progress
+    version: int = VERSION
+
+
+_ADAPTER: Final = TypeAdapter(State)
+
+
+class LambdaClient(Protocol):
+    """The part of boto3's Lambda client that is used here."""
+
+    def invoke(self, **kwargs: Any) -> Any:
+        """Queue or run an invocation."""
+
+
+def read_state(received: object) -> State:
+    """Return the state that a continuation carries.
+
+    Raises:
+        InvalidRequest: somebody else wrote it.
+    """
+    try:
+        return _ADAPTER.validate_python(received)
+    except ValidationError as error:
+        fields = sorted({".".join(map(str, item["loc"])) or STATE_KEY for item in error.errors()})
+        fault = f"{STATE_KEY}: this key of the event is the waiter's own and cannot be read ({', '.join(fields)})"
+        raise InvalidRequest([fault]) from None
+
+
+def continuation(event: Mapping[str, Any], state: State) -> dict[str, Any]:
+    """Return the event of the next invocation: CloudFormation's own, unchanged, and the state under one key."""
+    return {**event, STATE_KEY: _ADAPTER.dump_python(state, mode="json")}
+
+
+class HandOver:
+    """Invokes this function asynchronously.
+
+    Args:
+        client: makes a Lambda client for a call that may take so many seconds, retries included.
+    """
+
+    def __init__(self, client: Callable[[float], LambdaClient]) -> None:
+        self._client = client
+
+    def to(self, function_arn: str, event: Mapping[str, Any], *, seconds: float) -> None:
+        """Queue `event` for the function, which may be retried: running a continuation twice does no harm.
+
+        Raises:
+            HandOverFailed: Lambda did not take it. The message names AWS's code and the permission it needs.
+        """
+        try:
+            self._client(seconds).invoke(
+                FunctionName=function_arn, InvocationType="Event", Payload=json.dumps(event).encode()
+            )
+        except ClientError as error:
+            code = error.response.get("Error", {}).get("Code", "Unknown")
+            message = error.response.get("Error", {}).get("Message", "")
+            raise HandOverFailed(
+                f"the function could not invoke itself to go on waiting ({code}: {message}); it needs "
+                f"lambda:InvokeFunction on {function_arn}"
+            ) from None
+        except BotoCoreError as error:
+            raise HandOverFailed(
+                f"the function could not invoke itself to go on waiting ({type(error).__name__}): Lambda could not be "
+                "reached"
+            ) from None

@@ -1,0 +1,35 @@
+"""Faults. What a wait can end in is not here: outcomes are values, in `waiting`."""
+
+from collections.abc import Sequence
+
+
+class WaiterError(Exception):
+    """Root of everything this package raises."""
+
+
+class UnusableEvent(WaiterError):
+    """The event is none of those in the contract, so there is nobody to answer. The invocation fails."""
+
+
+class InvalidRequest(WaiterError):
+    """CloudFormation, or a direct caller, asked for something that cannot be done.
+
+    Args:
+        faults: every fault of the request, each one a sentence of its own without the full stop.
+    """
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(self.faults))
+
+
+class HandOverFailed(WaiterError):
+    """The function could not invoke itself, so the wait cannot go on."""
+
+
+class DeliveryFailed(WaiterError):
+    """CloudFormation did not take the answer. The invocation fails, so that Lambda runs it again."""
+
+
+class GaveUp(WaiterError):
+    """A direct invocation ends without the image, so that its caller sees a function error."""

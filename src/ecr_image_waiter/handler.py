@@ -1,0 +1,338 @@
+"""Which kind of event, which way it goes, and the one place that turns any exception into an answer."""
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from random import Random
+from typing import Any, Final, Protocol
+
+from aws_lambda_powertools import Logger
+
+from .answers import (
+    attributes,
+    place_of,
+    reason_given_up,
+    reason_invalid,
+    reason_stopped,
+    seen,
+)
+from .aws import Aws
+from .clock import Clock, SystemClock
+from .continuation import HandOver, State, continuation, read_state
+from .errors import DeliveryFailed, GaveUp, HandOverFailed, InvalidRequest, UnusableEvent
+from .findings import Finding, NoImage, NotPullable
+from .logs import make_logger
+from .registry import NEWEST_LOOK_SECONDS, Registry
+from .request import (
+    DirectRequest,
+    Properties,
+    StackRequest,
+    read_event,
+    read_properties,
+    stack_properties,
+    start_of_wait,
+)
+from .response import Answer, Courier, Urllib3Transport, encode
+from .waiting import (
+    MAX_INVOCATIONS,
+    Bounds,
+    GivenUp,
+    Progress,
+    Ready,
+    SliceUsedUp,
+    bounds_for_caller,
+    bounds_for_stack,
+    invocations_needed,
+    slice_reserve,
+    timeout_needed,
+    wait,
+)
+
+_LAST_MOMENT: Final = 0.5  # of an invocation, kept so that its own error is reported and not a time-out
+
+
+class Context(Protocol):
+    """The part of Lambda's context object that is used here."""
+
+    aws_request_id: str
+    invoked_function_arn: str
+    log_stream_name: str
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return how long this invocation may still run, in milliseconds."""
+
+
+class Invocation:
+    """One invocation's share of time. All attributes but `timeout` are seconds since 1970 UTC."""
+
+    def __init__(self, context: Context, now: float) -> None:
+        left = context.get_remaining_time_in_millis() / 1000
+        # The handler starts within milliseconds of the invocation, and time-outs are whole seconds.
+        self.timeout = max(round(left), 1)
+        self.began = now
+        self.ends = now + left - _LAST_MOMENT
+        self.slice_ends = now + left - slice_reserve(self.timeout)
+        self.function_arn = context.invoked_function_arn
+        self.place = place_of(context.invoked_function_arn)
+        self.note = f" (log stream {context.log_stream_name})" if context.log_stream_name else ""
+
+
+class Waiter:
+    """The service: one event in, one answer, hand-over or error out.
+
+    Args:
+        registry: looks into ECR.
+        hand_over: invokes this function again.
+        courier: brings answers to CloudFormation.
+        logger: Powertools' logger.
+        clock: the time.
+        random: spreads the checks of waits that began together.
+        dns_suffix: of the function's partition; answers go to hosts under it alone,
+        any_host: unless this is an emulator or a local run.
+    """
+
+    def __init__(
+        self,
+        *,
+        registry: Registry,
+        hand_over: HandOver,
+        courier: Courier,
+        logger: Logger,
+        clock: Clock,
+        random: Random,
+        dns_suffix: str,
+        any_host: bool,
+    ) -> None:
+        self._registry = registry
+        self._hand_over = hand_over
+        self._courier = courier
+        self._logger = logger
+        self._clock = clock
+        self._random = random
+        self._dns_suffix = dns_suffix
+        self._any_host = any_host
+
+    def handle(self, event: object, context: Context) -> dict[str, str] | None:
+        """Handle one invocation.
+
+        Returns:
+            The attributes for a direct invocation; nothing where CloudFormation is answered, or the wait handed over.
+
+        Raises:
+            UnusableEvent: there is nobody to answer.
+            DeliveryFailed: CloudFormation did not take the answer.
+            GaveUp: a direct invocation ends without the image.
+        """
+        invocation = Invocation(context, self._clock.now())
+        try:
+            request = read_event(event, dns_suffix=self._dns_suffix, any_host=self._any_host)
+        except UnusableEvent as error:
+            with self._logger.append_context_keys(InvocationId=context.aws_request_id):
+                self._logger.error("This event is of no use, nothing is waited for and nobody is answered: %s", error)
+            raise
+        if isinstance(request, DirectRequest):
+            with self._logger.append_context_keys(InvocationId=context.aws_request_id, RequestType="Direct"):
+                return self._serve_caller(request, invocation)
+        with self._logger.append_context_keys(
+            InvocationId=context.aws_request_id,
+            StackId=request.stack_id,
+            LogicalResourceId=request.logical_id,
+            RequestId=request.request_id,
+            RequestType=request.type,
+        ):
+            answer = self._answer(request, invocation)
+            if answer is not None:
+                self._deliver(request, answer, invocation)
+        return None
+
+    def _answer(self, request: StackRequest, invocation: Invocation) -> Answer | None:
+        """Return the answer, or None after a hand-over. Every exception of a wait ends here, as an answer."""
+        if request.type == "Delete":
+            return Answer("SUCCESS")
+        try:
+            return self._serve_stack(request, invocation)
+        except InvalidRequest as error:
+            return Answer("FAILED", reason_invalid(error), invocation.note)
+        except Exception as error:  # the one place: whatever went wrong, the stack is told
+            self._logger.exception("The wait failed unexpectedly")
+            reason = f"The waiter failed unexpectedly ({type(error).__name__}); its log has the details"
+            return Answer("FAILED", reason, invocation.note)
+
+    def _serve_stack(self, request: StackRequest, invocation: Invocation) -> Answer | None:
+        properties = stack_properties(request)
+        bounds, progress = self._begin_or_go_on(request, properties, invocation)
+        outcome = self._wait(properties, bounds, progress, invocation)
+        waited = self._clock.now() - bounds.start
+        match outcome:
+            case Ready():
+                return Answer("SUCCESS", data=attributes(properties.image, outcome, waited))
+            case GivenUp():
+                return Answer("FAILED", self._reason(properties, bounds, outcome, invocation), invocation.note)
+            case SliceUsedUp(progress=reached):
+                return self._go_on_elsewhere(properties, bounds, reached, request.event, invocation)
+
+    def _begin_or_go_on(
+        self, request: StackRequest, properties: Properties, invocation: Invocation
+    ) -> tuple[Bounds, Progress]:
+        if request.state is not None:
+            state = read_state(request.state)
+            bounds = bounds_for_stack(state.start, properties.max_wait, properties.ServiceTimeout)
+            # The first limit stays, whatever a newer version of this code would make of the same event.
+            return replace(bounds, limit=min(state.limit, bounds.expires)), state.progress
+        start = start_of_wait(request.started, invocation.began)
+        bounds = bounds_for_stack(start, properties.max_wait, properties.ServiceTimeout)
+        needed = invocations_needed(bounds.limit - invocation.began, invocation.timeout)
+        if needed > MAX_INVOCATIONS:
+            seconds = bounds.limit - start
+            fault = (
+                f"MaxRetries x RetryDelaySeconds: a wait of {seconds:.0f} seconds would take {needed} invocations of "
+                f"this function, whose time-out is {invocation.timeout} seconds, allowed: {MAX_INVOCATIONS}, because "
+                f"Lambda stops longer chains; give the function a time-out of at least {timeout_needed(seconds)} "
+                "seconds or shorten the wait"
+            )
+            raise InvalidRequest([fault])
+        return bounds, Progress(due=invocation.began)
+
+    def _go_on_elsewhere(
+        self,
+        properties: Properties,
+        bounds: Bounds,
+        progress: Progress,
+        event: Mapping[str, Any],
+        invocation: Invocation,
+    ) -> Answer | None:
+        progress = replace(progress, hops=progress.hops + 1)
+        following = continuation(event, State(start=bounds.start, limit=bounds.limit, progress=progress))
+        now = self._clock.now()
+        try:
+            self._hand_over.to(invocation.function_arn, following, seconds=(invocation.ends - now) / 2)
+        except HandOverFailed as error:
+            self._logger.error("Hand-over failed: %s", error)
+            reason = reason_stopped(
+                properties.image,
+                invocation.place,
+                checks=progress.checks,
+                waited=now - bounds.start,
+                fault=str(error),
+            )
+            return Answer("FAILED", reason, invocation.note)
+        self._logger.info(
+            "Handed over to invocation %d of this wait",
+            progress.hops + 1,
+            extra={
+                "image": str(properties.image),
+                "hops": progress.hops,
+                "attempt": progress.checks,
+                "elapsed_seconds": round(now - bounds.start, 3),
+                "seconds_to_limit": round(bounds.limit - now, 3),
+            },
+        )
+        return None
+
+    def _serve_caller(self, request: DirectRequest, invocation: Invocation) -> dict[str, str]:
+        if request.deletes:
+            self._logger.info("Terraform destroys its invocation: nothing to do")
+            return {}
+        try:
+            properties = read_properties(request.properties)
+        except InvalidRequest as error:
+            self._logger.error("The request is not valid: %s", error)
+            raise
+        bounds = bounds_for_caller(invocation.began, properties.max_wait, invocation.slice_ends)
+        outcome = self._wait(properties, bounds, Progress(due=invocation.began), invocation)
+        if isinstance(outcome, Ready):
+            return attributes(properties.image, outcome, self._clock.now() - bounds.start)
+        if isinstance(outcome, SliceUsedUp):  # cannot be: the limit of a direct wait lies within the slice
+            raise GaveUp("The invocation's time is used up")
+        raise GaveUp(self._reason(properties, bounds, outcome, invocation))
+
+    def _wait(
+        self, properties: Properties, bounds: Bounds, progress: Progress, invocation: Invocation
+    ) -> Ready | GivenUp | SliceUsedUp:
+        image = properties.image
+        if bounds.shortened and progress.checks == 0:
+            self._logger.warning(
+                "The wait is shortened from %.0f to %.0f seconds, to end before the time allowed is up",
+                bounds.wanted - bounds.start,
+                bounds.limit - bounds.start,
+            )
+
+        def look(archived_too: bool) -> Finding:  # noqa: FBT001  # `wait` has only this one thing to say
+            # Half of what is left stays for the hand-over, or the answer, after a look that takes its whole time.
+            seconds = (invocation.ends - self._clock.now()) / (4 if archived_too else 2)
+            return self._registry.look(image, archived_too=archived_too, seconds=seconds)
+
+        def checked(judged: Progress | Ready | GivenUp, finding: Finding) -> None:
+            now = self._clock.now()
+            details: dict[str, object] = {
+                "image": str(image),
+                "attempt": judged.checks,
+                "elapsed_seconds": round(now - bounds.start, 3),
+                "seen": seen(finding),
+            }
+            if isinstance(judged, Progress):
+                details["next_check_in_seconds"] = round(judged.due - now, 3)
+            self._logger.info("Checked %s: %s", image, details["seen"], extra=details)
+
+        return wait(
+            properties.rhythm,
+            bounds,
+            progress,
+            slice_end=invocation.slice_ends,
+            look=look,
+            checked=checked,
+            clock=self._clock,
+            random=self._random,
+        )
+
+    def _reason(self, properties: Properties, bounds: Bounds, given_up: GivenUp, invocation: Invocation) -> str:
+        newest = None
+        if isinstance(given_up.finding, NoImage | NotPullable):
+            seconds = min((invocation.ends - self._clock.now()) / 2, NEWEST_LOOK_SECONDS)
+            newest = self._registry.newest_tags(properties.RepositoryName, seconds)
+        return reason_given_up(
+            properties.image, invocation.place, bounds, given_up=given_up, now=self._clock.now(), newest=newest
+        )
+
+    def _deliver(self, request: StackRequest, answer: Answer, invocation: Invocation) -> None:
+        body = encode(request, answer)
+        try:
+            attempts = self._courier.deliver(request.response_url, body, invocation.ends)
+        except DeliveryFailed as error:
+            self._logger.error("%s; the answer was %s %s", error, answer.status, answer.reason)
+            raise
+        self._logger.info(
+            "Answered %s%s",
+            answer.status,
+            f": {answer.reason}" if answer.reason else "",
+            extra={"status": answer.status, "body_bytes": len(body), "delivery_attempts": attempts, **answer.data},
+        )
+
+
+@cache
+def _waiter() -> Waiter:
+    """Return the service of this process. Kept: an image that is already there must be answered fast."""
+    aws = Aws()
+    aws.client("ecr", math.inf)  # made now, because all but a Delete need it
+    return Waiter(
+        registry=Registry(lambda seconds: aws.client("ecr", seconds), aws.repository_uri),
+        hand_over=HandOver(lambda seconds: aws.client("lambda", seconds)),
+        courier=Courier(Urllib3Transport(), SystemClock()),
+        logger=make_logger(),
+        clock=SystemClock(),
+        random=Random(),  # noqa: S311  # spreads checks, guards nothing
+        dns_suffix=aws.dns_suffix,
+        any_host=bool(os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_SAM_LOCAL")),
+    )
+
+
+if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
+    # Before the handler runs, Lambda gives a function a whole core; at 128 MB it has a fourteenth of one afterwards.
+    _waiter()
+
+
+def lambda_handler(event: object, context: Context) -> dict[str, str] | None:
+    """Lambda's entry point. See `Waiter.handle`."""
+    return _waiter().handle(event, context)

@@ -1,0 +1,263 @@
+"""When to look, when to stop looking, when to hand over: every decision of a wait, and no I/O.
+
+All times are seconds since 1970 UTC, all durations seconds. The clock and the random source come in from outside.
+The rules are those of the contract's sections 3 and 4, told to users in docs/EcrImageWaiter.md.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from random import Random
+from typing import Final
+
+from .clock import Clock
+from .findings import AccessDenied, Finding, Image, NoRepository, NotPullable, Refused, Unavailable
+
+FIRST_PAUSE: Final = 1.0
+JITTER: Final = 0.1
+FAULT_PAUSE_CAP: Final = 60.0
+REPOSITORY_GRACE: Final = 15.0
+ACCESS_GRACE: Final = 60.0
+GRACE_PAUSE: Final = 5.0
+MAX_INVOCATIONS: Final = 15
+"""Lambda's recursion guard drops about the sixteenth invocation of a chain (invocation-recursion)."""
+
+
+def answer_reserve(service_timeout: float) -> float:
+    """Return how long before ServiceTimeout a wait must end.
+
+    A fifth of it, from 15 s to 240 s. From ServiceTimeout 1200 up that covers two retries of a crashed
+    invocation (60 s and 120 s later, invocation-async-error-handling) and the answer.
+    """
+    return min(max(0.2 * service_timeout, 15.0), 240.0)
+
+
+def slice_reserve(timeout: float) -> float:
+    """Return how much of an invocation of `timeout` seconds is kept for the hand-over or the answer."""
+    return 30.0 if timeout >= 150.0 else timeout / 5
+
+
+def invocations_needed(wait: float, timeout: float) -> int:
+    """Return how many invocations of a function with this time-out a wait of `wait` seconds takes at most."""
+    return math.floor(max(wait, 0.0) / (timeout - slice_reserve(timeout))) + 1
+
+
+def timeout_needed(wait: float) -> int:
+    """Return the smallest whole function time-out with which a wait of `wait` seconds is not refused."""
+    smallest = math.floor(wait / MAX_INVOCATIONS)
+    return next(t for t in range(max(smallest, 1), 10**9) if invocations_needed(wait, t) <= MAX_INVOCATIONS)
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How a template wants to wait."""
+
+    delay: float
+    backoff_rate: float
+    wait_for_repository: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """When a wait began, when its last check is due, and when nobody listens any more.
+
+    `wanted` is the limit the template asked for; where it is later than `limit`, something shortened the wait.
+    """
+
+    start: float
+    limit: float
+    wanted: float
+    expires: float = math.inf
+
+    @property
+    def shortened(self) -> bool:
+        """Whether the wait ends before the template's own limit."""
+        return self.limit < self.wanted
+
+
+def bounds_for_stack(start: float, max_wait: float, service_timeout: float) -> Bounds:
+    """Return the bounds of a wait that CloudFormation gives `service_timeout` seconds for."""
+    wanted = start + max_wait
+    latest = start + max(service_timeout - answer_reserve(service_timeout), 0.0)
+    return Bounds(start=start, limit=min(wanted, latest), wanted=wanted, expires=start + service_timeout)
+
+
+def bounds_for_caller(start: float, max_wait: float, slice_end: float) -> Bounds:
+    """Return the bounds of a wait within one direct invocation."""
+    wanted = start + max_wait
+    return Bounds(start=start, limit=min(wanted, max(slice_end, start)), wanted=wanted)
+
+
+class Run(StrEnum):
+    """What a run of equal findings is made of, where its length matters."""
+
+    NO_REPOSITORY = "no-repository"
+    ACCESS_DENIED = "access-denied"
+    ARCHIVED = "archived"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a wait stands between two checks. All of it survives a hand-over.
+
+    `due`: when the next check is. `pause`: the latest pause of the backoff. `fault_pause`: the latest pause while
+    ECR does not answer, 0 when it does. `run` and `run_since`: the unbroken run of findings under way.
+    """
+
+    due: float
+    checks: int = 0
+    hops: int = 0
+    pause: float = 0.0
+    fault_pause: float = 0.0
+    run: Run | None = None
+    run_since: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The image is there."""
+
+    image: Image
+    checks: int
+
+
+class Cause(StrEnum):
+    """Why a wait ended without the image."""
+
+    TIME_UP = "time-up"
+    NO_REPOSITORY = "no-repository"
+    ACCESS_DENIED = "access-denied"
+    REFUSED = "refused"
+    TOO_LATE = "too-late"
+
+
+GRACES: Final[dict[Run | None, tuple[Cause, float]]] = {
+    Run.NO_REPOSITORY: (Cause.NO_REPOSITORY, REPOSITORY_GRACE),
+    Run.ACCESS_DENIED: (Cause.ACCESS_DENIED, ACCESS_GRACE),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """The image did not come, or cannot. `finding` is the last one, None where no check was left to make."""
+
+    cause: Cause
+    finding: Finding | None
+    checks: int
+
+
+@dataclass(frozen=True, slots=True)
+class SliceUsedUp:
+    """This invocation's time is used up and the wait goes on in another one."""
+
+    progress: Progress
+
+
+def judge(
+    rhythm: Rhythm, bounds: Bounds, progress: Progress, finding: Finding, *, began: float, ended: float, random: Random
+) -> Ready | GivenUp | Progress:
+    """Return what a check that ran from `began` to `ended` means: an outcome, or the progress to go on with.
+
+    "Found" wins over "time is up": an image found at the limit, or after it, is found.
+    """
+    checks = progress.checks + 1
+    if isinstance(finding, Image):
+        return Ready(finding, checks)
+    if isinstance(finding, Refused):
+        return GivenUp(Cause.REFUSED, finding, checks)
+    time_is_up = began >= bounds.limit
+
+    if isinstance(finding, Unavailable):
+        if time_is_up:
+            return GivenUp(Cause.TIME_UP, finding, checks)
+        # A fault says nothing about the repository, so it neither breaks nor makes a run.
+        present = progress.fault_pause or progress.pause or _first_pause(rhythm)
+        fault_pause = max(present, min(2 * present, FAULT_PAUSE_CAP))
+        due = ended + fault_pause * (1.0 - 0.5 * random.random())
+        return replace(progress, checks=checks, fault_pause=fault_pause, due=min(due, bounds.limit))
+
+    run = _run_of(rhythm, finding)
+    since = progress.run_since if run is not None and run is progress.run else began
+    cause, grace = GRACES.get(run, (Cause.TIME_UP, math.inf))
+    grace_ends = since + grace
+    if time_is_up or began >= grace_ends:
+        return GivenUp(cause, finding, checks)
+    pause = min(progress.pause * rhythm.backoff_rate or _first_pause(rhythm), rhythm.delay)
+    rest = pause if rhythm.backoff_rate == 1.0 else pause * (1.0 - JITTER * random.random())
+    if grace < math.inf:
+        rest = min(rest, GRACE_PAUSE)
+    due = min(ended + rest, bounds.limit, grace_ends)
+    return replace(progress, checks=checks, pause=pause, fault_pause=0.0, run=run, run_since=since, due=due)
+
+
+def _first_pause(rhythm: Rhythm) -> float:
+    return rhythm.delay if rhythm.backoff_rate == 1.0 else min(FIRST_PAUSE, rhythm.delay)
+
+
+def _run_of(rhythm: Rhythm, finding: Finding) -> Run | None:
+    match finding:
+        case NoRepository() if not rhythm.wait_for_repository:
+            return Run.NO_REPOSITORY
+        case AccessDenied():
+            return Run.ACCESS_DENIED
+        case NotPullable():
+            return Run.ARCHIVED
+        case _:
+            return None
+
+
+def hand_over_at(bounds: Bounds, slice_end: float, slice_length: float) -> float:
+    """Return when a slice that cannot see the wait's end hands over.
+
+    That is at its end, or a little before it where the limit lies just behind: the next invocation must be up
+    by then, because the check at the limit may start no more than a second late.
+    """
+    return min(slice_end, bounds.limit - min(5.0, slice_length / 4))
+
+
+def wait(
+    rhythm: Rhythm,
+    bounds: Bounds,
+    progress: Progress,
+    *,
+    slice_end: float,
+    look: Callable[[bool], Finding],
+    checked: Callable[[Progress | Ready | GivenUp, Finding], None],
+    clock: Clock,
+    random: Random,
+) -> Ready | GivenUp | SliceUsedUp:
+    """Check and pause until the image is there, there is no hope or time left, or the slice is used up.
+
+    Args:
+        rhythm: how the template wants to wait.
+        bounds: the wait's start, limit and end.
+        progress: where the wait stands.
+        slice_end: when this invocation must hand over or answer.
+        look: makes one check. Its argument says whether to ask for archived images too, which costs one more call.
+        checked: told what came of each check, for the log.
+        clock: the time.
+        random: spreads the checks of waits that began together.
+
+    Returns:
+        The outcome, or `SliceUsedUp` with the progress to hand over.
+    """
+    slice_length = slice_end - clock.now()
+    while True:
+        now = clock.now()
+        if now >= bounds.expires:
+            return GivenUp(Cause.TOO_LATE, None, progress.checks)
+        leave_at = slice_end if bounds.limit <= slice_end else hand_over_at(bounds, slice_end, slice_length)
+        if progress.due > now:
+            if progress.due > leave_at and now >= leave_at:
+                return SliceUsedUp(progress)
+            clock.sleep(min(progress.due, max(leave_at, now)) - now)
+            continue
+        if now >= leave_at and bounds.limit > leave_at:
+            return SliceUsedUp(progress)
+        finding = look(progress.checks == 0 or progress.run is Run.ARCHIVED or now >= bounds.limit)
+        judged = judge(rhythm, bounds, progress, finding, began=now, ended=clock.now(), random=random)
+        checked(judged, finding)
+        if not isinstance(judged, Progress):
+            return judged
+        progress = judged
