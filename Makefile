@@ -1,0 +1,66 @@
+# Everything here needs Linux, Python 3.11 or newer with its venv module, and make. Nothing needs an AWS account
+# but `make deploy`.
+
+PYTHON ?= python3
+PORT ?= 4566
+BIND ?= 127.0.0.1
+IMAGE ?= pushed
+
+DEV := .venv
+TOOLS := .venvs
+OUTPUT := .output
+# The dev environment first: its python3 has pip, which `sam build` needs.
+RUN := PATH="$(CURDIR)/$(DEV)/bin:$(CURDIR)/$(TOOLS)/sam/bin:$$PATH" SAM_CLI_TELEMETRY=0
+# The four environments are apart because their pins differ, and because the one that runs the function must carry
+# nothing that Lambda's does not.
+SETUP := $(DEV)/.ready $(TOOLS)/sam/.ready $(TOOLS)/ministack/.ready $(TOOLS)/runtime/.ready
+
+.PHONY: help demo sandbox test check build deploy measure setup lock clean
+.DEFAULT_GOAL := help
+
+help: ## Say what there is
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: setup ## Show a stack waiting for its image and then succeeding; IMAGE=never: why it fails when none comes
+	@$(RUN) $(DEV)/bin/python -m sandbox.demo --image $(IMAGE)
+
+sandbox: setup ## Leave the sandbox running, with the waiter deployed (PORT=4566 BIND=127.0.0.1)
+	@$(RUN) $(DEV)/bin/python -m sandbox --port $(PORT) --bind $(BIND)
+
+test: setup ## Lint, types, templates, all tests, coverage
+	@$(RUN) $(DEV)/bin/python -m tests.run --output $(OUTPUT)
+
+check: setup ## Lint, types and templates only
+	@$(RUN) $(DEV)/bin/python -m tests.run --output $(OUTPUT) --only-check
+
+build: setup ## Build the artifact that Lambda gets, for arm64 and x86_64
+	@$(RUN) sam build
+
+deploy: build ## Deploy to the AWS account and region that are configured
+	@$(RUN) sam deploy
+
+measure: setup ## Measure the artifact: its size, cold start and peak memory
+	@$(RUN) $(DEV)/bin/python -m sandbox.measure
+
+setup: $(SETUP) ## Install what the others need
+
+lock: | $(TOOLS)/uv/.ready ## Lock the versions that pyproject.toml allows
+	$(TOOLS)/uv/bin/python sandbox/lock.py $(TOOLS)/uv/bin/uv
+
+clean: ## Remove what the targets made
+	rm -rf $(DEV) $(TOOLS) $(OUTPUT) .aws-sam .sandbox .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+define environment
+	@echo "Setting up $(1) ..." >&2
+	@rm -rf $(1)
+	@$$(sandbox/function-python $(PYTHON)) -m venv $(1) || { \
+		echo "Python's venv module is missing or broken: install it (python3-venv on Debian and Ubuntu)" >&2; exit 1; }
+	@$(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --requirement $(2)
+	@touch $@
+endef
+
+$(DEV)/.ready: requirements-dev.txt sandbox/function-python
+	$(call environment,$(DEV),$<)
+
+$(TOOLS)/%/.ready: sandbox/requirements/%.txt sandbox/function-python
+	$(call environment,$(@D),$<)

@@ -1,0 +1,208 @@
+"""The sandbox: an AWS account on loopback, with the waiter deployed into it as its users deploy it.
+
+CloudFormation, Lambda, IAM, SSM, S3 and Logs are MiniStack's, ECR is moto's; a proxy stands in front of each for the
+functions' own calls. What they lack or do differently, beside what the player's and the proxy's tables say:
+
+- MiniStack calls a custom resource's function once, synchronously, without Lambda's retries; it sends no Delete after a
+  failed Create; its ResponseURL carries no X-Amz-Date; it creates one resource at a time.
+- It runs functions on the interpreter that runs itself, as local processes: no isolation, memory not enforced, and
+  IAM not either.
+- moto knows no image status, no archive, no throttling and no permissions.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Self
+
+import boto3
+from botocore.config import Config
+
+from .processes import ROOT, Program, free_port
+from .proxy import Proxy
+
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
+STATE = ROOT / ".sandbox"
+BUILT = STATE / "build"
+STACK = "ecr-image-waiter"
+MINISTACK_PYTHON = ROOT / ".venvs" / "ministack" / "bin" / "python"
+
+# Made up, and read by nothing but clients that insist on having some.
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": ACCOUNT,
+    "AWS_SECRET_ACCESS_KEY": "sandbox",
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_REGION": REGION,
+}
+# Whatever the user has configured for a real account must not reach a program in here.
+_NOT_THE_USERS = {
+    "AWS_PROFILE": None,
+    "AWS_SESSION_TOKEN": None,
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+
+class Cloud:
+    """One emulated account. Use it as a context manager, or call `stop`.
+
+    Args:
+        log: the folder for the programs' logs.
+        port: of the AWS endpoint; ECR's is the next one. Free ports where it is not given.
+        bind: the address to listen on.
+    """
+
+    def __init__(self, log: Path = STATE / "log", port: int | None = None, bind: str = "127.0.0.1") -> None:
+        self._log = log
+        self._stack = ExitStack()
+        # Programs on the same machine reach every address through loopback.
+        host = "127.0.0.1" if bind == "0.0.0.0" else bind  # noqa: S104  # what the user asked for
+        main, ecr = (port, port + 1) if port else (free_port(bind), free_port(bind))
+        self.endpoint = f"http://{host}:{main}"
+        self.ecr_endpoint = f"http://{host}:{ecr}"
+        try:
+            self.proxy = self._stack.enter_context(Proxy(self.endpoint))
+            self.ecr_proxy = self._stack.enter_context(Proxy(self.ecr_endpoint))
+            moto = self._run("moto", [sys.executable, "-m", "moto.server", "--host", bind, "--port", str(ecr)], {})
+            ministack = self._run(
+                "ministack",
+                [MINISTACK_PYTHON, "-m", "ministack"],
+                {
+                    "BIND_HOST": bind,
+                    "MINISTACK_HOST": host,
+                    "GATEWAY_PORT": str(main),
+                    "MINISTACK_ACCOUNT_ID": ACCOUNT,
+                    # The functions inherit these two.
+                    "AWS_ENDPOINT_URL": self.proxy.url,
+                    "AWS_ENDPOINT_URL_ECR": self.ecr_proxy.url,
+                    "DOCKER_HOST": "unix:///nonexistent",
+                    "LOG_LEVEL": "INFO",
+                },
+            )
+            moto.wait_until(lambda: _answers(f"{self.ecr_endpoint}/moto-api/"))
+            ministack.wait_until(lambda: _answers(f"{self.endpoint}/_ministack/health"))
+        except BaseException:
+            self.stop()
+            raise
+
+    def _run(self, name: str, command: list[str | Path], environment: Mapping[str, str]) -> Program:
+        everything = {**_NOT_THE_USERS, **CREDENTIALS, "MOTO_ACCOUNT_ID": ACCOUNT, **environment}
+        return self._stack.enter_context(Program(name, command, everything, self._log))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the AWS CLI, SAM, boto3, CDK and Terraform need to use this account."""
+        return {**CREDENTIALS, "AWS_ENDPOINT_URL": self.endpoint, "AWS_ENDPOINT_URL_ECR": self.ecr_endpoint}
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client for this account."""
+        return boto3.client(
+            service,
+            endpoint_url=self.ecr_endpoint if service == "ecr" else self.endpoint,
+            region_name=REGION,
+            aws_access_key_id=ACCOUNT,
+            aws_secret_access_key="sandbox",
+            config=Config(read_timeout=900, retries={"total_max_attempts": 1}),
+        )
+
+    def deploy_waiter(self, *, stack: str = STACK, parameters: Iterable[str] = ()) -> str:
+        """Build and deploy our template with the SAM CLI.
+
+        Args:
+            stack: its name.
+            parameters: `Name=value` for the template's parameters.
+
+        Returns:
+            The ServiceToken.
+        """
+        build()
+        overrides = ["--parameter-overrides", *parameters] if parameters else []
+        self.sam(
+            *("deploy", "--template-file", BUILT / "template.yaml", "--stack-name", stack, "--resolve-s3"),
+            *("--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar"),
+            *overrides,
+        )
+        outputs = self.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["Outputs"]
+        return next(str(output["OutputValue"]) for output in outputs if output["OutputKey"] == "ServiceToken")
+
+    def set_timeout(self, service_token: str, seconds: int) -> None:
+        """Give the deployed function a shorter time-out, so that a short wait crosses several invocations."""
+        self.client("lambda").update_function_configuration(FunctionName=service_token, Timeout=seconds)
+
+    def sam(self, *arguments: str | Path) -> None:
+        """Run the SAM CLI against this account.
+
+        Raises:
+            RuntimeError: with what it printed.
+        """
+        run_sam(*arguments, environment=self.environment, log=self._log)
+
+    def stop(self) -> None:
+        """End all programs of the sandbox. Can be called twice."""
+        self._stack.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def function_python_version() -> str:
+    """Return `major.minor` of the Python that functions run on in the sandbox."""
+    code = "import sys; print('%d.%d' % sys.version_info[:2])"
+    return subprocess.run([MINISTACK_PYTHON, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def build(target: Path = BUILT) -> Path:
+    """Run `sam build` on our template, for the Python that runs functions here.
+
+    Returns:
+        The folder of the function's artifact.
+    """
+    run_sam(
+        *("build", "--template-file", ROOT / "template.yaml", "--build-dir", target),
+        environment={"PYTHON_VERSION": function_python_version(), "AWS_DEFAULT_REGION": REGION},
+        log=STATE / "log",
+    )
+    return target / "WaiterFunction"
+
+
+def run_sam(*arguments: str | Path, environment: Mapping[str, str], log: Path) -> None:
+    """Run the SAM CLI, with no account but the given one within its reach."""
+    log.mkdir(parents=True, exist_ok=True)
+    merged = {**os.environ, **_NOT_THE_USERS, **environment, "SAM_CLI_TELEMETRY": "0"}
+    sam = ROOT / ".venvs" / "sam" / "bin" / "sam"
+    done = subprocess.run(
+        [sam, *arguments],
+        cwd=ROOT,
+        env={key: value for key, value in merged.items() if value is not None},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    with (log / "sam.log").open("a") as file:
+        file.write(done.stdout + done.stderr)
+    if done.returncode:
+        raise RuntimeError(f"sam {arguments[0]} failed:\n{(done.stdout + done.stderr)[-3000:]}")
+
+
+def clean_state() -> None:
+    """Remove what earlier runs left."""
+    shutil.rmtree(STATE, ignore_errors=True)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310  # a URL of our own
+            return bool(answer.status == 200)
+    except OSError:
+        return False

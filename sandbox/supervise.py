@@ -1,0 +1,34 @@
+"""Run one program for as long as the process that asked for it lives.
+
+`python -m sandbox.supervise PROGRAM ARG...` with a pipe as standard input. When the pipe closes, because the owner
+stopped the program or died in whatever way, the program and all it started are ended. Nothing else on the machine is.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+GRACE_SECONDS = 3
+
+
+def main() -> None:
+    """Start the program, and end it with the owner."""
+    child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
+
+    def follow() -> None:
+        os._exit(child.wait())
+
+    threading.Thread(target=follow, daemon=True).start()
+    sys.stdin.read()
+    child.terminate()
+    try:
+        child.wait(GRACE_SECONDS)
+    except subprocess.TimeoutExpired:
+        pass
+    os.killpg(0, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()
