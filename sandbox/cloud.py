@@ -41,12 +41,13 @@ CREDENTIALS = {
     "AWS_REGION": REGION,
 }
 # Whatever the user has configured for a real account must not reach a program in here.
-_NOT_THE_USERS = {
+ISOLATED = {
     "AWS_PROFILE": None,
     "AWS_SESSION_TOKEN": None,
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     "AWS_EC2_METADATA_DISABLED": "true",
+    "PYTHONPATH": None,
 }
 
 
@@ -83,6 +84,9 @@ class Cloud:
                     "AWS_ENDPOINT_URL": self.proxy.url,
                     "AWS_ENDPOINT_URL_ECR": self.ecr_proxy.url,
                     "DOCKER_HOST": "unix:///nonexistent",
+                    # Listeners beside the one port, which nobody here needs.
+                    "IOT_MTLS_ENABLED": "0",
+                    "SFTP_ENABLED": "0",
                     "LOG_LEVEL": "INFO",
                 },
             )
@@ -93,7 +97,7 @@ class Cloud:
             raise
 
     def _run(self, name: str, command: list[str | Path], environment: Mapping[str, str]) -> Program:
-        everything = {**_NOT_THE_USERS, **CREDENTIALS, "MOTO_ACCOUNT_ID": ACCOUNT, **environment}
+        everything = {**ISOLATED, **CREDENTIALS, "MOTO_ACCOUNT_ID": ACCOUNT, **environment}
         return self._stack.enter_context(Program(name, command, everything, self._log))
 
     @property
@@ -108,7 +112,7 @@ class Cloud:
             endpoint_url=self.ecr_endpoint if service == "ecr" else self.endpoint,
             region_name=REGION,
             aws_access_key_id=ACCOUNT,
-            aws_secret_access_key="sandbox",
+            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
             config=Config(read_timeout=900, retries={"total_max_attempts": 1}),
         )
 
@@ -129,8 +133,12 @@ class Cloud:
             *("--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar"),
             *overrides,
         )
+        return self.output(stack, "ServiceToken")
+
+    def output(self, stack: str, key: str) -> str:
+        """Return an output of a stack."""
         outputs = self.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["Outputs"]
-        return next(str(output["OutputValue"]) for output in outputs if output["OutputKey"] == "ServiceToken")
+        return next(str(output["OutputValue"]) for output in outputs if output["OutputKey"] == key)
 
     def set_timeout(self, service_token: str, seconds: int) -> None:
         """Give the deployed function a shorter time-out, so that a short wait crosses several invocations."""
@@ -178,7 +186,7 @@ def build(target: Path = BUILT) -> Path:
 def run_sam(*arguments: str | Path, environment: Mapping[str, str], log: Path) -> None:
     """Run the SAM CLI, with no account but the given one within its reach."""
     log.mkdir(parents=True, exist_ok=True)
-    merged = {**os.environ, **_NOT_THE_USERS, **environment, "SAM_CLI_TELEMETRY": "0"}
+    merged = {**os.environ, **ISOLATED, **environment, "SAM_CLI_TELEMETRY": "0"}
     sam = ROOT / ".venvs" / "sam" / "bin" / "sam"
     done = subprocess.run(
         [sam, *arguments],

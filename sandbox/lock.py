@@ -11,12 +11,21 @@ GROUPS = ("sam", "ministack", "runtime", "uv")
 def main() -> None:
     """Write the lock files with the uv that the first argument names."""
     uv = sys.argv[1]
-    compile_ = [uv, "pip", "compile", "--quiet", "--universal", "--generate-hashes", "--no-header", "--no-annotate"]
+    compile_: list[str | Path] = [
+        uv,
+        "pip",
+        "compile",
+        "--quiet",
+        "--universal",
+        "--generate-hashes",
+        "--no-header",
+        "--no-annotate",
+    ]
     compile_ += ["--no-emit-index-url", "--no-emit-find-links", "--python-version", "3.11", "--upgrade"]
     function = ROOT / "src" / "requirements.txt"
     project = ROOT / "pyproject.toml"
     subprocess.run([*compile_, project, "--output-file", function], check=True)
-    dev = ["--group", "dev", "--constraint", function, "--output-file", ROOT / "requirements-dev.txt"]
+    dev: list[str | Path] = ["--group", "dev", "--constraint", function, "--output-file", ROOT / "requirements-dev.txt"]
     subprocess.run([*compile_, project, *dev], check=True)
     for group in GROUPS:
         lock = ROOT / "sandbox" / "requirements" / f"{group}.txt"

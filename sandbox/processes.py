@@ -31,20 +31,28 @@ class Program:
         command: the program and its arguments.
         environment: added to this process's environment; None takes a variable away.
         log: the folder for its log file.
+        folder: the folder it runs in.
     """
 
-    def __init__(self, name: str, command: Sequence[str | Path], environment: Mapping[str, str | None], log: Path):
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        environment: Mapping[str, str | None],
+        log: Path,
+        folder: Path = ROOT,
+    ) -> None:
         log.mkdir(parents=True, exist_ok=True)
         self.name = name
         self.log = log / f"{name}.log"
         merged = {**os.environ, **environment}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "sandbox.supervise", *map(str, command)],
+            [sys.executable, ROOT / "sandbox" / "supervise.py", *map(str, command)],
             stdin=subprocess.PIPE,
             stdout=self.log.open("ab"),
             stderr=subprocess.STDOUT,
             env={key: value for key, value in merged.items() if value is not None},
-            cwd=ROOT,
+            cwd=folder,
             # Its own group: Ctrl-C in the terminal is for this process, which then stops the program in order.
             start_new_session=True,
         )

@@ -4,7 +4,8 @@
 |---|---|
 | ThrottlingException, ThrottleException: HTTP 400, "Rate exceeded" | ECR API Reference, "Common Errors"; botocore |
 | ServerException, ServiceException: HTTP 500 | botocore's models of ECR and Lambda |
-| AccessDeniedException: HTTP 400 from a JSON service, 403 from a REST one; the sentence with user, action, resource | IAM User Guide, "Troubleshoot access denied error messages" |
+| AccessDeniedException: HTTP 400 from a JSON service, 403 from a REST one | botocore's recorded errors of both |
+| its sentence with user, action and resource | IAM User Guide, "Troubleshoot access denied error messages" |
 | a connection closed without an answer | TCP |
 
 All else passes through unchanged, so its other limits are those of the emulators behind it.
@@ -170,11 +171,11 @@ class Proxy:
             action, resource = "lambda:InvokeFunction", unquote(target.split("/")[3])
         else:
             action, resource = operation, f"arn:aws:ecr:us-east-1:123456789012:repository/{_repository(body)}"
-        return (
-            403 if operation.startswith("lambda:") else 400,
+        message = (
             f"User: {user} is not authorized to perform: {action} on resource: {resource} because no identity-based "
-            f"policy allows the {action} action",
+            f"policy allows the {action} action"
         )
+        return 403 if operation.startswith("lambda:") else 400, message
 
     def forward(
         self, method: str, target: str, headers: dict[str, str], body: bytes

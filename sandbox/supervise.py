@@ -1,9 +1,10 @@
 """Run one program for as long as the process that asked for it lives.
 
-`python -m sandbox.supervise PROGRAM ARG...` with a pipe as standard input. When the pipe closes, because the owner
+`supervise.py PROGRAM ARG...` with a pipe as standard input. When the pipe closes, because the owner
 stopped the program or died in whatever way, the program and all it started are ended. Nothing else on the machine is.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -23,10 +24,8 @@ def main() -> None:
     threading.Thread(target=follow, daemon=True).start()
     sys.stdin.read()
     child.terminate()
-    try:
+    with contextlib.suppress(subprocess.TimeoutExpired):
         child.wait(GRACE_SECONDS)
-    except subprocess.TimeoutExpired:
-        pass
     os.killpg(0, signal.SIGKILL)
 
 

@@ -253,7 +253,7 @@ class Waiter:
     ) -> Ready | GivenUp | SliceUsedUp:
         image = properties.image
         if bounds.shortened and progress.checks == 0:
-            self._logger.warning(
+            self._logger.info(
                 "The wait is shortened from %.0f to %.0f seconds, to end before the time allowed is up",
                 bounds.wanted - bounds.start,
                 bounds.limit - bounds.start,

@@ -1,0 +1,124 @@
+"""`make demo`: a stack that waits for two images and then succeeds, or with `--image never` says why it failed.
+
+Every line of the timeline is read from DescribeStackEvents or CloudWatch Logs; see `timeline`.
+"""
+
+import argparse
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from .cloud import STACK, STATE, Cloud
+from .images import push
+from .timeline import lines
+
+CONSUMER = Path(__file__).with_name("consumer.yaml")
+REPOSITORIES = ("parser", "generator")
+_TYPING_ERROR = "lastest"  # the commonest cause, so that the Reason has something to name
+FUNCTION_TIMEOUT = 5
+"""Seconds. So short that a wait of some seconds crosses several invocations; deployed, it is 900."""
+_PUSHED_AFTER = {"generator": 12.0, "parser": 19.0}
+"""Seconds, by repository. The emulator creates one resource at a time, so that the second image's wait comes after."""
+_STYLES = {"good": "green", "bad": "red", "plain": "", "dim": "dim"}
+# Log lines come when an invocation ends; held back for so long, they stand in order with the stack's events.
+_HOLD_BACK = 1.5
+
+
+def deploy_consumer(cloud: Any, stack: str, repositories: tuple[str, ...], retries: int, delay: int) -> str:
+    """Create the consumer stack and return its id; nothing is waited for."""
+    values = {"Repositories": ",".join(repositories), "MaxRetries": str(retries), "RetryDelaySeconds": str(delay)}
+    answer = cloud.client("cloudformation").create_stack(
+        StackName=stack,
+        TemplateBody=CONSUMER.read_text(),
+        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()],
+        Capabilities=["CAPABILITY_IAM"],
+    )
+    return str(answer["StackId"])
+
+
+def follow(cloud: Any, stack: str, log_group: str, console: Console) -> str:
+    """Print the stack's timeline until its operation ends.
+
+    Returns:
+        The stack's last status.
+    """
+    shown: set[str] = set()
+    start: float | None = None
+    while True:
+        status = str(cloud.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"])
+        over = not status.endswith("_IN_PROGRESS")
+        if over:
+            time.sleep(_HOLD_BACK)  # the last log lines
+        for line in lines(cloud, stack, log_group):
+            start = line.at if start is None else start
+            text = line.plain(start)
+            if text not in shown and (over or line.at < time.time() - _HOLD_BACK):
+                shown.add(text)
+                console.print(Text(text, style=_STYLES[line.weight]), soft_wrap=not console.is_terminal)
+        if over:
+            return status
+        time.sleep(0.3)
+
+
+def play(cloud: Any, log_group: str, console: Console, image: str, stack: str = "consumer") -> str:
+    """Deploy the consumer stack, push its images half-way (or never), and show what happens.
+
+    Returns:
+        The stack's last status.
+    """
+    ecr = cloud.client("ecr")
+    tag, retries, delay = (_TYPING_ERROR, 9, 2) if image == "never" else ("latest", 25, 2)
+    pushes = []
+    for repository in REPOSITORIES:
+        ecr.create_repository(repositoryName=repository)
+        after = 0.0 if image == "never" else _PUSHED_AFTER[repository]
+        pushes.append(threading.Timer(after, push, (ecr, repository, tag), {"content": repository}))
+    deploy_consumer(cloud, stack, REPOSITORIES, retries, delay)
+    for timer in pushes:
+        timer.start()
+    try:
+        return follow(cloud, stack, log_group, console)
+    finally:
+        for timer in pushes:
+            timer.cancel()
+
+
+def main() -> int:
+    """Set the sandbox up and play. Returns 0 when the stack ended as it should."""
+    parser = argparse.ArgumentParser(prog="make demo", description=main.__doc__)
+    parser.add_argument("--image", choices=["pushed", "never"], default="pushed")
+    options = parser.parse_args()
+    console = Console(highlight=False)
+    expected = {"pushed": "CREATE_COMPLETE", "never": "ROLLBACK_COMPLETE"}[options.image]
+    console.print(
+        "Setting up: an AWS account on this machine, `sam build` and `sam deploy` of the waiter ...", soft_wrap=True
+    )
+    with Cloud(log=STATE / "demo") as cloud:
+        token = cloud.deploy_waiter()
+        cloud.set_timeout(token, FUNCTION_TIMEOUT)
+        group = cloud.output(STACK, "LogGroupName")
+        console.print(
+            "Deploying a stack with two images that nobody has pushed yet. The function's time-out is "
+            f"{FUNCTION_TIMEOUT} s here, so that the wait crosses several invocations.\n",
+            soft_wrap=True,
+        )
+        status = play(cloud, group, console, options.image)
+        outputs = cloud.client("cloudformation").describe_stacks(StackName="consumer")["Stacks"][0].get("Outputs", [])
+        console.print(f"\nThe stack is {status}.", style="green" if status == expected else "red")
+        if outputs:
+            console.print("What its template got from Fn::GetAtt:")
+        for output in outputs:
+            console.print(f"  {output['OutputKey']:22} {output['OutputValue']}", soft_wrap=True)
+    return 0 if status == expected else 1
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,210 @@
+"""AWS's own Lambda runtime on the bare host: the Runtime Interface Emulator with the real runtime interface client.
+
+Real INIT, real time-outs by SIGKILL, real REPORT lines. Its limits: one process serves one invocation at a time, every
+invocation is answered synchronously, memory is not enforced, and the interpreter is this machine's, not Amazon Linux's.
+"""
+
+import json
+import platform
+import re
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Self
+
+from .cloud import CREDENTIALS, ISOLATED, REGION
+from .processes import ROOT, Program, free_port
+
+_RUNTIME_PYTHON = ROOT / ".venvs" / "runtime" / "bin" / "python"
+_SUFFIX = {"aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "x86_64")
+FUNCTION_ARN = f"arn:aws:lambda:{REGION}:012345678912:function:test_function"
+"""What the emulator calls every function."""
+
+
+class Emulator:
+    """One execution environment of one function. Use it as a context manager, or call `stop`.
+
+    Args:
+        artifact: the folder that `sam build` made.
+        environment: for the function, beside made-up credentials.
+        log: the folder for its log.
+        timeout: of the function, in seconds.
+        name: of its log file.
+    """
+
+    def __init__(
+        self, artifact: Path, environment: Mapping[str, str], log: Path, *, timeout: int = 900, name: str = "rie"
+    ) -> None:
+        port, api = free_port(), free_port()
+        self._url = f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations"
+        emulator = next((ROOT / ".venvs" / "sam").glob(f"lib/python3*/site-packages/samcli/local/rapid/*{_SUFFIX}"))
+        self._program = Program(
+            name,
+            [
+                *(emulator, "--runtime-interface-emulator-address", f"127.0.0.1:{port}"),
+                *("--runtime-api-address", f"127.0.0.1:{api}", "--log-level", "info"),
+                *(_RUNTIME_PYTHON, "-m", "awslambdaric", "ecr_image_waiter.handler.lambda_handler"),
+            ],
+            {
+                **ISOLATED,
+                **CREDENTIALS,
+                "AWS_LAMBDA_FUNCTION_TIMEOUT": str(timeout),
+                "AWS_LAMBDA_FUNCTION_NAME": "test_function",
+                "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
+                "LAMBDA_TASK_ROOT": str(artifact),
+                "PYTHONPATH": str(artifact),
+                "PYTHONDONTWRITEBYTECODE": "1",  # Lambda's own file system is read-only
+                **environment,
+            },
+            log,
+            folder=artifact,
+        )
+        self._program.wait_until(lambda: _listens(port))
+
+    def invoke(self, event: object, seconds: float = 1000) -> Any:
+        """Invoke the function and return what it returned, or the error object that Lambda makes of an exception."""
+        request = urllib.request.Request(self._url, json.dumps(event).encode())  # noqa: S310  # a URL of our own
+        with urllib.request.urlopen(request, timeout=seconds) as answer:  # noqa: S310
+            text = answer.read().decode()
+        try:
+            return json.loads(text)
+        except ValueError:  # a time-out is plain text
+            return text
+
+    def output(self) -> str:
+        """Return all that the function and the emulator have printed."""
+        return self._program.log.read_text(errors="replace")
+
+    def durations(self) -> tuple[float, float]:
+        """Return how long INIT and the first invocation's handler took, in milliseconds."""
+        output = self.output()
+        init = re.search(r"INIT REPORT\(durationMs: ([0-9.]+)\)", output)
+        handler = re.search(r"INVOKE RTDONE\(.*duration: ([0-9.]+)ms\)", output)
+        if not init or not handler:
+            raise RuntimeError("Nothing has been invoked yet")
+        return float(init[1]), float(handler[1])
+
+    def peak_memory(self) -> int:
+        """Return the largest resident size of the function's process so far, in bytes."""
+        for status in Path("/proc").glob("[0-9]*/status"):
+            try:
+                command = (status.parent / "cmdline").read_bytes()
+                session = int((status.parent / "stat").read_text().rpartition(")")[2].split()[3])
+                text = status.read_text()
+            except OSError:
+                continue  # it ended while we looked
+            if session == self._program.pid and b"-m\0awslambdaric" in command and b"rapid" not in command:
+                return int(re.search(r"VmHWM:\s+([0-9]+) kB", text)[1]) * 1024  # type: ignore[index]  # Linux has it
+        raise RuntimeError("The function's process is not there")
+
+    def stop(self) -> None:
+        """End the environment."""
+        self._program.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+class AsyncLambda:
+    """The Lambda service's part for functions under the emulator: asynchronous invocations, several at once.
+
+    It takes Invoke over HTTP, so that a function can invoke itself, and starts another environment whenever all are
+    busy, as Lambda does.
+
+    | what it imitates | source |
+    |---|---|
+    | Invoke with type Event: 202 at once, the function runs later | botocore's model of Lambda |
+    | an error or a time-out: the same event again, twice | invocation-async-error-handling |
+
+    Its limits: the pauses before a retry are a second, not one and two minutes; no event age, no destination, no
+    recursion guard, no concurrency limit, and no check of who may invoke.
+
+    Args:
+        start: makes an execution environment; its argument is a number for its log's name.
+    """
+
+    def __init__(self, start: Callable[[int], Emulator]) -> None:
+        self._start = start
+        self._lock = threading.Lock()
+        self._idle: list[Emulator] = []
+        self._all: list[Emulator] = []
+        self._stopped = False
+        self.invocations: list[Any] = []
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _invoke_handler(self))
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def invoke_later(self, event: object) -> None:
+        """Queue an event."""
+        with self._lock:
+            self.invocations.append(event)
+        threading.Thread(target=self._run_with_retries, args=(event,), daemon=True).start()
+
+    def invoke(self, event: object) -> Any:
+        """Run an event and return the function's result."""
+        with self._lock:
+            emulator = self._idle.pop() if self._idle else None
+            number = len(self._all)
+        if emulator is None:
+            emulator = self._start(number)
+            with self._lock:
+                self._all.append(emulator)
+        try:
+            return emulator.invoke(event)
+        finally:
+            with self._lock:
+                self._idle.append(emulator)
+
+    def _run_with_retries(self, event: object) -> None:
+        for _ in range(3):
+            try:
+                result = self.invoke(event)
+            except OSError:
+                result = {"errorType": "Runtime.ExitError"}
+            if self._stopped or (not isinstance(result, str) and "errorType" not in (result or {})):
+                return
+            time.sleep(1)
+
+    def stop(self) -> None:
+        """End all environments."""
+        self._stopped = True
+        self._server.shutdown()
+        self._server.server_close()
+        with self._lock:
+            for emulator in self._all:
+                emulator.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def _invoke_handler(service: AsyncLambda) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:  # the name http.server looks for
+            event = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            service.invoke_later(event)
+            self.send_response_only(202)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # http.server's own name
+            """Say nothing: an event holds a response URL."""
+
+    return Handler
+
+
+def _listens(port: int) -> bool:
+    with Path("/proc/net/tcp").open() as table:
+        return any(line.split()[1].endswith(f":{port:04X}") and line.split()[3] == "0A" for line in list(table)[1:])
