@@ -134,12 +134,19 @@ class AsyncLambda:
         self._lock = threading.Lock()
         self._idle: list[Emulator] = []
         self._all: list[Emulator] = []
+        self._started = 0
         self._stopped = False
         self.invocations: list[Any] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _invoke_handler(self))
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    @property
+    def busy(self) -> bool:
+        """Whether any environment is at work."""
+        with self._lock:
+            return len(self._idle) < len(self._all)
 
     def invoke_later(self, event: object) -> None:
         """Queue an event."""
@@ -151,7 +158,8 @@ class AsyncLambda:
         """Run an event and return the function's result."""
         with self._lock:
             emulator = self._idle.pop() if self._idle else None
-            number = len(self._all)
+            number = self._started
+            self._started += emulator is None
         if emulator is None:
             emulator = self._start(number)
             with self._lock:

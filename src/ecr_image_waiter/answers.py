@@ -114,12 +114,11 @@ def reason_given_up(
             return _reason_denied(image, place, finding, effort)
         case Cause.REFUSED:
             said = seen(finding) if finding else "ECR refused"
-            return f"Cannot look for {wanted}: {said}; correct what AWS names, then deploy again"
+            return f"Cannot look for {wanted} (checked {effort}): {said}; correct what AWS names, then deploy again"
         case Cause.TOO_LATE:
             return (
-                f"Gave up on {wanted}: Lambda delivered this invocation {duration(now - bounds.start)} after the "
-                "request, when ServiceTimeout had passed; look for throttled invocations of the function, then deploy "
-                "again"
+                f"Gave up on {wanted} (checked {effort}): Lambda delivered this invocation only when ServiceTimeout "
+                "had passed; look for throttled invocations of the function, then deploy again"
             )
         case Cause.TIME_UP:
             cut = (
@@ -131,7 +130,7 @@ def reason_given_up(
             last = seen(finding) if finding else "nothing"
             return (
                 f"Gave up on {wanted}: checked {effort}{cut}, last seen: {last}"
-                f"{_newest(newest, now)}; {_advice(finding, newest)}"
+                f"{_newest(newest, now)}; {_advice(image, finding, newest)}"
             )
         case _:
             assert_never(given_up.cause)
@@ -184,15 +183,17 @@ def _newest(newest: Sequence[TagSeen] | None, now: float) -> str:
     return f", its newest tags are {tags}"
 
 
-def _advice(finding: Finding | None, newest: Sequence[TagSeen] | None) -> str:
+def _advice(image: ImageId, finding: Finding | None, newest: Sequence[TagSeen] | None) -> str:
     match finding:
-        case NotPullable():
+        case NotPullable(status="ARCHIVED"):
             return "restore the image from the archive, then deploy again"
+        case NotPullable():
+            return "deploy again when ECR has restored it"
         case Unavailable():
             return "see whether ECR works in this region and can be reached from the function, then deploy again"
         case NoRepository():
             return "create the repository, then deploy again"
-        case _ if newest:
+        case _ if newest and image.tag:
             return (
                 "correct ImageTag if one of these is the image, otherwise see why its build did not push it, then "
                 "deploy again, with a larger MaxRetries if the build needs longer"
@@ -209,7 +210,7 @@ def _coded(code: str, message: str) -> str:
 
 
 def _times(checks: int) -> str:
-    return "once" if checks == 1 else f"{checks} times"
+    return {0: "never", 1: "once"}.get(checks, f"{checks} times")
 
 
 def _iso(moment: float) -> str:

@@ -1,5 +1,6 @@
 """boto3: the session, and clients whose calls end in time."""
 
+import re
 from functools import cache
 from typing import Any, Final
 
@@ -31,9 +32,9 @@ class Aws:
     @property
     def dns_suffix(self) -> str:
         """The DNS suffix of the region's partition, `amazonaws.com` for one."""
-        partition = self._session.get_partition_for_region(self.region)
-        suffix = self._core.get_component("endpoint_resolver").get_partition_dns_suffix(partition)
-        return str(suffix)
+        partitions = self._core.get_component("data_loader").load_data("partitions")["partitions"]
+        mine = (p for p in partitions if self.region in p["regions"] or re.match(p["regionRegex"], self.region))
+        return str(next(mine, partitions[0])["outputs"]["dnsSuffix"])
 
     def repository_uri(self, registry_id: str, repository: str) -> str:
         """Return what docker calls the repository (User Guide, "Amazon ECR private registry")."""
@@ -52,4 +53,4 @@ class Aws:
             read_timeout=each,
             retries={"mode": "standard", "total_max_attempts": attempts},
         )
-        return self._session.client(service, config=config)
+        return self._session.client(service, region_name=self.region, config=config)

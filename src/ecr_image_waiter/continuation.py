@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from .errors import HandOverFailed, InvalidRequest
@@ -13,19 +13,20 @@ from .request import STATE_KEY
 from .waiting import Progress
 
 VERSION: Final = 1
+_DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException"})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(allow_inf_nan=False))
 class State:
     """Everything that must outlive an invocation. Times are seconds since 1970 UTC.
 
-    A field may be added, with a default; none changes its meaning under the same version.
+    A field may be added, with a default; where one changes its meaning, the version does too.
     """
 
     start: float
     limit: float
     progress: Progress
-    version: int = VERSION
+    version: Literal[1] = VERSION
 
 
 _ADAPTER: Final = TypeAdapter(State)
@@ -80,9 +81,9 @@ class HandOver:
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "Unknown")
             message = error.response.get("Error", {}).get("Message", "")
+            cure = f"; its role needs lambda:InvokeFunction on {function_arn}" if code in _DENIED else ""
             raise HandOverFailed(
-                f"the function could not invoke itself to go on waiting ({code}: {message}); it needs "
-                f"lambda:InvokeFunction on {function_arn}"
+                f"the function could not invoke itself to go on waiting ({code}: {message}){cure}"
             ) from None
         except BotoCoreError as error:
             raise HandOverFailed(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from random import Random
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, assert_never
 
 from aws_lambda_powertools import Logger
 
@@ -50,6 +50,7 @@ from .waiting import (
     wait,
 )
 
+_ANSWER_SECONDS: Final = 3.0  # before ServiceTimeout, for one delivery with a retry or two
 _LAST_MOMENT: Final = 0.5  # of an invocation, kept so that its own error is reported and not a time-out
 
 
@@ -69,8 +70,8 @@ class Invocation:
 
     def __init__(self, context: Context, now: float) -> None:
         left = context.get_remaining_time_in_millis() / 1000
-        # The handler starts within milliseconds of the invocation, and time-outs are whole seconds.
-        self.timeout = max(round(left), 1)
+        # The handler starts within moments of the invocation, and time-outs are whole seconds.
+        self.timeout = max(math.ceil(left), 1)
         self.began = now
         self.ends = now + left - _LAST_MOMENT
         self.slice_ends = now + left - slice_reserve(self.timeout)
@@ -172,6 +173,8 @@ class Waiter:
                 return Answer("FAILED", self._reason(properties, bounds, outcome, invocation), invocation.note)
             case SliceUsedUp(progress=reached):
                 return self._go_on_elsewhere(properties, bounds, reached, request.event, invocation)
+            case _:
+                assert_never(outcome)
 
     def _begin_or_go_on(
         self, request: StackRequest, properties: Properties, invocation: Invocation
@@ -244,8 +247,8 @@ class Waiter:
         outcome = self._wait(properties, bounds, Progress(due=invocation.began), invocation)
         if isinstance(outcome, Ready):
             return attributes(properties.image, outcome, self._clock.now() - bounds.start)
-        if isinstance(outcome, SliceUsedUp):  # cannot be: the limit of a direct wait lies within the slice
-            raise GaveUp("The invocation's time is used up")
+        if isinstance(outcome, SliceUsedUp):  # the limit lies within the slice, but there was next to none of it
+            raise GaveUp("The invocation had no time to wait in; give the caller's function time-out more seconds")
         raise GaveUp(self._reason(properties, bounds, outcome, invocation))
 
     def _wait(
@@ -260,8 +263,9 @@ class Waiter:
             )
 
         def look(archived_too: bool) -> Finding:  # noqa: FBT001  # `wait` has only this one thing to say
-            # Half of what is left stays for the hand-over, or the answer, after a look that takes its whole time.
-            seconds = (invocation.ends - self._clock.now()) / (4 if archived_too else 2)
+            # Half of what is left stays for the hand-over or the answer, even if every call takes all its time.
+            calls = 2 if archived_too else 1
+            seconds = self._time_left(bounds, invocation) / 2 / calls
             return self._registry.look(image, archived_too=archived_too, seconds=seconds)
 
         def checked(judged: Progress | Ready | GivenUp, finding: Finding) -> None:
@@ -290,11 +294,15 @@ class Waiter:
     def _reason(self, properties: Properties, bounds: Bounds, given_up: GivenUp, invocation: Invocation) -> str:
         newest = None
         if isinstance(given_up.finding, NoImage | NotPullable):
-            seconds = min((invocation.ends - self._clock.now()) / 2, NEWEST_LOOK_SECONDS)
+            seconds = min(self._time_left(bounds, invocation) / 2, NEWEST_LOOK_SECONDS)
             newest = self._registry.newest_tags(properties.RepositoryName, seconds)
         return reason_given_up(
             properties.image, invocation.place, bounds, given_up=given_up, now=self._clock.now(), newest=newest
         )
+
+    def _time_left(self, bounds: Bounds, invocation: Invocation) -> float:
+        """Return the seconds until this invocation, or CloudFormation's patience, is at its end."""
+        return min(invocation.ends, bounds.expires - _ANSWER_SECONDS) - self._clock.now()
 
     def _deliver(self, request: StackRequest, answer: Answer, invocation: Invocation) -> None:
         body = encode(request, answer)

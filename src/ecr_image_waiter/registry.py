@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as BotoConnectionError
 
 from .findings import (
     AccessDenied,
@@ -50,6 +51,7 @@ _FAULTS: Final = frozenset(
         "RequestTimeoutException",
     }
 )
+_INVALID: Final = frozenset({"InvalidParameterException", "ValidationException", "ParamValidationError"})
 _DENIED: Final = frozenset(
     {"AccessDenied", "AccessDeniedException", "NotAuthorized", "UnauthorizedOperation", "AuthorizationError"}
 )
@@ -95,17 +97,17 @@ class Registry:
             return archived if isinstance(archived, NotPullable | Image) else finding
         return finding
 
-    def newest_tags(self, repository: str, seconds: float) -> list[TagSeen]:
+    def newest_tags(self, repository: str, seconds: float) -> list[TagSeen] | None:
         """Return the tags of a repository, the newest first, from at most 1,000 images.
 
-        For the sentence that ends a wait in vain, so nothing that goes wrong here may matter: then it is empty.
+        For the sentence that ends a wait in vain, so nothing that goes wrong here may matter: then it is None.
         """
         try:
             answer = self._client(min(seconds, NEWEST_LOOK_SECONDS)).describe_images(
                 repositoryName=repository, filter={"tagStatus": "TAGGED"}, maxResults=_NEWEST_LOOK_IMAGES
             )
         except (ClientError, BotoCoreError):
-            return []
+            return None
         seen = [
             TagSeen(tag, detail["imagePushedAt"].timestamp())
             for detail in answer.get("imageDetails", [])
@@ -118,8 +120,8 @@ class Registry:
         if not self._status_filter_known:
             return NoImage()
         finding = self._describe(image, seconds, filter={"imageStatus": "ANY"})
-        # How the filter acts together with imageIds is not documented: refused, it is asked for no more.
-        self._status_filter_known = not isinstance(finding, Refused)
+        # How the filter acts together with imageIds is not documented: where it is not valid, it is asked for no more.
+        self._status_filter_known = not (isinstance(finding, Refused) and finding.code in _INVALID)
         return finding
 
     def _describe(self, image: ImageId, seconds: float, **more: object) -> Finding:
@@ -128,7 +130,7 @@ class Registry:
             answer = self._client(seconds).describe_images(repositoryName=image.repository, imageIds=[wanted], **more)
         except ClientError as error:
             return _finding_of(error)
-        except HTTPClientError as error:
+        except (HTTPClientError, BotoConnectionError) as error:
             return Unavailable(type(error).__name__, "ECR could not be reached or did not answer in time")
         except BotoCoreError as error:
             return Refused(type(error).__name__, str(error))

@@ -1,6 +1,7 @@
 """From an event to what was asked: which kind of event it is, and its properties, validated."""
 
 import difflib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,41 +23,44 @@ _STACK_KEYS: Final = ("RequestType", "ResponseURL", "StackId", "RequestId")
 _DEFAULT_SERVICE_TIMEOUT: Final = 3600
 _OLDEST_START: Final = 7200.0  # the presigned URL itself is valid for two hours
 
-# The two patterns are ECR's own, and a test compares them with botocore's model of ECR.
-_REPOSITORY: Final = re.compile(r"(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*")
+# ECR's own pattern and length: a test compares them with botocore's model of ECR.
+_REPOSITORY: Final = re.compile(r"(?=.{2,256}$)[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*")
 _TAG: Final = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,299}")
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 
 
-def _refuse(_: object) -> ValueError:
-    return ValueError("not allowed")  # what is allowed stands in the field's description
+class _NotAllowedError(ValueError):
+    """What is allowed stands in the description of the field."""
 
 
 def _text(value: object) -> str:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise _refuse(value)
+    # A number with a fraction has lost how it was written: 1.10 arrives as 1.1.
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise _NotAllowedError
     return str(value)
 
 
-def _matching(pattern: re.Pattern[str], shortest: int, longest: int) -> BeforeValidator:
+def _number(value: object) -> str:
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else str(value)
+    return _text(value)
+
+
+def _matching(pattern: re.Pattern[str]) -> BeforeValidator:
     def check(value: object) -> str:
         text = _text(value)
-        if not shortest <= len(text) <= longest or not pattern.fullmatch(text):
-            raise _refuse(value)
+        if not pattern.fullmatch(text):
+            raise _NotAllowedError
         return text
 
     return BeforeValidator(check)
 
 
-def _digits(value: object) -> str:
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else _text(value)
-
-
 def _whole(low: int, high: int) -> BeforeValidator:
     def check(value: object) -> int:
-        text = _digits(value)
+        text = _number(value)
         if not re.fullmatch(r"-?[0-9]{1,9}", text) or not low <= int(text) <= high:
-            raise _refuse(value)
+            raise _NotAllowedError
         return int(text)
 
     return BeforeValidator(check)
@@ -64,9 +68,9 @@ def _whole(low: int, high: int) -> BeforeValidator:
 
 def _decimal(low: float, high: float) -> BeforeValidator:
     def check(value: object) -> float:
-        text = _digits(value)
+        text = _number(value)
         if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,30})?", text) or not low <= float(text) <= high:
-            raise _refuse(value)
+            raise _NotAllowedError
         return float(text)
 
     return BeforeValidator(check)
@@ -76,12 +80,14 @@ def _truth(value: object) -> bool:
     if isinstance(value, bool):
         return value
     if not isinstance(value, str) or value.lower() not in ("true", "false"):
-        raise _refuse(value)
+        raise _NotAllowedError
     return value.lower() == "true"
 
 
 def _any_text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else _text(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return _number(value)
 
 
 class Properties(BaseModel):
@@ -94,19 +100,19 @@ class Properties(BaseModel):
 
     RepositoryName: Annotated[
         str,
-        _matching(_REPOSITORY, 2, 256),
+        _matching(_REPOSITORY),
         Field(
-            description="an ECR repository name, 2 to 256 characters: lower-case letters, digits and single . _ - "
-            "between them, namespaces separated by /"
+            description="an ECR repository name of 2 to 256 characters: lower-case letters and digits, with . _ - "
+            "between them, and / between namespaces"
         ),
     ]
     ImageTag: Annotated[
         str | None,
-        _matching(_TAG, 1, 300),
-        Field(description="an image tag: letters, digits, _ . - and not beginning with . or -"),
+        _matching(_TAG),
+        Field(description="an image tag of up to 300 characters: letters, digits, _ . - and not beginning with . or -"),
     ] = None
     ImageDigest: Annotated[
-        str | None, _matching(_DIGEST, 71, 71), Field(description="sha256: and 64 lower-case hexadecimal digits")
+        str | None, _matching(_DIGEST), Field(description="sha256: and 64 lower-case hexadecimal digits")
     ] = None
     MaxRetries: Annotated[int, _whole(0, 3600), Field(description="a whole number from 0 to 3600")] = 60
     RetryDelaySeconds: Annotated[int, _whole(1, 900), Field(description="a whole number from 1 to 900")] = 30
@@ -147,25 +153,30 @@ def read_properties(received: object) -> Properties:
     """
     if not isinstance(received, Mapping):
         raise InvalidRequest([f"ResourceProperties: received {_shown(received)}, allowed: an object of properties"])
-    faults = []
-    properties = None
+    no_image = ["ImageTag: missing; give ImageTag, ImageDigest or both"]
+    neither = no_image if received.keys().isdisjoint({"ImageTag", "ImageDigest"}) else []
     try:
         properties = Properties.model_validate(dict(received))
     except ValidationError as error:
-        faults = [_fault(item["type"], str(item["loc"][0]), item["input"]) for item in error.errors()]
-    if received.keys().isdisjoint({"ImageTag", "ImageDigest"}):
-        faults.append("ImageTag: missing; give ImageTag, ImageDigest or both")
-    if faults or properties is None:
-        raise InvalidRequest(faults)
+        # pydantic names no place for a key that is not valid Unicode.
+        faults = [
+            _fault(item["type"], str(item["loc"][0] if item["loc"] else "?"), item["input"]) for item in error.errors()
+        ]
+        raise InvalidRequest([*faults, *neither]) from None
+    if neither:
+        raise InvalidRequest(neither)
     return properties
 
 
 def _fault(kind: str, name: str, received: object) -> str:
-    if kind == "extra_forbidden":
+    if kind == "extra_forbidden" or name not in Properties.model_fields:
         # Case is what people get wrong most; it must not count as distance.
         known = {field.lower(): field for field in Properties.model_fields}
         nearest = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0)
-        return f"{_clipped(name)}: unknown property; the nearest known one is {known[nearest[0]]}"
+        return (
+            f"{_clipped(name)}: received {_shown(received)}, unknown property; the nearest known one is "
+            f"{known[nearest[0]]}"
+        )
     allowed = Properties.model_fields[name].description
     if kind == "missing":
         return f"{name}: missing; allowed: {allowed}"
@@ -256,7 +267,7 @@ def read_event(event: object, *, dns_suffix: str, any_host: bool) -> Request:
         request_id=_identifier(event, "RequestId", 255),
         stack_id=_identifier(event, "StackId", 600),
         logical_id=_identifier(event, "LogicalResourceId", 255),
-        physical_id=physical_id if isinstance(physical_id, str) and physical_id else None,
+        physical_id=str(physical_id) if _fits(physical_id, 1024) else None,
         response_url=url,
         properties=event.get("ResourceProperties"),
         service_timeout=event.get("ServiceTimeout"),
@@ -287,9 +298,19 @@ def start_of_wait(signed: float | None, now: float) -> float:
 
 def _identifier(event: Mapping[str, Any], key: str, longest: int) -> str:
     value = event.get(key)
-    if not isinstance(value, str) or not 0 < len(value) <= longest:
-        raise UnusableEvent(f"{key}: received {_shown(value)}, expected a string of 1 to {longest} characters")
-    return value
+    if not _fits(value, longest):
+        raise UnusableEvent(f"{key}: received {_shown(value)}, expected a string of 1 to {longest} bytes")
+    return str(value)
+
+
+def _fits(value: object, longest: int) -> bool:
+    """Whether the answer can repeat this text: all of it must fit 4096 bytes of JSON, in UTF-8."""
+    if not isinstance(value, str) or not value:
+        return False
+    try:
+        return len(json.dumps(value, ensure_ascii=False).encode()) - len('""') <= longest
+    except UnicodeEncodeError:
+        return False
 
 
 def _usable_url(url: object, dns_suffix: str, *, any_host: bool) -> str:
@@ -305,9 +326,11 @@ def _usable_url(url: object, dns_suffix: str, *, any_host: bool) -> str:
         if parts.scheme not in ("http", "https") or not host:
             raise UnusableEvent("ResponseURL: received no http or https URL, expected one")
         return url
-    if parts.scheme != "https" or parts.username is not None or not host.endswith("." + dns_suffix):
+    # Read from the text itself as well, because parsers disagree on where a host ends.
+    plain = re.match(r"https://([a-z0-9.-]+)(:443)?[/?]", url, re.IGNORECASE)
+    if not plain or not plain[1].lower().endswith("." + dns_suffix):
         raise UnusableEvent(
-            f'ResponseURL: received one with scheme "{_clipped(parts.scheme)}" and host "{_clipped(host)}", '
+            f'ResponseURL: received one with scheme "{_clipped(parts.scheme)}" and a host that ends in "{host[-60:]}", '
             f"expected https and a host under {dns_suffix}: the answer is sent nowhere else"
         )
     return url

@@ -108,13 +108,18 @@ def encode(request: StackRequest, answer: Answer) -> bytes:
     Where it would be longer, the Reason loses its end. A SUCCESS whose attributes do not fit becomes a FAILED that
     says so, because CloudFormation would not take it.
     """
+    reason = answer.reason.encode("utf-8", "replace").decode()  # what a template says need not be valid Unicode
     body = _Protocol(request, answer).body()
-    shown = _fitting(body, answer.reason, answer.note)
+    shown = _fitting(body, reason, answer.note)
     if shown is None:
         refusal = Answer("FAILED", "The attributes do not fit the 4096 bytes CloudFormation takes", answer.note)
         body = _Protocol(request, refusal).body()
         shown = _fitting(body, refusal.reason, refusal.note) or body
-    return json.dumps(shown).encode()
+    return _json(shown)
+
+
+def _json(body: dict[str, Any]) -> bytes:
+    return json.dumps(body, ensure_ascii=False).encode()
 
 
 def _fitting(body: dict[str, Any], reason: str, note: str) -> dict[str, Any] | None:
@@ -123,11 +128,11 @@ def _fitting(body: dict[str, Any], reason: str, note: str) -> dict[str, Any] | N
         return {**body, "Reason": kept + note if kept else ""}
 
     low, high = 0, len(reason)
-    if len(json.dumps(with_reason(low))) > MAX_BODY_BYTES:
+    if len(_json(with_reason(low))) > MAX_BODY_BYTES:
         return None
     while low < high:
         middle = (low + high + 1) // 2
-        low, high = (middle, high) if len(json.dumps(with_reason(middle))) <= MAX_BODY_BYTES else (low, middle - 1)
+        low, high = (middle, high) if len(_json(with_reason(middle))) <= MAX_BODY_BYTES else (low, middle - 1)
     return with_reason(low)
 
 

@@ -1,0 +1,596 @@
+"""CloudFormation's side of the custom-resource protocol, for what the emulator can't show.
+
+Two layers: `CloudFormation` knows the rules and does no I/O; `Player` is the same behind a server on loopback.
+Everything that either imitates, each rule with the AWS page it is from; (m): from memory, read nowhere.
+
+| imitated                                                                               | source                    |
+|----------------------------------------------------------------------------------------|---------------------------|
+| fields of Create, Update and Delete events; OldResourceProperties in an Update         | crpg-ref                  |
+| every number and boolean among the properties arrives as a string, nested ones too     | coverage-roadmap#1037     |
+| ServiceTimeout, a string, among the properties and at the top level of the event       | template-custom-resources |
+| no answer within ServiceTimeout (1 to 3600 s, default 3600) fails the operation        | crpg-ref                  |
+| ResponseURL: host, path `<stack>%7C<logical id>%7C<request id>`, presigned query, 2 h  | vpc-interface-endpoints,  |
+|                                                                                        | recorded events           |
+| X-Amz-Date: the moment CloudFormation made the request, before Lambda's queue          | recorded events           |
+| S3 answers 403 to another method, another path or query, a Content-Type, an old URL    | crhelper#34, (m)          |
+| S3 answers 200 to everything else; only then does CloudFormation read the body         | (m)                       |
+| at most 4096 bytes; JSON object; Status SUCCESS or FAILED; Reason when FAILED          | crpg-ref                  |
+| PhysicalResourceId: not empty, at most 1 KB                                            | crpg-ref                  |
+| StackId, RequestId, LogicalResourceId: verbatim those of the request                   | crpg-ref                  |
+| Data is flat                                                                           | aws-cdk#27626             |
+| a body that is refused fails the operation, with CloudFormation's reason in place of   | empire#918 for the empty  |
+| the function's                                                                         | id, (m) for the others    |
+| the first answer that is taken wins; what comes later, or after ServiceTimeout, is not | crpg-ref, (m)             |
+| looked at                                                                              |                           |
+| a failed Create is followed by a Delete with the id of the FAILED answer               | aws-cdk#5525              |
+| an Update that changed the id is followed by a Delete of the old id                    | crpg-ref                  |
+| a Create that is cancelled, timed out or had no usable id: Delete with a made-up id    | coverage-roadmap#1814     |
+
+Limits. Nothing is signed: a URL is right when it is the one that was sent, canaries in the place of credentials.
+There is no stack: no order of resources, no rollback Update after a failed one, no NoEcho, no limit on `Data` beyond
+the body's. ServiceTimeout is noticed when somebody waits, calls `expire` or answers. An event is sent once; sending
+it again is Lambda's part.
+"""
+
+import json
+import os
+import socket
+import ssl
+import struct
+import sys
+import threading
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final, Literal, Self, TypeAlias
+from urllib.parse import quote, urlencode, urlsplit
+
+import trustme
+
+from ecr_image_waiter.clock import Clock, SystemClock
+
+ACCESS_KEY_ID: Final = "AKIACANARYINAREDCAGE"
+SIGNATURE: Final = "5ca1ab1e" * 8
+CANARIES: Final = (ACCESS_KEY_ID, SIGNATURE[:16])
+"""What stands in every ResponseURL's query and nowhere else. A clipped signature still holds the second."""
+
+FUNCTION_ARN: Final = "arn:aws:lambda:us-east-1:123456789012:function:waiter"
+MAX_BODY_BYTES: Final = 4096
+MAX_ID_BYTES: Final = 1024
+URL_LIFETIME: Final = 7200
+DEFAULT_SERVICE_TIMEOUT: Final = 3600
+RESET: Final = 0
+"""In the place of an HTTP status: the connection was reset."""
+
+_LONGEST_READ: Final = 1 << 20  # of a body, so that a runaway one is judged and not stored
+_COPIED: Final = ("StackId", "RequestId", "LogicalResourceId")
+
+Event: TypeAlias = dict[str, Any]
+Kind = Literal["Create", "Update", "Delete"]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A fault: one PUT gets this HTTP status and is not looked at."""
+
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """A fault: one PUT is read, then its connection is reset."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """A fault: one PUT is read, and judged only so many seconds later."""
+
+    seconds: float
+
+
+Fault: TypeAlias = Status | Reset | Delay
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """An HTTP request, PUT or not. `target` is path and query, `at` in seconds since 1970 UTC."""
+
+    method: str
+    target: str = field(repr=False)  # the query would stand in every failed assertion
+    headers: Mapping[str, str]
+    body: bytes
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of a PUT: its HTTP status, why it did not count, and the answer as far as it could be read.
+
+    `read`: whether CloudFormation got to see it, so that a refusal fails the operation.
+    """
+
+    status: int
+    refusal: str | None
+    answer: Mapping[str, Any] = field(default_factory=dict)
+    read: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an operation ended. `by`: an answer, or what came in place of one. `at`: seconds since 1970 UTC."""
+
+    status: Literal["SUCCESS", "FAILED"]
+    by: Literal["answer", "refused answer", "time-out", "cancellation", "invoke"]
+    reason: str
+    physical_id: str
+    data: Mapping[str, Any]
+    at: float
+
+
+@dataclass(slots=True)
+class Resource:
+    """A custom resource of a stack. It has a `physical_id` and `properties` once CloudFormation took a SUCCESS."""
+
+    stack_id: str
+    logical_id: str
+    type: str
+    service_token: str
+    physical_id: str | None = None
+    properties: dict[str, Any] = field(default_factory=dict)
+
+    def made_up_id(self) -> str:
+        """Return an id as CloudFormation makes one up where the function gave none."""
+        return f"{self.stack_id.split('/')[1]}-{self.logical_id}-{uuid.uuid4().hex[:12].upper()}"
+
+
+def as_sent(value: Any) -> Any:
+    """Return a property's value as CloudFormation sends it: each primitive is a string."""
+    if isinstance(value, Mapping):
+        return {key: as_sent(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_sent(item) for item in value]
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else value
+
+
+def response_url(stack_id: str, logical_id: str, request_id: str, now: float, base: str | None = None) -> str:
+    """Return a presigned S3 URL, alike in everything but the signature; `base` stands in for scheme and host."""
+    region = stack_id.split(":")[3]
+    bucket = f"cloudformation-custom-resource-response-{region.replace('-', '')}"
+    signed = datetime.fromtimestamp(now, UTC)
+    query = {
+        "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
+        "X-Amz-Date": signed.strftime("%Y%m%dT%H%M%SZ"),
+        "X-Amz-SignedHeaders": "host",
+        "X-Amz-Expires": URL_LIFETIME,
+        "X-Amz-Credential": f"{ACCESS_KEY_ID}/{signed:%Y%m%d}/{region}/s3/aws4_request",
+        "X-Amz-Signature": SIGNATURE,
+    }
+    path = f"{quote(stack_id)}%7C{logical_id}%7C{request_id}"
+    return f"{base or f'https://{bucket}.s3.{region}.amazonaws.com'}/{path}?{urlencode(query)}"
+
+
+def make_event(
+    kind: Kind,
+    resource: Resource,
+    properties: Mapping[str, Any],
+    *,
+    request_id: str,
+    url: str,
+    physical_id: str | None = None,
+    old: Mapping[str, Any] | None = None,
+) -> Event:
+    """Return the event that CloudFormation hands to the function. `old`: the properties before an Update."""
+    sent = {"ServiceToken": resource.service_token, **as_sent(properties)}
+    event: Event = {
+        "RequestType": kind,
+        "ServiceToken": resource.service_token,
+        "ResponseURL": url,
+        "StackId": resource.stack_id,
+        "RequestId": request_id,
+        "LogicalResourceId": resource.logical_id,
+        "ResourceType": resource.type,
+        "ResourceProperties": sent,
+    }
+    if "ServiceTimeout" in sent:
+        event["ServiceTimeout"] = sent["ServiceTimeout"]
+    if physical_id is not None:
+        event["PhysicalResourceId"] = physical_id
+    if old is not None:
+        event["OldResourceProperties"] = {"ServiceToken": resource.service_token, **as_sent(old)}
+    return event
+
+
+def judge(event: Event, put: Put, *, sent: float, deadline: float) -> Verdict:
+    """Return what S3, and behind it CloudFormation, make of a PUT that answers `event`.
+
+    Args:
+        event: what was sent.
+        put: what came back.
+        sent: when the event was sent, in seconds since 1970 UTC.
+        deadline: when ServiceTimeout passes.
+    """
+    url = urlsplit(event["ResponseURL"])
+    headers = {name.lower(): value for name, value in put.headers.items()}
+    if put.method != "PUT":
+        return Verdict(403, f"method {put.method}: the URL is signed for PUT")
+    if put.target != f"{url.path}?{url.query}":
+        return Verdict(403, "another path or query than the ResponseURL's")
+    if headers.get("content-type"):
+        return Verdict(403, f"Content-Type {headers['content-type']}: the URL is signed without one")
+    if put.at >= sent + URL_LIFETIME:
+        return Verdict(403, "the URL has expired")
+    if put.at >= deadline:
+        return Verdict(200, "after ServiceTimeout")
+    return _judge_body(event, put.body)
+
+
+def _judge_body(event: Event, body: bytes) -> Verdict:
+    if len(body) > MAX_BODY_BYTES:
+        return Verdict(200, f"{len(body)} bytes, allowed: {MAX_BODY_BYTES}", read=True)
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        return Verdict(200, "malformed: not a JSON object", read=True)
+    return Verdict(200, _fault_of(event, answer), answer, read=True)
+
+
+def _fault_of(event: Event, answer: Mapping[str, Any]) -> str | None:
+    missing = [
+        key
+        for key in ("Status", "PhysicalResourceId", *_COPIED)
+        if key not in answer or not isinstance(answer[key], str)
+    ]
+    if missing:
+        return f"missing: {', '.join(missing)}"
+    if answer["Status"] not in ("SUCCESS", "FAILED"):
+        return f"Status {answer['Status']}, allowed: SUCCESS, FAILED"
+    wrong = [key for key in _COPIED if answer[key] != event[key]]
+    if wrong:
+        return f"not the request's own: {', '.join(wrong)}"
+    if not 0 < len(answer["PhysicalResourceId"].encode()) <= MAX_ID_BYTES:
+        return "Invalid PhysicalResourceId"
+    if answer["Status"] == "FAILED" and not answer.get("Reason"):
+        return "missing: Reason"
+    data = answer.get("Data") or {}
+    if not isinstance(data, dict) or any(isinstance(value, dict | list) for value in data.values()):
+        return "Data is not flat"
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One PUT and what came of it. `counted`: it ended the operation."""
+
+    put: Put
+    verdict: Verdict
+    counted: bool
+
+
+class Operation:
+    """One request of CloudFormation, and what came back.
+
+    Read `outcome` (None while it lasts), `attempts` (every PUT) and `follow_up` (the Delete it led to, if any).
+    """
+
+    def __init__(
+        self, cloudformation: "CloudFormation", resource: Resource, event: Event, sent: float, faults: Iterable[Fault]
+    ) -> None:
+        self._cloudformation = cloudformation
+        self._settled = threading.Event()
+        self.resource = resource
+        self.event = event
+        self.sent = sent
+        self.deadline = sent + float(event["ResourceProperties"].get("ServiceTimeout", DEFAULT_SERVICE_TIMEOUT))
+        self.faults = deque(faults)
+        self.attempts: list[Attempt] = []
+        self.outcome: Outcome | None = None
+        self.follow_up: Operation | None = None
+
+    @property
+    def kind(self) -> Kind:
+        kind: Kind = self.event["RequestType"]
+        return kind
+
+    @property
+    def accepted(self) -> list[Attempt]:
+        """Every answer that CloudFormation would take, also those after the first."""
+        return [attempt for attempt in self.attempts if attempt.verdict.refusal is None]
+
+    def wait(self, timeout: float) -> Outcome:
+        """Return the outcome, at the latest when ServiceTimeout has passed.
+
+        Raises:
+            TimeoutError: there is none within `timeout` seconds.
+        """
+        left = self.deadline - self._cloudformation.clock.now()
+        self._settled.wait(max(min(timeout, left + 0.01), 0))
+        self._cloudformation.expire()
+        if self.outcome is None:
+            raise TimeoutError(f"{self.kind} of {self.resource.logical_id} has no outcome after {timeout:g} s")
+        return self.outcome
+
+    def settle(self, outcome: Outcome, follow_up: "Operation | None") -> None:
+        self.outcome = outcome
+        self.follow_up = follow_up
+        self._settled.set()
+
+
+class CloudFormation:
+    """The rules, without I/O: makes operations, takes PUTs, and sends the Deletes that follow.
+
+    Args:
+        send: hands an operation's event to the function. It returns before the function has run.
+        clock: the time.
+        base_url: scheme and host of the ResponseURLs; S3's own by default.
+        service_token: ARN of the function; it gives the stacks their region and account.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[Operation], None],
+        clock: Clock,
+        *,
+        base_url: str | None = None,
+        service_token: str = FUNCTION_ARN,
+    ) -> None:
+        self._send = send
+        self._base_url = base_url
+        self._service_token = service_token
+        self._lock = threading.RLock()
+        self._by_path: dict[str, Operation] = {}
+        self.clock = clock
+        self.operations: list[Operation] = []
+        self.strays: list[Put] = []
+        """Requests that belong to no operation."""
+
+    def create(
+        self,
+        properties: Mapping[str, Any],
+        *,
+        stack: str = "consumer",
+        logical_id: str = "Image",
+        faults: Iterable[Fault] = (),
+    ) -> Operation:
+        """Send a Create. `faults`: what befalls its answers, one each, in this order."""
+        region, account = self._service_token.split(":")[3:5]
+        stack_id = f"arn:aws:cloudformation:{region}:{account}:stack/{stack}/{uuid.uuid4()}"
+        resource = Resource(stack_id, logical_id, "Custom::EcrImageWaiter", self._service_token)
+        return self._request("Create", resource, properties, faults=faults)
+
+    def update(self, resource: Resource, properties: Mapping[str, Any], *, faults: Iterable[Fault] = ()) -> Operation:
+        physical_id, old = resource.physical_id, resource.properties
+        return self._request("Update", resource, properties, physical_id=physical_id, old=old, faults=faults)
+
+    def delete(self, resource: Resource, *, faults: Iterable[Fault] = ()) -> Operation:
+        physical_id = resource.physical_id or resource.made_up_id()
+        return self._request("Delete", resource, resource.properties, physical_id=physical_id, faults=faults)
+
+    def cancel(self, create: Operation) -> Operation:
+        """End a Create that is under way, as a cancelled stack does; its answer counts no more. Returns the Delete."""
+        with self._lock:
+            if create.kind != "Create" or create.outcome is not None:
+                raise ValueError("only a Create that is under way can be cancelled")
+            self._fail(create, "cancellation", "Resource creation cancelled")
+            if create.follow_up is None:
+                raise AssertionError("a failed Create is followed by a Delete")
+            return create.follow_up
+
+    def invoke_failed(self, operation: Operation, reason: str) -> None:
+        """Tell that the function could not be invoked."""
+        self._fail(operation, "invoke", reason)
+
+    def operation_of(self, target: str) -> Operation | None:
+        """Return the operation whose ResponseURL has this path."""
+        return self._by_path.get(target.partition("?")[0])
+
+    def receive(self, put: Put, *, scripted: bool = True) -> Verdict:
+        """Take a request at the ResponseURL's host; with `scripted`, the next fault befalls it."""
+        with self._lock:
+            operation = self.operation_of(put.target)
+            if operation is None:
+                self.strays.append(put)
+                return Verdict(403, "no operation has this URL")
+            fault = operation.faults.popleft() if scripted and operation.faults else None
+        if isinstance(fault, Delay):
+            self.clock.sleep(fault.seconds)
+            put = replace(put, at=self.clock.now())
+        with self._lock:
+            self.expire()
+            return self._take(operation, put, fault)
+
+    def expire(self) -> None:
+        """Fail every operation whose ServiceTimeout has passed."""
+        with self._lock:
+            for operation in self.operations:
+                if operation.outcome is None and self.clock.now() >= operation.deadline:
+                    self._fail(operation, "time-out", "CloudFormation did not receive a response in time")
+
+    def _take(self, operation: Operation, put: Put, fault: Fault | None) -> Verdict:
+        match fault:
+            case Status(code):
+                verdict = Verdict(code, "scripted fault")
+            case Reset():
+                verdict = Verdict(RESET, "scripted fault")
+            case _:
+                verdict = judge(operation.event, put, sent=operation.sent, deadline=operation.deadline)
+        counted = verdict.read and operation.outcome is None
+        operation.attempts.append(Attempt(put, verdict, counted))
+        if counted and verdict.refusal is not None:
+            self._fail(operation, "refused answer", verdict.refusal)
+        elif counted:
+            answer = verdict.answer
+            self._settle(
+                operation,
+                Outcome(
+                    answer["Status"],
+                    "answer",
+                    answer.get("Reason") or "",
+                    answer["PhysicalResourceId"],
+                    answer.get("Data") or {},
+                    put.at,
+                ),
+            )
+        return verdict
+
+    def _fail(
+        self,
+        operation: Operation,
+        by: Literal["refused answer", "time-out", "cancellation", "invoke"],
+        reason: str,
+    ) -> None:
+        with self._lock:
+            if operation.outcome is None:
+                physical_id = operation.event.get("PhysicalResourceId") or operation.resource.made_up_id()
+                self._settle(operation, Outcome("FAILED", by, reason, physical_id, {}, self.clock.now()))
+
+    def _settle(self, operation: Operation, outcome: Outcome) -> None:
+        resource = operation.resource
+        was = resource.physical_id, resource.properties
+        if operation.kind != "Delete" and outcome.status == "SUCCESS":
+            resource.physical_id = outcome.physical_id
+            resource.properties = operation.event["ResourceProperties"]
+        follow_up = None
+        if operation.kind == "Create" and outcome.status == "FAILED" and outcome.by != "invoke":
+            properties = operation.event["ResourceProperties"]
+            follow_up = self._request("Delete", resource, properties, physical_id=outcome.physical_id)
+        elif operation.kind == "Update" and outcome.status == "SUCCESS" and outcome.physical_id != was[0]:
+            follow_up = self._request("Delete", resource, was[1], physical_id=was[0])
+        operation.settle(outcome, follow_up)
+
+    def _request(
+        self,
+        kind: Kind,
+        resource: Resource,
+        properties: Mapping[str, Any],
+        *,
+        physical_id: str | None = None,
+        old: Mapping[str, Any] | None = None,
+        faults: Iterable[Fault] = (),
+    ) -> Operation:
+        now = self.clock.now()
+        request_id = str(uuid.uuid4())
+        url = response_url(resource.stack_id, resource.logical_id, request_id, now, self._base_url)
+        event = make_event(kind, resource, properties, request_id=request_id, url=url, physical_id=physical_id, old=old)
+        operation = Operation(self, resource, event, now, faults)
+        with self._lock:
+            self._by_path[urlsplit(url).path] = operation
+            self.operations.append(operation)
+        self._send(operation)
+        return operation
+
+
+class Player(CloudFormation):
+    """The rules behind a real server on loopback. Use it as a context manager, from as many threads as you like.
+
+    Args:
+        invoke: hands an event to the function, by an asynchronous invocation for one; it runs in a thread of its own.
+        clock: the time.
+        tls: https in place of http, with a certificate that `trust` signed.
+        service_token: see `CloudFormation`.
+    """
+
+    def __init__(
+        self,
+        invoke: Callable[[Event], None],
+        clock: Clock | None = None,
+        *,
+        tls: bool = False,
+        service_token: str = FUNCTION_ARN,
+    ) -> None:
+        self._invoke = invoke
+        self._trust = trustme.CA()
+        context = None
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._trust.issue_cert("127.0.0.1", "localhost").configure_cert(context)
+        self._server = _Server(self, context)
+        self._pool = ThreadPoolExecutor(8, "player-invoke")
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="player", daemon=True)
+        base_url = f"{'https' if tls else 'http'}://127.0.0.1:{self._server.server_address[1]}"
+        super().__init__(self._invoke_later, clock or SystemClock(), base_url=base_url, service_token=service_token)
+        self.faults_inside = self._server.faults_inside
+
+    @property
+    def ca_pem(self) -> bytes:
+        """The certificate to trust, for SSL_CERT_FILE in the function's environment."""
+        return self._trust.cert_pem.bytes()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _invoke_later(self, operation: Operation) -> None:
+        self._pool.submit(self._invoke_now, operation)
+
+    def _invoke_now(self, operation: Operation) -> None:
+        try:
+            self._invoke(operation.event)
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is the operation's outcome
+            # Its type alone: the message may carry the event, and with it the URL.
+            self.invoke_failed(operation, f"the function could not be invoked ({type(error).__name__})")
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, rules: CloudFormation, context: ssl.SSLContext | None) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.rules = rules
+        self._context = context
+        self.faults_inside: list[str] = []
+        """What went wrong in the server itself, by type: connections that broke, clients that did not trust it."""
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        if self._context is None:
+            return connection, address
+        # The handshake waits for the connection's own thread: one slow client must not hold up the others.
+        return self._context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002  # its signature in socketserver
+        """Keep quiet: a traceback may show the URL."""
+        self.faults_inside.append(type(sys.exception()).__name__)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
+    timeout = 30
+
+    def _take(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(min(length, _LONGEST_READ))
+        self.close_connection = length > _LONGEST_READ
+        rules = self.server.rules
+        verdict = rules.receive(Put(self.command, self.path, dict(self.headers.items()), body, rules.clock.now()))
+        if verdict.status == RESET:
+            self._reset()
+            return
+        self.send_response(verdict.status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_PUT = do_POST = do_GET = do_HEAD = do_DELETE = _take  # noqa: N815  # the names http.server looks for
+
+    def _reset(self) -> None:
+        self.close_connection = True
+        # To linger for no time at all turns the close into a RST.
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        os.close(self.connection.detach())
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # its name in http.server
+        """Keep quiet: the line would show the URL."""

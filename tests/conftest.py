@@ -1,0 +1,23 @@
+"""What tests print is kept, also of those that pass, for the one check that reads all of it (tests/leaks.py)."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder for everything that a process of this run prints."""
+    named = os.environ.get("TEST_OUTPUT")
+    return Path(named).resolve() if named else tmp_path_factory.mktemp("output")
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Keep what a test printed and logged, tracebacks included."""
+    folder = os.environ.get("TEST_OUTPUT")
+    if folder and (report.sections or report.longrepr):
+        with Path(folder, "captured.txt").open("a", errors="replace") as file:
+            file.writelines(f"--- {report.nodeid} {title}\n{text}\n" for title, text in report.sections)
+            if report.longrepr:
+                file.write(f"--- {report.nodeid} {report.outcome}\n{report.longreprtext}\n")

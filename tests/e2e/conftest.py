@@ -1,0 +1,35 @@
+"""One sandbox for all end-to-end tests."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox.cloud import STACK, Cloud
+from tests.e2e.functions import LONG_TIMEOUT, TIMEOUT, Deployed
+
+
+@pytest.fixture(scope="session")
+def cloud(output: Path) -> Iterator[Cloud]:
+    """An emulated account with nothing in it. What its functions logged is kept."""
+    with Cloud(log=output / "sandbox") as cloud:
+        yield cloud
+        logs = cloud.client("logs")
+        with (output / "cloudwatch.txt").open("w") as file:
+            for group in logs.describe_log_groups()["logGroups"]:
+                for event in logs.filter_log_events(logGroupName=group["logGroupName"])["events"]:
+                    file.write(json.dumps(event) + "\n")
+
+
+@pytest.fixture(scope="session")
+def deployed(cloud: Cloud) -> dict[int, Deployed]:
+    """The waiter, built and deployed there by the SAM CLI, and a second install beside it; by their time-outs."""
+    cloud.deploy_waiter(parameters=["LogLevel=DEBUG"])
+    cloud.deploy_waiter(
+        stack=f"{STACK}-patient", parameters=["LogLevel=DEBUG", "ServiceTokenParameterName=''", "FunctionName=patient"]
+    )
+    return {
+        TIMEOUT: Deployed(cloud, STACK, TIMEOUT),
+        LONG_TIMEOUT: Deployed(cloud, f"{STACK}-patient", LONG_TIMEOUT),
+    }

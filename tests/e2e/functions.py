@@ -1,0 +1,146 @@
+"""The built artifact where it really runs: deployed in the sandbox, and under AWS's Runtime Interface Emulator."""
+
+import itertools
+import json
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+from sandbox.cloud import BUILT, Cloud
+from sandbox.images import push
+from sandbox.player import Event, Operation, Player
+from sandbox.proxy import Proxy
+from sandbox.rie import AsyncLambda, Emulator
+
+TIMEOUT = 5
+"""Of the function, in seconds: a slice is four of them."""
+
+LONG_TIMEOUT = 40
+"""Of a second function, for waits that need more than fifteen of those slices."""
+
+_numbers = itertools.count()
+
+
+class FunctionError(Exception):
+    """A direct invocation ended with a function error."""
+
+
+class Function(ABC):
+    """The waiter function, somewhere. Safe to use from several threads."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.ecr = cloud.client("ecr")
+        self.ecr_proxy: Proxy = cloud.ecr_proxy
+
+    @abstractmethod
+    def invoke(self, event: Event) -> None:
+        """Invoke asynchronously."""
+
+    @abstractmethod
+    def ask(self, event: object) -> Any:
+        """Invoke synchronously and return the result, or raise `FunctionError` with its message."""
+
+    @abstractmethod
+    def hand_overs(self, operation: Operation) -> int:
+        """Return how often the function has invoked itself for an operation."""
+
+    @abstractmethod
+    def output(self) -> str:
+        """Return what the function has logged."""
+
+    def repository(self) -> str:
+        """Create a repository that no other test has."""
+        name = f"{type(self).__name__.lower()}/app-{next(_numbers)}"
+        self.ecr.create_repository(repositoryName=name)
+        return name
+
+    def push(self, repository: str, tag: str = "v1", content: str = "hello") -> str:
+        """Push an image and return its digest."""
+        return push(self.ecr, repository, tag, content=content)
+
+    def player(self) -> Player:
+        """Return a player of CloudFormation's part, whose stacks use this function."""
+        return Player(self.invoke)
+
+
+class Deployed(Function):
+    """The function that `sam deploy` put into the sandbox."""
+
+    def __init__(self, cloud: Cloud, stack: str, timeout: int) -> None:
+        super().__init__(cloud)
+        token, log_group = cloud.output(stack, "ServiceToken"), cloud.output(stack, "LogGroupName")
+        cloud.set_timeout(token, timeout)
+        self._lambda = cloud.client("lambda")
+        self._logs = cloud.client("logs")
+        self._proxy = cloud.proxy
+        self._token = token
+        self._log_group = log_group
+
+    def invoke(self, event: Event) -> None:
+        self._lambda.invoke(FunctionName=self._token, InvocationType="Event", Payload=json.dumps(event))
+
+    def ask(self, event: object) -> Any:
+        answer = self._lambda.invoke(FunctionName=self._token, Payload=json.dumps(event))
+        result = json.loads(answer["Payload"].read())
+        if "FunctionError" in answer:
+            raise FunctionError(result["errorMessage"])
+        return result
+
+    def hand_overs(self, operation: Operation) -> int:
+        return self._proxy.count("lambda:Invoke", containing=operation.event["RequestId"])
+
+    def output(self) -> str:
+        streams = self._logs.describe_log_streams(logGroupName=self._log_group)["logStreams"]
+        events = [
+            event["message"]
+            for stream in streams
+            for event in self._logs.get_log_events(
+                logGroupName=self._log_group, logStreamName=stream["logStreamName"], startFromHead=True
+            )["events"]
+        ]
+        return "\n".join(events)
+
+
+class UnderRie(Function):
+    """The same artifact under AWS's Runtime Interface Emulator."""
+
+    def __init__(self, cloud: Cloud, output: Path, *, timeout: int = TIMEOUT, **environment: str) -> None:
+        super().__init__(cloud)
+        self.output_folder = output / f"rie-{next(_numbers)}"
+
+        def start(number: int) -> Emulator:
+            everything = {
+                "AWS_ENDPOINT_URL": cloud.endpoint,
+                "AWS_ENDPOINT_URL_ECR": cloud.ecr_proxy.url,
+                "AWS_ENDPOINT_URL_LAMBDA": self.service.url,
+                "LOG_LEVEL": "DEBUG",
+                **environment,
+            }
+            artifact = BUILT / "WaiterFunction"
+            return Emulator(artifact, everything, self.output_folder, timeout=timeout, name=f"environment-{number}")
+
+        self.service = AsyncLambda(start)
+
+    def invoke(self, event: Event) -> None:
+        self.service.invoke_later(event)
+
+    def ask(self, event: object) -> Any:
+        result = self.service.invoke(event)
+        if isinstance(result, str):
+            raise FunctionError(result)
+        if isinstance(result, dict) and "errorType" in result:
+            raise FunctionError(result["errorMessage"])
+        return result
+
+    def hand_overs(self, operation: Operation) -> int:
+        wanted = operation.event["RequestId"]
+        return sum(
+            isinstance(event, dict) and event.get("RequestId") == wanted and "EcrImageWaiter" in event
+            for event in list(self.service.invocations)
+        )
+
+    def output(self) -> str:
+        return "\n".join(file.read_text(errors="replace") for file in sorted(self.output_folder.glob("*.log")))
+
+    def stop(self) -> None:
+        self.service.stop()

@@ -1,0 +1,376 @@
+"""The built artifact does what the contract says, deployed in the sandbox and under AWS's own runtime.
+
+Most of a wait is waiting, so the scenarios run side by side; each test collects one of them.
+"""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from sandbox.cloud import Cloud
+from sandbox.player import Delay, Player, Reset, Status
+from sandbox.proxy import deny, throttle
+from tests.e2e.functions import LONG_TIMEOUT, TIMEOUT, Deployed, Function, FunctionError, UnderRie
+
+AT_ONCE = 4.0  # seconds: a cold start on a busy machine, not a pause
+SIDE_BY_SIDE = 8
+KEYS = {
+    *("ImageUri", "ImageDigest", "TaggedImageUri", "RepositoryUri", "RepositoryName", "ImageTag", "RegistryId"),
+    *("ImagePushedAt", "ImageSizeInBytes", "ImageManifestMediaType", "Attempts", "WaitedSeconds"),
+}
+
+Scenario = Callable[[Function], None]
+SCENARIOS: dict[Scenario, int] = {}
+"""Each with the time-out that its function needs."""
+
+
+def scenario(function: Scenario) -> Scenario:
+    SCENARIOS[function] = TIMEOUT
+    return function
+
+
+def scenario_with_time(function: Scenario) -> Scenario:
+    SCENARIOS[function] = LONG_TIMEOUT
+    return function
+
+
+def seconds(count: int) -> dict[str, str]:
+    """Properties for a wait of so many seconds with a check in each."""
+    return {"MaxRetries": str(count), "RetryDelaySeconds": "1"}
+
+
+@scenario
+def an_image_that_is_there_is_answered_at_once(function: Function) -> None:
+    repository = function.repository()
+    digest = function.push(repository)
+    with function.player() as player:
+        create = player.create({"RepositoryName": repository, "ImageTag": "v1", **seconds(30)})
+        outcome = create.wait(30)
+    assert outcome.status == "SUCCESS", outcome
+    assert outcome.data.keys() == KEYS
+    assert outcome.data["ImageUri"] == f"{outcome.data['RepositoryUri']}@{digest}"
+    assert outcome.data["Attempts"] == "1"
+    assert function.hand_overs(create) == 0
+
+
+def _pushed_in_invocation(function: Function, number: int) -> None:
+    repository = function.repository()
+    with function.player() as player:
+        create = player.create({"RepositoryName": repository, "ImageTag": "v1", **seconds(40)})
+        while function.hand_overs(create) < number - 1:
+            assert create.outcome is None, create.outcome
+            time.sleep(0.05)
+        digest = function.push(repository)
+        outcome = create.wait(30)
+    assert outcome.status == "SUCCESS", outcome
+    assert outcome.data["ImageDigest"] == digest
+    assert function.hand_overs(create) == number - 1
+
+
+@scenario
+def an_image_pushed_during_the_second_invocation_is_found_by_it(function: Function) -> None:
+    _pushed_in_invocation(function, 2)
+
+
+@scenario
+def an_image_pushed_during_the_third_invocation_is_found_by_it(function: Function) -> None:
+    _pushed_in_invocation(function, 3)
+
+
+@scenario
+def an_image_pushed_during_the_fifth_invocation_is_found_by_it(function: Function) -> None:
+    _pushed_in_invocation(function, 5)
+
+
+@scenario
+def an_image_never_pushed_fails_at_the_limit_and_names_the_newest_tag(function: Function) -> None:
+    repository = function.repository()
+    function.push(repository, tag="lastest")
+    with function.player() as player:
+        create = player.create({"RepositoryName": repository, "ImageTag": "latest", **seconds(9)})
+        outcome = create.wait(40)
+        deleted = create.follow_up.wait(30) if create.follow_up else None
+    assert outcome.status == "FAILED"
+    assert f"Gave up on {repository}:latest" in outcome.reason
+    assert "lastest" in outcome.reason
+    # X-Amz-Date, from which the limit counts, has whole seconds.
+    assert 8 <= outcome.at - create.sent < 9 + AT_ONCE
+    assert deleted is not None
+    assert deleted.status == "SUCCESS"
+    assert len(create.accepted) == 1
+
+
+@scenario
+def a_missing_repository_fails_after_its_grace_of_fifteen_seconds(function: Function) -> None:
+    with function.player() as player:
+        create = player.create({"RepositoryName": "nowhere", "ImageTag": "v1", **seconds(40)})
+        outcome = create.wait(40)
+    assert outcome.status == "FAILED"
+    assert "The repository nowhere does not exist" in outcome.reason
+    assert 15 <= outcome.at - create.sent < 15 + AT_ONCE
+
+
+@scenario
+def a_missing_repository_is_waited_for_when_asked(function: Function) -> None:
+    name = f"{function.repository()}-late"
+    with function.player() as player:
+        properties = {"RepositoryName": name, "ImageTag": "v1", "WaitForRepository": "true", **seconds(40)}
+        create = player.create(properties)
+        while function.hand_overs(create) < 1:
+            time.sleep(0.05)
+        function.ecr.create_repository(repositoryName=name)
+        function.push(name)
+        assert create.wait(30).status == "SUCCESS"
+
+
+@scenario
+def denied_access_fails_and_names_action_resource_and_role(function: Function) -> None:
+    repository = function.repository()
+    rule = function.ecr_proxy.rule("ecr:DescribeImages", deny(), containing=repository)
+    with function.player() as player:
+        outcome = player.create({"RepositoryName": repository, "ImageTag": "v1", **seconds(6)}).wait(40)
+    function.ecr_proxy.remove(rule)
+    assert outcome.status == "FAILED"
+    assert "allow ecr:DescribeImages" in outcome.reason
+    assert f"arn:aws:ecr:us-east-1:123456789012:repository/{repository}" in outcome.reason
+    assert "the role waiter-role" in outcome.reason
+
+
+@scenario_with_time
+def twenty_waits_of_twenty_succeed_although_ecr_throttles_three_calls_of_five(function: Function) -> None:
+    def one(seed: int) -> str:
+        repository = function.repository()
+        function.push(repository)
+        code = "ThrottleException" if seed % 2 else "ThrottlingException"
+        rule = function.ecr_proxy.rule(
+            "ecr:DescribeImages", throttle(code), containing=f'"{repository}"', share=0.6, seed=seed
+        )
+        with function.player() as player:
+            outcome = player.create({"RepositoryName": repository, "ImageTag": "v1", **seconds(300)}).wait(300)
+        function.ecr_proxy.remove(rule)
+        return outcome.status
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(one, range(20))) == ["SUCCESS"] * 20
+
+
+@scenario
+def an_update_to_a_new_tag_waits_for_it_and_keeps_the_physical_id(function: Function) -> None:
+    repository = function.repository()
+    old = function.push(repository, "v1", "old")
+    with function.player() as player:
+        create = player.create({"RepositoryName": repository, "ImageTag": "v1", **seconds(30)})
+        created = create.wait(30)
+        update = player.update(create.resource, {"RepositoryName": repository, "ImageTag": "v2", **seconds(40)})
+        time.sleep(1)
+        assert update.outcome is None
+        new = function.push(repository, "v2", "new")
+        updated = update.wait(30)
+    assert (created.data["ImageDigest"], updated.data["ImageDigest"]) == (old, new)
+    assert updated.physical_id == created.physical_id
+    assert update.follow_up is None
+
+
+@scenario
+def a_delete_succeeds_at_once_before_during_and_after_a_wait(function: Function) -> None:
+    repository = function.repository()
+    with function.player() as player:
+        create = player.create({"RepositoryName": repository, "ImageTag": "v1", **seconds(20)})
+        early = player.delete(create.resource)
+        while function.hand_overs(create) < 1:
+            time.sleep(0.05)
+        during = player.delete(create.resource)
+        outcomes = [early.wait(30), during.wait(30)]
+        function.push(repository)
+        assert create.wait(30).status == "SUCCESS"
+        late = player.delete(create.resource)
+        outcomes.append(late.wait(30))
+    assert [outcome.status for outcome in outcomes] == ["SUCCESS"] * 3
+    assert all(delete.attempts[0].put.at - delete.sent < AT_ONCE for delete in (early, during, late))
+
+
+@scenario
+def a_delete_succeeds_with_properties_that_no_create_would(function: Function) -> None:
+    with function.player() as player:
+        create = player.create({"RepositoryName": ["not", "a", "name"], "Nonsense": {"deep": [1, None]}})
+        assert create.wait(30).status == "FAILED"
+        assert create.follow_up is not None
+        assert create.follow_up.wait(30).status == "SUCCESS"
+
+
+@scenario
+def a_direct_invocation_returns_the_attributes_or_ends_in_a_function_error(function: Function) -> None:
+    repository = function.repository()
+    with pytest.raises(FunctionError, match="Gave up on"):
+        function.ask({"RepositoryName": repository, "ImageTag": "v1", "MaxRetries": 1, "RetryDelaySeconds": 1})
+    digest = function.push(repository)
+    result = function.ask({"RepositoryName": repository, "ImageTag": "v1", **seconds(30)})
+    assert result.keys() == KEYS
+    assert result["ImageDigest"] == digest
+    assert function.ask({"RepositoryName": repository, "tf": {"action": "delete"}}) == {}
+
+
+@scenario
+def a_garbage_event_is_a_function_error_that_says_what_was_expected(function: Function) -> None:
+    with pytest.raises(FunctionError, match="expected an object"):
+        function.ask([1, 2])
+    with pytest.raises(FunctionError, match="ResponseURL: received nothing"):
+        function.ask({"RequestType": "Create", "StackId": "s", "RequestId": "r", "LogicalResourceId": "l"})
+
+
+@scenario
+def every_fault_of_the_properties_stands_in_one_reason(function: Function) -> None:
+    with function.player() as player:
+        properties = {"RepositryName": "app", "ImageTag": "", "MaxRetries": "-1", "RetryDelaySeconds": "1.5"}
+        reason = player.create(properties).wait(30).reason
+    assert "RepositoryName: missing" in reason
+    assert 'RepositryName: received "app", unknown property; the nearest known one is RepositoryName' in reason
+    assert 'ImageTag: received ""' in reason
+    assert 'MaxRetries: received "-1", allowed: a whole number from 0 to 3600' in reason
+    assert 'RetryDelaySeconds: received "1.5"' in reason
+
+
+@scenario
+def an_answer_arrives_although_the_endpoint_says_503_twice(function: Function) -> None:
+    repository = function.repository()
+    function.push(repository)
+    with function.player() as player:
+        create = player.create(
+            {"RepositoryName": repository, "ImageTag": "v1", **seconds(30)}, faults=[Status(503), Status(503)]
+        )
+        assert create.wait(30).status == "SUCCESS"
+    assert [attempt.verdict.status for attempt in create.attempts] == [503, 503, 200]
+
+
+@scenario
+def an_answer_arrives_although_the_connection_is_reset_twice(function: Function) -> None:
+    repository = function.repository()
+    function.push(repository)
+    with function.player() as player:
+        create = player.create(
+            {"RepositoryName": repository, "ImageTag": "v1", **seconds(30)}, faults=[Reset(), Reset()]
+        )
+        assert create.wait(30).status == "SUCCESS"
+    assert len(create.accepted) == 1
+
+
+@scenario
+def an_answer_that_the_endpoint_sits_on_is_sent_again(function: Function) -> None:
+    repository = function.repository()
+    function.push(repository)
+    with function.player() as player:
+        create = player.create({"RepositoryName": repository, "ImageTag": "v1", **seconds(30)}, faults=[Delay(8)])
+        assert create.wait(30).status == "SUCCESS"
+
+
+@scenario
+def two_stacks_at_once_get_each_its_own_answer(function: Function) -> None:
+    first, second = function.repository(), function.repository()
+    with function.player() as player:
+        creates = [
+            player.create({"RepositoryName": name, "ImageTag": "v1", **seconds(40)}, stack=name.replace("/", "-"))
+            for name in (first, second)
+        ]
+        time.sleep(2)
+        digests = [function.push(second, content="second"), function.push(first, content="first")]
+        outcomes = [create.wait(30) for create in creates]
+    assert [outcome.data["ImageDigest"] for outcome in outcomes] == digests[::-1]
+    assert [outcome.data["RepositoryName"] for outcome in outcomes] == [first, second]
+
+
+Running = dict[tuple[str, str], Future[None]]
+
+
+@pytest.fixture(scope="module")
+def running(cloud: Cloud, deployed: dict[int, Deployed], output: Path) -> Iterator[Running]:
+    """Every scenario in each place, under way; those that take longest first."""
+
+    def under_rie(run: Scenario, timeout: int) -> None:
+        function = UnderRie(cloud, output, timeout=timeout)
+        try:
+            run(function)
+        finally:
+            function.stop()
+
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        futures: Running = {}
+        for run, timeout in sorted(SCENARIOS.items(), key=lambda item: -item[1]):
+            futures[run.__name__, "deployed"] = pool.submit(run, deployed[timeout])
+            futures[run.__name__, "rie"] = pool.submit(under_rie, run, timeout)
+        yield futures
+        for future in futures.values():
+            future.cancel()
+
+
+@pytest.mark.parametrize("place", ["deployed", "rie"])
+@pytest.mark.parametrize("name", [run.__name__ for run in SCENARIOS])
+def test_the_artifact(running: Running, name: str, place: str) -> None:
+    """Each scenario's name is its claim."""
+    running[name, place].result(timeout=300)
+
+
+def test_a_second_wait_in_the_same_process_has_nothing_of_the_first(cloud: Cloud, output: Path) -> None:
+    function = UnderRie(cloud, output)
+    first, second = function.repository(), function.repository()
+    function.push(first)
+    try:
+        with function.player() as player:
+            one = player.create(
+                {"RepositoryName": first, "ImageTag": "v1", **seconds(30)}, stack="one", logical_id="One"
+            )
+            assert one.wait(30).status == "SUCCESS"
+            while function.service.busy:
+                time.sleep(0.01)
+            two = player.create({"RepositoryName": second, "ImageTag": "v1", "MaxRetries": "0"}, stack="two")
+            outcome = two.wait(30)
+        assert outcome.status == "FAILED"
+        assert outcome.data == {}
+        assert "One" not in str(two.attempts[0].verdict.answer)
+        log = function.output_folder / "environment-0.log"
+        later = log.read_text().partition(two.event["RequestId"])[2]
+        assert later, "both ran in one environment"
+        assert two.resource.stack_id in later
+        assert one.event["RequestId"] not in later
+        assert first not in later
+    finally:
+        function.stop()
+
+
+def test_answers_go_over_https_to_a_host_whose_certificate_is_trusted(cloud: Cloud, output: Path) -> None:
+    holder: list[UnderRie] = []
+    with Player(lambda event: holder[0].invoke(event), tls=True) as player:  # noqa: PLW0108  # not there yet
+        certificate = output / "player-ca.pem"
+        certificate.write_bytes(player.ca_pem)
+        holder.append(UnderRie(cloud, output, SSL_CERT_FILE=str(certificate)))
+        try:
+            repository = holder[0].repository()
+            holder[0].push(repository)
+            assert (
+                player.create({"RepositoryName": repository, "ImageTag": "v1", **seconds(30)}).wait(30).status
+                == "SUCCESS"
+            )
+        finally:
+            holder[0].stop()
+
+
+def test_a_process_killed_by_its_time_out_is_run_again_and_answers_at_the_first_limit(
+    cloud: Cloud, output: Path
+) -> None:
+    function = UnderRie(cloud, output, timeout=3)
+    repository = function.repository()
+    try:
+        with function.player() as player:
+            # The endpoint takes the answer only after the function's time-out has killed it.
+            create = player.create(
+                {"RepositoryName": repository, "ImageTag": "v1", "MaxRetries": "4", "RetryDelaySeconds": "1"},
+                faults=[Delay(6)],
+            )
+            outcome = create.wait(40)
+    finally:
+        function.stop()
+    assert outcome.status == "FAILED"
+    assert re.search(r"checked \d+ times in \d+ s", outcome.reason)

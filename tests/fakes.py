@@ -1,0 +1,201 @@
+"""What the tests hand in instead of the world. Each class says where it is simpler than the real thing."""
+
+import json
+from collections.abc import Callable
+from functools import cache
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlsplit
+
+import botocore.session
+from botocore.exceptions import ClientError
+from botocore.validate import ParamValidator
+
+NOW: Final = 1_793_534_400.0
+"""2026-11-01T12:00:00Z, the moment the signed URL below was made."""
+SIGNED_AT: Final = "20261101T120000Z"
+
+FUNCTION_ARN: Final = "arn:aws:lambda:eu-west-1:123456789012:function:waiter"
+STACK_ID: Final = "arn:aws:cloudformation:eu-west-1:123456789012:stack/shop/5b1c9a50-0000-11ee-9d01-0a1b2c3d4e5f"
+REQUEST_ID: Final = "7c0f1f4e-0000-4b11-8f0a-3f5d2b1c0a99"
+HOST: Final = "cloudformation-custom-resource-response-euwest1.s3.eu-west-1.amazonaws.com"
+DIGEST: Final = "sha256:" + "ab" * 32
+OTHER_DIGEST: Final = "sha256:" + "cd" * 32
+REPOSITORY_URI: Final = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/app"
+PROPERTIES: Final = {"RepositoryName": "team/app", "ImageTag": "v1"}
+
+
+def signed_query(date: str = SIGNED_AT) -> str:
+    """Return a query in the form of the real presigned URL's. Every value of it is made up."""
+    return (
+        "X-Amz-Security-Token=VG9rZW5Gb3JUZXN0cw%3D%3D&X-Amz-Algorithm=AWS4-HMAC-SHA256"
+        f"&X-Amz-Date={date}&X-Amz-SignedHeaders=host&X-Amz-Expires=7199"
+        "&X-Amz-Credential=ASIAMADEUPMADEUPMADE%2F20261101%2Feu-west-1%2Fs3%2Faws4_request"
+        "&X-Amz-Signature=5eecb9a1f00dfeed5eecb9a1f00dfeed5eecb9a1f00dfeed5eecb9a1f00dfeed"
+    )
+
+
+def response_url(host: str = HOST, *, scheme: str = "https", query: str | None = None) -> str:
+    """Return a ResponseURL that looks like the real one."""
+    return f"{scheme}://{host}/arn%3Aaws%3Acloudformation/Image?{signed_query() if query is None else query}"
+
+
+def leaked(text: str, query: str | None = None) -> list[str]:
+    """Return the parts of a ResponseURL's query that stand in a text: names and values, raw and decoded.
+
+    Values too short or too common to prove anything (`host`, the number of seconds) are left out.
+    """
+    query = signed_query() if query is None else query
+    raw = [part for pair in query.split("&") for part in pair.split("=", 1)]
+    parts = {"X-Amz-", *raw, *(value for _, value in parse_qsl(query))}
+    return sorted(part for part in parts if len(part) > 5 and part in text)
+
+
+def stack_event(request_type: str = "Create", /, **changes: Any) -> dict[str, Any]:
+    """Return CloudFormation's event; a change to `...` takes the key out."""
+    event: dict[str, Any] = {
+        "RequestType": request_type,
+        "ServiceToken": FUNCTION_ARN,
+        "ResponseURL": response_url(),
+        "StackId": STACK_ID,
+        "RequestId": REQUEST_ID,
+        "LogicalResourceId": "Image",
+        "ResourceType": "Custom::EcrImageWaiter",
+        "ResourceProperties": {"ServiceToken": FUNCTION_ARN, **PROPERTIES},
+    }
+    if request_type != "Create":
+        event["PhysicalResourceId"] = "Image-0123456789abcdef"
+    return {key: value for key, value in {**event, **changes}.items() if value is not ...}
+
+
+def aws_error(
+    code: str, message: str = "AWS's own words", *, status: int = 400, operation: str = "DescribeImages"
+) -> ClientError:
+    """Return an error as boto3 raises it."""
+    answer = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(answer, operation)
+
+
+class FakeClock:
+    """A clock on which nothing but sleeping takes time, and which sleeps exactly as long as it is told."""
+
+    def __init__(self, now: float = NOW) -> None:
+        self.time = now
+        self.sleeps: list[float] = []
+
+    def now(self) -> float:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds >= 0
+        self.sleeps.append(seconds)
+        self.time += seconds
+
+
+class FakeContext:
+    """Lambda's context. Its time runs on the fake clock, and nothing ends an invocation that overruns it."""
+
+    def __init__(self, clock: FakeClock, timeout: float = 900.0, arn: str = FUNCTION_ARN, stream: str = "s[1]") -> None:
+        self.aws_request_id = "invocation-1"
+        self.invoked_function_arn = arn
+        self.log_stream_name = stream
+        self._clock = clock
+        self._ends = clock.now() + timeout
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int((self._ends - self._clock.now()) * 1000)
+
+
+@cache
+def _describe_images_shapes() -> tuple[Any, Any]:
+    model = botocore.session.get_session().get_service_model("ecr").operation_model("DescribeImages")
+    return model.input_shape, model.output_shape
+
+
+Answer = dict[str, Any] | Exception | Callable[[dict[str, Any]], dict[str, Any]]
+
+
+class ScriptedEcr:
+    """ECR's DescribeImages from a script, of which the last line repeats for ever.
+
+    Questions and answers are held against botocore's model (types and required members, not patterns). It knows no
+    repositories: a question gets the script's next answer, whatever it asks.
+    """
+
+    def __init__(self, *script: Answer) -> None:
+        self._script = list(script)
+        self.calls: list[dict[str, Any]] = []
+        self.seconds: list[float] = []
+
+    def within(self, seconds: float) -> "ScriptedEcr":
+        """Stand in for the function that makes clients."""
+        self.seconds.append(seconds)
+        return self
+
+    def describe_images(self, **kwargs: Any) -> Any:
+        asked, answered = _describe_images_shapes()
+        _validate(kwargs, asked)
+        self.calls.append(kwargs)
+        answer = self._script.pop(0) if len(self._script) > 1 else self._script[0]
+        if isinstance(answer, Exception):
+            raise answer
+        if not isinstance(answer, dict):
+            answer = answer(kwargs)
+        _validate(answer, answered)
+        return answer
+
+
+def _validate(value: dict[str, Any], shape: Any) -> None:
+    report = ParamValidator().validate(value, shape)
+    assert not report.has_errors(), report.generate_report()
+
+
+def details(*images: dict[str, Any]) -> dict[str, Any]:
+    """Return an answer of DescribeImages; members left out get defaults."""
+    default = {"registryId": "123456789012", "repositoryName": "team/app", "imageDigest": DIGEST}
+    return {"imageDetails": [{**default, **image} for image in images]}
+
+
+class FakeLambda:
+    """Lambda's Invoke: it keeps the calls and runs nothing."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.calls: list[dict[str, Any]] = []
+        self._error = error
+
+    def invoke(self, **kwargs: Any) -> dict[str, int]:
+        self.calls.append(kwargs)
+        if self._error:
+            raise self._error
+        return {"StatusCode": 202}
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        return [json.loads(call["Payload"]) for call in self.calls]
+
+
+class FakeTransport:
+    """CloudFormation's end of the line: it keeps each PUT, answers from a script (then 200), takes no real time."""
+
+    def __init__(self, *script: int | Exception, clock: FakeClock | None = None, takes: float = 0.0) -> None:
+        self._script = list(script)
+        self._clock = clock
+        self._takes = takes
+        self.puts: list[tuple[str, bytes, float]] = []
+
+    def put(self, url: str, body: bytes, seconds: float) -> int:
+        self.puts.append((url, body, seconds))
+        if self._clock:
+            self._clock.time += min(self._takes, seconds)
+        answer = self._script.pop(0) if self._script else 200
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    @property
+    def bodies(self) -> list[dict[str, Any]]:
+        return [json.loads(body) for _, body, _ in self.puts]
+
+
+def path_of(url: str) -> str:
+    """Return a URL's path, which is no secret."""
+    return urlsplit(url).path

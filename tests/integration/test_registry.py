@@ -1,0 +1,454 @@
+"""What ECR answers, as boto3 hears it: from moto's server over HTTP, and from botocore's Stubber what moto lacks."""
+
+import hashlib
+import json
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError, NoCredentialsError
+from botocore.stub import ANY, Stubber
+from moto.server import ThreadedMotoServer
+
+from ecr_image_waiter.answers import seen
+from ecr_image_waiter.aws import Aws
+from ecr_image_waiter.findings import (
+    AccessDenied,
+    Finding,
+    Image,
+    ImageId,
+    NoImage,
+    NoRepository,
+    NotPullable,
+    Refused,
+    TagSeen,
+    Unavailable,
+)
+from ecr_image_waiter.registry import Registry
+from tests.fakes import DIGEST, NOW, OTHER_DIGEST, ScriptedEcr, aws_error, details
+
+ACCOUNT: Final = "123456789012"  # moto's
+TAGGED: Final = ImageId("team/app", "v1", None)
+BY_DIGEST: Final = ImageId("team/app", None, DIGEST)
+
+
+@pytest.fixture(scope="module")
+def moto_url() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "madeup",
+        "AWS_SECRET_ACCESS_KEY": "madeup",
+        "AWS_DEFAULT_REGION": "eu-west-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def registry(moto_url: str, credentials: None, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    """A registry on an empty ECR, reached through the environment as a deployed function reaches its own."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_url)
+    ecr = boto3.client("ecr")
+    for known in ecr.describe_repositories()["repositories"]:
+        ecr.delete_repository(repositoryName=known["repositoryName"], force=True)
+    aws = Aws()
+    return Registry(lambda seconds: aws.client("ecr", seconds), aws.repository_uri)
+
+
+def push(tag: str, content: str = "") -> str:
+    """Push an image that is a manifest alone, which moto accepts; return its digest, which moto makes of the layers."""
+    layer = "sha256:" + hashlib.sha256((content or tag).encode()).hexdigest()
+    manifest = json.dumps(
+        {
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "size": 2, "digest": DIGEST},
+            "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar", "size": 2, "digest": layer}],
+        }
+    )
+    pushed = boto3.client("ecr").put_image(repositoryName="team/app", imageTag=tag, imageManifest=manifest)
+    return str(pushed["image"]["imageId"]["imageDigest"])
+
+
+def look(registry: Registry, image: ImageId = TAGGED, *, archived_too: bool = True) -> Finding:
+    return registry.look(image, archived_too=archived_too, seconds=10.0)
+
+
+def scripted(*script: Any) -> tuple[Registry, ScriptedEcr]:
+    ecr = ScriptedEcr(*script)
+    return Registry(ecr.within, lambda registry_id, name: f"{registry_id}/{name}"), ecr
+
+
+# --- moto -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_missing_repository_is_found_missing(registry: Registry) -> None:
+    assert look(registry) == NoRepository()
+    assert registry.newest_tags("team/app", 5.0) in ([], None)
+
+
+@pytest.mark.parametrize("image", [TAGGED, BY_DIGEST, ImageId("team/app", "v1", DIGEST)], ids=str)
+@pytest.mark.parametrize("archived_too", [True, False])
+def test_a_missing_image_is_not_yet(registry: Registry, image: ImageId, archived_too: bool) -> None:  # noqa: FBT001  # a case
+    boto3.client("ecr").create_repository(repositoryName="team/app")
+
+    assert look(registry, image, archived_too=archived_too) == NoImage()
+
+
+def test_an_image_is_found_by_tag_by_digest_and_by_both_with_all_that_is_known(registry: Registry) -> None:
+    boto3.client("ecr").create_repository(repositoryName="team/app")
+    digest = push("v1")
+
+    by_tag, by_digest, by_both = (
+        look(registry, ImageId("team/app", tag, wanted))
+        for tag, wanted in (("v1", None), (None, digest), ("v1", digest))
+    )
+
+    assert by_tag == by_digest == by_both
+    assert isinstance(by_tag, Image)
+    assert (by_tag.digest, by_tag.registry_id) == (digest, ACCOUNT)
+    assert by_tag.repository_uri == f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/team/app"
+    assert by_tag.media_type == "application/vnd.oci.image.manifest.v1+json"
+    assert by_tag.size is not None
+    assert by_tag.pushed_at is not None
+    assert abs(by_tag.pushed_at - datetime.now(UTC).timestamp()) < 60
+
+
+def test_a_tag_that_points_at_another_digest_is_told_from_a_missing_one(registry: Registry) -> None:
+    boto3.client("ecr").create_repository(repositoryName="team/app")
+    digest = push("v1")
+
+    assert look(registry, ImageId("team/app", "v1", OTHER_DIGEST)) == NoImage(tag_points_at=digest)
+
+
+def test_a_tag_that_moves_is_found_where_it_is_now(registry: Registry) -> None:
+    boto3.client("ecr").create_repository(repositoryName="team/app")
+    push("v1", "old")
+    moved = push("v1", "new")
+
+    found = look(registry)
+
+    assert isinstance(found, Image)
+    assert found.digest == moved
+
+
+def test_the_newest_tags_are_those_of_the_repository(registry: Registry) -> None:
+    boto3.client("ecr").create_repository(repositoryName="team/app")
+    for tag in ("a", "b", "c"):
+        push(tag)
+
+    newest = registry.newest_tags("team/app", 5.0)
+
+    assert newest
+    assert {entry.tag for entry in newest} == {"a", "b", "c"}
+    ages = [entry.pushed_at for entry in newest]
+    assert ages == sorted(ages, reverse=True)
+
+
+# --- Errors, by their codes -----------------------------------------------------------------------------------------
+
+_THROTTLES = [
+    "ThrottleException",
+    "ThrottlingException",
+    "Throttling",
+    "TooManyRequestsException",
+    "RequestLimitExceeded",
+]
+_DENIALS = ["AccessDeniedException", "AccessDenied", "UnauthorizedOperation"]
+_FAULTS = ["ServerException", "InternalFailure", "ServiceUnavailable", "ServiceUnavailableException"]
+_REFUSALS = ["InvalidParameterException", "UnrecognizedClientException", "ExpiredTokenException", "ValidationException"]
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "finding"),
+    [
+        ("ImageNotFoundException", 400, NoImage()),
+        ("RepositoryNotFoundException", 400, NoRepository()),
+        *((code, 400, Unavailable(code, "words", throttled=True)) for code in _THROTTLES),
+        ("AnythingElse", 429, Unavailable("AnythingElse", "words", throttled=True)),
+        *((code, 400, Unavailable(code, "words")) for code in _FAULTS),
+        *(("AnythingElse", status, Unavailable("AnythingElse", "words")) for status in (500, 502, 503, 504)),
+        *((code, 400, AccessDenied(code, "words")) for code in _DENIALS),
+        ("AccessDeniedException", 403, AccessDenied("AccessDeniedException", "words")),
+        *((code, 400, Refused(code, "words")) for code in _REFUSALS),
+        ("AnythingElse", 403, Refused("AnythingElse", "words")),
+    ],
+)
+def test_an_error_is_classified_by_its_code_or_status(
+    credentials: None, code: str, status: int, finding: Finding
+) -> None:
+    client = boto3.client("ecr", config=Config(retries={"total_max_attempts": 1}))
+    with Stubber(client) as stubber:
+        stubber.add_client_error("describe_images", code, "words", status)
+        registry = Registry(lambda _: client, lambda *_: "")
+
+        assert look(registry, archived_too=False) == finding
+
+
+def test_an_error_without_a_code_is_refused_and_not_a_crash() -> None:
+    registry, _ = scripted(ClientError({}, "DescribeImages"))
+
+    assert look(registry) == Refused("Unknown", "")
+
+
+def test_what_boto3_itself_refuses_is_refused() -> None:
+    registry, _ = scripted(NoCredentialsError())
+
+    found = look(registry)
+
+    assert isinstance(found, Refused)
+    assert found.code == "NoCredentialsError"
+
+
+@contextmanager
+def full_listener() -> Iterator[int]:
+    """Give a port whose queue is full, so that connecting to it takes for ever."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        port = listener.getsockname()[1]
+        queued = [socket.socket() for _ in range(4)]
+        for each in queued:
+            each.settimeout(0)
+            each.connect_ex(("127.0.0.1", port))
+        yield port
+        for each in queued:
+            each.close()
+
+
+@contextmanager
+def silent_listener() -> Iterator[int]:
+    """Give a port that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0), backlog=16) as listener:
+        yield listener.getsockname()[1]
+
+
+@contextmanager
+def closed_port() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    yield port
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "scheme", "name"),
+    [
+        (silent_listener, "http", "ReadTimeoutError"),
+        (full_listener, "http", "ConnectTimeoutError"),
+        (closed_port, "http", "EndpointConnectionError"),
+        (silent_listener, "https", ""),
+    ],
+    ids=["never answers", "never accepts", "nobody listens", "no TLS"],
+)
+def test_a_connection_that_fails_is_not_yet(
+    endpoint: Callable[[], Any], scheme: str, name: str, credentials: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with endpoint() as port:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_ECR", f"{scheme}://127.0.0.1:{port}")
+        aws = Aws()
+        registry = Registry(lambda _: aws.client("ecr", 0.5), aws.repository_uri)
+
+        found = look(registry)
+
+    assert isinstance(found, Unavailable), found
+    assert not found.throttled
+    assert name in found.code
+    assert "did not answer" in seen(found)
+
+
+# --- Archived images, which moto does not know ----------------------------------------------------------------------
+
+
+def archive(question: dict[str, Any]) -> dict[str, Any]:
+    """Answer as ECR with one archived image does, if the filter's default of ACTIVE goes for imageIds too."""
+    if question.get("filter", {}).get("imageStatus") != "ANY":
+        raise aws_error("ImageNotFoundException")
+    return details({"imageStatus": "ARCHIVED"})
+
+
+def test_an_archived_image_is_found_by_asking_for_any_status() -> None:
+    registry, ecr = scripted(archive)
+
+    assert look(registry) == NotPullable("ARCHIVED")
+    assert [call.get("filter") for call in ecr.calls] == [None, {"imageStatus": "ANY"}]
+
+
+def test_archived_images_are_not_asked_for_where_that_is_not_worth_a_call() -> None:
+    registry, ecr = scripted(archive)
+
+    assert look(registry, archived_too=False) == NoImage()
+    assert len(ecr.calls) == 1
+
+
+@pytest.mark.parametrize("status", ["ARCHIVED", "ACTIVATING"])
+def test_an_archived_image_that_is_described_at_once_is_not_pullable(status: str) -> None:
+    registry, ecr = scripted(details({"imageStatus": status}))
+
+    assert look(registry) == NotPullable(status)
+    assert len(ecr.calls) == 1
+
+
+def test_an_archived_image_of_another_digest_is_not_the_one() -> None:
+    registry, _ = scripted(details({"imageStatus": "ARCHIVED"}))
+
+    assert look(registry, ImageId("team/app", "v1", OTHER_DIGEST)) == NoImage(tag_points_at=DIGEST)
+
+
+def test_an_image_that_appears_between_the_two_calls_is_found() -> None:
+    registry, _ = scripted(aws_error("ImageNotFoundException"), details({"imageStatus": "ACTIVE"}))
+
+    assert isinstance(look(registry), Image)
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        aws_error("ImageNotFoundException"),
+        aws_error("ThrottleException"),
+        aws_error("AccessDeniedException"),
+        aws_error("InvalidParameterException"),
+        details(),
+    ],
+    ids=str,
+)
+def test_whatever_else_comes_of_the_second_call_is_plain_not_yet(second: Any) -> None:
+    registry, ecr = scripted(aws_error("ImageNotFoundException"), second)
+
+    assert look(registry) == NoImage()
+    assert len(ecr.calls) == 2
+
+
+@pytest.mark.parametrize(
+    ("second", "calls"),
+    [(aws_error("InvalidParameterException"), 3), (aws_error("ThrottleException"), 4)],
+    ids=["unsupported", "throttled"],
+)
+def test_an_unsupported_filter_is_asked_for_no_more(second: Exception, calls: int) -> None:
+    missing = aws_error("ImageNotFoundException")
+    registry, ecr = scripted(missing, second, missing)
+
+    assert (look(registry), look(registry)) == (NoImage(), NoImage())
+    assert len(ecr.calls) == calls
+
+
+# --- Calls and answers ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "calls"),
+    [
+        (details({}), 1),
+        (details({"imageStatus": "ARCHIVED"}), 1),
+        (aws_error("RepositoryNotFoundException"), 1),
+        (aws_error("AccessDeniedException"), 1),
+        (aws_error("ThrottleException"), 1),
+        (aws_error("ServerException", status=500), 1),
+        (aws_error("InvalidParameterException"), 1),
+        (aws_error("ImageNotFoundException"), 2),
+        (details(), 2),
+    ],
+    ids=str,
+)
+def test_a_look_takes_one_call_and_a_second_one_only_where_nothing_is_found(answer: Any, calls: int) -> None:
+    registry, ecr = scripted(answer)
+
+    look(registry)
+
+    assert len(ecr.calls) == calls
+    assert ecr.seconds == [10.0] * calls
+
+
+def test_a_tag_at_another_digest_takes_one_call() -> None:
+    registry, ecr = scripted(details({}))
+
+    assert look(registry, ImageId("team/app", "v1", OTHER_DIGEST)) == NoImage(tag_points_at=DIGEST)
+    assert len(ecr.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("image", "asked"),
+    [
+        (TAGGED, {"imageTag": "v1"}),
+        (BY_DIGEST, {"imageDigest": DIGEST}),
+        (ImageId("team/app", "v1", DIGEST), {"imageTag": "v1"}),
+    ],
+    ids=str,
+)
+def test_an_image_is_asked_for_by_its_tag_where_it_has_one(image: ImageId, asked: dict[str, str]) -> None:
+    registry, ecr = scripted(details({}))
+
+    look(registry, image)
+
+    assert ecr.calls == [{"repositoryName": "team/app", "imageIds": [asked]}]
+
+
+@pytest.mark.parametrize("answer", [{}, {"imageDetails": []}])
+def test_an_empty_answer_is_not_yet(answer: dict[str, Any]) -> None:
+    registry, _ = scripted(answer)
+
+    assert look(registry) == NoImage()
+
+
+def test_what_ecr_does_not_say_about_an_image_is_none() -> None:
+    registry, _ = scripted(details({}))
+
+    assert look(registry) == Image(DIGEST, ACCOUNT, f"{ACCOUNT}/team/app", None, None, None)
+
+
+def test_the_newest_tags_come_first_and_images_without_a_date_or_tag_are_left_out() -> None:
+    def at(age: float) -> datetime:
+        return datetime.fromtimestamp(NOW - age, UTC)
+
+    registry, _ = scripted(
+        details(
+            {"imageTags": ["old"], "imagePushedAt": at(100)},
+            {"imageTags": ["b", "a"], "imagePushedAt": at(1)},
+            {"imageTags": ["undated"]},
+            {"imagePushedAt": at(0)},
+        )
+    )
+
+    newest = registry.newest_tags("team/app", 5.0)
+
+    assert newest == [TagSeen("a", NOW - 1), TagSeen("b", NOW - 1), TagSeen("old", NOW - 100)]
+
+
+@pytest.mark.parametrize(("seconds", "given"), [(1.0, 1.0), (5.0, 5.0), (400.0, 5.0)])
+def test_the_look_for_newest_tags_takes_one_call_of_at_most_five_seconds_and_a_thousand_images(
+    credentials: None, seconds: float, given: float
+) -> None:
+    client = boto3.client("ecr")
+    budgets: list[float] = []
+
+    def within(budget: float) -> Any:
+        budgets.append(budget)
+        return client
+
+    with Stubber(client) as stubber:
+        stubber.add_response(
+            "describe_images",
+            {"imageDetails": [], "nextToken": "more"},
+            {"repositoryName": "team/app", "filter": ANY, "maxResults": 1000},
+        )
+
+        assert Registry(within, lambda *_: "").newest_tags("team/app", seconds) == []
+
+    assert budgets == [given]
+
+
+@pytest.mark.parametrize("fault", [aws_error("AccessDeniedException"), NoCredentialsError()], ids=str)
+def test_a_look_for_newest_tags_that_fails_does_not_matter(fault: Exception) -> None:
+    registry, _ = scripted(fault)
+
+    assert not registry.newest_tags("team/app", 5.0)

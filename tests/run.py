@@ -1,0 +1,62 @@
+"""Everything `make test` does, in order, stopping at the first step that fails.
+
+Output goes to the terminal and to a folder, which the last step reads for leaks.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+CHECKS = {
+    "format": ["ruff", "format", "--check", "."],
+    "lint": ["ruff", "check", "."],
+    "types": ["mypy"],
+    "templates": ["cfn-lint", "template.yaml", "sandbox/consumer.yaml"],
+    "template, as SAM sees it": ["sam", "validate", "--lint", "--region", "us-east-1"],
+}
+
+
+def step(name: str, command: list[str], output: Path, environment: dict[str, str]) -> None:
+    """Run one step. Exits with its status when it fails."""
+    began = time.monotonic()
+    print(f"=== {name}: {' '.join(command)}", flush=True)
+    with (output / "steps.txt").open("a") as file:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, **environment}
+        )
+        if process.stdout:
+            for line in process.stdout:
+                print(line, end="", flush=True)
+                file.write(line)
+        status = process.wait()
+    if status:
+        sys.exit(f"=== {name} failed with status {status}")
+    print(f"=== {name}: ok, {time.monotonic() - began:.1f} s", flush=True)
+
+
+def main() -> None:
+    """Run the checks, and unless told otherwise the tests."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--output", type=Path, required=True, help="folder for what is printed; emptied first")
+    parser.add_argument("--only-check", action="store_true", help="no tests")
+    options = parser.parse_args()
+    output = options.output.resolve()
+    shutil.rmtree(output, ignore_errors=True)
+    output.mkdir(parents=True)
+    # No account of the user's within reach, and every line that the code can log.
+    environment = {"TEST_OUTPUT": str(output), "LOG_LEVEL": "DEBUG", "AWS_CONFIG_FILE": os.devnull}
+    for name, command in CHECKS.items():
+        step(name, command, output, environment)
+    if not options.only_check:
+        python = sys.executable
+        coverage = ["--cov", "--cov-branch", "--cov-report=term"]
+        step("tests", [python, "-m", "pytest", *coverage], output, environment)
+        step("leaks", [python, "-m", "tests.leaks", str(output)], output, environment)
+
+
+if __name__ == "__main__":
+    main()

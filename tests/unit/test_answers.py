@@ -1,0 +1,329 @@
+"""Section 5 of the contract: what an answer says."""
+
+from dataclasses import replace
+from typing import get_args
+
+import pytest
+
+from ecr_image_waiter.answers import (
+    Place,
+    attributes,
+    duration,
+    place_of,
+    reason_given_up,
+    reason_invalid,
+    reason_stopped,
+    seen,
+)
+from ecr_image_waiter.errors import InvalidRequest
+from ecr_image_waiter.findings import (
+    AccessDenied,
+    Finding,
+    Image,
+    ImageId,
+    NoImage,
+    NoRepository,
+    NotPullable,
+    Refused,
+    TagSeen,
+    Unavailable,
+)
+from ecr_image_waiter.waiting import Bounds, Cause, GivenUp, Ready
+from tests.fakes import DIGEST, FUNCTION_ARN, NOW, OTHER_DIGEST, REPOSITORY_URI
+
+PLACE = Place("aws", "eu-west-1", "123456789012")
+IMAGE = ImageId("team/app", "v1", None)
+FOUND = Image(DIGEST, "123456789012", REPOSITORY_URI, NOW - 60.5, 12_345, "application/vnd.oci.image.manifest.v1+json")
+BOUNDS = Bounds(start=NOW, limit=NOW + 725, wanted=NOW + 725, expires=NOW + 3600)
+DENIED = AccessDenied(
+    "AccessDeniedException",
+    "User: arn:aws:sts::123456789012:assumed-role/waiter-role/waiter is not authorized to perform: ecr:BatchGetImage "
+    "on resource: arn:aws:ecr:eu-west-1:999999999999:repository/team/other because no identity-based policy allows it",
+)
+REFUSED = Refused("InvalidParameterException", "Invalid parameter")
+THROTTLED = Unavailable("ThrottleException", "Rate exceeded", throttled=True)
+
+
+def reason(
+    cause: Cause,
+    finding: Finding | None,
+    *,
+    image: ImageId = IMAGE,
+    bounds: Bounds = BOUNDS,
+    newest: list[TagSeen] | None = None,
+    checks: int = 7,
+    now: float = NOW + 725.4,
+) -> str:
+    given_up = GivenUp(cause, finding, checks)
+    return reason_given_up(image, PLACE, bounds, given_up=given_up, now=now, newest=newest)
+
+
+# --- Attributes -----------------------------------------------------------------------------------------------------
+
+
+def test_the_attributes_of_an_image_found_by_tag_are_these() -> None:
+    assert attributes(IMAGE, Ready(FOUND, checks=3), waited=42.9) == {
+        "ImageUri": f"{REPOSITORY_URI}@{DIGEST}",
+        "ImageDigest": DIGEST,
+        "TaggedImageUri": f"{REPOSITORY_URI}:v1",
+        "RepositoryUri": REPOSITORY_URI,
+        "RepositoryName": "team/app",
+        "ImageTag": "v1",
+        "RegistryId": "123456789012",
+        "ImagePushedAt": "2026-11-01T11:58:59Z",
+        "ImageSizeInBytes": "12345",
+        "ImageManifestMediaType": "application/vnd.oci.image.manifest.v1+json",
+        "Attempts": "3",
+        "WaitedSeconds": "42",
+    }
+
+
+def test_what_does_not_apply_is_an_empty_string_and_every_key_stays() -> None:
+    bare = Image(DIGEST, "123456789012", REPOSITORY_URI)
+
+    found = attributes(ImageId("team/app", None, DIGEST), Ready(bare, checks=1), waited=0)
+
+    assert found.keys() == attributes(IMAGE, Ready(FOUND, checks=1), waited=0).keys()
+    assert all(isinstance(value, str) for value in found.values())
+    assert {key for key, value in found.items() if not value} == {
+        "TaggedImageUri",
+        "ImageTag",
+        "ImagePushedAt",
+        "ImageSizeInBytes",
+        "ImageManifestMediaType",
+    }
+
+
+def test_an_image_of_no_bytes_and_of_1970_is_told_from_one_of_which_ecr_says_nothing() -> None:
+    found = attributes(IMAGE, Ready(replace(FOUND, size=0, pushed_at=0.0), checks=1), waited=0)
+
+    assert (found["ImageSizeInBytes"], found["ImagePushedAt"]) == ("0", "1970-01-01T00:00:00Z")
+
+
+# --- Words ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (-5, "0 s"),
+        (0, "0 s"),
+        (1.9, "1 s"),
+        (59.9, "59 s"),
+        (60, "1 min"),
+        (61, "1 min 1 s"),
+        (1800, "30 min"),
+        (3360, "56 min"),
+        (7199, "119 min 59 s"),
+        (7200, "2 h"),
+        (12_000, "3 h 20 min"),
+        (172_799, "47 h 59 min"),
+        (172_800, "2 days"),
+        (432_000, "5 days"),
+    ],
+)
+def test_a_duration_is_said_as_a_person_would(seconds: float, said: str) -> None:
+    assert duration(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("finding", "words"),
+    [
+        (FOUND, ["the image", DIGEST]),
+        (NoImage(), ["no such image"]),
+        (NoImage(tag_points_at=OTHER_DIGEST), ["points at another image", OTHER_DIGEST]),
+        (NotPullable("ARCHIVED"), ["archived"]),
+        (NotPullable("ACTIVATING"), ["ACTIVATING"]),
+        (NoRepository(), ["repository does not exist"]),
+        (DENIED, ["denied", "AccessDeniedException"]),
+        (THROTTLED, ["did not answer", "ThrottleException: Rate exceeded"]),
+        (Unavailable("ServerException", ""), ["did not answer (ServerException)"]),
+        (REFUSED, ["refused", "InvalidParameterException: Invalid parameter"]),
+    ],
+)
+def test_each_finding_has_words_of_its_own(finding: Finding, words: list[str]) -> None:
+    assert [word for word in words if word not in seen(finding)] == []
+
+
+@pytest.mark.parametrize(
+    ("arn", "place"),
+    [
+        (FUNCTION_ARN, PLACE),
+        (FUNCTION_ARN + ":alias", PLACE),
+        ("arn:aws-cn:lambda:cn-north-1:1:function:w", Place("aws-cn", "cn-north-1", "1")),
+        ("", Place("aws", "", "")),
+        ("waiter", Place("aws", "", "")),
+    ],
+)
+def test_the_place_is_read_from_the_functions_arn(arn: str, place: Place) -> None:
+    assert place_of(arn) == place
+
+
+# --- Reasons --------------------------------------------------------------------------------------------------------
+
+_NOT_YET: list[Finding] = [NoImage(), NoImage(OTHER_DIGEST), NotPullable("ARCHIVED"), NotPullable("ACTIVATING")]
+GIVEN_UP = [
+    *(
+        (Cause.TIME_UP, finding)
+        for finding in (*_NOT_YET, NoRepository(), THROTTLED, Unavailable("ReadTimeoutError", ""))
+    ),
+    (Cause.NO_REPOSITORY, NoRepository()),
+    (Cause.ACCESS_DENIED, DENIED),
+    (Cause.ACCESS_DENIED, AccessDenied("AccessDenied", "")),
+    (Cause.REFUSED, REFUSED),
+    (Cause.TOO_LATE, None),
+]
+"""Every cause with every finding it comes with."""
+
+
+@pytest.mark.parametrize("cause", Cause)
+def test_each_cause_has_a_case_here(cause: Cause) -> None:
+    assert cause in {known for known, _ in GIVEN_UP}
+
+
+def test_each_kind_of_finding_that_can_end_a_wait_has_a_case_here() -> None:
+    assert {type(finding) for _, finding in GIVEN_UP if finding} == set(get_args(Finding)) - {Image}
+
+
+@pytest.mark.parametrize(("cause", "finding"), GIVEN_UP)
+def test_a_reason_is_one_sentence(cause: Cause, finding: Finding | None) -> None:
+    said = reason(cause, finding, newest=[TagSeen("v0", NOW)])
+
+    assert said[0].isupper()
+    assert not said.endswith(".")
+    assert ". " not in said
+    assert said.isprintable()  # so no line break either
+
+
+@pytest.mark.parametrize(("cause", "finding"), GIVEN_UP)
+def test_a_reason_says_what_was_waited_for(cause: Cause, finding: Finding | None) -> None:
+    assert ("team/app " if cause is Cause.NO_REPOSITORY else "team/app:v1 ") in reason(cause, finding)
+
+
+@pytest.mark.parametrize(("cause", "finding"), GIVEN_UP)
+def test_a_reason_says_how_long(cause: Cause, finding: Finding | None) -> None:
+    assert "12 min 5 s" in reason(cause, finding)
+
+
+@pytest.mark.parametrize(("cause", "finding"), GIVEN_UP)
+@pytest.mark.parametrize(("checks", "said"), [(1, "checked once"), (7, "checked 7 times")])
+def test_a_reason_says_how_often_it_was_checked(cause: Cause, finding: Finding | None, checks: int, said: str) -> None:
+    assert said in reason(cause, finding, checks=checks)
+
+
+@pytest.mark.parametrize(("cause", "finding"), [case for case in GIVEN_UP if case[1] is not None])
+def test_a_reason_says_what_was_last_seen(cause: Cause, finding: Finding) -> None:
+    said = reason(cause, finding)
+
+    if cause is Cause.NO_REPOSITORY:
+        assert "The repository team/app does not exist in eu-west-1, account 123456789012" in said
+    elif isinstance(finding, AccessDenied):
+        assert "Not allowed" in said
+        assert finding.code in said
+        assert finding.message in said
+    else:
+        assert seen(finding) in said
+
+
+@pytest.mark.parametrize(
+    ("cause", "finding", "advice"),
+    [
+        (Cause.TIME_UP, NoImage(), "see whether the build that pushes it ran"),
+        (Cause.TIME_UP, NotPullable("ARCHIVED"), "restore the image from the archive"),
+        (Cause.TIME_UP, NotPullable("ACTIVATING"), "deploy again"),
+        (Cause.TIME_UP, NoRepository(), "create the repository"),
+        (Cause.TIME_UP, THROTTLED, "see whether ECR works in this region and can be reached"),
+        (Cause.NO_REPOSITORY, NoRepository(), "set WaitForRepository to true"),
+        (Cause.ACCESS_DENIED, DENIED, "allow ecr:BatchGetImage"),
+        (Cause.REFUSED, REFUSED, "correct what AWS names, then deploy again"),
+        (Cause.TOO_LATE, None, "look for throttled invocations of the function"),
+    ],
+)
+def test_a_reason_says_what_to_do_next(cause: Cause, finding: Finding | None, advice: str) -> None:
+    assert advice in reason(cause, finding)
+
+
+def test_an_image_that_is_being_restored_already_is_not_to_be_restored_once_more() -> None:
+    assert "restore the image" not in reason(Cause.TIME_UP, NotPullable("ACTIVATING"))
+
+
+def test_a_digest_waited_for_beside_a_tag_is_named() -> None:
+    said = reason(Cause.TIME_UP, NoImage(OTHER_DIGEST), image=ImageId("team/app", "v1", DIGEST))
+
+    assert f"team/app:v1@{DIGEST}" in said
+    assert f"points at another image, {OTHER_DIGEST}" in said
+
+
+def test_who_waits_for_a_digest_alone_is_not_told_to_correct_a_tag() -> None:
+    image = ImageId("team/app", None, DIGEST)
+
+    assert "ImageTag" not in reason(Cause.TIME_UP, NoImage(), image=image, newest=[TagSeen("v0", NOW)])
+
+
+# --- Access denied --------------------------------------------------------------------------------------------------
+
+
+def test_access_denied_names_action_resource_and_role_as_aws_does() -> None:
+    assert (
+        "allow ecr:BatchGetImage on arn:aws:ecr:eu-west-1:999999999999:repository/team/other to the role waiter-role"
+    ) in reason(Cause.ACCESS_DENIED, DENIED)
+
+
+@pytest.mark.parametrize("message", ["", "No.", "User is not authorized"])
+def test_access_denied_without_details_falls_back_on_what_is_known(message: str) -> None:
+    assert (
+        "allow ecr:DescribeImages on arn:aws:ecr:eu-west-1:123456789012:repository/team/app to the role of the waiter "
+        "function"
+    ) in reason(Cause.ACCESS_DENIED, AccessDenied("AccessDeniedException", message))
+
+
+def test_access_denied_in_china_names_an_arn_of_china() -> None:
+    place = Place("aws-cn", "cn-north-1", "123456789012")
+    given_up = GivenUp(Cause.ACCESS_DENIED, AccessDenied("AccessDenied", ""), 1)
+
+    said = reason_given_up(IMAGE, place, BOUNDS, given_up=given_up, now=NOW, newest=None)
+
+    assert "on arn:aws-cn:ecr:cn-north-1:123456789012:repository/team/app to" in said
+
+
+# --- Newest tags ----------------------------------------------------------------------------------------------------
+
+
+def test_the_newest_tags_are_named_with_their_age_and_only_five_of_them() -> None:
+    newest = [TagSeen(f"v{age}", NOW + 725 - age * 3600) for age in range(1, 8)]
+
+    said = reason(Cause.TIME_UP, NoImage(), newest=newest)
+
+    assert (
+        "its newest tags are v1 (60 min old), v2 (2 h old), v3 (3 h old), v4 (4 h old), v5 (5 h old); correct ImageTag"
+    ) in said
+    assert "v6" not in said
+
+
+def test_a_repository_without_tags_is_told_from_one_nobody_looked_into() -> None:
+    assert "no tagged image at all" in reason(Cause.TIME_UP, NoImage(), newest=[])
+    assert "tagged" not in reason(Cause.TIME_UP, NoImage(), newest=None)
+
+
+# --- Shortened, stopped, invalid ------------------------------------------------------------------------------------
+
+
+def test_a_shortened_wait_is_said_with_the_length_that_was_asked_for() -> None:
+    shortened = Bounds(start=NOW, limit=NOW + 725, wanted=NOW + 7200, expires=NOW + 965)
+
+    assert "shortened from 2 h" in reason(Cause.TIME_UP, NoImage(), bounds=shortened)
+    assert "shortened" not in reason(Cause.TIME_UP, NoImage())
+
+
+def test_a_stopped_wait_says_what_how_often_how_long_and_why() -> None:
+    said = reason_stopped(IMAGE, PLACE, checks=1, waited=65.0, fault="the function could not invoke itself")
+
+    assert said == (
+        "Stopped waiting for team/app:v1 in eu-west-1, checked once in 1 min 5 s: the function could not invoke itself"
+    )
+
+
+def test_an_invalid_request_lists_every_fault_and_what_to_do() -> None:
+    said = reason_invalid(InvalidRequest(["ImageTag: missing", "MaxRetries: received -1"]))
+
+    assert "ImageTag: missing; MaxRetries: received -1; correct the template" in said

@@ -1,0 +1,177 @@
+"""What a wait carries from one invocation to the next."""
+
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, NoCredentialsError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ecr_image_waiter.continuation import HandOver, State, continuation, read_state
+from ecr_image_waiter.errors import HandOverFailed, InvalidRequest
+from ecr_image_waiter.request import STATE_KEY
+from ecr_image_waiter.waiting import Progress, Run
+from tests.fakes import FUNCTION_ARN, NOW, FakeLambda, aws_error, stack_event
+
+STATE = State(
+    start=NOW,
+    limit=NOW + 1800,
+    progress=Progress(
+        due=NOW + 870.5, checks=31, hops=1, pause=29.75, fault_pause=1.5, run=Run.ARCHIVED, run_since=NOW + 2.25
+    ),
+)
+WRITTEN = continuation({}, STATE)[STATE_KEY]
+_times = st.floats(0, 4e9)
+_states = st.builds(
+    State,
+    start=_times,
+    limit=_times,
+    progress=st.builds(
+        Progress,
+        due=_times,
+        checks=st.integers(0, 10**6),
+        hops=st.integers(0, 20),
+        pause=_times,
+        fault_pause=_times,
+        run=st.none() | st.sampled_from(Run),
+        run_since=_times,
+    ),
+)
+
+
+def carried(state: State) -> Any:
+    return json.loads(json.dumps(continuation(stack_event(), state)))[STATE_KEY]
+
+
+@given(_states)
+def test_a_state_survives_its_journey_exactly(state: State) -> None:
+    assert read_state(carried(state)) == state
+
+
+def test_a_continuation_is_the_event_unchanged_and_one_key_more() -> None:
+    event = stack_event("Update", OldResourceProperties={"ImageTag": ["odd"]})
+    before = json.dumps(event)
+
+    following = continuation(event, STATE)
+
+    assert json.dumps(event) == before
+    assert {key: value for key, value in following.items() if key != STATE_KEY} == event
+    assert following.keys() - event.keys() == {STATE_KEY}
+
+
+def test_the_next_continuation_replaces_the_state() -> None:
+    later = State(start=NOW, limit=NOW + 1800, progress=Progress(due=NOW + 1740, hops=2))
+
+    following = continuation(continuation(stack_event(), STATE), later)
+
+    assert following.keys() - stack_event().keys() == {STATE_KEY}
+    assert read_state(following[STATE_KEY]) == later
+
+
+def test_fields_that_a_newer_version_adds_do_no_harm() -> None:
+    newer = {**WRITTEN, "novelty": 1, "progress": {**WRITTEN["progress"], "novelty": [2]}}
+
+    assert read_state(newer) == STATE
+
+
+def test_fields_that_an_older_version_lacks_have_defaults() -> None:
+    older = {"start": NOW, "limit": NOW + 60, "progress": {"due": NOW}}
+
+    assert read_state(older) == State(start=NOW, limit=NOW + 60, progress=Progress(due=NOW))
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        None,
+        "x",
+        5,
+        [],
+        {},
+        {**WRITTEN, "start": "soon"},
+        {**WRITTEN, "limit": None},
+        {**WRITTEN, "progress": "far"},
+        {**WRITTEN, "progress": {}},
+        {**WRITTEN, "progress": {"due": NOW, "run": "amok"}},
+        {**WRITTEN, "progress": {"due": NOW, "checks": 1.5}},
+        {**WRITTEN, "start": float("nan")},
+        {**WRITTEN, "limit": float("inf")},
+        {**WRITTEN, "version": 2},
+        {"\ud800": 1},
+    ],
+    ids=lambda _: "garbage",
+)
+def test_a_state_that_is_not_the_waiters_own_is_an_invalid_request(garbage: object) -> None:
+    with pytest.raises(InvalidRequest, match=f"{STATE_KEY}: .* cannot be read"):
+        read_state(garbage)
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from([*WRITTEN, *WRITTEN["progress"]]) | st.text(max_size=5), inner, max_size=5)
+    ),
+    max_leaves=8,
+)
+
+
+@given(_json)
+def test_any_json_is_a_state_or_an_invalid_request(received: object) -> None:
+    try:
+        state = read_state(received)
+    except InvalidRequest as error:
+        message = str(error)
+    else:
+        assert isinstance(state, State)
+        return
+    assert 0 < len(message) <= 400
+
+
+def test_the_function_is_invoked_asynchronously_with_the_event() -> None:
+    client = FakeLambda()
+    asked: list[float] = []
+
+    def within(seconds: float) -> FakeLambda:
+        asked.append(seconds)
+        return client
+
+    HandOver(within).to(FUNCTION_ARN, {"a": "é"}, seconds=12.5)
+
+    assert asked == [12.5]
+    assert client.events == [{"a": "é"}]
+    assert {key: client.calls[0][key] for key in ("FunctionName", "InvocationType")} == {
+        "FunctionName": FUNCTION_ARN,
+        "InvocationType": "Event",
+    }
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            aws_error("AccessDeniedException", "not authorized", status=403, operation="Invoke"),
+            ["AccessDeniedException: not authorized", f"lambda:InvokeFunction on {FUNCTION_ARN}"],
+        ),
+        (EndpointConnectionError(endpoint_url="https://lambda"), ["EndpointConnectionError", "could not be reached"]),
+        (ConnectTimeoutError(endpoint_url="https://lambda"), ["ConnectTimeoutError", "could not be reached"]),
+        (NoCredentialsError(), ["NoCredentialsError"]),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_hand_over_that_lambda_does_not_take_says_why(error: Exception, words: list[str]) -> None:
+    with pytest.raises(HandOverFailed) as caught:
+        HandOver(lambda _: FakeLambda(error)).to(FUNCTION_ARN, {}, seconds=1.0)
+
+    assert [word for word in words if word not in str(caught.value)] == []
+
+
+def test_a_throttled_hand_over_does_not_send_people_looking_for_a_permission() -> None:
+    throttled = FakeLambda(aws_error("TooManyRequestsException", "Rate Exceeded.", status=429, operation="Invoke"))
+
+    with pytest.raises(HandOverFailed) as caught:
+        HandOver(lambda _: throttled).to(FUNCTION_ARN, {}, seconds=1.0)
+
+    assert "TooManyRequestsException" in str(caught.value)
+    assert "it needs" not in str(caught.value)

@@ -1,0 +1,37 @@
+"""The modules that decide know no AWS SDK, no crhelper and no Powertools, so their tests need none either."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import ecr_image_waiter
+
+SOURCE = Path(ecr_image_waiter.__file__).parent
+EDGES = {"boto3", "botocore", "crhelper", "aws_lambda_powertools", "urllib3"}
+DECIDING = ["answers", "clock", "errors", "findings", "request", "waiting"]
+
+
+def _imported(module: str) -> set[str]:
+    """Return what a module imports, packages of others by their first name, its own modules by theirs."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse((SOURCE / f"{module}.py").read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add((node.module or "").split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("module", DECIDING)
+def test_a_deciding_module_imports_no_edge_and_no_module_that_does(module: str) -> None:
+    own = {path.stem for path in SOURCE.glob("*.py")}
+
+    imported = _imported(module)
+
+    assert not imported & EDGES
+    assert imported & own <= set(DECIDING)
+
+
+def test_the_real_time_is_known_to_the_clock_alone() -> None:
+    assert {path.stem for path in SOURCE.glob("*.py") if "time" in _imported(path.stem)} == {"clock"}

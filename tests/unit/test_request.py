@@ -1,0 +1,606 @@
+"""Section 1 and 2 of the contract: which events are accepted, and what is wrong with the others."""
+
+import re
+from typing import Any
+
+import botocore.session
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from urllib3.util import parse_url
+
+from ecr_image_waiter.errors import InvalidRequest, UnusableEvent
+from ecr_image_waiter.findings import ImageId
+from ecr_image_waiter.request import (
+    STATE_KEY,
+    DirectRequest,
+    Properties,
+    StackRequest,
+    read_event,
+    read_properties,
+    stack_properties,
+    start_of_wait,
+)
+from ecr_image_waiter.waiting import Rhythm
+from tests.fakes import (
+    DIGEST,
+    HOST,
+    NOW,
+    PROPERTIES,
+    REQUEST_ID,
+    STACK_ID,
+    leaked,
+    response_url,
+    signed_query,
+    stack_event,
+)
+
+LONGEST_FAULT = 400
+"""Any one fault stays readable: its property, a clipped value and a line about what is allowed."""
+
+
+def on_aws(event: object, dns_suffix: str = "amazonaws.com") -> StackRequest | DirectRequest:
+    return read_event(event, dns_suffix=dns_suffix, any_host=False)
+
+
+def stack_request(request_type: str = "Create", /, **changes: Any) -> StackRequest:
+    request = on_aws(stack_event(request_type, **changes))
+    assert isinstance(request, StackRequest)
+    return request
+
+
+def faults_of(properties: object) -> tuple[str, ...]:
+    with pytest.raises(InvalidRequest) as caught:
+        read_properties(properties)
+    return caught.value.faults
+
+
+def refusal_of(event: object, *, any_host: bool = False, dns_suffix: str = "amazonaws.com") -> str:
+    with pytest.raises(UnusableEvent) as caught:
+        read_event(event, dns_suffix=dns_suffix, any_host=any_host)
+    return str(caught.value)
+
+
+# --- Properties -----------------------------------------------------------------------------------------------------
+
+
+def test_defaults_are_the_contracts() -> None:
+    properties = read_properties(PROPERTIES)
+
+    assert properties.image == ImageId("team/app", "v1", None)
+    assert properties.rhythm == Rhythm(delay=30, backoff_rate=1.5, wait_for_repository=False)
+    assert (properties.MaxRetries, properties.max_wait, properties.ServiceTimeout) == (60, 1800.0, 3600)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "read"),
+    [
+        ("RepositoryName", "ab", "ab"),
+        ("RepositoryName", 12, "12"),
+        ("RepositoryName", "a" * 256, "a" * 256),
+        ("RepositoryName", "a/b.c/d_e/f-g/9", "a/b.c/d_e/f-g/9"),
+        ("RepositoryName", "a__b/c--d---e", "a__b/c--d---e"),
+        ("ImageTag", "_", "_"),
+        ("ImageTag", 7, "7"),
+        ("ImageTag", "true", "true"),
+        ("ImageTag", "A" * 300, "A" * 300),
+        ("ImageDigest", DIGEST, DIGEST),
+        ("MaxRetries", "0", 0),
+        ("MaxRetries", 3600, 3600),
+        ("MaxRetries", 30.0, 30),
+        ("RetryDelaySeconds", "1", 1),
+        ("RetryDelaySeconds", "900", 900),
+        ("BackoffRate", "1", 1.0),
+        ("BackoffRate", "1.25", 1.25),
+        ("BackoffRate", 10, 10.0),
+        ("BackoffRate", 2.5, 2.5),
+        ("WaitForRepository", "true", True),
+        ("WaitForRepository", "True", True),
+        ("WaitForRepository", "FALSE", False),
+        ("WaitForRepository", True, True),
+        ("WaitForRepository", False, False),
+        ("Trigger", "", ""),
+        ("Trigger", 5, "5"),
+        ("Trigger", True, "true"),
+        ("ServiceTimeout", "3600", 3600),
+        ("ServiceTimeout", 1, 1),
+        ("ServiceToken", "arn:aws:lambda:eu-west-1:123456789012:function:waiter", ...),
+    ],
+)
+def test_values_are_read_from_strings_numbers_and_booleans(name: str, value: object, read: object) -> None:
+    properties = read_properties({**PROPERTIES, name: value})
+
+    assert getattr(properties, name) == (value if read is ... else read)
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {"RepositoryName": "ab", "ImageDigest": DIGEST},
+        {"RepositoryName": "ab", "ImageTag": "v1", "ImageDigest": DIGEST},
+    ],
+    ids=["digest alone", "digest and tag"],
+)
+def test_an_image_may_be_named_by_digest(properties: dict[str, str]) -> None:
+    assert read_properties(properties).image == ImageId("ab", properties.get("ImageTag"), DIGEST)
+
+
+_NUMBERS = [
+    ("-1", '"-1"'),
+    (-1, "-1"),
+    ("99999999999999999999", '"99999999999999999999"'),
+    (10**18, str(10**18)),
+    ("1.5e1", '"1.5e1"'),
+    (float("inf"), "inf"),
+    (float("nan"), "nan"),
+    ("", '""'),
+    (" 5", '" 5"'),
+    ("five", '"five"'),
+    ("٣", '"٣"'),  # a digit, but not one of CloudFormation's
+    (None, "null"),
+    (True, "true"),
+    ([], "a list"),
+    (["5"], "a list"),
+    ({}, "an object"),
+]
+_WHOLE_NUMBERS = [*_NUMBERS, ("1.5", '"1.5"'), (1.5, "1.5"), ("3601", '"3601"'), (3601, "3601")]
+_NOT_TEXT = [("", '""'), (None, "null"), (True, "true"), (["a"], "a list"), ({"a": 1}, "an object")]
+_ALLOWED = {
+    "RepositoryName": "an ECR repository name",
+    "ImageTag": "an image tag",
+    "ImageDigest": "sha256: and 64",
+    "MaxRetries": "a whole number from 0 to 3600",
+    "RetryDelaySeconds": "a whole number from 1 to 900",
+    "BackoffRate": "a number from 1 to 10",
+    "WaitForRepository": "true or false",
+    "Trigger": "a string",
+    "ServiceTimeout": "a whole number from 1 to 3600",
+    "ServiceToken": "a string",
+}
+_WRONG: dict[str, list[tuple[object, str]]] = {
+    "RepositoryName": [
+        *_NOT_TEXT,
+        *(
+            (name, f'"{name}"')
+            for name in ("a", "Team/app", "a//b", "/ab", "ab/", "-ab", "ab-", "a..b", "a b", "ab:v1")
+        ),
+        *(
+            (name, f'"{name}"')
+            for name in ("a___b", "a._b", "a-_b", "ab\n", "äpfel", "123456789012.dkr.ecr.eu-west-1.amazonaws.com/A")
+        ),
+        ("a" * 257, '"' + "a" * 57 + '..."'),
+    ],
+    "ImageTag": [*_NOT_TEXT, *((tag, f'"{tag}"') for tag in (".v1", "-v1", "v 1", "v1\n", "v:1", "v@1", "é"))],
+    "ImageDigest": [
+        *_NOT_TEXT,
+        ("sha256:abc", '"sha256:abc"'),
+        (DIGEST.upper(), f'"{DIGEST.upper()[:57]}..."'),
+        (DIGEST[7:], f'"{DIGEST[7:64]}..."'),
+        (DIGEST + "0", f'"{DIGEST[:57]}..."'),
+        (DIGEST.replace("sha256", "sha512"), f'"{DIGEST.replace("sha256", "sha512")[:57]}..."'),
+        (DIGEST.replace("a", "g"), f'"{DIGEST.replace("a", "g")[:57]}..."'),
+    ],
+    "MaxRetries": _WHOLE_NUMBERS,
+    "RetryDelaySeconds": [*_WHOLE_NUMBERS, ("0", '"0"'), (0, "0"), ("901", '"901"')],
+    "BackoffRate": [*_NUMBERS, ("0", '"0"'), ("0.99", '"0.99"'), ("10.01", '"10.01"'), (11, "11"), ("1,5", '"1,5"')],
+    "WaitForRepository": [(value, f'"{value}"') for value in ("yes", "", "1", " true")]
+    + [(1, "1"), (None, "null"), ([True], "a list"), ({}, "an object")],
+    "Trigger": [(None, "null"), ([], "a list"), ({}, "an object")],
+    "ServiceTimeout": [*_WHOLE_NUMBERS, ("0", '"0"')],
+    "ServiceToken": [(None, "null"), ([], "a list")],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"), [(name, value, shown) for name, wrong in _WRONG.items() for value, shown in wrong]
+)
+def test_a_wrong_value_is_named_with_what_was_received_and_what_is_allowed(
+    name: str, value: object, shown: str
+) -> None:
+    (fault,) = faults_of({**PROPERTIES, name: value})
+
+    assert fault.startswith(f"{name}: received {shown}, allowed: {_ALLOWED[name]}")
+
+
+def test_an_integer_too_long_to_be_shown_is_still_a_fault() -> None:
+    (fault,) = faults_of({**PROPERTIES, "MaxRetries": 10**5000})
+
+    assert "MaxRetries: received a number of thousands of digits, allowed: a whole number from 0 to 3600" in fault
+
+
+@pytest.mark.parametrize(
+    ("properties", "missing"),
+    [
+        ({"ImageTag": "v1"}, {"RepositoryName"}),
+        ({"RepositoryName": "ab"}, {"ImageTag"}),
+        ({}, {"RepositoryName", "ImageTag"}),
+    ],
+)
+def test_what_is_required_and_missing_is_named(properties: dict[str, str], missing: set[str]) -> None:
+    faults = faults_of(properties)
+
+    assert {fault.split(": missing")[0] for fault in faults} == missing
+
+
+@pytest.mark.parametrize(
+    ("unknown", "nearest"),
+    [
+        ("repositoryname", "RepositoryName"),
+        ("Repository", "RepositoryName"),
+        ("ImageTags", "ImageTag"),
+        ("Tag", "ImageTag"),
+        ("Digest", "ImageDigest"),
+        ("MaxRetry", "MaxRetries"),
+        ("RetryDelay", "RetryDelaySeconds"),
+        ("BACKOFFRATE", "BackoffRate"),
+        ("WaitForRepo", "WaitForRepository"),
+        ("Timeout", "ServiceTimeout"),
+    ],
+)
+def test_an_unknown_property_is_answered_with_the_nearest_known_name(unknown: str, nearest: str) -> None:
+    (fault,) = faults_of({**PROPERTIES, unknown: "x"})
+
+    assert fault.startswith(f'{unknown}: received "x", unknown property')
+    assert fault.endswith(nearest)
+
+
+@pytest.mark.parametrize("unknown", ["", " ", "x" * 5000, "界", "*", "Image\nTag"])
+def test_an_unknown_property_may_have_any_name(unknown: str) -> None:
+    (fault,) = faults_of({**PROPERTIES, unknown: "x"})
+
+    assert "unknown property" in fault
+    assert len(fault) <= LONGEST_FAULT
+
+
+def test_all_faults_of_a_request_are_reported_together() -> None:
+    wrong = {"RepositoryName": "A", "MaxRetries": "-1", "BackoffRate": [], "WaitForRepository": "maybe", "Tga": "v1"}
+
+    with pytest.raises(InvalidRequest) as caught:
+        read_properties(wrong)
+
+    named = [fault.split(":")[0] for fault in caught.value.faults]
+    assert sorted(named) == ["BackoffRate", "ImageTag", "MaxRetries", "RepositoryName", "Tga", "WaitForRepository"]
+    assert all(fault in str(caught.value) for fault in caught.value.faults)
+
+
+@pytest.mark.parametrize(("received", "shown"), [(None, "null"), ([], "a list"), ("x", '"x"'), (5, "5")])
+def test_properties_that_are_no_object_are_a_fault(received: object, shown: str) -> None:
+    assert faults_of(received) == (f"ResourceProperties: received {shown}, allowed: an object of properties",)
+
+
+@pytest.mark.parametrize(
+    ("properties", "top_level", "read"),
+    [
+        ({"ServiceTimeout": "60"}, ..., 60),
+        ({}, "70", 70),
+        ({}, 70, 70),
+        ({"ServiceTimeout": "60"}, "70", 60),
+        ({}, None, 3600),
+        ({}, ..., 3600),
+    ],
+)
+def test_service_timeout_is_read_from_the_properties_or_the_event(
+    properties: dict[str, str], top_level: object, read: int
+) -> None:
+    request = stack_request(ResourceProperties={**PROPERTIES, **properties}, ServiceTimeout=top_level)
+
+    assert stack_properties(request).ServiceTimeout == read
+
+
+def test_a_wrong_service_timeout_of_the_event_is_a_fault_like_any_other() -> None:
+    with pytest.raises(InvalidRequest, match='ServiceTimeout: received "soon", allowed: a whole number'):
+        stack_properties(stack_request(ServiceTimeout="soon"))
+
+
+@pytest.mark.parametrize("properties", [..., None, [], "x"])
+def test_an_event_without_properties_is_an_invalid_request(properties: object) -> None:
+    with pytest.raises(InvalidRequest, match="ResourceProperties: received"):
+        stack_properties(stack_request(ResourceProperties=properties, ServiceTimeout="60"))
+
+
+def _shape(name: str) -> dict[str, Any]:
+    model = botocore.session.get_session().get_component("data_loader").load_service_model("ecr", "service-2")
+    shape: dict[str, Any] = model["shapes"][name]
+    return shape
+
+
+_ECR_NAME = re.compile(_shape("RepositoryName")["pattern"])
+
+
+@given(st.lists(st.sampled_from([*"ab1._-/A\n ", "__", "--", "-_"]), min_size=2, max_size=9).map("".join))
+@example("a__b")
+@example("a--b/c---d")
+@example("a._b")
+def test_a_repository_name_is_accepted_exactly_when_botocores_model_of_ecr_matches_it(name: str) -> None:
+    if _ECR_NAME.fullmatch(name):
+        assert read_properties({**PROPERTIES, "RepositoryName": name}).RepositoryName == name
+    else:
+        assert len(faults_of({**PROPERTIES, "RepositoryName": name})) == 1
+
+
+@pytest.mark.parametrize("name", ["RepositoryName", "ImageTag"])
+def test_lengths_are_those_of_botocores_model_of_ecr(name: str) -> None:
+    shape = _shape(name)
+
+    for length in (shape["min"], shape["max"]):
+        assert read_properties({**PROPERTIES, name: "a" * length})
+    for length in (shape["min"] - 1, shape["max"] + 1):
+        assert len(faults_of({**PROPERTIES, name: "a" * length})) == 1
+
+
+# --- Events ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["Create", "Update", "Delete"])
+def test_an_event_of_cloudformation_is_read_whole(kind: str) -> None:
+    event = stack_event(kind)
+
+    request = on_aws(event)
+
+    assert isinstance(request, StackRequest)
+    assert (request.type, request.stack_id, request.request_id) == (kind, STACK_ID, REQUEST_ID)
+    assert (request.logical_id, request.physical_id) == ("Image", event.get("PhysicalResourceId"))
+    assert (request.response_url, request.started, request.state) == (event["ResponseURL"], NOW, None)
+    assert request.event == event
+
+
+def test_a_continuation_brings_its_state() -> None:
+    assert stack_request(**{STATE_KEY: {"any": "thing"}}).state == {"any": "thing"}
+
+
+@pytest.mark.parametrize("physical_id", [..., None, "", 5, []])
+def test_a_physical_id_that_is_none_is_none(physical_id: object) -> None:
+    assert stack_request("Update", PhysicalResourceId=physical_id).physical_id is None
+
+
+@pytest.mark.parametrize("properties", [PROPERTIES, {}, {"ServiceToken": "x"}, {"Nonsense": 1}, {STATE_KEY: {}}])
+def test_an_object_without_keys_of_cloudformation_is_a_direct_invocation(properties: dict[str, object]) -> None:
+    assert on_aws(properties) == DirectRequest(properties, deletes=False)
+
+
+@pytest.mark.parametrize(
+    ("tf", "deletes"),
+    [
+        ({"action": "delete", "prev_input": None}, True),
+        ({"action": "create"}, False),
+        ({"action": "update"}, False),
+        ({}, False),
+        ("delete", False),
+        (None, False),
+    ],
+)
+def test_terraforms_key_is_taken_out_and_tells_a_delete(tf: object, deletes: bool) -> None:  # noqa: FBT001  # a case
+    assert on_aws({**PROPERTIES, "tf": tf}) == DirectRequest(dict(PROPERTIES), deletes=deletes)
+
+
+@pytest.mark.parametrize(
+    ("event", "shown"), [(None, "null"), ([], "a list"), ("Create", '"Create"'), (1, "1"), (True, "true")]
+)
+def test_an_event_that_is_no_object_is_told_what_was_expected(event: object, shown: str) -> None:
+    assert refusal_of(event).startswith(f"received {shown}, expected an object")
+
+
+@pytest.mark.parametrize("key", ["RequestType", "ResponseURL", "StackId", "RequestId"])
+def test_one_key_of_cloudformation_among_properties_makes_half_an_event_and_no_direct_invocation(key: str) -> None:
+    assert "expected" in refusal_of({**PROPERTIES, key: "x"})
+
+
+_NO_ID: list[Any] = [..., None, "", 5, [], "x" * 601]
+_NO_TYPE: list[Any] = [..., None, "", "create", "Read", 5, ["Create"], {}]
+_NO_URL: list[Any] = [..., None, "", 5, [], {}, "no URL", "https://", "//" + HOST, "https://["]
+
+
+@pytest.mark.parametrize("kind", ["Create", "Delete"])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *((key, value) for key in ("StackId", "RequestId", "LogicalResourceId") for value in _NO_ID),
+        *(("RequestType", value) for value in _NO_TYPE),
+        *(("ResponseURL", value) for value in _NO_URL),
+    ],
+)
+def test_half_an_event_is_refused_naming_the_half_that_is_missing(kind: str, key: str, value: object) -> None:
+    assert refusal_of(stack_event(kind, **{key: value})).startswith(f"{key}: ")
+
+
+# --- ResponseURL ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("host", "suffix"),
+    [
+        (HOST, "amazonaws.com"),
+        (HOST + ":443", "amazonaws.com"),
+        (HOST.upper(), "amazonaws.com"),
+        ("cloudformation-custom-resource-response-useast1.s3-us-east-1.amazonaws.com", "amazonaws.com"),
+        ("cloudformation-custom-resource-response-cnnorth1.s3.cn-north-1.amazonaws.com.cn", "amazonaws.com.cn"),
+    ],
+)
+def test_an_https_url_under_the_partitions_suffix_is_accepted(host: str, suffix: str) -> None:
+    url = response_url(host)
+
+    request = on_aws(stack_event(ResponseURL=url), suffix)
+
+    assert isinstance(request, StackRequest)
+    assert request.response_url == url
+
+
+_TRICKS = [
+    ("http", HOST),
+    ("ftp", HOST),
+    ("file", HOST),
+    ("https", "evil.example"),
+    ("https", "amazonaws.com"),
+    ("https", "evilamazonaws.com"),
+    ("https", "s3.amazonaws.com.evil.example"),
+    ("https", "s3.amazonaws.com."),
+    ("https", "s3.eu-west-1.amazonaws.com.cn"),
+    ("https", "s3.amazonaws.com@evil.example"),
+    ("https", "s3.amazonaws.com:443@evil.example"),
+    ("https", f"user:password@{HOST}"),
+    ("https", f"@{HOST}"),
+    ("https", "evil.example#.amazonaws.com"),
+    ("https", "evil.example?.amazonaws.com"),
+    ("https", "evil.example/.amazonaws.com"),
+    ("https", "127.0.0.1"),
+    ("https", "[::1]"),
+    ("https", "[::1].amazonaws.com"),
+    ("https", f"{HOST}:0x50"),
+    ("https", f"{HOST}:99999"),
+    ("https", "s3.amazonaws.com\N{FULLWIDTH SOLIDUS}.evil.example"),
+    ("https", ""),
+    # urllib3, which sends the answer, ends a host at a backslash; urllib.parse does not.
+    ("https", "evil.example\\.s3.amazonaws.com"),
+    ("https", "evil.example\\@s3.amazonaws.com"),
+]
+
+
+@pytest.mark.parametrize(("scheme", "host"), _TRICKS)
+def test_any_other_url_is_refused_and_no_part_of_its_query_is_shown(scheme: str, host: str) -> None:
+    refusal = refusal_of(stack_event(ResponseURL=response_url(host, scheme=scheme)))
+
+    assert refusal.startswith("ResponseURL: ")
+    assert not leaked(refusal)
+    assert "password" not in refusal
+
+
+def test_in_china_only_chinas_suffix_is_accepted() -> None:
+    refusal = refusal_of(stack_event(), dns_suffix="amazonaws.com.cn")
+
+    assert f'{HOST[-50:]}"' in refusal
+    assert "a host under amazonaws.com.cn" in refusal
+
+
+_PIECES = [
+    "s3.amazonaws.com",
+    ".amazonaws.com",
+    "evil.example",
+    ":",
+    "@",
+    "/",
+    "\\",
+    "?",
+    "#",
+    "%",
+    "%2e",
+    "[",
+    "]",
+    " ",
+    "\t",
+]
+
+
+@given(st.lists(st.sampled_from(_PIECES) | st.characters(), min_size=1, max_size=6).map("".join))
+@example("evil.example\\.amazonaws.com")
+@example("evil.example\t.amazonaws.com")
+def test_a_url_that_is_accepted_has_its_host_under_the_suffix_for_urllib3_too(authority: str) -> None:
+    url = f"https://{authority}/x"
+    try:
+        on_aws(stack_event(ResponseURL=url))
+    except UnusableEvent:
+        return
+    assert (parse_url(url).host or "").endswith(".amazonaws.com")
+
+
+@pytest.mark.parametrize(("scheme", "host"), [("http", "127.0.0.1:4566"), ("https", "localhost"), ("https", HOST)])
+def test_an_emulator_may_use_any_host_and_plain_http(scheme: str, host: str) -> None:
+    url = response_url(host, scheme=scheme)
+
+    request = read_event(stack_event(ResponseURL=url), dns_suffix="amazonaws.com", any_host=True)
+
+    assert isinstance(request, StackRequest)
+    assert request.response_url == url
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://localhost/x", "file:///etc/hosts", "http://", "localhost:4566/x", "http://[", ""]
+)
+def test_an_emulator_needs_a_url_too(url: str) -> None:
+    assert refusal_of(stack_event(ResponseURL=url), any_host=True).startswith("ResponseURL: ")
+
+
+# --- The start of the wait ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "X-Amz-Date=",
+        "X-Amz-Date=yesterday",
+        "X-Amz-Date=20261301T120000Z",
+        "X-Amz-Date=2026-11-01T12:00:00Z",
+        "x=%ff&;;",
+    ],
+)
+def test_without_a_date_in_the_url_nothing_is_known_about_the_start(query: str) -> None:
+    assert stack_request(ResponseURL=response_url(query=query)).started is None
+
+
+@pytest.mark.parametrize("date", ["20261101T120000Z", "20261101T115959Z"])
+def test_the_date_of_the_url_is_utc(date: str) -> None:
+    started = stack_request(ResponseURL=response_url(query=signed_query(date))).started
+
+    assert started == NOW - (0 if date.endswith("120000Z") else 1)
+
+
+@pytest.mark.parametrize(
+    ("signed", "start"),
+    [
+        (None, NOW),
+        (NOW, NOW),
+        (NOW - 1, NOW - 1),
+        (NOW - 7200, NOW - 7200),
+        (NOW - 7201, NOW),
+        (NOW + 1, NOW),
+        (0.0, NOW),
+    ],
+    ids=["unknown", "now", "just before", "two hours", "over two hours", "future", "1970"],
+)
+def test_a_wait_starts_when_cloudformation_signed_unless_that_cannot_be(signed: float | None, start: float) -> None:
+    assert start_of_wait(signed, NOW) == start
+
+
+# --- Anything at all ------------------------------------------------------------------------------------------------
+
+_text = st.text(st.characters() | st.characters(categories=["Cs"]), max_size=12)
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | _text,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_text, inner, max_size=3),
+    max_leaves=6,
+)
+_event_keys = st.sampled_from([*stack_event(), "PhysicalResourceId", "ServiceTimeout", STATE_KEY, "tf"])
+
+
+def _mostly(known: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """Return an object in which a few keys are gone, wrong or new."""
+    keys = st.sampled_from(sorted(known)) | _event_keys | _text
+    return st.dictionaries(keys, _json | st.just(...), max_size=4).map(
+        lambda changes: {key: value for key, value in {**known, **changes}.items() if value is not ...}
+    )
+
+
+@given(_json | _mostly(stack_event()) | _mostly(stack_event("Delete")), st.booleans())
+def test_any_json_as_event_ends_in_a_request_or_an_unusable_event(event: object, any_host: bool) -> None:  # noqa: FBT001  # drawn
+    try:
+        request = read_event(event, dns_suffix="amazonaws.com", any_host=any_host)
+    except UnusableEvent as error:
+        message = str(error)
+    else:
+        assert isinstance(request, StackRequest | DirectRequest)
+        return
+    assert 0 < len(message) <= LONGEST_FAULT
+
+
+@given(_json | _mostly(PROPERTIES) | st.dictionaries(st.sampled_from(sorted(Properties.model_fields)), _json))
+@example({**PROPERTIES, "\ud800": "x"})
+def test_any_json_as_properties_ends_in_properties_or_an_invalid_request(received: object) -> None:
+    try:
+        properties = read_properties(received)
+    except InvalidRequest as error:
+        faults = error.faults
+    else:
+        assert properties.max_wait >= 0
+        return
+    assert faults
+    assert max(map(len, faults)) <= LONGEST_FAULT

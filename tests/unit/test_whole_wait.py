@@ -1,0 +1,733 @@
+"""The whole service through the longest waits, on a simulated clock, and the properties of the wait loop."""
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from random import Random
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from botocore.validate import ParamValidator
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ecr_image_waiter.continuation import State, continuation, read_state
+from ecr_image_waiter.findings import (
+    AccessDenied,
+    Finding,
+    Image,
+    NoImage,
+    NoRepository,
+    NotPullable,
+    Refused,
+    Unavailable,
+)
+from ecr_image_waiter.request import STATE_KEY
+from ecr_image_waiter.waiting import (
+    MAX_INVOCATIONS,
+    Bounds,
+    Cause,
+    GivenUp,
+    Progress,
+    Ready,
+    Rhythm,
+    SliceUsedUp,
+    bounds_for_stack,
+    invocations_needed,
+    slice_reserve,
+    timeout_needed,
+    wait,
+)
+from sandbox.player import CANARIES, Delay, Operation, Reset, Resource, Status
+from tests.simulation import (
+    EPOCH,
+    Crash,
+    FakeClock,
+    Record,
+    Reply,
+    Schedule,
+    Simulation,
+    broken,
+    denied,
+    describe_images_model,
+    image,
+    never,
+    no_image,
+    no_repository,
+    pushed_at,
+    throttled,
+)
+
+PROPERTIES = {"RepositoryName": "team/app", "ImageTag": "v1", "MaxRetries": 3600}
+START = math.floor(EPOCH)
+LIMIT = START + 3360
+LONG_AGE = 3600
+"""A MaximumEventAgeInSeconds under which Lambda redelivers whatever crashes, however late in its 900 s."""
+
+
+def run(schedule: Schedule, properties: dict[str, Any] = PROPERTIES, **world: Any) -> tuple[Simulation, Operation]:
+    simulation = Simulation(schedule, **world)
+    create = simulation.create(properties)
+    simulation.run()
+    return simulation, create
+
+
+def waits(simulation: Simulation) -> list[Record]:
+    """Return the invocations that waited: all but those for a Delete."""
+    return [record for record in simulation.invocations if record.event["RequestType"] != "Delete"]
+
+
+def gave_up(create: Operation) -> str:
+    """Return the Reason of the one answer that counted, which came in time."""
+    assert create.outcome
+    assert (create.outcome.status, create.outcome.by) == ("FAILED", "answer")
+    assert [attempt.counted for attempt in create.attempts].count(True) == 1
+    return create.outcome.reason
+
+
+# --- the longest wait
+
+
+def test_an_image_that_never_comes_takes_at_most_five_invocations_and_one_answer() -> None:
+    simulation, create = run(never)
+    assert len(waits(simulation)) <= 5
+    assert len(create.attempts) == 1
+    assert "Gave up on team/app:v1" in gave_up(create)
+    assert simulation.dropped == []
+    assert {record.end for record in simulation.invocations} == {"returned"}
+
+
+def test_the_last_check_of_the_longest_wait_starts_within_a_second_of_the_limit() -> None:
+    simulation, create = run(never)
+    assert LIMIT <= simulation.checks[-1] <= LIMIT + 1
+    assert simulation.checks[-2] < LIMIT
+    assert create.outcome
+    assert create.outcome.at < LIMIT + 5
+
+
+def test_no_invocation_of_the_longest_wait_comes_near_its_time_out() -> None:
+    simulation, _ = run(never)
+    assert max(record.ended - record.began for record in simulation.invocations) <= 871
+
+
+def test_no_two_checks_are_further_apart_than_the_longest_pause_also_across_hand_overs() -> None:
+    simulation, _ = run(never)
+    assert max(later - earlier for earlier, later in pairwise(simulation.checks)) <= 31
+
+
+def test_every_check_of_a_wait_is_logged_and_counted_once_in_the_reason() -> None:
+    simulation, create = run(never)
+    logged = [line["attempt"] for line in simulation.log_lines() if line["message"].startswith("Checked")]
+    assert logged == list(range(1, len(simulation.checks) + 1))
+    assert f"checked {len(simulation.checks)} times" in gave_up(create)
+
+
+def test_the_failed_create_s_delete_succeeds_at_once() -> None:
+    _, create = run(never)
+    assert create.follow_up
+    assert create.follow_up.outcome
+    assert create.follow_up.outcome.status == "SUCCESS"
+    assert create.follow_up.outcome.at - create.follow_up.sent < 1
+
+
+def test_every_hand_over_carries_the_first_event_unchanged_and_the_first_limit() -> None:
+    simulation, create = run(never)
+    for record in waits(simulation)[1:]:
+        state = record.event.pop(STATE_KEY)
+        assert record.event == create.event
+        assert (state["start"], state["limit"]) == (START, LIMIT)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "invocations"),
+    [
+        (0, 1),
+        (5, 1),
+        (600, 1),
+        (870.12, 2),  # while the first slice hands over
+        (1500, 2),
+        (2000, 3),
+        (3000, 4),
+        (LIMIT - EPOCH - 0.05, 4),
+        (LIMIT - EPOCH, 4),
+    ],
+)
+def test_an_image_pushed_in_any_slice_up_to_the_limit_is_found_within_a_pause(seconds: float, invocations: int) -> None:
+    simulation, create = run(pushed_at(seconds))
+    assert create.outcome
+    assert create.outcome.status == "SUCCESS"
+    assert EPOCH + seconds <= create.outcome.at <= EPOCH + seconds + 31
+    assert len(waits(simulation)) == invocations
+    assert len(create.attempts) == 1
+
+
+def test_an_image_pushed_after_the_limit_is_not_found() -> None:
+    _, create = run(pushed_at(LIMIT + 2 - EPOCH))
+    gave_up(create)
+
+
+@pytest.mark.parametrize("timeout", [300, 450, 900])
+@pytest.mark.parametrize("service_timeout", [15, 60, 900, 3600])
+def test_whatever_the_service_timeout_the_answer_comes_before_it(service_timeout: int, timeout: int) -> None:
+    properties = {**PROPERTIES, "ServiceTimeout": service_timeout}
+    simulation, create = run(never, properties, timeout=timeout)
+    gave_up(create)
+    limit = START + service_timeout - min(max(0.2 * service_timeout, 15), 240)
+    # With 15 s, all of it is reserve: there is only the one check that is always made.
+    assert max(limit, waits(simulation)[0].began) <= simulation.checks[-1] <= max(limit, EPOCH) + 1
+
+
+def test_a_late_first_delivery_shortens_the_wait_and_does_not_move_its_limit() -> None:
+    simulation, create = run(never, queue_seconds=100.0)
+    gave_up(create)
+    assert min(simulation.checks) >= EPOCH + 100
+    # Each hand-over is as late; the check at the limit then comes with the invocation.
+    assert LIMIT <= simulation.checks[-1] <= LIMIT + 100
+
+
+def test_a_limit_just_behind_a_slice_is_met_although_the_hand_over_takes_seconds() -> None:
+    properties = {**PROPERTIES, "MaxRetries": 874, "RetryDelaySeconds": 1}
+    simulation, create = run(never, properties, queue_seconds=3.0)
+    gave_up(create)
+    assert len(waits(simulation)) == 2
+    assert START + 874 <= simulation.checks[-1] <= START + 875
+
+
+def test_an_invocation_that_comes_after_service_timeout_checks_nothing() -> None:
+    simulation, create = run(never, {**PROPERTIES, "ServiceTimeout": 60}, queue_seconds=61.0)
+    assert simulation.checks == []
+    assert create.outcome
+    assert create.outcome.by == "time-out"
+
+
+# --- crashes
+
+
+def last_check() -> Crash:
+    simulation, _ = run(never)
+    last = waits(simulation)[-1]
+    return Crash("check", last.number, len(last.checks))
+
+
+@pytest.mark.parametrize(
+    "crash",
+    [
+        pytest.param(Crash("begin", 1), id="first slice, at once"),
+        pytest.param(Crash("check", 1, 1), id="first slice, first check"),
+        pytest.param(Crash("check", 1, 1, "after"), id="first slice, after the first check"),
+        pytest.param(Crash("check", 1, 20), id="first slice, on its way"),
+        pytest.param(Crash("hand-over", 1), id="first slice, before the hand-over"),
+        pytest.param(Crash("hand-over", 1, 1, "after"), id="first slice, after the hand-over"),
+        pytest.param(Crash("begin", 3), id="later slice, at once"),
+        pytest.param(Crash("check", 3, 15), id="later slice, on its way"),
+        pytest.param(Crash("hand-over", 3), id="later slice, before the hand-over"),
+        pytest.param(Crash("hand-over", 3, 1, "after"), id="later slice, after the hand-over"),
+        pytest.param(Crash("begin", 4), id="last slice, at once"),
+        pytest.param(Crash("check", 4, 10), id="last slice, on its way"),
+        pytest.param(last_check(), id="last slice, before the check at the limit"),
+        pytest.param(replace(last_check(), side="after"), id="last slice, after the check at the limit"),
+        pytest.param(Crash("newest tags", 4), id="last slice, before the look at the tags"),
+        pytest.param(Crash("put", 4), id="last slice, before the answer"),
+        pytest.param(Crash("put", 4, 1, "after"), id="last slice, after the answer"),
+    ],
+)
+def test_a_crash_anywhere_changes_neither_the_limit_nor_that_one_answer_counts(crash: Crash) -> None:
+    simulation, create = run(never, crashes=[crash], maximum_event_age=LONG_AGE)
+    assert "crashed" in {record.end for record in simulation.invocations}
+    gave_up(create)
+    states = [record.event[STATE_KEY] for record in waits(simulation) if record.continues]
+    assert {state["limit"] for state in states} == {LIMIT}
+    at_limit = [check for check in simulation.checks if check >= LIMIT]
+    assert at_limit
+    # Within a second, or as soon as Lambda delivers the event again.
+    assert at_limit[0] <= LIMIT + 61
+    assert {attempt.verdict.answer["PhysicalResourceId"] for attempt in create.attempts} == {
+        create.attempts[0].verdict.answer["PhysicalResourceId"]
+    }
+
+
+@pytest.mark.parametrize("moment", ["check", "put"])
+def test_two_crashes_in_a_row_at_the_limit_still_leave_time_for_the_answer(moment: Any) -> None:
+    nth = last_check().nth if moment == "check" else 1
+    crashes = [Crash(moment, 4, nth), Crash(moment, 5, 1)]
+    simulation, create = run(never, crashes=crashes, maximum_event_age=LONG_AGE)
+    assert [record.end for record in waits(simulation)][-3:] == ["crashed", "crashed", "returned"]
+    gave_up(create)
+    assert waits(simulation)[-1].checks
+
+
+def test_an_image_pushed_while_an_invocation_is_down_is_found_on_redelivery() -> None:
+    _, create = run(pushed_at(100.0), crashes=[Crash("check", 1, 9)])
+    assert create.outcome
+    assert create.outcome.status == "SUCCESS"
+
+
+def test_a_function_time_out_is_redelivered_and_the_wait_goes_on() -> None:
+    hang_once = iter([math.inf])
+    simulation, create = run(
+        never,
+        ecr_latency=lambda elapsed: next(hang_once, 0.05) if elapsed > 1000 else 0.05,
+        calls_end_in_time=False,
+        maximum_event_age=LONG_AGE,
+    )
+    ends = [record.end for record in waits(simulation)]
+    assert ends.count("timed out") == 1
+    timed_out = waits(simulation)[ends.index("timed out")]
+    assert timed_out.ended - timed_out.began == pytest.approx(900)
+    gave_up(create)
+
+
+def test_with_events_of_at_most_900_seconds_a_slice_that_crashes_at_its_end_is_lost_with_its_answer() -> None:
+    """Why template.yaml must allow older events: redelivery comes 60 s after the crash, at 930 s of age."""
+    simulation, create = run(never, crashes=[Crash("hand-over", 1)], maximum_event_age=900)
+    assert [why for why, _ in simulation.dropped] == ["age"]
+    assert create.outcome
+    assert create.outcome.by == "time-out"
+
+
+def test_lambda_gives_up_after_two_retries() -> None:
+    simulation, create = run(never, crashes=[Crash("begin")])
+    assert simulation.dropped[0][0] == "retries"
+    assert [round(record.began - EPOCH, 1) for record in waits(simulation)] == [0.1, 60.1, 180.1]
+    assert create.outcome
+    assert create.outcome.by == "time-out"
+
+
+def test_lambda_drops_the_sixteenth_invocation_of_a_chain() -> None:
+    simulation = Simulation(never)
+    for chain in (15, 16):
+        simulation.accept({**PROPERTIES, "MaxRetries": 0}, chain)
+    simulation.run()
+    assert [(why, queued.chain) for why, queued in simulation.dropped if why != "retries"] == [("recursion", 16)]
+    assert {record.chain for record in simulation.invocations} == {15}
+
+
+def test_the_longest_chain_stays_under_lambda_s_guard_against_recursion() -> None:
+    seconds = 3360
+    simulation, create = run(never, timeout=timeout_needed(seconds))
+    gave_up(create)
+    assert max(record.chain for record in simulation.invocations) == MAX_INVOCATIONS
+    assert simulation.dropped == []
+
+
+def test_a_function_with_a_shorter_time_out_is_told_at_once() -> None:
+    _, create = run(never, timeout=250)
+    assert f"at least {timeout_needed(3360)} seconds" in gave_up(create)
+    assert create.outcome
+    assert create.outcome.at < EPOCH + 1
+
+
+# --- duplicates, faults, deletes
+
+
+def test_an_event_that_lambda_delivers_twice_does_no_harm() -> None:
+    simulation, create = run(never, duplicates=[1, 3])
+    gave_up(create)
+    assert len({attempt.verdict.answer["PhysicalResourceId"] for attempt in create.attempts}) == 1
+    assert {record.end for record in simulation.invocations} == {"returned"}
+
+
+@pytest.mark.parametrize("faults", [[Status(503), Status(503)], [Reset(), Reset()], [Delay(7.0)]])
+def test_the_answer_arrives_although_its_way_is_faulty(faults: list[Any]) -> None:
+    simulation = Simulation(never)
+    create = simulation.create({**PROPERTIES, "MaxRetries": 0}, faults)
+    simulation.run()
+    gave_up(create)
+    assert len(waits(simulation)) == 1
+
+
+def test_an_answer_that_cannot_be_delivered_is_delivered_by_the_next_run() -> None:
+    simulation = Simulation(image_now)
+    create = simulation.create(PROPERTIES, [Status(503)] * 8)
+    simulation.run()
+    assert [record.end for record in waits(simulation)] == ["raised", "returned"]
+    assert create.outcome
+    assert create.outcome.status == "SUCCESS"
+
+
+def image_now(_: float) -> Reply:
+    return image()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_throttling_and_faults_never_end_a_wait(seed: int) -> None:
+    random = Random(seed)  # noqa: S311  # repeatable
+
+    def schedule(elapsed: float) -> Reply:
+        if random.random() < 0.6:
+            return random.choice([throttled(), broken()])
+        return image() if elapsed > 1000 else no_image()
+
+    _, create = run(schedule)
+    assert create.outcome
+    assert create.outcome.status == "SUCCESS"
+
+
+def test_calls_that_hang_end_in_time_for_the_answer() -> None:
+    simulation, create = run(never, ecr_latency=lambda _: math.inf)
+    assert "did not answer" in gave_up(create)
+    assert {record.end for record in simulation.invocations} == {"returned"}
+    assert len(waits(simulation)) <= 5
+
+
+def test_no_part_of_the_signed_query_is_in_a_log_line_or_an_answer() -> None:
+    simulation = Simulation(never, crashes=[Crash("put", 4)], maximum_event_age=LONG_AGE)
+    create = simulation.create(PROPERTIES, [Reset(), Status(503), Status(403)])
+    simulation.run()
+    gave_up(create)
+    shown = simulation.log.getvalue() + "".join(attempt.put.body.decode() for attempt in create.attempts)
+    assert "403" in shown
+    assert [canary for canary in (*CANARIES, "X-Amz-") if canary in shown] == []
+
+
+def test_a_delete_before_any_create_succeeds_without_a_look() -> None:
+    simulation = Simulation(never)
+    resource = Resource(
+        "arn:aws:cloudformation:us-east-1:123456789012:stack/s/1", "Image", "Custom::X", "arn:aws:lambda:::f"
+    )
+    delete = simulation.cloudformation.delete(resource)
+    simulation.run()
+    assert delete.outcome
+    assert delete.outcome.status == "SUCCESS"
+    assert simulation.checks == []
+
+
+@pytest.mark.parametrize("seconds", [0.0, 50.0, 870.12, 2000.0, 3359.45])
+def test_a_delete_during_a_wait_succeeds_at_once_and_the_wait_still_ends(seconds: float) -> None:
+    simulation = Simulation(never)
+    create = simulation.create(PROPERTIES)
+    deletes: list[Operation] = []
+    simulation.at(seconds, lambda: deletes.append(simulation.cloudformation.cancel(create)))
+    simulation.run()
+    assert deletes[0].outcome
+    assert deletes[0].outcome.status == "SUCCESS"
+    assert deletes[0].outcome.at - deletes[0].sent < 1
+    assert [attempt.counted for attempt in create.attempts] == [False]
+
+
+def test_a_delete_after_a_wait_succeeds_and_keeps_the_id() -> None:
+    simulation, create = run(pushed_at(100.0))
+    delete = simulation.cloudformation.delete(create.resource)
+    simulation.run()
+    assert delete.outcome
+    assert create.outcome
+    assert (delete.outcome.status, delete.outcome.physical_id) == ("SUCCESS", create.outcome.physical_id)
+
+
+def test_an_update_waits_for_the_new_image_and_keeps_the_id() -> None:
+    simulation, create = run(image_now)
+    update = simulation.cloudformation.update(create.resource, {**PROPERTIES, "ImageTag": "v2"})
+    simulation.run()
+    assert update.outcome
+    assert update.outcome.status == "SUCCESS"
+    assert update.follow_up is None
+
+
+def test_two_waits_at_once_do_not_meet() -> None:
+    simulation = Simulation(pushed_at(1000.0))
+    creates = [simulation.create(PROPERTIES), simulation.create({**PROPERTIES, "MaxRetries": 10})]
+    simulation.run()
+    assert [create.outcome.status for create in creates if create.outcome] == ["SUCCESS", "FAILED"]
+    requests = {line["RequestId"] for line in simulation.log_lines() if "attempt" in line}
+    assert requests == {create.event["RequestId"] for create in creates}
+
+
+@pytest.mark.parametrize(
+    "reply", [image(), image(status="ARCHIVED"), no_image(), no_repository(), denied(), throttled(), broken()]
+)
+def test_the_fake_registry_answers_only_what_botocore_s_model_of_ecr_knows(reply: Reply) -> None:
+    model = describe_images_model()
+    if not isinstance(reply, ClientError):
+        assert not isinstance(reply, Exception)
+        assert ParamValidator().validate(dict(reply), model.output_shape).generate_report() == ""
+        detail = model.output_shape.members["imageDetails"].member
+        assert {item["imageStatus"] for item in reply["imageDetails"]} <= set(detail.members["imageStatus"].enum)
+        return
+    # Every operation of AWS knows the last two, so that no model lists them.
+    known = {shape.name for shape in model.error_shapes} | {"AccessDeniedException", "ThrottlingException"}
+    assert reply.response["Error"]["Code"] in known
+
+
+# --- the wait loop alone
+
+IMAGE = Image("sha256:" + "ab" * 32, "123456789012", "uri")
+FINDINGS: Sequence[Finding] = (
+    NoImage(),
+    NoImage(),
+    NoRepository(),
+    AccessDenied("AccessDeniedException", ""),
+    NotPullable("ARCHIVED"),
+    Unavailable("ThrottlingException", "", throttled=True),
+    Unavailable("ServerException", ""),
+    IMAGE,
+    Refused("InvalidParameterException", ""),
+)
+GRACE_SECONDS = {NoRepository: 15.0, AccessDenied: 60.0}
+SLACK = 1.0
+"""What the contract allows a check to be late, and what a hand-over and two sleeps that last too long may take."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """One check as it went."""
+
+    began: float
+    ended: float
+    finding: Finding
+    judged: Progress | Ready | GivenUp
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A whole wait as it went."""
+
+    bounds: Bounds
+    looks: list[Look]
+    pauses: list[tuple[float, float, float]]
+    """When each pause began, until when it was to last, and the end of its slice."""
+    outcome: Ready | GivenUp
+    slices: int
+
+
+def play(
+    rhythm: Rhythm,
+    bounds: Bounds,
+    findings: Callable[[int], tuple[Finding, float]],
+    *,
+    timeout: float,
+    hand_over: float = 0.0,
+    overshoot: float = 0.0,
+    random: Random,
+) -> Trace:
+    """Run a wait through its slices. `findings` tells what check n finds, and what share of its time it takes."""
+    clock = FakeClock(bounds.start, overshoot)
+    progress = Progress(due=bounds.start)
+    looks: list[Look] = []
+    pauses: list[tuple[float, float, float]] = []
+    for slices in range(1, 1000):
+        ends = clock.now() + timeout
+        slice_end = ends - slice_reserve(timeout)
+
+        def look(_: bool, *, ends: float = ends) -> Finding:  # noqa: FBT001  # its type
+            finding, share = findings(len(looks))
+            began = clock.now()
+            clock.advance(share * min(9.0, max(ends - 0.5 - began, 0.0) / 2))
+            looks.append(Look(began, clock.now(), finding, Progress(began)))
+            return finding
+
+        def checked(judged: Progress | Ready | GivenUp, _: Finding) -> None:
+            looks[-1] = replace(looks[-1], judged=judged)
+
+        outcome = wait(
+            rhythm, bounds, progress, slice_end=slice_end, look=look, checked=checked, clock=clock, random=random
+        )
+        pauses += [(began, until, slice_end) for began, until in clock.sleeps]
+        clock.sleeps.clear()
+        if not isinstance(outcome, SliceUsedUp):
+            return Trace(bounds, looks, pauses, outcome, slices)
+        state = State(bounds.start, bounds.limit, replace(outcome.progress, hops=outcome.progress.hops + 1))
+        arrived = read_state(json.loads(json.dumps(continuation({"a": "b"}, state)))[STATE_KEY])
+        assert arrived == state
+        progress = arrived.progress
+        clock.advance(hand_over)
+    raise AssertionError("no end")
+
+
+@st.composite
+def traces(draw: st.DrawFn, findings: Sequence[Finding] = FINDINGS) -> tuple[Rhythm, float, Trace]:
+    """Any rhythm, limit, slice length, schedule of findings, durations of looks, lateness and chance."""
+    rhythm = Rhythm(
+        delay=draw(st.integers(1, 900)),
+        backoff_rate=draw(st.one_of(st.just(1.0), st.just(1.5), st.floats(1, 10))),
+        wait_for_repository=draw(st.booleans()),
+    )
+    bounds = bounds_for_stack(
+        EPOCH, draw(st.integers(0, 3600)) * rhythm.delay, draw(st.one_of(st.just(3600), st.integers(1, 3600)))
+    )
+    shortest = timeout_needed(bounds.limit - bounds.start)
+    timeout = max(draw(st.integers(3, 900)), shortest)
+    script = draw(st.lists(st.tuples(st.sampled_from(findings), st.integers(1, 40), st.floats(0, 1)), max_size=20))
+    steps = [(finding, share) for finding, times, share in script for _ in range(times)]
+    trace = play(
+        rhythm,
+        bounds,
+        lambda n: steps[n] if n < len(steps) else (NoImage(), 0.01),
+        timeout=timeout,
+        hand_over=draw(st.floats(0, 0.5)),
+        overshoot=draw(st.floats(0, 0.1)),
+        random=draw(st.randoms(use_true_random=False)),
+    )
+    return rhythm, timeout, trace
+
+
+@settings(max_examples=150, deadline=None)
+@given(traces())
+def test_every_wait_has_one_outcome_and_ends_with_the_check_that_decided_it(
+    drawn: tuple[Rhythm, float, Trace],
+) -> None:
+    _, _, trace = drawn
+    if trace.outcome == GivenUp(Cause.TOO_LATE, None, len(trace.looks)):
+        return
+    assert trace.looks[-1].judged == trace.outcome
+    assert trace.outcome.checks == len(trace.looks)
+    assert all(isinstance(look.judged, Progress) for look in trace.looks[:-1])
+    assert not any(isinstance(look.finding, Image | Refused) for look in trace.looks[:-1])
+    assert isinstance(trace.outcome, Ready) == (trace.looks[-1].finding == IMAGE)
+
+
+@settings(max_examples=150, deadline=None)
+@given(traces())
+def test_no_pause_runs_beyond_the_slice_or_the_limit(drawn: tuple[Rhythm, float, Trace]) -> None:
+    _, _, trace = drawn
+    for _began, until, slice_end in trace.pauses:
+        assert until <= min(slice_end, trace.bounds.limit) + 1e-6
+
+
+@settings(max_examples=150, deadline=None)
+@given(traces())
+def test_no_check_starts_later_than_the_pause_in_force_and_the_limit_allow(
+    drawn: tuple[Rhythm, float, Trace],
+) -> None:
+    rhythm, _, trace = drawn
+    limit = trace.bounds.limit
+    longest_fault_pause = max(60.0, rhythm.delay)
+    for before, look in pairwise(trace.looks):
+        longest = longest_fault_pause if isinstance(before.finding, Unavailable) else rhythm.delay
+        assert look.began <= before.ended + longest + SLACK
+        # A look that is under way at the limit delays the last one by what it takes.
+        assert look.began <= max(limit, before.ended) + SLACK
+    late = [look for look in trace.looks if look.began >= limit]
+    assert len(late) <= 1
+    if isinstance(trace.outcome, GivenUp) and trace.outcome.cause is Cause.TIME_UP:
+        assert late
+
+
+@settings(max_examples=200, deadline=None)
+@given(traces(findings=(NoRepository(), AccessDenied("AccessDenied", ""), NoImage(), FINDINGS[5])))
+def test_a_grace_lasts_as_long_as_the_contract_says_and_is_checked_every_five_seconds(
+    drawn: tuple[Rhythm, float, Trace],
+) -> None:
+    rhythm, _, trace = drawn
+    limit = trace.bounds.limit
+    kind: type[Finding] | None = None
+    since = 0.0
+    for before, look in zip([None, *trace.looks], trace.looks, strict=False):
+        if isinstance(look.finding, Unavailable):
+            continue  # says nothing about the repository
+        graced = type(look.finding) in GRACE_SECONDS and not (
+            rhythm.wait_for_repository and isinstance(look.finding, NoRepository)
+        )
+        if not graced:
+            kind = None
+            assert isinstance(look.judged, GivenUp) == (look.began >= limit)
+            continue
+        if type(look.finding) is not kind:
+            kind, since = type(look.finding), look.began
+        elif before and type(before.finding) is kind:
+            assert look.began <= before.ended + 5.0 + SLACK
+            assert look.began <= max(since + GRACE_SECONDS[kind], before.ended) + SLACK
+        over = look.began >= min(since + GRACE_SECONDS[kind], limit)
+        assert isinstance(look.judged, GivenUp) == over
+        if isinstance(look.judged, GivenUp):
+            expected = Cause.NO_REPOSITORY if kind is NoRepository else Cause.ACCESS_DENIED
+            assert look.judged.cause is expected
+
+
+@settings(max_examples=150, deadline=None)
+@given(traces())
+def test_the_number_of_slices_is_bounded_and_under_the_guard_against_recursion(
+    drawn: tuple[Rhythm, float, Trace],
+) -> None:
+    _, timeout, trace = drawn
+    assert trace.slices <= invocations_needed(trace.bounds.limit - trace.bounds.start, timeout) <= MAX_INVOCATIONS
+
+
+def test_a_wait_that_ends_within_a_slice_is_decided_in_it_however_long_a_look_takes() -> None:
+    # The slice ends after 80 s, the limit is at 78.5 s, and a look runs from 73.7 s to 82.7 s.
+    bounds = Bounds(EPOCH, EPOCH + 78.5, EPOCH + 78.5)
+    rhythm = Rhythm(1, 1.0, wait_for_repository=False)
+    trace = play(rhythm, bounds, lambda n: (NoImage(), 1.0 if n else 0.3), timeout=100, random=Dice(0.0))
+    assert [look.began - EPOCH for look in trace.looks][-2:] == pytest.approx([73.7, 82.7], abs=1e-5)
+    assert trace.slices == 1
+
+
+class Dice(Random):
+    """Chance that always falls the same way."""
+
+    def __init__(self, value: float) -> None:
+        super().__init__()
+        self._value = value
+
+    def random(self) -> float:
+        return self._value
+
+
+def rests(rhythm: Rhythm, findings: Callable[[int], Finding], dice: float, seconds: float = 1000.0) -> list[float]:
+    """Return how long each pause of a wait was whose looks take no time."""
+    bounds = Bounds(EPOCH, EPOCH + seconds, EPOCH + seconds)
+    trace = play(rhythm, bounds, lambda n: (findings(n), 0.0), timeout=2000, random=Dice(dice))
+    return [later.began - earlier.began for earlier, later in pairwise(trace.looks)]
+
+
+def not_yet(_: int) -> Finding:
+    return NoImage()
+
+
+def test_pauses_start_at_a_second_and_grow_by_the_rate_up_to_the_delay() -> None:
+    assert rests(Rhythm(30, 1.5, wait_for_repository=False), not_yet, 0.0)[:11] == pytest.approx(
+        [*(1.5**n for n in range(9)), 30, 30], abs=1e-5
+    )
+    assert rests(Rhythm(5, 10, wait_for_repository=False), not_yet, 0.0)[:3] == pytest.approx([1, 5, 5], abs=1e-5)
+
+
+@given(st.floats(0, 1, exclude_max=True))
+def test_jitter_only_shortens_a_pause_and_by_a_tenth_at_most(dice: float) -> None:
+    rhythm = Rhythm(30, 1.5, wait_for_repository=False)
+    full = rests(rhythm, not_yet, 0.0, 300)
+    for jittered, pause in zip(rests(rhythm, not_yet, dice, 300), full[:-1], strict=False):
+        assert 0.9 * pause - 1e-5 <= jittered <= pause + 1e-5
+
+
+def test_jitter_is_used() -> None:
+    rhythm = Rhythm(30, 1.5, wait_for_repository=False)
+    assert rests(rhythm, not_yet, 0.999)[0] == pytest.approx(0.9, abs=1e-3)
+
+
+@pytest.mark.parametrize("dice", [0.0, 0.999])
+def test_a_rate_of_one_is_a_fixed_rhythm(dice: float) -> None:
+    assert rests(Rhythm(30, 1.0, wait_for_repository=False), not_yet, dice, 300) == pytest.approx([30] * 10, abs=1e-5)
+
+
+def test_faults_double_the_pause_up_to_a_minute_and_draw_from_its_upper_half() -> None:
+    rhythm = Rhythm(30, 1.5, wait_for_repository=False)
+    doubled = [2, 4, 8, 16, 32, 60, 60, 60]
+    assert rests(rhythm, lambda _: FINDINGS[5], 0.0)[:8] == pytest.approx(doubled, abs=1e-5)
+    drawn = rests(rhythm, lambda _: FINDINGS[5], 0.999999)[:8]
+    assert drawn == pytest.approx([pause / 2 for pause in doubled], abs=1e-3)
+
+
+def test_a_pause_longer_than_a_minute_is_not_shortened_by_a_fault() -> None:
+    rhythm = Rhythm(200, 1.0, wait_for_repository=False)
+    assert rests(rhythm, lambda _: FINDINGS[5], 0.0)[:3] == pytest.approx([200, 200, 200], abs=1e-5)
+
+
+def test_the_rhythm_goes_on_where_it_was_when_a_check_gets_through() -> None:
+    rhythm = Rhythm(30, 2.0, wait_for_repository=False)
+    found = rests(rhythm, lambda n: FINDINGS[5] if n in (2, 3) else NoImage(), 0.0)
+    assert found[:6] == pytest.approx([1, 2, 4, 8, 4, 8], abs=1e-5)
+
+
+def test_a_fault_after_a_check_got_through_starts_from_the_rhythm_s_own_pause() -> None:
+    rhythm = Rhythm(30, 2.0, wait_for_repository=False)
+    found = rests(rhythm, lambda n: FINDINGS[5] if n in (2, 3, 5) else NoImage(), 0.0)
+    assert found[:6] == pytest.approx([1, 2, 4, 8, 4, 8], abs=1e-5)
+
+
+@pytest.mark.parametrize("service_timeout", [20, 30, 45, 60, 75, 90, 120])
+def test_slow_calls_of_ecr_leave_time_for_the_answer(service_timeout: int) -> None:
+    _, create = run(never, {**PROPERTIES, "ServiceTimeout": service_timeout}, ecr_latency=lambda _: 8.5)
+
+    gave_up(create)
