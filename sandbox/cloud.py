@@ -23,7 +23,7 @@ from typing import Any, Self
 import boto3
 from botocore.config import Config
 
-from .processes import ROOT, Program, free_port
+from .processes import ROOT, Program, free_port, require_free
 from .proxy import Proxy
 
 ACCOUNT = "123456789012"
@@ -66,6 +66,8 @@ class Cloud:
         # Programs on the same machine reach every address through loopback.
         host = "127.0.0.1" if bind == "0.0.0.0" else bind  # noqa: S104  # what the user asked for
         main, ecr = (port, port + 1) if port else (free_port(bind), free_port(bind))
+        for wanted in (main, ecr):
+            require_free(wanted, bind)
         self.endpoint = f"http://{host}:{main}"
         self.ecr_endpoint = f"http://{host}:{ecr}"
         try:
@@ -186,7 +188,9 @@ def build(target: Path = BUILT) -> Path:
 def run_sam(*arguments: str | Path, environment: Mapping[str, str], log: Path) -> None:
     """Run the SAM CLI, with no account but the given one within its reach."""
     log.mkdir(parents=True, exist_ok=True)
-    merged = {**os.environ, **ISOLATED, **environment, "SAM_CLI_TELEMETRY": "0"}
+    # The build needs a Python with pip, and to compile the one that functions run on.
+    path = f"{MINISTACK_PYTHON.parent}{os.pathsep}{os.environ['PATH']}"
+    merged = {**os.environ, **ISOLATED, **environment, "SAM_CLI_TELEMETRY": "0", "PATH": path}
     sam = ROOT / ".venvs" / "sam" / "bin" / "sam"
     done = subprocess.run(
         [sam, *arguments],

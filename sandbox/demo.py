@@ -18,11 +18,10 @@ from .images import push
 from .timeline import lines
 
 CONSUMER = Path(__file__).with_name("consumer.yaml")
-REPOSITORIES = ("parser", "generator")
 _TYPING_ERROR = "lastest"  # the commonest cause, so that the Reason has something to name
 FUNCTION_TIMEOUT = 5
 """Seconds. So short that a wait of some seconds crosses several invocations; deployed, it is 900."""
-_PUSHED_AFTER = {"generator": 12.0, "parser": 19.0}
+PUSHED_AFTER = {"parser": 19.0, "generator": 12.0}
 """Seconds, by repository. The emulator creates one resource at a time, so that the second image's wait comes after."""
 _STYLES = {"good": "green", "bad": "red", "plain": "", "dim": "dim"}
 # Log lines come when an invocation ends; held back for so long, they stand in order with the stack's events.
@@ -65,8 +64,18 @@ def follow(cloud: Any, stack: str, log_group: str, console: Console) -> str:
         time.sleep(0.3)
 
 
-def play(cloud: Any, log_group: str, console: Console, image: str, stack: str = "consumer") -> str:
+def play(
+    cloud: Any, log_group: str, console: Console, image: str, *, stack: str = "consumer", namespace: str = ""
+) -> str:
     """Deploy the consumer stack, push its images half-way (or never), and show what happens.
+
+    Args:
+        cloud: makes a boto3 client, by `cloud.client(service)`.
+        log_group: of the waiter function.
+        console: to print on.
+        image: `pushed` or `never`.
+        stack: its name.
+        namespace: goes before the names of the repositories, which are made first.
 
     Returns:
         The stack's last status.
@@ -74,11 +83,12 @@ def play(cloud: Any, log_group: str, console: Console, image: str, stack: str = 
     ecr = cloud.client("ecr")
     tag, retries, delay = (_TYPING_ERROR, 9, 2) if image == "never" else ("latest", 25, 2)
     pushes = []
-    for repository in REPOSITORIES:
+    repositories = tuple(namespace + name for name in PUSHED_AFTER)
+    for repository, after in zip(repositories, PUSHED_AFTER.values(), strict=True):
         ecr.create_repository(repositoryName=repository)
-        after = 0.0 if image == "never" else _PUSHED_AFTER[repository]
-        pushes.append(threading.Timer(after, push, (ecr, repository, tag), {"content": repository}))
-    deploy_consumer(cloud, stack, REPOSITORIES, retries, delay)
+        seconds = 0.0 if image == "never" else after
+        pushes.append(threading.Timer(seconds, push, (ecr, repository, tag), {"content": repository}))
+    deploy_consumer(cloud, stack, repositories, retries, delay)
     for timer in pushes:
         timer.start()
     try:

@@ -19,6 +19,25 @@ def free_port(host: str = "127.0.0.1") -> int:
         return int(probe.getsockname()[1])
 
 
+def require_free(port: int, host: str) -> None:
+    """Make sure that a port can be listened on.
+
+    Raises:
+        PortTaken: somebody does. The message says what to do.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            message = f"Port {port} of {host} cannot be used ({error.strerror}): name another one, PORT=..."
+            raise PortTaken(message) from None
+
+
+class PortTaken(RuntimeError):
+    """A port that was asked for belongs to another program."""
+
+
 class ProgramDied(RuntimeError):
     """A program ended before it was asked to, or never came up."""
 

@@ -5,6 +5,17 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.cloud import CREDENTIALS, ISOLATED
+
+
+def pytest_configure() -> None:
+    """Keep whatever account the user has configured out of reach."""
+    for name, value in {**ISOLATED, **CREDENTIALS}.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
 
 @pytest.fixture(scope="session")
 def output(tmp_path_factory: pytest.TempPathFactory) -> Path:

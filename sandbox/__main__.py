@@ -1,0 +1,63 @@
+"""`make sandbox`: leave the sandbox running, with the waiter deployed, until Ctrl-C."""
+
+import argparse
+import json
+import shlex
+import signal
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+from .cloud import STATE, Cloud
+from .processes import PortTaken, ProgramDied, require_free
+
+
+def main() -> int:
+    """Start, say how to use it, and wait."""
+    parser = argparse.ArgumentParser(prog="make sandbox", description=main.__doc__)
+    parser.add_argument("--port", type=int, required=True, help="of AWS; ECR and the answers take the next two")
+    parser.add_argument("--bind", required=True, help="address to listen on; 0.0.0.0 lets containers in")
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    require_free(options.port + 2, options.bind)
+    with Cloud(log=STATE / "log", port=options.port, bind=options.bind) as cloud:
+        answers = ThreadingHTTPServer((options.bind, options.port + 2), _Answers)
+        Thread(target=answers.serve_forever, daemon=True).start()
+        print("Deploying the waiter ...", flush=True)
+        cloud.deploy_waiter()
+        print("The sandbox is up. In another terminal:\n")
+        for key, value in cloud.environment.items():
+            print(f"  export {key}={shlex.quote(value)}")
+        print(
+            f"\nAnswers PUT to port {options.port + 2} are printed here. Logs: {STATE / 'log'}. Ctrl-C ends it.",
+            flush=True,
+        )
+        try:
+            signal.pause()
+        except KeyboardInterrupt:
+            print("\nStopping ...", flush=True)
+    return 0
+
+
+class _Answers(BaseHTTPRequestHandler):
+    """Takes what `sam local invoke` answers to the events in events/, and prints it as one line of JSON."""
+
+    def do_PUT(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        try:
+            print(json.dumps(json.loads(body)), flush=True)
+        except ValueError:
+            print(f"not JSON: {body[:200]!r}", flush=True)
+        self.send_response_only(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # http.server's own name
+        """Say nothing: the path holds the URL's query."""
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except (PortTaken, ProgramDied) as error:
+        sys.exit(str(error))

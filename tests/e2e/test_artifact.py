@@ -1,0 +1,105 @@
+"""What `sam build` makes is what Lambda needs."""
+
+import ast
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.cloud import MINISTACK_PYTHON, build, function_python_version
+from sandbox.measure import zipped_bytes
+from sandbox.processes import ROOT
+
+
+@pytest.fixture(scope="module")
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("build"))
+
+
+def asked(artifact: Path, code: str) -> Any:
+    """Return what a program prints that has the artifact and the standard library, and nothing else."""
+    environment = {**os.environ, "PYTHONPATH": str(artifact), "AWS_DEFAULT_REGION": "us-east-1"}
+    command: list[str | Path] = [MINISTACK_PYTHON, "-S", "-c", f"import json\n{code}"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_it_has_the_compiled_parts_for_both_of_lambda_s_architectures(artifact: Path) -> None:
+    compiled = {path.name for path in artifact.rglob("*.so")}
+    version = function_python_version().replace(".", "")
+    assert {name for name in compiled if "pydantic_core" in name} == {
+        f"_pydantic_core.cpython-{version}-aarch64-linux-gnu.so",
+        f"_pydantic_core.cpython-{version}-x86_64-linux-gnu.so",
+    }
+    assert {name.rpartition("-linux-gnu")[0].rpartition("-")[2] for name in compiled} == {"aarch64", "x86_64"}
+
+
+def test_it_has_the_services_that_the_code_calls_and_no_others(artifact: Path) -> None:
+    called = {
+        node.args[0].value
+        for source in (ROOT / "src" / "ecr_image_waiter").glob("*.py")
+        for node in ast.walk(ast.parse(source.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "client"
+        and node.args
+        and isinstance(node.args[0], ast.Constant)
+    }
+    assert {path.name for path in (artifact / "botocore" / "data").iterdir() if path.is_dir()} == called
+
+
+def test_its_model_of_ecr_knows_image_status_and_its_model_of_lambda_invoke(artifact: Path) -> None:
+    code = """
+import botocore.session
+session = botocore.session.get_session()
+describe = session.get_service_model("ecr").operation_model("DescribeImages")
+invoke = session.get_service_model("lambda").operation_model("Invoke")
+print(json.dumps([
+    describe.input_shape.members["filter"].members["imageStatus"].enum,
+    describe.output_shape.members["imageDetails"].member.members["imageStatus"].enum,
+    sorted(invoke.input_shape.members),
+]))
+"""
+    wanted, told, invoke = asked(artifact, code)
+    assert {"ACTIVE", "ARCHIVED", "ANY"} <= set(wanted)
+    assert {"ACTIVE", "ARCHIVED", "ACTIVATING"} <= set(told)
+    assert {"FunctionName", "InvocationType", "Payload"} <= set(invoke)
+
+
+def test_its_boto3_makes_a_client_for_each_service_and_knows_the_partitions(artifact: Path) -> None:
+    code = """
+from ecr_image_waiter.aws import Aws
+aws = Aws()
+names = [aws.client(name, 9).meta.service_model.service_name for name in ("ecr", "lambda")]
+print(json.dumps([names, aws.dns_suffix]))
+"""
+    assert asked(artifact, code) == [["ecr", "lambda"], "amazonaws.com"]
+
+
+def test_it_has_bytecode_wherever_the_python_that_runs_it_is_here(artifact: Path) -> None:
+    tag = f"cpython-{function_python_version().replace('.', '')}"
+    compiled = list((artifact / "ecr_image_waiter" / "__pycache__").glob(f"*.{tag}.pyc"))
+    assert len(compiled) == len(list((artifact / "ecr_image_waiter").glob("*.py")))
+
+
+def test_it_is_smaller_than_twenty_two_megabytes(artifact: Path) -> None:
+    assert zipped_bytes(artifact) < 22_000_000
+
+
+def test_sam_local_passes_on_the_two_endpoints_that_a_deployed_function_does_not_have() -> None:
+    # What `sam local invoke --env-vars` may set are the variables that the template declares.
+    code = """
+import json
+from samcli.lib.providers.sam_function_provider import SamFunctionProvider
+from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
+stacks, _ = SamLocalStackProvider.get_stacks("template.yaml")
+function = SamFunctionProvider(stacks).get("WaiterFunction")
+print(json.dumps(sorted(function.environment["Variables"])))
+"""
+    python = ROOT / ".venvs" / "sam" / "bin" / "python"
+    done = subprocess.run([python, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == ["AWS_ENDPOINT_URL_ECR", "AWS_ENDPOINT_URL_LAMBDA", "LOG_LEVEL"]

@@ -1,0 +1,61 @@
+"""What is locked is what pyproject.toml asks for: names, versions and hashes, and no address of anything."""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import requires
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from sandbox.processes import ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+LOCKS = {
+    "src/requirements.txt": PROJECT["project"]["dependencies"],
+    "requirements-dev.txt": PROJECT["project"]["dependencies"] + PROJECT["dependency-groups"]["dev"],
+    **{
+        f"sandbox/requirements/{group}.txt": asked
+        for group, asked in PROJECT["dependency-groups"].items()
+        if group != "dev"
+    },
+}
+
+
+def pinned(lock: str) -> dict[str, str]:
+    text = (ROOT / lock).read_text().replace("\\\n", " ")
+    found = re.findall(r"^([a-z0-9._-]+)==(\S+)", text, re.MULTILINE)
+    return {canonicalize_name(name): version for name, version in found}
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_has_every_dependency_at_an_allowed_version(lock: str) -> None:
+    versions = pinned(lock)
+    for asked in map(Requirement, LOCKS[lock]):
+        assert asked.specifier.contains(versions[canonicalize_name(asked.name)]), asked
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_holds_names_versions_and_hashes_only(lock: str) -> None:
+    entry = re.compile(r"[a-z0-9._-]+==[a-z0-9.+!]+( ; [^:]+?)?((\s+--hash=sha256:[0-9a-f]{64})+)")
+    lines = (ROOT / lock).read_text().replace("\\\n", " ").splitlines()
+    assert [line for line in lines if not entry.fullmatch(line.strip())] == []
+
+
+def closure(names: list[str]) -> Iterator[str]:
+    for name in names:
+        yield canonicalize_name(name)
+        needed = [Requirement(each) for each in requires(name) or []]
+        yield from closure([each.name for each in needed if not each.marker or each.marker.evaluate({"extra": ""})])
+
+
+def test_lambda_gets_what_the_dependencies_need_and_nothing_else() -> None:
+    assert set(closure([Requirement(each).name for each in LOCKS["src/requirements.txt"]])) == set(
+        pinned("src/requirements.txt")
+    )
+
+
+def test_the_tests_run_with_the_versions_that_lambda_gets() -> None:
+    versions = pinned("requirements-dev.txt")
+    assert {name: versions[name] for name in pinned("src/requirements.txt")} == pinned("src/requirements.txt")

@@ -1,0 +1,139 @@
+"""The template asks for no more than it needs, and its upgrades strand nobody. Read after SAM's own transform."""
+
+import json
+from graphlib import TopologicalSorter
+from itertools import chain
+from typing import Any
+
+import pytest
+from samtranslator.translator.transform import transform
+from samtranslator.yaml_helper import yaml_parse
+
+from sandbox.processes import ROOT
+from tests.fakes import ManagedPolicies
+
+
+def deployed() -> dict[str, Any]:
+    """Return the template as CloudFormation gets it."""
+    source = yaml_parse((ROOT / "template.yaml").read_text())
+    source["Resources"]["WaiterFunction"]["Properties"]["CodeUri"] = {"Bucket": "artifacts", "Key": "waiter"}
+    defaults = {name: parameter["Default"] for name, parameter in source["Parameters"].items()}
+    result: dict[str, Any] = transform(source, defaults, ManagedPolicies())
+    return result
+
+
+TEMPLATE = deployed()
+RESOURCES: dict[str, dict[str, Any]] = TEMPLATE["Resources"]
+FUNCTION = RESOURCES["WaiterFunction"]["Properties"]
+
+
+def references(value: object) -> set[str]:
+    """Return the logical ids of the resources that a part of the template refers to."""
+    if isinstance(value, list):
+        return set().union(*map(references, value))
+    if not isinstance(value, dict):
+        return set()
+    found = set().union(*map(references, value.values()))
+    if "Ref" in value:
+        found.add(value["Ref"])
+    if "Fn::GetAtt" in value:
+        named = value["Fn::GetAtt"]
+        found.add(named.split(".")[0] if isinstance(named, str) else named[0])
+    if "DependsOn" in value:
+        named = value["DependsOn"]
+        found |= {named} if isinstance(named, str) else set(named)
+    return found & RESOURCES.keys()
+
+
+def statements() -> list[dict[str, Any]]:
+    policies = [*RESOURCES["WaiterRole"]["Properties"]["Policies"], RESOURCES["InvokeItself"]["Properties"]]
+    return [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
+
+
+def test_no_resource_refers_to_itself_in_a_circle() -> None:
+    TopologicalSorter({name: references(resource) for name, resource in RESOURCES.items()}).prepare()
+
+
+def test_the_logical_ids_stay_what_they_were_because_another_one_is_another_function() -> None:
+    assert {name: resource["Type"] for name, resource in RESOURCES.items()} == {
+        "WaiterFunction": "AWS::Lambda::Function",
+        "WaiterFunctionEventInvokeConfig": "AWS::Lambda::EventInvokeConfig",
+        "WaiterRole": "AWS::IAM::Role",
+        "InvokeItself": "AWS::IAM::Policy",
+        "WaiterLogGroup": "AWS::Logs::LogGroup",
+        "ServiceTokenParameter": "AWS::SSM::Parameter",
+    }
+
+
+def test_nothing_is_named_unless_the_operator_names_it() -> None:
+    assert FUNCTION["FunctionName"] == {"Fn::If": ["HasFunctionName", {"Ref": "FunctionName"}, {"Ref": "AWS::NoValue"}]}
+    assert "RoleName" not in RESOURCES["WaiterRole"]["Properties"]
+    assert "LogGroupName" not in RESOURCES["WaiterLogGroup"]["Properties"]
+
+
+def test_the_function_runs_as_promised() -> None:
+    assert FUNCTION["Runtime"] == "python3.13"
+    assert FUNCTION["Handler"] == "ecr_image_waiter.handler.lambda_handler"
+    assert FUNCTION["Timeout"] == 900
+    defaults = {name: parameter["Default"] for name, parameter in TEMPLATE["Parameters"].items()}
+    assert (defaults["Architecture"], defaults["MemorySize"]) == ("arm64", 128)
+    assert defaults["ServiceTokenParameterName"] == "/ecr-image-waiter/service-token"
+    assert defaults["ReservedConcurrency"] == ""
+
+
+def test_an_asynchronous_invocation_is_retried_twice_and_at_most_fifteen_minutes_old() -> None:
+    config = RESOURCES["WaiterFunctionEventInvokeConfig"]["Properties"]
+    assert config["MaximumRetryAttempts"] == 2
+    assert config["MaximumEventAgeInSeconds"] == 900
+    assert config["Qualifier"] == "$LATEST"  # what an invocation by the plain ARN gets
+
+
+def test_the_role_may_do_these_four_things_and_nothing_else() -> None:
+    assert "ManagedPolicyArns" not in RESOURCES["WaiterRole"]["Properties"]
+    actions = ([s["Action"]] if isinstance(s["Action"], str) else s["Action"] for s in statements())
+    assert sorted(chain.from_iterable(actions)) == [
+        "ecr:DescribeImages",
+        "lambda:InvokeFunction",
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+    ]
+
+
+def test_each_permission_is_for_one_resource_or_for_the_repositories_the_operator_names() -> None:
+    by_sid = {statement["Sid"]: statement["Resource"] for statement in statements()}
+    assert by_sid["HandOver"] == {"Fn::GetAtt": ["WaiterFunction", "Arn"]}
+    assert by_sid["WriteOwnLog"] == {"Fn::GetAtt": ["WaiterLogGroup", "Arn"]}
+    everywhere = {"Fn::Sub": "arn:${AWS::Partition}:ecr:${AWS::Region}:${AWS::AccountId}:repository/*"}
+    assert by_sid["DescribeImages"] == {"Fn::If": ["AllRepositories", everywhere, {"Ref": "RepositoryArnPattern"}]}
+
+
+def test_the_log_is_the_function_s_own_and_does_not_grow_for_ever() -> None:
+    assert FUNCTION["LoggingConfig"]["LogGroup"] == {"Ref": "WaiterLogGroup"}
+    assert RESOURCES["WaiterLogGroup"]["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+
+
+def test_whoever_finds_the_service_token_may_use_it() -> None:
+    assert references(RESOURCES["ServiceTokenParameter"]) >= {"InvokeItself", "WaiterFunction"}
+    token = TEMPLATE["Outputs"]["ServiceToken"]
+    assert token["Value"] == {"Fn::GetAtt": ["WaiterFunction", "Arn"]}
+    assert token["Export"]["Name"] == {"Fn::Sub": "${AWS::StackName}-ServiceToken"}
+
+
+def test_a_deployed_function_sends_its_answers_nowhere_but_to_aws() -> None:
+    # Any of these set would let it answer other hosts.
+    variables = FUNCTION["Environment"]["Variables"]
+    set_here = {name for name, value in variables.items() if value != {"Ref": "AWS::NoValue"}}
+    assert set_here == {"LOG_LEVEL"}
+
+
+@pytest.mark.parametrize("name", TEMPLATE["Parameters"])
+def test_every_parameter_is_described_and_has_a_default(name: str) -> None:
+    parameter = TEMPLATE["Parameters"][name]
+    assert len(parameter["Description"]) > 20
+    assert "Default" in parameter
+    assert name in json.dumps(TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"])
+
+
+def test_the_reserved_concurrency_says_what_it_costs() -> None:
+    description = TEMPLATE["Parameters"]["ReservedConcurrency"]["Description"]
+    assert "Deletes and images that are already there queue behind waits that sleep" in description
