@@ -10,7 +10,7 @@ DEV := .venv
 TOOLS := .venvs
 OUTPUT := .output
 # The dev environment first: its python3 has pip, which `sam build` needs.
-RUN := PATH="$(CURDIR)/$(DEV)/bin:$(CURDIR)/$(TOOLS)/sam/bin:$$PATH" SAM_CLI_TELEMETRY=0
+RUN := PATH="$(CURDIR)/$(DEV)/bin:$(CURDIR)/$(TOOLS)/sam/bin:$$PATH" PYTHONPATH=src SAM_CLI_TELEMETRY=0
 # The four environments are apart because their pins differ, and because the one that runs the function must carry
 # nothing that Lambda's does not.
 SETUP := $(DEV)/.ready $(TOOLS)/sam/.ready $(TOOLS)/ministack/.ready $(TOOLS)/runtime/.ready

@@ -385,7 +385,7 @@ def test_one_key_of_cloudformation_among_properties_makes_half_an_event_and_no_d
     assert "expected" in refusal_of({**PROPERTIES, key: "x"})
 
 
-_NO_ID: list[Any] = [..., None, "", 5, [], "x" * 601]
+_NO_ID: list[Any] = [..., None, "", 5, [], "x" * 601, "\ud800"]
 _NO_TYPE: list[Any] = [..., None, "", "create", "Read", 5, ["Create"], {}]
 _NO_URL: list[Any] = [..., None, "", 5, [], {}, "no URL", "https://", "//" + HOST, "https://["]
 
