@@ -281,7 +281,7 @@ def test_a_function_time_out_is_redelivered_and_the_wait_goes_on() -> None:
 
 
 def test_with_events_of_at_most_900_seconds_a_slice_that_crashes_at_its_end_is_lost_with_its_answer() -> None:
-    """Why template.yaml must allow older events: redelivery comes 60 s after the crash, at 930 s of age."""
+    """What 900 s cost if Lambda counts running time into an event's age (docs/decisions/0007-event-age.md)."""
     simulation, create = run(never, crashes=[Crash("hand-over", 1)], maximum_event_age=900)
     assert [why for why, _ in simulation.dropped] == ["age"]
     assert create.outcome
