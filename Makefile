@@ -55,7 +55,7 @@ define environment
 	@rm -rf $(1)
 	@$$(sandbox/function-python $(PYTHON)) -m venv $(1) || { \
 		echo "Python's venv module is missing or broken: install it (python3-venv on Debian and Ubuntu)" >&2; exit 1; }
-	@$(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --requirement $(2)
+	@$(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --no-deps --requirement $(2)
 	@touch $@
 endef
 

@@ -32,7 +32,6 @@ from botocore.exceptions import ClientError, ParamValidationError, ReadTimeoutEr
 from botocore.model import OperationModel
 from botocore.validate import ParamValidator
 
-from ecr_image_waiter.aws import _CALL_SECONDS
 from ecr_image_waiter.continuation import HandOver
 from ecr_image_waiter.handler import Waiter
 from ecr_image_waiter.registry import Registry
@@ -148,8 +147,7 @@ class FakeEcr:
 
     def __init__(self, world: "Simulation", seconds: float) -> None:
         self._world = world
-        # The same choice that `Aws.client` makes.
-        self._seconds = next((each for each in _CALL_SECONDS if each <= seconds), _CALL_SECONDS[-1])
+        self._seconds = seconds
 
     def describe_images(self, **kwargs: Any) -> Mapping[str, Any]:
         report = ParamValidator().validate(kwargs, describe_images_model().input_shape)
@@ -534,6 +532,7 @@ class Simulation:
             registry=Registry(
                 lambda seconds: FakeEcr(self, seconds),
                 lambda registry_id, name: f"{registry_id}.dkr.ecr.us-east-1.amazonaws.com/{name}",
+                self.clock,
             ),
             hand_over=HandOver(lambda _: _LambdaClient(self)),
             courier=Courier(_Transport(self), self.clock),

@@ -19,9 +19,9 @@ from .findings import (
     TagSeen,
     Unavailable,
 )
-from .waiting import Bounds, Cause, GivenUp, Ready
+from .waiting import MAX_INVOCATIONS, Bounds, Cause, GivenUp, Ready
 
-_NEWEST_TAGS: Final = 5
+NEWEST_TAGS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,8 @@ def reason_given_up(
         now: the time, from which the ages of tags are told.
         newest: the repository's tags, the newest first; None where nobody looked.
     """
-    effort = f"{_times(given_up.checks)} in {duration(now - bounds.start)}"
+    unanswered = f", {given_up.faults} of them unanswered" if given_up.faults else ""
+    effort = f"{_times(given_up.checks)} in {duration(now - bounds.start)}{unanswered}"
     wanted = f"{image} in {place.region}"
     finding = given_up.finding
     match given_up.cause:
@@ -128,6 +129,8 @@ def reason_given_up(
                 else ""
             )
             last = seen(finding) if finding else "nothing"
+            if isinstance(finding, Unavailable) and given_up.image_missing:
+                last += ", and before that no such image"
             return (
                 f"Gave up on {wanted}: checked {effort}{cut}, last seen: {last}"
                 f"{_newest(newest, now)}; {_advice(image, finding, newest)}"
@@ -160,6 +163,15 @@ def duration(seconds: float) -> str:
     return f"{hours // 24} days"
 
 
+def fault_too_long(seconds: float, needed: int, timeout: int, timeout_needed: int) -> str:
+    """Say why a wait of so many seconds takes more invocations than Lambda's recursion guard allows."""
+    return (
+        f"MaxRetries x RetryDelaySeconds: a wait of {seconds:.0f} seconds would take {needed} invocations of this "
+        f"function, whose time-out is {timeout} seconds, allowed: {MAX_INVOCATIONS}, because Lambda stops longer "
+        f"chains; give the function a time-out of at least {timeout_needed} seconds or shorten the wait"
+    )
+
+
 def _reason_denied(image: ImageId, place: Place, finding: Finding | None, effort: str) -> str:
     message = finding.message if isinstance(finding, AccessDenied) else ""
     code = finding.code if isinstance(finding, AccessDenied) else "access denied"
@@ -179,7 +191,7 @@ def _newest(newest: Sequence[TagSeen] | None, now: float) -> str:
         return ""
     if not newest:
         return ", and no tagged image at all"
-    tags = ", ".join(f"{entry.tag} ({duration(now - entry.pushed_at)} old)" for entry in newest[:_NEWEST_TAGS])
+    tags = ", ".join(f"{entry.tag} ({duration(now - entry.pushed_at)} old)" for entry in newest[:NEWEST_TAGS])
     return f", its newest tags are {tags}"
 
 
@@ -206,6 +218,7 @@ def _advice(image: ImageId, finding: Finding | None, newest: Sequence[TagSeen] |
 
 
 def _coded(code: str, message: str) -> str:
+    message = " ".join(message.split())  # a Reason is one line
     return f"{code}: {message}" if message else code
 
 

@@ -39,18 +39,29 @@ class LambdaClient(Protocol):
         """Queue or run an invocation."""
 
 
-def read_state(received: object) -> State:
+def read_state(received: object, now: float) -> State:
     """Return the state that a continuation carries.
+
+    Args:
+        received: what stands under the one key.
+        now: the time; a wait that begins later than that is none of ours.
 
     Raises:
         InvalidRequest: somebody else wrote it.
     """
     try:
-        return _ADAPTER.validate_python(received)
+        state = _ADAPTER.validate_python(received)
     except ValidationError as error:
         fields = sorted({".".join(map(str, item["loc"])) or STATE_KEY for item in error.errors()})
-        fault = f"{STATE_KEY}: this key of the event is the waiter's own and cannot be read ({', '.join(fields)})"
-        raise InvalidRequest([fault]) from None
+    else:
+        told = {"start": state.start <= now, "limit": state.start <= state.limit}
+        told |= {name: getattr(state.progress, name) >= 0 for name in ("checks", "hops", "faults", "pause")}
+        fields = [name for name, possible in told.items() if not possible]
+        if not fields:
+            return state
+    raise InvalidRequest(
+        [f"{STATE_KEY}: this key of the event is the waiter's own and cannot be read ({', '.join(fields)})"]
+    )
 
 
 def continuation(event: Mapping[str, Any], state: State) -> dict[str, Any]:

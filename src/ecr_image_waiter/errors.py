@@ -1,6 +1,9 @@
 """Faults. What a wait can end in is not here: outcomes are values, in `waiting`."""
 
 from collections.abc import Sequence
+from typing import Final
+
+_SHOWN_FAULTS: Final = 20  # more do not fit into an answer
 
 
 class WaiterError(Exception):
@@ -20,7 +23,9 @@ class InvalidRequest(WaiterError):
 
     def __init__(self, faults: Sequence[str]) -> None:
         self.faults = tuple(faults)
-        super().__init__("; ".join(self.faults))
+        more = len(self.faults) - _SHOWN_FAULTS
+        shown = [*self.faults[:_SHOWN_FAULTS], *([f"and {more} faults more"] if more > 0 else [])]
+        super().__init__("; ".join(shown))
 
 
 class HandOverFailed(WaiterError):

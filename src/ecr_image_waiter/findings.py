@@ -61,7 +61,6 @@ class Unavailable:
 
     code: str
     message: str
-    throttled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,9 @@ from typing import Any, Final, Protocol, assert_never
 from aws_lambda_powertools import Logger
 
 from .answers import (
+    NEWEST_TAGS,
     attributes,
+    fault_too_long,
     place_of,
     reason_given_up,
     reason_invalid,
@@ -22,18 +24,11 @@ from .aws import Aws
 from .clock import Clock, SystemClock
 from .continuation import HandOver, State, continuation, read_state
 from .errors import DeliveryFailed, GaveUp, HandOverFailed, InvalidRequest, UnusableEvent
-from .findings import Finding, NoImage, NotPullable
+from .findings import Finding
 from .logs import make_logger
-from .registry import NEWEST_LOOK_SECONDS, Registry
-from .request import (
-    DirectRequest,
-    Properties,
-    StackRequest,
-    read_event,
-    read_properties,
-    stack_properties,
-    start_of_wait,
-)
+from .properties import Properties, read_properties
+from .registry import Registry
+from .request import DirectRequest, StackRequest, read_event, stack_properties, start_of_wait
 from .response import Answer, Courier, Urllib3Transport, encode
 from .waiting import (
     MAX_INVOCATIONS,
@@ -50,7 +45,11 @@ from .waiting import (
     wait,
 )
 
+_CALL_SECONDS: Final = 9.0  # the longest that one call of AWS may take, its retry included
+_SHORTEST_CALL: Final = 1.0
+_FIRST_HAND_OVER_PAUSE: Final = 1.0
 _ANSWER_SECONDS: Final = 3.0  # before ServiceTimeout, for one delivery with a retry or two
+_LOGGED: Final = 4000  # characters of a Reason; an answer does not hold more
 _LAST_MOMENT: Final = 0.5  # of an invocation, kept so that its own error is reported and not a time-out
 
 
@@ -90,8 +89,8 @@ class Waiter:
         logger: Powertools' logger.
         clock: the time.
         random: spreads the checks of waits that began together.
-        dns_suffix: of the function's partition; answers go to hosts under it alone,
-        any_host: unless this is an emulator or a local run.
+        dns_suffix: of the function's partition; answers go to hosts under it alone.
+        any_host: whether answers may go elsewhere too, for an emulator or a local run.
     """
 
     def __init__(
@@ -179,24 +178,23 @@ class Waiter:
     def _begin_or_go_on(
         self, request: StackRequest, properties: Properties, invocation: Invocation
     ) -> tuple[Bounds, Progress]:
-        if request.state is not None:
-            state = read_state(request.state)
+        now = invocation.began
+        if request.state is None:
+            start = start_of_wait(request.started, now)
+            bounds = bounds_for_stack(start, properties.max_wait, properties.ServiceTimeout)
+            progress = Progress(due=now)
+        else:
+            state = read_state(request.state, now)
             bounds = bounds_for_stack(state.start, properties.max_wait, properties.ServiceTimeout)
             # The first limit stays, whatever a newer version of this code would make of the same event.
-            return replace(bounds, limit=min(state.limit, bounds.expires)), state.progress
-        start = start_of_wait(request.started, invocation.began)
-        bounds = bounds_for_stack(start, properties.max_wait, properties.ServiceTimeout)
-        needed = invocations_needed(bounds.limit - invocation.began, invocation.timeout)
+            bounds = replace(bounds, limit=min(state.limit, bounds.expires))
+            progress = replace(state.progress, due=min(state.progress.due, bounds.limit))
+        # Asked each time, because the function's time-out may be changed while a wait is under way.
+        needed = progress.hops + invocations_needed(bounds.limit - now, invocation.timeout)
         if needed > MAX_INVOCATIONS:
-            seconds = bounds.limit - start
-            fault = (
-                f"MaxRetries x RetryDelaySeconds: a wait of {seconds:.0f} seconds would take {needed} invocations of "
-                f"this function, whose time-out is {invocation.timeout} seconds, allowed: {MAX_INVOCATIONS}, because "
-                f"Lambda stops longer chains; give the function a time-out of at least {timeout_needed(seconds)} "
-                "seconds or shorten the wait"
-            )
-            raise InvalidRequest([fault])
-        return bounds, Progress(due=invocation.began)
+            seconds = bounds.limit - bounds.start
+            raise InvalidRequest([fault_too_long(seconds, needed, invocation.timeout, timeout_needed(seconds))])
+        return bounds, progress
 
     def _go_on_elsewhere(
         self,
@@ -208,17 +206,16 @@ class Waiter:
     ) -> Answer | None:
         progress = replace(progress, hops=progress.hops + 1)
         following = continuation(event, State(start=bounds.start, limit=bounds.limit, progress=progress))
+        fault = self._hand_over_with_retries(following, invocation)
         now = self._clock.now()
-        try:
-            self._hand_over.to(invocation.function_arn, following, seconds=(invocation.ends - now) / 2)
-        except HandOverFailed as error:
-            self._logger.error("Hand-over failed: %s", error)
+        if fault:
+            self._logger.error("The hand-over failed: %s", fault)
             reason = reason_stopped(
                 properties.image,
                 invocation.place,
                 checks=progress.checks,
                 waited=now - bounds.start,
-                fault=str(error),
+                fault=fault,
             )
             return Answer("FAILED", reason, invocation.note)
         self._logger.info(
@@ -233,6 +230,26 @@ class Waiter:
             },
         )
         return None
+
+    def _hand_over_with_retries(self, event: Mapping[str, Any], invocation: Invocation) -> str:
+        """Return why the hand-over failed in the end, nothing where it went through.
+
+        A try whose reply was lost may have gone through: two continuations do no harm, none would.
+        """
+        last_try = invocation.ends - (invocation.ends - invocation.slice_ends) / 3
+        pause = _FIRST_HAND_OVER_PAUSE
+        while True:
+            try:
+                seconds = min((invocation.ends - self._clock.now()) / 2, _CALL_SECONDS)
+                self._hand_over.to(invocation.function_arn, event, seconds=seconds)
+            except HandOverFailed as error:
+                if self._clock.now() + pause > last_try:
+                    return str(error)
+                self._logger.warning("The hand-over failed, the next try is in %.0f s: %s", pause, error)
+                self._clock.sleep(pause)
+                pause *= 2
+            else:
+                return ""
 
     def _serve_caller(self, request: DirectRequest, invocation: Invocation) -> dict[str, str]:
         if request.deletes:
@@ -265,7 +282,10 @@ class Waiter:
         def look(archived_too: bool) -> Finding:  # noqa: FBT001  # `wait` has only this one thing to say
             # Half of what is left stays for the hand-over or the answer, even if every call takes all its time.
             calls = 2 if archived_too else 1
-            seconds = self._time_left(bounds, invocation) / 2 / calls
+            seconds = min(self._time_left(bounds, invocation) / 2 / calls, _CALL_SECONDS)
+            now = self._clock.now()
+            if now < bounds.limit:  # the check at the limit must not come late because this one takes its time
+                seconds = min(seconds, max(bounds.limit - now, _SHORTEST_CALL))
             return self._registry.look(image, archived_too=archived_too, seconds=seconds)
 
         def checked(judged: Progress | Ready | GivenUp, finding: Finding) -> None:
@@ -278,6 +298,7 @@ class Waiter:
             }
             if isinstance(judged, Progress):
                 details["next_check_in_seconds"] = round(judged.due - now, 3)
+                details["unanswered"] = judged.faults
             self._logger.info("Checked %s: %s", image, details["seen"], extra=details)
 
         return wait(
@@ -293,9 +314,9 @@ class Waiter:
 
     def _reason(self, properties: Properties, bounds: Bounds, given_up: GivenUp, invocation: Invocation) -> str:
         newest = None
-        if isinstance(given_up.finding, NoImage | NotPullable):
-            seconds = min(self._time_left(bounds, invocation) / 2, NEWEST_LOOK_SECONDS)
-            newest = self._registry.newest_tags(properties.RepositoryName, seconds)
+        if given_up.image_missing:
+            seconds = self._time_left(bounds, invocation) / 2
+            newest = self._registry.newest_tags(properties.RepositoryName, most=NEWEST_TAGS, seconds=seconds)
         return reason_given_up(
             properties.image, invocation.place, bounds, given_up=given_up, now=self._clock.now(), newest=newest
         )
@@ -309,12 +330,14 @@ class Waiter:
         try:
             attempts = self._courier.deliver(request.response_url, body, invocation.ends)
         except DeliveryFailed as error:
-            self._logger.error("%s; the answer was %s %s", error, answer.status, answer.reason)
+            self._logger.error(
+                "%s; the answer was %s: %s", error, answer.status, answer.reason[:_LOGGED] or "no Reason"
+            )
             raise
         self._logger.info(
             "Answered %s%s",
             answer.status,
-            f": {answer.reason}" if answer.reason else "",
+            f": {answer.reason[:_LOGGED]}" if answer.reason else "",
             extra={"status": answer.status, "body_bytes": len(body), "delivery_attempts": attempts, **answer.data},
         )
 
@@ -325,7 +348,7 @@ def _waiter() -> Waiter:
     aws = Aws()
     aws.client("ecr", math.inf)  # made now, because all but a Delete need it
     return Waiter(
-        registry=Registry(lambda seconds: aws.client("ecr", seconds), aws.repository_uri),
+        registry=Registry(lambda seconds: aws.client("ecr", seconds), aws.repository_uri, SystemClock()),
         hand_over=HandOver(lambda seconds: aws.client("lambda", seconds)),
         courier=Courier(Urllib3Transport(), SystemClock()),
         logger=make_logger(),

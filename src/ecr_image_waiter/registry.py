@@ -1,14 +1,18 @@
-"""ECR: what is at this tag or digest now? This module looks and reports; it decides nothing.
+"""ECR: what is at this tag or digest now? This module looks and reports; what that means is decided elsewhere.
 
 Codes and fields are those of botocore's model of ECR and of the User Guide's "Archiving an image".
 """
 
+import heapq
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from itertools import chain
 from typing import Any, Final, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
+from .clock import Clock
 from .findings import (
     AccessDenied,
     Finding,
@@ -23,38 +27,36 @@ from .findings import (
 )
 
 NEWEST_LOOK_SECONDS: Final = 5.0
-_NEWEST_LOOK_IMAGES: Final = 1000  # the largest page DescribeImages has
+_PAGES: Final = 10
+_IMAGES_A_PAGE: Final = 100  # an image may have 1,000 tags, and all of a page must fit into the function's memory
 
-_THROTTLED: Final = frozenset(
-    {
-        # ThrottleException is ECR's own spelling, which botocore's standard retries do not know.
-        "ThrottleException",
-        "Throttling",
-        "ThrottlingException",
-        "ThrottledException",
-        "RequestThrottled",
-        "RequestThrottledException",
-        "RequestLimitExceeded",
-        "TooManyRequestsException",
-        "LimitExceededException",
-    }
-)
-_FAULTS: Final = frozenset(
-    {
-        "ServerException",
-        "InternalError",
-        "InternalFailure",
-        "InternalServerError",
-        "ServiceUnavailable",
-        "ServiceUnavailableException",
-        "RequestTimeout",
-        "RequestTimeoutException",
-    }
-)
+_MEANING: Final[dict[str, Callable[[str, str], Finding]]] = {
+    "ImageNotFoundException": lambda _code, _message: NoImage(),
+    "RepositoryNotFoundException": lambda _code, _message: NoRepository(),
+    "AccessDenied": AccessDenied,
+    "AccessDeniedException": AccessDenied,
+    "AuthorizationError": AccessDenied,
+    "NotAuthorized": AccessDenied,
+    "UnauthorizedOperation": AccessDenied,
+    "ThrottleException": Unavailable,  # ECR's own spelling, which botocore's standard retries do not know
+    "Throttling": Unavailable,
+    "ThrottlingException": Unavailable,
+    "ThrottledException": Unavailable,
+    "RequestThrottled": Unavailable,
+    "RequestThrottledException": Unavailable,
+    "RequestLimitExceeded": Unavailable,
+    "TooManyRequestsException": Unavailable,
+    "LimitExceededException": Unavailable,
+    "ServerException": Unavailable,
+    "InternalError": Unavailable,
+    "InternalFailure": Unavailable,
+    "InternalServerError": Unavailable,
+    "ServiceUnavailable": Unavailable,
+    "ServiceUnavailableException": Unavailable,
+    "RequestTimeout": Unavailable,
+    "RequestTimeoutException": Unavailable,
+}
 _INVALID: Final = frozenset({"InvalidParameterException", "ValidationException", "ParamValidationError"})
-_DENIED: Final = frozenset(
-    {"AccessDenied", "AccessDeniedException", "NotAuthorized", "UnauthorizedOperation", "AuthorizationError"}
-)
 
 
 class EcrClient(Protocol):
@@ -70,10 +72,12 @@ class Registry:
     Args:
         client: makes an ECR client for a call that may take so many seconds, retries included.
         uri: makes a repository's URI from its registry id and name.
+        clock: the time.
     """
 
-    def __init__(self, client: Callable[[float], EcrClient], uri: Callable[[str, str], str]) -> None:
+    def __init__(self, client: Callable[[float], EcrClient], uri: Callable[[str, str], str], clock: Clock) -> None:
         self._client = client
+        self._clock = clock
         self._uri = uri
         self._status_filter_known = True
 
@@ -97,24 +101,41 @@ class Registry:
             return archived if isinstance(archived, NotPullable | Image) else finding
         return finding
 
-    def newest_tags(self, repository: str, seconds: float) -> list[TagSeen] | None:
-        """Return the tags of a repository, the newest first, from at most 1,000 images.
+    def newest_tags(self, repository: str, *, most: int, seconds: float) -> list[TagSeen] | None:
+        """Return the newest tags of a repository, the newest first, from at most 1,000 images.
 
-        For the sentence that ends a wait in vain, so nothing that goes wrong here may matter: then it is None.
+        For the sentence that ends a wait in vain, so nothing that goes wrong here may matter: then it is what was
+        read so far, or None.
+
+        Args:
+            repository: its name.
+            most: how many tags.
+            seconds: how long the look may take; never more than 5.
         """
+        until = self._clock.now() + min(seconds, NEWEST_LOOK_SECONDS)
+        newest: list[TagSeen] = []
+        page: dict[str, Any] = {}
         try:
-            answer = self._client(min(seconds, NEWEST_LOOK_SECONDS)).describe_images(
-                repositoryName=repository, filter={"tagStatus": "TAGGED"}, maxResults=_NEWEST_LOOK_IMAGES
-            )
-        except (ClientError, BotoCoreError):
-            return None
-        seen = [
-            TagSeen(tag, detail["imagePushedAt"].timestamp())
-            for detail in answer.get("imageDetails", [])
-            if "imagePushedAt" in detail
-            for tag in detail.get("imageTags", [])
-        ]
-        return sorted(seen, key=lambda entry: (-entry.pushed_at, entry.tag))
+            for _ in range(_PAGES):
+                left = until - self._clock.now()
+                if left <= 0:
+                    break
+                answer = self._client(left).describe_images(
+                    repositoryName=repository, filter={"tagStatus": "TAGGED"}, maxResults=_IMAGES_A_PAGE, **page
+                )
+                tags = (
+                    TagSeen(tag, detail["imagePushedAt"].timestamp())
+                    for detail in answer["imageDetails"]
+                    if "imagePushedAt" in detail
+                    for tag in detail.get("imageTags", [])
+                )
+                newest = heapq.nsmallest(most, chain(newest, tags), key=lambda seen: (-seen.pushed_at, seen.tag))
+                if not answer.get("nextToken"):
+                    break
+                page = {"nextToken": answer["nextToken"]}
+        except Exception:  # noqa: BLE001  # as the docstring says; boto3 raises all sorts for an odd answer
+            return newest or None
+        return newest
 
     def _describe_any_status(self, image: ImageId, seconds: float) -> Finding:
         if not self._status_filter_known:
@@ -134,8 +155,13 @@ class Registry:
             return Unavailable(type(error).__name__, "ECR could not be reached or did not answer in time")
         except BotoCoreError as error:
             return Refused(type(error).__name__, str(error))
+        except Exception as error:  # noqa: BLE001  # an answer that boto3 cannot read is none
+            return _unreadable(error)
         details = answer.get("imageDetails") or []
-        return self._image(image, details[0]) if details else NoImage()
+        try:
+            return self._image(image, details[0]) if details else NoImage()
+        except Exception as error:  # noqa: BLE001  # as above
+            return _unreadable(error)
 
     def _image(self, image: ImageId, detail: Mapping[str, Any]) -> Finding:
         digest = detail["imageDigest"]
@@ -156,18 +182,15 @@ class Registry:
 
 
 def _finding_of(error: ClientError) -> Finding:
-    """Classify AWS's answer by its code. The message is only ever repeated, never read."""
+    """Classify AWS's answer by its code, never by its message."""
     code = error.response.get("Error", {}).get("Code", "Unknown")
     message = error.response.get("Error", {}).get("Message", "")
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if code == "ImageNotFoundException":
-        return NoImage()
-    if code == "RepositoryNotFoundException":
-        return NoRepository()
-    if code in _DENIED:
-        return AccessDenied(code, message)
-    if code in _THROTTLED or status == 429:
-        return Unavailable(code, message, throttled=True)
-    if code in _FAULTS or status >= 500:
-        return Unavailable(code, message)
-    return Refused(code, message)
+    if code in _MEANING:
+        return _MEANING[code](code, message)
+    passing = status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return Unavailable(code, message) if passing else Refused(code, message)
+
+
+def _unreadable(error: Exception) -> Unavailable:
+    return Unavailable(type(error).__name__, "ECR's answer cannot be read")

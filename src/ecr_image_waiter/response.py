@@ -15,6 +15,7 @@ import urllib3
 from crhelper import FAILED, SUCCESS, CfnResource
 
 from .clock import Clock
+from .deadline import within
 from .errors import DeliveryFailed
 from .request import StackRequest
 
@@ -53,14 +54,19 @@ class Urllib3Transport:
 
     def put(self, url: str, body: bytes, seconds: float) -> int:
         """See `Transport.put`."""
-        timeout = urllib3.Timeout(total=seconds)
         try:
-            # An empty Content-Type: the URL was signed without one.
-            answer = self._pool.request(
-                "PUT", url, body=body, headers={"Content-Type": ""}, timeout=timeout, redirect=False
-            )
+            return within(seconds, lambda: self._put(url, body, seconds))
         except urllib3.exceptions.HTTPError as error:
             raise OSError(type(error).__name__) from None
+
+    def _put(self, url: str, body: bytes, seconds: float) -> int:
+        # Short for a connection, because it counts for each address of the host. The status is all that is read.
+        timeout = urllib3.Timeout(connect=min(1.5, seconds), total=seconds)
+        # An empty Content-Type: the URL was signed without one.
+        answer = self._pool.request(
+            "PUT", url, body=body, headers={"Content-Type": ""}, timeout=timeout, redirect=False, preload_content=False
+        )
+        answer.close()
         return int(answer.status)
 
 

@@ -12,7 +12,7 @@ from random import Random
 from typing import Final
 
 from .clock import Clock
-from .findings import AccessDenied, Finding, Image, NoRepository, NotPullable, Refused, Unavailable
+from .findings import AccessDenied, Finding, Image, NoImage, NoRepository, NotPullable, Refused, Unavailable
 
 FIRST_PAUSE: Final = 1.0
 JITTER: Final = 0.1
@@ -102,7 +102,8 @@ class Progress:
     """Where a wait stands between two checks. All of it survives a hand-over.
 
     `due`: when the next check is. `pause`: the latest pause of the backoff. `fault_pause`: the latest pause while
-    ECR does not answer, 0 when it does. `run` and `run_since`: the unbroken run of findings under way.
+    ECR does not answer, 0 when it does. `run` and `run_since`: the unbroken run of findings under way. `faults`: how
+    many checks ECR did not answer. `image_missing`: the last one that it did found a repository without the image.
     """
 
     due: float
@@ -112,6 +113,8 @@ class Progress:
     fault_pause: float = 0.0
     run: Run | None = None
     run_since: float = 0.0
+    faults: int = 0
+    image_missing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +143,16 @@ GRACES: Final[dict[Run | None, tuple[Cause, float]]] = {
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
-    """The image did not come, or cannot. `finding` is the last one, None where no check was left to make."""
+    """The image did not come, or cannot. `finding` is the last one, None where no check was left to make.
+
+    `faults` and `image_missing` are `Progress`'s.
+    """
 
     cause: Cause
     finding: Finding | None
     checks: int
+    faults: int = 0
+    image_missing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,26 +177,37 @@ def judge(
     time_is_up = began >= bounds.limit
 
     if isinstance(finding, Unavailable):
+        faults = progress.faults + 1
         if time_is_up:
-            return GivenUp(Cause.TIME_UP, finding, checks)
+            return GivenUp(Cause.TIME_UP, finding, checks, faults, progress.image_missing)
         # A fault says nothing about the repository, so it neither breaks nor makes a run.
         present = progress.fault_pause or progress.pause or _first_pause(rhythm)
         fault_pause = max(present, min(2 * present, FAULT_PAUSE_CAP))
         due = ended + fault_pause * (1.0 - 0.5 * random.random())
-        return replace(progress, checks=checks, fault_pause=fault_pause, due=min(due, bounds.limit))
+        return replace(progress, checks=checks, faults=faults, fault_pause=fault_pause, due=min(due, bounds.limit))
 
     run = _run_of(rhythm, finding)
     since = progress.run_since if run is not None and run is progress.run else began
     cause, grace = GRACES.get(run, (Cause.TIME_UP, math.inf))
     grace_ends = since + grace
+    missing = isinstance(finding, NoImage | NotPullable)
     if time_is_up or began >= grace_ends:
-        return GivenUp(cause, finding, checks)
+        return GivenUp(cause, finding, checks, progress.faults, missing)
     pause = min(progress.pause * rhythm.backoff_rate or _first_pause(rhythm), rhythm.delay)
     rest = pause if rhythm.backoff_rate == 1.0 else pause * (1.0 - JITTER * random.random())
     if grace < math.inf:
         rest = min(rest, GRACE_PAUSE)
     due = min(ended + rest, bounds.limit, grace_ends)
-    return replace(progress, checks=checks, pause=pause, fault_pause=0.0, run=run, run_since=since, due=due)
+    return replace(
+        progress,
+        checks=checks,
+        pause=pause,
+        fault_pause=0.0,
+        run=run,
+        run_since=since,
+        image_missing=missing,
+        due=due,
+    )
 
 
 def _first_pause(rhythm: Rhythm) -> float:
@@ -246,7 +265,7 @@ def wait(
     while True:
         now = clock.now()
         if now >= bounds.expires:
-            return GivenUp(Cause.TOO_LATE, None, progress.checks)
+            return GivenUp(Cause.TOO_LATE, None, progress.checks, progress.faults)
         leave_at = slice_end if bounds.limit <= slice_end else hand_over_at(bounds, slice_end, slice_length)
         if progress.due > now:
             if progress.due > leave_at and now >= leave_at:

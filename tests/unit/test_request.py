@@ -11,13 +11,12 @@ from urllib3.util import parse_url
 
 from ecr_image_waiter.errors import InvalidRequest, UnusableEvent
 from ecr_image_waiter.findings import ImageId
+from ecr_image_waiter.properties import Properties, read_properties
 from ecr_image_waiter.request import (
     STATE_KEY,
     DirectRequest,
-    Properties,
     StackRequest,
     read_event,
-    read_properties,
     stack_properties,
     start_of_wait,
 )
