@@ -2,21 +2,31 @@
 
 import json
 import logging
-import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
-from typing import Any
 
 import botocore.session
 import pytest
+from botocore.exceptions import ClientError, NoRegionError, ReadTimeoutError
 
 from ecr_image_waiter.aws import Aws
 from ecr_image_waiter.continuation import HandOver
 from ecr_image_waiter.errors import HandOverFailed
 from ecr_image_waiter.logs import make_logger
 from tests.fakes import FUNCTION_ARN, leaked, stack_event
+from tests.sockets import (
+    answering,
+    closed_port,
+    every_name_has_many_addresses,
+    full_listener,
+    no_name_is_ever_found,
+    silent_listener,
+    trickle,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -31,57 +41,121 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
 
 
-def longest_call(client: Any) -> float:
-    """Return how long a call takes at worst: each attempt connects and reads for all its time, each retry pauses."""
-    config = client.meta.config
-    attempts = config.retries["total_max_attempts"]
-    # Standard mode pauses for at most 1 s before the first retry and 2 s before the second.
-    pauses = sum(2**retry for retry in range(attempts - 1))
-    return float(attempts * (config.connect_timeout + config.read_timeout) + pauses)
+MARGIN = 1.0
+"""What a busy machine may add to a call's seconds. Far less than what any of these takes without its deadline."""
 
 
-@pytest.mark.parametrize("service", ["ecr", "lambda"])
-@pytest.mark.parametrize("seconds", [0.5, 1.0, 1.6, 3.9, 4.0, 5.0, 8.9, 9.0, 450.0, float("inf")])
-def test_no_call_takes_longer_than_it_may(service: str, seconds: float) -> None:
-    assert longest_call(Aws().client(service, seconds)) <= seconds
+def dead_addresses(monkeypatch: pytest.MonkeyPatch) -> AbstractContextManager[int]:
+    every_name_has_many_addresses(monkeypatch)
+    return full_listener()
 
 
-@pytest.mark.parametrize("seconds", [0.4, 0.0, -3.0])
-def test_with_no_time_left_a_call_takes_half_a_second_at_most(seconds: float) -> None:
-    assert longest_call(Aws().client("ecr", seconds)) <= 0.5
+def no_addresses(monkeypatch: pytest.MonkeyPatch) -> AbstractContextManager[int]:
+    no_name_is_ever_found(monkeypatch)
+    return closed_port()
 
 
-def test_retries_in_the_environment_do_not_lengthen_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "10")
-    monkeypatch.setenv("AWS_RETRY_MODE", "legacy")
-
-    client = Aws().client("ecr", 9.0)
-
-    assert longest_call(client) <= 9.0
-    assert client.meta.config.retries["mode"] == "standard"
+def silence(_: pytest.MonkeyPatch) -> AbstractContextManager[int]:
+    return silent_listener()
 
 
-def test_a_call_to_a_port_that_never_answers_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.create_server(("127.0.0.1", 0), backlog=16) as listener:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", f"http://127.0.0.1:{listener.getsockname()[1]}")
+def trickling(_: pytest.MonkeyPatch) -> AbstractContextManager[int]:
+    return answering(trickle(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9999\r\n\r\n"))
+
+
+@pytest.mark.parametrize("network", [dead_addresses, no_addresses, silence, trickling])
+@pytest.mark.parametrize("seconds", [0.3, 0.0, -1.0])
+def test_no_call_takes_longer_than_it_may_and_its_end_is_a_read_time_out(
+    network: Callable[[pytest.MonkeyPatch], AbstractContextManager[int]],
+    seconds: float,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with network(monkeypatch) as port:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://name.invalid:{port}")
+        if network in (silence, trickling):
+            monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
         aws = Aws()
-        client = aws.client("lambda", 0.5)
+        client = aws.client("ecr", seconds)  # making it takes a while, and is done once
         began = time.monotonic()
 
-        with pytest.raises(HandOverFailed, match="ReadTimeoutError"):
-            HandOver(lambda _: client).to(FUNCTION_ARN, {}, seconds=0.5)
+        with pytest.raises(ReadTimeoutError):
+            client.describe_images(repositoryName="ab")
 
-    assert time.monotonic() - began < 0.5 + 0.3  # a busy machine's margin
+        assert time.monotonic() - began < max(seconds, 0.0) + MARGIN
 
 
-def test_a_long_function_makes_one_client_for_each_service() -> None:
+def test_a_hand_over_that_nobody_answers_fails_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    with silent_listener() as port:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", f"http://127.0.0.1:{port}")
+        aws = Aws()
+
+        with pytest.raises(HandOverFailed, match=r"ReadTimeoutError.*Lambda could not be reached"):
+            HandOver(lambda seconds: aws.client("lambda", seconds)).to(FUNCTION_ARN, {}, seconds=0.3)
+
+
+class CountingServer(ThreadingHTTPServer):
+    """Something of AWS over HTTP that answers every question in the same way, and counts."""
+
+    status = 200
+    requests = 0
+    connections = 0
+
+
+@pytest.fixture
+def counting_server() -> Iterator[CountingServer]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def setup(self) -> None:
+            server.connections += 1
+            super().setup()
+
+        def do_POST(self) -> None:  # the name http.server looks for
+            server.requests += 1
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(server.status)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with CountingServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        thread = Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("given", [{}, {"AWS_MAX_ATTEMPTS": "10", "AWS_RETRY_MODE": "legacy"}], ids=["plain", "many"])
+def test_a_call_that_fails_is_tried_once_more_whatever_the_environment_says(
+    given: dict[str, str], counting_server: CountingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{counting_server.server_port}")
+    counting_server.status = 500
+
+    with pytest.raises(ClientError):
+        Aws().client("ecr", 30.0).describe_images(repositoryName="ab")
+
+    assert counting_server.requests == 2
+
+
+def test_a_service_has_one_client_however_long_its_calls_may_take(
+    counting_server: CountingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{counting_server.server_port}")
     aws = Aws()
 
-    # Of 900 s, half at most and an eighth of the slice's reserve of 30 s at least is left for a call.
-    clients = {aws.client("ecr", seconds) for seconds in (450.0, 225.0, 60.0, 14.75, 9.0)}
+    for seconds in (20.0, 9.0, 30.0):
+        aws.client("ecr", seconds).describe_images(repositoryName="ab")
 
-    assert len(clients) == 1
-    assert aws.client("lambda", 14.75) not in clients
+    # A client keeps its connection.
+    assert (counting_server.requests, counting_server.connections) == (3, 1)
 
 
 @pytest.mark.parametrize(
@@ -103,12 +177,12 @@ def test_a_repository_is_under_the_dns_suffix_of_its_regions_partition(
     assert aws.repository_uri("123456789012", "team/app") == f"123456789012.dkr.ecr.{region}.{suffix}/team/app"
 
 
-def test_without_a_region_clients_look_where_the_names_say(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+def test_without_a_region_there_is_nowhere_to_look(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
-    aws = Aws()
 
-    assert aws.client("ecr", 9.0).meta.region_name == aws.region
+    with pytest.raises(NoRegionError):
+        Aws()
 
 
 # --- botocore's model -----------------------------------------------------------------------------------------------

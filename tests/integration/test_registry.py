@@ -2,21 +2,22 @@
 
 import hashlib
 import json
-import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
+from io import BytesIO
 from typing import Any, Final
 
 import boto3
 import pytest
+from botocore.awsrequest import AWSResponse
 from botocore.config import Config
-from botocore.exceptions import ClientError, NoCredentialsError
-from botocore.stub import ANY, Stubber
+from botocore.exceptions import ClientError, NoCredentialsError, ReadTimeoutError
+from botocore.stub import Stubber
 from moto.server import ThreadedMotoServer
 
-from ecr_image_waiter.answers import seen
+from ecr_image_waiter.answers import Place, reason_given_up, seen
 from ecr_image_waiter.aws import Aws
+from ecr_image_waiter.clock import SystemClock
 from ecr_image_waiter.findings import (
     AccessDenied,
     Finding,
@@ -30,7 +31,9 @@ from ecr_image_waiter.findings import (
     Unavailable,
 )
 from ecr_image_waiter.registry import Registry
-from tests.fakes import DIGEST, NOW, OTHER_DIGEST, ScriptedEcr, aws_error, details
+from ecr_image_waiter.waiting import Bounds, Cause, GivenUp
+from tests.fakes import DIGEST, NOW, OTHER_DIGEST, FakeClock, ScriptedEcr, aws_error, details
+from tests.sockets import answering, closed_port, full_listener, reset_after, silent_listener
 
 ACCOUNT: Final = "123456789012"  # moto's
 TAGGED: Final = ImageId("team/app", "v1", None)
@@ -65,7 +68,7 @@ def registry(moto_url: str, credentials: None, monkeypatch: pytest.MonkeyPatch) 
     for known in ecr.describe_repositories()["repositories"]:
         ecr.delete_repository(repositoryName=known["repositoryName"], force=True)
     aws = Aws()
-    return Registry(lambda seconds: aws.client("ecr", seconds), aws.repository_uri)
+    return Registry(lambda seconds: aws.client("ecr", seconds), aws.repository_uri, SystemClock())
 
 
 def push(tag: str, content: str = "") -> str:
@@ -89,7 +92,7 @@ def look(registry: Registry, image: ImageId = TAGGED, *, archived_too: bool = Tr
 
 def scripted(*script: Any) -> tuple[Registry, ScriptedEcr]:
     ecr = ScriptedEcr(*script)
-    return Registry(ecr.within, lambda registry_id, name: f"{registry_id}/{name}"), ecr
+    return Registry(ecr.within, lambda registry_id, name: f"{registry_id}/{name}", FakeClock()), ecr
 
 
 # --- moto -----------------------------------------------------------------------------------------------------------
@@ -97,7 +100,7 @@ def scripted(*script: Any) -> tuple[Registry, ScriptedEcr]:
 
 def test_a_missing_repository_is_found_missing(registry: Registry) -> None:
     assert look(registry) == NoRepository()
-    assert registry.newest_tags("team/app", 5.0) in ([], None)
+    assert registry.newest_tags("team/app", most=5, seconds=5.0) in ([], None)
 
 
 @pytest.mark.parametrize("image", [TAGGED, BY_DIGEST, ImageId("team/app", "v1", DIGEST)], ids=str)
@@ -150,7 +153,7 @@ def test_the_newest_tags_are_those_of_the_repository(registry: Registry) -> None
     for tag in ("a", "b", "c"):
         push(tag)
 
-    newest = registry.newest_tags("team/app", 5.0)
+    newest = registry.newest_tags("team/app", most=5, seconds=5.0)
 
     assert newest
     assert {entry.tag for entry in newest} == {"a", "b", "c"}
@@ -177,8 +180,8 @@ _REFUSALS = ["InvalidParameterException", "UnrecognizedClientException", "Expire
     [
         ("ImageNotFoundException", 400, NoImage()),
         ("RepositoryNotFoundException", 400, NoRepository()),
-        *((code, 400, Unavailable(code, "words", throttled=True)) for code in _THROTTLES),
-        ("AnythingElse", 429, Unavailable("AnythingElse", "words", throttled=True)),
+        *((code, 400, Unavailable(code, "words")) for code in _THROTTLES),
+        ("AnythingElse", 429, Unavailable("AnythingElse", "words")),
         *((code, 400, Unavailable(code, "words")) for code in _FAULTS),
         *(("AnythingElse", status, Unavailable("AnythingElse", "words")) for status in (500, 502, 503, 504)),
         *((code, 400, AccessDenied(code, "words")) for code in _DENIALS),
@@ -193,7 +196,7 @@ def test_an_error_is_classified_by_its_code_or_status(
     client = boto3.client("ecr", config=Config(retries={"total_max_attempts": 1}))
     with Stubber(client) as stubber:
         stubber.add_client_error("describe_images", code, "words", status)
-        registry = Registry(lambda _: client, lambda *_: "")
+        registry = Registry(lambda _: client, lambda *_: "", FakeClock())
 
         assert look(registry, archived_too=False) == finding
 
@@ -213,56 +216,33 @@ def test_what_boto3_itself_refuses_is_refused() -> None:
     assert found.code == "NoCredentialsError"
 
 
-@contextmanager
-def full_listener() -> Iterator[int]:
-    """Give a port whose queue is full, so that connecting to it takes for ever."""
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
-        port = listener.getsockname()[1]
-        queued = [socket.socket() for _ in range(4)]
-        for each in queued:
-            each.settimeout(0)
-            each.connect_ex(("127.0.0.1", port))
-        yield port
-        for each in queued:
-            each.close()
-
-
-@contextmanager
-def silent_listener() -> Iterator[int]:
-    """Give a port that takes connections and never answers."""
-    with socket.create_server(("127.0.0.1", 0), backlog=16) as listener:
-        yield listener.getsockname()[1]
-
-
-@contextmanager
-def closed_port() -> Iterator[int]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    yield port
-
-
 @pytest.mark.parametrize(
-    ("endpoint", "scheme", "name"),
+    ("endpoint", "scheme", "seconds", "name"),
     [
-        (silent_listener, "http", "ReadTimeoutError"),
-        (full_listener, "http", "ConnectTimeoutError"),
-        (closed_port, "http", "EndpointConnectionError"),
-        (silent_listener, "https", ""),
+        (silent_listener, "http", 0.3, "ReadTimeoutError"),
+        (full_listener, "http", 8.0, "ConnectTimeoutError"),
+        (closed_port, "http", 8.0, "EndpointConnectionError"),
+        (silent_listener, "https", 0.3, "ReadTimeoutError"),
     ],
     ids=["never answers", "never accepts", "nobody listens", "no TLS"],
 )
 def test_a_connection_that_fails_is_not_yet(
-    endpoint: Callable[[], Any], scheme: str, name: str, credentials: None, monkeypatch: pytest.MonkeyPatch
+    *,
+    endpoint: Callable[[], Any],
+    scheme: str,
+    seconds: float,
+    name: str,
+    credentials: None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with endpoint() as port:
         monkeypatch.setenv("AWS_ENDPOINT_URL_ECR", f"{scheme}://127.0.0.1:{port}")
         aws = Aws()
-        registry = Registry(lambda _: aws.client("ecr", 0.5), aws.repository_uri)
+        registry = Registry(lambda seconds: aws.client("ecr", seconds), aws.repository_uri, SystemClock())
 
-        found = look(registry)
+        found = registry.look(TAGGED, archived_too=True, seconds=seconds)
 
     assert isinstance(found, Unavailable), found
-    assert not found.throttled
     assert name in found.code
     assert "did not answer" in seen(found)
 
@@ -407,9 +387,6 @@ def test_what_ecr_does_not_say_about_an_image_is_none() -> None:
 
 
 def test_the_newest_tags_come_first_and_images_without_a_date_or_tag_are_left_out() -> None:
-    def at(age: float) -> datetime:
-        return datetime.fromtimestamp(NOW - age, UTC)
-
     registry, _ = scripted(
         details(
             {"imageTags": ["old"], "imagePushedAt": at(100)},
@@ -419,36 +396,171 @@ def test_the_newest_tags_come_first_and_images_without_a_date_or_tag_are_left_ou
         )
     )
 
-    newest = registry.newest_tags("team/app", 5.0)
+    newest = registry.newest_tags("team/app", most=5, seconds=5.0)
 
     assert newest == [TagSeen("a", NOW - 1), TagSeen("b", NOW - 1), TagSeen("old", NOW - 100)]
 
 
-@pytest.mark.parametrize(("seconds", "given"), [(1.0, 1.0), (5.0, 5.0), (400.0, 5.0)])
-def test_the_look_for_newest_tags_takes_one_call_of_at_most_five_seconds_and_a_thousand_images(
-    credentials: None, seconds: float, given: float
+def at(age: float) -> datetime:
+    return datetime.fromtimestamp(NOW - age, UTC)
+
+
+def page(*tags: str, age: float, more: bool = True) -> dict[str, Any]:
+    """Return a page of one image with these tags; one more follows unless told otherwise."""
+    following = {"nextToken": f"after {tags[0]}"} if more else {}
+    return {**details({"imageTags": list(tags), "imagePushedAt": at(age)}), **following}
+
+
+def test_all_pages_are_read_and_the_newest_tags_of_all_of_them_are_kept() -> None:
+    registry, ecr = scripted(page("c", age=30), page("d", "a", age=10), page("b", age=20, more=False))
+
+    newest = registry.newest_tags("team/app", most=3, seconds=5.0)
+
+    assert newest == [TagSeen("a", NOW - 10), TagSeen("d", NOW - 10), TagSeen("b", NOW - 20)]
+    assert [call.get("nextToken") for call in ecr.calls] == [None, "after c", "after d"]
+    assert all(call["filter"] == {"tagStatus": "TAGGED"} for call in ecr.calls)
+
+
+def test_at_most_a_thousand_images_are_read_a_hundred_at_a_time() -> None:
+    registry, ecr = scripted(page("a", age=1))
+
+    assert registry.newest_tags("team/app", most=2, seconds=5.0) == [TagSeen("a", NOW - 1)] * 2
+
+    assert [call["maxResults"] for call in ecr.calls] == [100] * 10
+
+
+@pytest.mark.parametrize("second", [aws_error("ThrottleException"), ReadTimeoutError(endpoint_url="x"), RuntimeError()])
+def test_what_was_read_before_a_fault_is_kept(second: Exception) -> None:
+    registry, ecr = scripted(page("a", age=1), second)
+
+    assert registry.newest_tags("team/app", most=5, seconds=5.0) == [TagSeen("a", NOW - 1)]
+    assert len(ecr.calls) == 2
+
+
+class SlowEcr:
+    """ECR of which each page takes two seconds, on the clock."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+        self.budgets: list[float] = []
+
+    def within(self, seconds: float) -> "SlowEcr":
+        self.budgets.append(seconds)
+        return self
+
+    def describe_images(self, **_: Any) -> dict[str, Any]:
+        self.clock.time += 2.0
+        return page("a", age=1)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "budgets"),
+    [(5.0, [5.0, 3.0, 1.0]), (400.0, [5.0, 3.0, 1.0]), (3.0, [3.0, 1.0]), (2.0, [2.0]), (0.0, []), (-1.0, [])],
+)
+def test_the_look_for_newest_tags_ends_in_time_and_never_takes_more_than_five_seconds(
+    seconds: float, budgets: list[float]
 ) -> None:
-    client = boto3.client("ecr")
-    budgets: list[float] = []
+    ecr = SlowEcr(FakeClock())
 
-    def within(budget: float) -> Any:
-        budgets.append(budget)
-        return client
+    newest = Registry(ecr.within, lambda *_: "", ecr.clock).newest_tags("team/app", most=1, seconds=seconds)
 
-    with Stubber(client) as stubber:
-        stubber.add_response(
-            "describe_images",
-            {"imageDetails": [], "nextToken": "more"},
-            {"repositoryName": "team/app", "filter": ANY, "maxResults": 1000},
-        )
-
-        assert Registry(within, lambda *_: "").newest_tags("team/app", seconds) == []
-
-    assert budgets == [given]
+    assert ecr.budgets == budgets
+    assert newest == [TagSeen("a", NOW - 1)][: len(budgets)]
 
 
 @pytest.mark.parametrize("fault", [aws_error("AccessDeniedException"), NoCredentialsError()], ids=str)
-def test_a_look_for_newest_tags_that_fails_does_not_matter(fault: Exception) -> None:
+def test_a_look_for_newest_tags_that_fails_at_once_says_that_nothing_is_known(fault: Exception) -> None:
     registry, _ = scripted(fault)
 
-    assert not registry.newest_tags("team/app", 5.0)
+    assert registry.newest_tags("team/app", most=5, seconds=5.0) is None
+
+
+# --- Answers that nobody would expect, through botocore's own parser -------------------------------------------------
+
+
+def odd(body: str) -> Registry:
+    """Return a registry whose ECR answers every question with this body and status 200."""
+    client = boto3.client("ecr", config=Config(retries={"total_max_attempts": 1}))
+    headers = {"Content-Type": "application/x-amz-json-1.1"}
+    client.meta.events.register(
+        "before-send.ecr.DescribeImages",
+        lambda request, **_: AWSResponse(request.url, 200, headers, _Raw(body.encode())),
+    )
+    return Registry(lambda _: client, lambda *_: "", FakeClock())
+
+
+class _Raw(BytesIO):
+    """A response's body, as urllib3 gives it."""
+
+    def stream(self, **_: Any) -> Iterator[bytes]:
+        yield self.read()
+
+
+_GOOD = '"imageDigest": "d", "registryId": "1"'
+_ODD = [
+    "",
+    "null",
+    "[]",
+    "5",
+    '"x"',
+    "<html>",
+    "{",
+    "\xff",
+    '{"imageDetails": 5}',
+    '{"imageDetails": {}}',
+    '{"imageDetails": "x"}',
+    '{"imageDetails": [null]}',
+    '{"imageDetails": [5]}',
+    '{"imageDetails": [[]]}',
+    '{"imageDetails": [{}]}',
+    '{"imageDetails": [{"imageDigest": null}]}',
+    '{"imageDetails": [{"imageDigest": "d", "registryId": null}]}',
+    f'{{"imageDetails": [{{{_GOOD}, "imagePushedAt": "yesterday", "imageTags": ["a"]}}]}}',
+    f'{{"imageDetails": [{{{_GOOD}, "imagePushedAt": 1e30, "imageTags": ["a"]}}]}}',
+    f'{{"imageDetails": [{{{_GOOD}, "imagePushedAt": NaN, "imageTags": ["a"]}}]}}',
+    f'{{"imageDetails": [{{{_GOOD}, "imagePushedAt": [], "imageTags": ["a"]}}]}}',
+    f'{{"imageDetails": [{{{_GOOD}, "imagePushedAt": 1, "imageTags": [null]}}]}}',
+    f'{{"imageDetails": [{{{_GOOD}, "imagePushedAt": 1, "imageTags": 5}}]}}',
+    f'{{"imageDetails": [{{{_GOOD}, "imagePushedAt": 1, "imageTags": ["a"]}}], "nextToken": 5}}',
+]
+
+
+@pytest.mark.parametrize("body", _ODD)
+def test_whatever_ecr_answers_the_look_for_newest_tags_raises_nothing(credentials: None, body: str) -> None:
+    newest = odd(body).newest_tags("team/app", most=5, seconds=5.0)
+
+    said = reason_given_up(
+        TAGGED,
+        Place("aws", "eu-west-1", ACCOUNT),
+        Bounds(NOW, NOW, NOW),
+        given_up=GivenUp(Cause.TIME_UP, NoImage(), 1, image_missing=True),
+        now=NOW,
+        newest=newest,
+    )
+    assert said.startswith("Gave up on team/app:v1")
+
+
+@pytest.mark.parametrize("body", _ODD)
+def test_whatever_ecr_answers_a_look_is_a_finding_that_ends_no_wait(credentials: None, body: str) -> None:
+    found = look(odd(body))
+
+    assert isinstance(found, Unavailable | NoImage | Image), found
+
+
+@pytest.mark.parametrize("body", ["[]", '{"imageDetails": [null]}', '{"imageDetails": [{}]}', _ODD[17]], ids=str)
+def test_an_answer_that_cannot_be_read_is_told_as_no_answer(credentials: None, body: str) -> None:
+    found = look(odd(body))
+
+    assert isinstance(found, Unavailable), found
+    assert "did not answer" in seen(found)
+
+
+def test_a_connection_broken_off_in_the_middle_of_an_answer_is_not_yet(
+    credentials: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with answering(reset_after(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")) as port:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_ECR", f"http://127.0.0.1:{port}")
+        aws = Aws()
+        registry = Registry(lambda seconds: aws.client("ecr", seconds), aws.repository_uri, SystemClock())
+
+        assert isinstance(look(registry), Unavailable)

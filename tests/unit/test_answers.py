@@ -41,7 +41,7 @@ DENIED = AccessDenied(
     "on resource: arn:aws:ecr:eu-west-1:999999999999:repository/team/other because no identity-based policy allows it",
 )
 REFUSED = Refused("InvalidParameterException", "Invalid parameter")
-THROTTLED = Unavailable("ThrottleException", "Rate exceeded", throttled=True)
+THROTTLED = Unavailable("ThrottleException", "Rate exceeded")
 
 
 def reason(

@@ -18,15 +18,23 @@ STATE = State(
     start=NOW,
     limit=NOW + 1800,
     progress=Progress(
-        due=NOW + 870.5, checks=31, hops=1, pause=29.75, fault_pause=1.5, run=Run.ARCHIVED, run_since=NOW + 2.25
+        due=NOW + 870.5,
+        checks=31,
+        hops=1,
+        pause=29.75,
+        fault_pause=1.5,
+        run=Run.ARCHIVED,
+        run_since=NOW + 2.25,
+        faults=3,
+        image_missing=True,
     ),
 )
 WRITTEN = continuation({}, STATE)[STATE_KEY]
 _times = st.floats(0, 4e9)
 _states = st.builds(
     State,
-    start=_times,
-    limit=_times,
+    start=st.floats(0, NOW),
+    limit=st.floats(NOW, 4e9),
     progress=st.builds(
         Progress,
         due=_times,
@@ -36,6 +44,8 @@ _states = st.builds(
         fault_pause=_times,
         run=st.none() | st.sampled_from(Run),
         run_since=_times,
+        faults=st.integers(0, 10**6),
+        image_missing=st.booleans(),
     ),
 )
 
@@ -46,7 +56,7 @@ def carried(state: State) -> Any:
 
 @given(_states)
 def test_a_state_survives_its_journey_exactly(state: State) -> None:
-    assert read_state(carried(state)) == state
+    assert read_state(carried(state), NOW) == state
 
 
 def test_a_continuation_is_the_event_unchanged_and_one_key_more() -> None:
@@ -66,19 +76,19 @@ def test_the_next_continuation_replaces_the_state() -> None:
     following = continuation(continuation(stack_event(), STATE), later)
 
     assert following.keys() - stack_event().keys() == {STATE_KEY}
-    assert read_state(following[STATE_KEY]) == later
+    assert read_state(following[STATE_KEY], NOW) == later
 
 
 def test_fields_that_a_newer_version_adds_do_no_harm() -> None:
     newer = {**WRITTEN, "novelty": 1, "progress": {**WRITTEN["progress"], "novelty": [2]}}
 
-    assert read_state(newer) == STATE
+    assert read_state(newer, NOW) == STATE
 
 
 def test_fields_that_an_older_version_lacks_have_defaults() -> None:
     older = {"start": NOW, "limit": NOW + 60, "progress": {"due": NOW}}
 
-    assert read_state(older) == State(start=NOW, limit=NOW + 60, progress=Progress(due=NOW))
+    assert read_state(older, NOW) == State(start=NOW, limit=NOW + 60, progress=Progress(due=NOW))
 
 
 @pytest.mark.parametrize(
@@ -104,7 +114,23 @@ def test_fields_that_an_older_version_lacks_have_defaults() -> None:
 )
 def test_a_state_that_is_not_the_waiters_own_is_an_invalid_request(garbage: object) -> None:
     with pytest.raises(InvalidRequest, match=f"{STATE_KEY}: .* cannot be read"):
-        read_state(garbage)
+        read_state(garbage, NOW)
+
+
+@pytest.mark.parametrize(
+    ("forged", "named"),
+    [
+        ({**WRITTEN, "start": NOW + 0.001}, "start"),
+        ({**WRITTEN, "limit": NOW - 0.001}, "limit"),
+        *(
+            ({**WRITTEN, "progress": {**WRITTEN["progress"], name: -1}}, name)
+            for name in ("checks", "hops", "faults", "pause")
+        ),
+    ],
+)
+def test_a_state_that_no_wait_can_be_in_is_refused_naming_what_cannot_be(forged: object, named: str) -> None:
+    with pytest.raises(InvalidRequest, match=rf"cannot be read \({named}\)"):
+        read_state(forged, NOW)
 
 
 _json = st.recursive(
@@ -120,7 +146,7 @@ _json = st.recursive(
 @given(_json)
 def test_any_json_is_a_state_or_an_invalid_request(received: object) -> None:
     try:
-        state = read_state(received)
+        state = read_state(received, NOW)
     except InvalidRequest as error:
         message = str(error)
     else:

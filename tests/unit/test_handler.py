@@ -72,7 +72,7 @@ class World:
         # A name of its own: loggers of the same name share their stream.
         logger = Logger(service=next(_names), level="DEBUG", stream=self._output, use_rfc3339=True, location=None)
         self.waiter = Waiter(
-            registry=Registry(self.ecr.within, lambda _, name: REPOSITORY_URI.replace("team/app", name)),
+            registry=Registry(self.ecr.within, lambda _, name: REPOSITORY_URI.replace("team/app", name), self.clock),
             hand_over=HandOver(lambda _: self.functions),
             courier=Courier(self.transport, self.clock),
             logger=logger,

@@ -1,5 +1,6 @@
 """Section 1 and 2 of the contract: which events are accepted, and what is wrong with the others."""
 
+import json
 import re
 from typing import Any
 
@@ -71,6 +72,9 @@ def test_defaults_are_the_contracts() -> None:
     assert (properties.MaxRetries, properties.max_wait, properties.ServiceTimeout) == (60, 1800.0, 3600)
 
 
+_ANYTHING: list[object] = ["", "\ud800", None, 5, -1.5, True, ["a"], {"a": [None]}]
+
+
 @pytest.mark.parametrize(
     ("name", "value", "read"),
     [
@@ -87,20 +91,28 @@ def test_defaults_are_the_contracts() -> None:
         ("MaxRetries", "0", 0),
         ("MaxRetries", 3600, 3600),
         ("MaxRetries", 30.0, 30),
+        ("MaxRetries", " 30 ", 30),
+        ("MaxRetries", "+30", 30),
+        ("MaxRetries", "030", 30),
+        ("MaxRetries", "30.0", 30),
         ("RetryDelaySeconds", "1", 1),
         ("RetryDelaySeconds", "900", 900),
         ("BackoffRate", "1", 1.0),
         ("BackoffRate", "1.25", 1.25),
         ("BackoffRate", 10, 10.0),
         ("BackoffRate", 2.5, 2.5),
+        ("BackoffRate", " 2.5 ", 2.5),
+        ("BackoffRate", "1e1", 10.0),
         ("WaitForRepository", "true", True),
         ("WaitForRepository", "True", True),
         ("WaitForRepository", "FALSE", False),
         ("WaitForRepository", True, True),
         ("WaitForRepository", False, False),
-        ("Trigger", "", ""),
-        ("Trigger", 5, "5"),
-        ("Trigger", True, "true"),
+        ("WaitForRepository", "yes", True),
+        ("WaitForRepository", "off", False),
+        ("WaitForRepository", "1", True),
+        ("WaitForRepository", 0, False),
+        *((name, value, ...) for name in ("Trigger", "ServiceToken") for value in _ANYTHING),
         ("ServiceTimeout", "3600", 3600),
         ("ServiceTimeout", 1, 1),
         ("ServiceToken", "arn:aws:lambda:eu-west-1:123456789012:function:waiter", ...),
@@ -133,8 +145,13 @@ _NUMBERS = [
     (float("inf"), "inf"),
     (float("nan"), "nan"),
     ("", '""'),
-    (" 5", '" 5"'),
+    (" ", '" "'),
     ("five", '"five"'),
+    ("5s", '"5s"'),
+    ("0x5", '"0x5"'),
+    ("+-5", '"+-5"'),
+    ("5,0", '"5,0"'),
+    (False, "false"),
     ("٣", '"٣"'),  # a digit, but not one of CloudFormation's
     (None, "null"),
     (True, "true"),
@@ -152,9 +169,7 @@ _ALLOWED = {
     "RetryDelaySeconds": "a whole number from 1 to 900",
     "BackoffRate": "a number from 1 to 10",
     "WaitForRepository": "true or false",
-    "Trigger": "a string",
     "ServiceTimeout": "a whole number from 1 to 3600",
-    "ServiceToken": "a string",
 }
 _WRONG: dict[str, list[tuple[object, str]]] = {
     "RepositoryName": [
@@ -182,11 +197,9 @@ _WRONG: dict[str, list[tuple[object, str]]] = {
     "MaxRetries": _WHOLE_NUMBERS,
     "RetryDelaySeconds": [*_WHOLE_NUMBERS, ("0", '"0"'), (0, "0"), ("901", '"901"')],
     "BackoffRate": [*_NUMBERS, ("0", '"0"'), ("0.99", '"0.99"'), ("10.01", '"10.01"'), (11, "11"), ("1,5", '"1,5"')],
-    "WaitForRepository": [(value, f'"{value}"') for value in ("yes", "", "1", " true")]
-    + [(1, "1"), (None, "null"), ([True], "a list"), ({}, "an object")],
-    "Trigger": [(None, "null"), ([], "a list"), ({}, "an object")],
+    "WaitForRepository": [(value, f'"{value}"') for value in ("maybe", "", " ", "2", "-1", "tru")]
+    + [(2, "2"), (-1, "-1"), (0.5, "0.5"), (None, "null"), ([True], "a list"), ({}, "an object")],
     "ServiceTimeout": [*_WHOLE_NUMBERS, ("0", '"0"')],
-    "ServiceToken": [(None, "null"), ([], "a list")],
 }
 
 
@@ -199,6 +212,10 @@ def test_a_wrong_value_is_named_with_what_was_received_and_what_is_allowed(
     (fault,) = faults_of({**PROPERTIES, name: value})
 
     assert fault.startswith(f"{name}: received {shown}, allowed: {_ALLOWED[name]}")
+
+
+def test_every_property_but_those_that_take_anything_has_wrong_values_here() -> None:
+    assert _WRONG.keys() == Properties.model_fields.keys() - {"Trigger", "ServiceToken"}
 
 
 def test_an_integer_too_long_to_be_shown_is_still_a_fault() -> None:
@@ -260,6 +277,30 @@ def test_all_faults_of_a_request_are_reported_together() -> None:
     named = [fault.split(":")[0] for fault in caught.value.faults]
     assert sorted(named) == ["BackoffRate", "ImageTag", "MaxRetries", "RepositoryName", "Tga", "WaitForRepository"]
     assert all(fault in str(caught.value) for fault in caught.value.faults)
+
+
+def test_of_very_many_faults_twenty_are_told_and_the_rest_is_counted() -> None:
+    def told(number: int) -> str:
+        with pytest.raises(InvalidRequest) as caught:
+            read_properties({**PROPERTIES, **{f"Unknown{each}": "x" for each in range(number)}})
+        assert len(caught.value.faults) == number
+        return str(caught.value)
+
+    assert told(20).count("unknown property") == 20
+    assert "more" not in told(20)
+    assert told(23).count("unknown property") == 20
+    assert told(23).endswith("; and 3 faults more")
+
+
+@pytest.mark.parametrize("where", ["name", "value"])
+def test_a_fault_is_valid_unicode_whatever_the_template_says(where: str) -> None:
+    wrong = {"\ud800": "x"} if where == "name" else {"ImageTag": "v\ud800"}
+
+    faults = faults_of({**PROPERTIES, **wrong})
+
+    assert all(fault.encode() for fault in faults)
+    if where == "value":
+        assert faults[0].startswith('ImageTag: received "v\\ud800"')
 
 
 @pytest.mark.parametrize(("received", "shown"), [(None, "null"), ([], "a list"), ("x", '"x"'), (5, "5")])
@@ -385,6 +426,7 @@ def test_one_key_of_cloudformation_among_properties_makes_half_an_event_and_no_d
 
 
 _NO_ID: list[Any] = [..., None, "", 5, [], "x" * 601, "\ud800"]
+_LONGEST_IDS = {"StackId": 600, "RequestId": 255, "LogicalResourceId": 255}
 _NO_TYPE: list[Any] = [..., None, "", "create", "Read", 5, ["Create"], {}]
 _NO_URL: list[Any] = [..., None, "", 5, [], {}, "no URL", "https://", "//" + HOST, "https://["]
 
@@ -400,6 +442,26 @@ _NO_URL: list[Any] = [..., None, "", 5, [], {}, "no URL", "https://", "//" + HOS
 )
 def test_half_an_event_is_refused_naming_the_half_that_is_missing(kind: str, key: str, value: object) -> None:
     assert refusal_of(stack_event(kind, **{key: value})).startswith(f"{key}: ")
+
+
+@pytest.mark.parametrize("letter", ["x", "é", '"', "\0"])
+@pytest.mark.parametrize(("key", "longest"), _LONGEST_IDS.items())
+def test_an_id_may_be_as_long_as_the_answer_has_room_for_and_no_longer(key: str, longest: int, letter: str) -> None:
+    in_json = len(json.dumps(letter, ensure_ascii=False).encode()) - 2
+
+    assert stack_request(**{key: letter * (longest // in_json)})
+    assert refusal_of(stack_event(**{key: letter * (longest // in_json + 1)})).endswith(
+        f"expected a string of 1 to {longest} bytes"
+    )
+
+
+@pytest.mark.parametrize("letter", ["x", "é", '"'])
+def test_a_physical_id_over_a_kilobyte_is_none_and_one_of_a_kilobyte_is_kept(letter: str) -> None:
+    in_json = len(json.dumps(letter, ensure_ascii=False).encode()) - 2
+    fits = letter * (1024 // in_json)
+
+    assert stack_request("Update", PhysicalResourceId=fits).physical_id == fits
+    assert stack_request("Update", PhysicalResourceId=fits + letter).physical_id is None
 
 
 # --- ResponseURL ----------------------------------------------------------------------------------------------------

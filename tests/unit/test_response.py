@@ -2,8 +2,10 @@
 
 import json
 import logging
+import re
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -28,6 +30,14 @@ from tests.fakes import (
     response_url,
     signed_query,
     stack_event,
+)
+from tests.sockets import (
+    answering,
+    every_name_has_many_addresses,
+    full_listener,
+    no_name_is_ever_found,
+    reset_after,
+    trickle,
 )
 
 NOTE = " (log stream 2026/11/01/[$LATEST]0123456789abcdef0123456789abcdef)"
@@ -148,6 +158,13 @@ def test_a_create_has_the_same_physical_id_each_time_it_comes() -> None:
 @pytest.mark.parametrize("key", ["StackId", "RequestId", "LogicalResourceId"])
 def test_another_create_has_another_physical_id(key: str) -> None:
     assert physical_id(stack_request()) != physical_id(stack_request(**{key: "another"}))
+
+
+def test_a_physical_id_is_the_logical_id_and_64_bits_that_no_other_create_has() -> None:
+    ids = {physical_id(stack_request(StackId=f"s{n}", RequestId=f"r{m}")) for n in range(20) for m in range(20)}
+
+    assert len({made.removeprefix("Image-")[:8] for made in ids}) == 400  # no part of it stands still
+    assert all(re.fullmatch(r"Image-[0-9a-f]{16}", made) for made in ids)
 
 
 @pytest.mark.parametrize("request_type", ["Update", "Delete"])
@@ -333,10 +350,10 @@ def test_time_outs_and_broken_connections_are_os_errors_that_show_nothing(
     make_logger()
     caplog.set_level(logging.DEBUG)
 
-    with misbehaving(serve) as url, pytest.raises(OSError, match=r"^[A-Za-z]+$") as caught:
+    with misbehaving(serve) as url, pytest.raises(OSError, match=r"^[A-Za-z ]+$") as caught:
         Urllib3Transport().put(url, b"{}", 0.3)
 
-    assert caught.value.__suppress_context__
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
     assert not leaked(caplog.text + str(caught.value))
 
 
@@ -360,6 +377,59 @@ def test_a_host_that_is_not_there_is_an_os_error_that_shows_nothing(
         Urllib3Transport().put(url, b"{}", 0.5)
 
     assert not leaked(caplog.text + str(caught.value))
+
+
+MARGIN = 1.0
+"""What a busy machine may add. Far less than what any of these takes without a deadline."""
+
+
+def put(url: str, seconds: float) -> float:
+    """Return how long a PUT took that came to nothing."""
+    transport, began = Urllib3Transport(), time.monotonic()
+    with pytest.raises(OSError, match=r"^[A-Za-z ]+$"):
+        transport.put(url, b"{}", seconds)
+    return time.monotonic() - began
+
+
+def test_a_put_to_a_name_with_many_dead_addresses_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    every_name_has_many_addresses(monkeypatch)
+    with full_listener() as port:
+        assert put(response_url(f"name.invalid:{port}", scheme="http"), 0.5) < 0.5 + MARGIN
+
+
+def test_a_put_to_a_name_that_is_never_found_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    no_name_is_ever_found(monkeypatch)
+    assert put(response_url("name.invalid", scheme="http"), 0.3) < 0.3 + MARGIN
+
+
+def test_a_put_tries_the_next_address_while_there_is_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    with full_listener() as dead, serving(200, {}) as bucket:
+        port = int(bucket.url.split(":")[2].split("/")[0])
+        stream = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+        addresses = [(*stream, ("127.0.0.1", dead)), (*stream, ("127.0.0.1", port))]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
+
+        assert Urllib3Transport().put(bucket.url, b"{}", 5.0) == 200
+
+
+@pytest.mark.parametrize(
+    "beginning", [b"HTTP/1.1 200 OK\r\nX-Slow: ", b"HTTP/1.1 200 OK\r\n"], ids=["header", "status"]
+)
+def test_an_answer_that_trickles_before_its_headers_end_is_left_in_time(beginning: bytes) -> None:
+    with answering(trickle(beginning)) as port:
+        assert put(response_url(f"127.0.0.1:{port}", scheme="http"), 0.3) < 0.3 + MARGIN
+
+
+@pytest.mark.parametrize("serve", [trickle, reset_after], ids=["trickles", "is reset"])
+@pytest.mark.parametrize("status", [200, 503])
+def test_a_status_counts_although_the_body_behind_it_never_comes(
+    serve: Callable[[bytes], Callable[[socket.socket], None]], status: int
+) -> None:
+    head = f"HTTP/1.1 {status} Any\r\nContent-Length: 99999\r\n\r\nabc".encode()
+    with answering(serve(head)) as port:
+        url = response_url(f"127.0.0.1:{port}", scheme="http")
+
+        assert Urllib3Transport().put(url, b"{}", 3.0) == status
 
 
 def test_no_logger_shows_the_url_of_a_delivery(caplog: pytest.LogCaptureFixture) -> None:

@@ -460,7 +460,7 @@ FINDINGS: Sequence[Finding] = (
     NoRepository(),
     AccessDenied("AccessDeniedException", ""),
     NotPullable("ARCHIVED"),
-    Unavailable("ThrottlingException", "", throttled=True),
+    Unavailable("ThrottlingException", ""),
     Unavailable("ServerException", ""),
     IMAGE,
     Refused("InvalidParameterException", ""),
@@ -529,7 +529,7 @@ def play(
         if not isinstance(outcome, SliceUsedUp):
             return Trace(bounds, looks, pauses, outcome, slices)
         state = State(bounds.start, bounds.limit, replace(outcome.progress, hops=outcome.progress.hops + 1))
-        arrived = read_state(json.loads(json.dumps(continuation({"a": "b"}, state)))[STATE_KEY])
+        arrived = read_state(json.loads(json.dumps(continuation({"a": "b"}, state)))[STATE_KEY], clock.now())
         assert arrived == state
         progress = arrived.progress
         clock.advance(hand_over)
