@@ -1,6 +1,7 @@
 """What the tests hand in instead of the world. Each class says where it is simpler than the real thing."""
 
 import json
+import math
 from collections.abc import Callable
 from functools import cache
 from typing import Any, Final
@@ -156,16 +157,17 @@ def details(*images: dict[str, Any]) -> dict[str, Any]:
 
 
 class FakeLambda:
-    """Lambda's Invoke: it keeps the calls and runs nothing."""
+    """Lambda's Invoke from a script, of which the last line repeats for ever: it keeps the calls and runs nothing."""
 
-    def __init__(self, error: Exception | None = None) -> None:
+    def __init__(self, *script: Exception | None) -> None:
         self.calls: list[dict[str, Any]] = []
-        self._error = error
+        self._script = list(script) or [None]
 
     def invoke(self, **kwargs: Any) -> dict[str, int]:
         self.calls.append(kwargs)
-        if self._error:
-            raise self._error
+        error = self._script.pop(0) if len(self._script) > 1 else self._script[0]
+        if error:
+            raise error
         return {"StatusCode": 202}
 
     @property
@@ -181,6 +183,10 @@ class FakeTransport:
         self._clock = clock
         self._takes = takes
         self.puts: list[tuple[str, bytes, float]] = []
+
+    def hang(self, clock: FakeClock) -> None:
+        """Let each PUT take all the time it may."""
+        self._clock, self._takes = clock, math.inf
 
     def put(self, url: str, body: bytes, seconds: float) -> int:
         self.puts.append((url, body, seconds))

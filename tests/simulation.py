@@ -31,6 +31,7 @@ from aws_lambda_powertools import Logger
 from botocore.exceptions import ClientError, ParamValidationError, ReadTimeoutError
 from botocore.model import OperationModel
 from botocore.validate import ParamValidator
+from samtranslator.yaml_helper import yaml_parse
 
 from ecr_image_waiter.continuation import HandOver
 from ecr_image_waiter.handler import Waiter
@@ -38,9 +39,13 @@ from ecr_image_waiter.registry import Registry
 from ecr_image_waiter.request import STATE_KEY
 from ecr_image_waiter.response import Courier
 from sandbox.player import FUNCTION_ARN, RESET, CloudFormation, Delay, Fault, Operation, Put
+from sandbox.processes import ROOT
 
 EPOCH: Final = 1_800_000_000.6
 """When a simulation begins. Not a whole second, because X-Amz-Date is one."""
+MAXIMUM_EVENT_AGE: Final[int] = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]["WaiterFunction"][
+    "Properties"
+]["EventInvokeConfig"]["MaximumEventAgeInSeconds"]
 DIGEST: Final = "sha256:" + "ab" * 32
 PUSHED: Final = datetime(2027, 1, 15, 7, 30, tzinfo=UTC)
 
@@ -304,10 +309,14 @@ class _Clock:
 
 
 class _LambdaClient:
-    """The one method of boto3's Lambda client that the waiter calls. It knows no limit and no permission."""
+    """The one method of boto3's Lambda client that the waiter calls. It knows no limit and no permission.
 
-    def __init__(self, world: "Simulation") -> None:
+    A read time-out in the script is a reply that is lost: Lambda has taken the event.
+    """
+
+    def __init__(self, world: "Simulation", seconds: float) -> None:
         self._world = world
+        self._seconds = seconds
 
     def invoke(self, **kwargs: Any) -> Mapping[str, Any]:
         if kwargs["InvocationType"] != "Event" or kwargs["FunctionName"] != FUNCTION_ARN:
@@ -316,9 +325,12 @@ class _LambdaClient:
         with self._world.around("hand-over"):
             self._world.clock.sleep(0.05)
             reply = self._world.hand_over_reply()
-            if isinstance(reply, Exception):
+            if reply and not isinstance(reply, ReadTimeoutError):
                 raise reply
             self._world.accept(json.loads(kwargs["Payload"]), chain=strand.queued.chain + 1 if strand else 1)
+            if reply:
+                self._world.clock.sleep(self._seconds)
+                raise reply
         return {"StatusCode": 202}
 
 
@@ -396,7 +408,7 @@ class Simulation:
         calls_end_in_time: bool = True,
         hand_over_replies: Iterable[Exception | None] = (),
         duplicates: Collection[int] = (),
-        maximum_event_age: float = 900.0,
+        maximum_event_age: float = MAXIMUM_EVENT_AGE,
         queue_seconds: float = 0.1,
         seed: int = 1,
     ) -> None:
@@ -534,7 +546,7 @@ class Simulation:
                 lambda registry_id, name: f"{registry_id}.dkr.ecr.us-east-1.amazonaws.com/{name}",
                 self.clock,
             ),
-            hand_over=HandOver(lambda _: _LambdaClient(self)),
+            hand_over=HandOver(lambda seconds: _LambdaClient(self, seconds)),
             courier=Courier(_Transport(self), self.clock),
             logger=logger,
             clock=self.clock,
