@@ -1,6 +1,5 @@
 """The whole service in one process, with fakes where the world would be."""
 
-import io
 import itertools
 import json
 import logging
@@ -11,23 +10,16 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from random import Random
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from aws_lambda_powertools import Logger
-from botocore.exceptions import ReadTimeoutError
 
 from ecr_image_waiter import handler
 from ecr_image_waiter.clock import SystemClock
-from ecr_image_waiter.continuation import HandOver
 from ecr_image_waiter.errors import DeliveryFailed, GaveUp, InvalidRequest, UnusableEvent
-from ecr_image_waiter.handler import Waiter
 from ecr_image_waiter.logs import make_logger
-from ecr_image_waiter.registry import Registry
 from ecr_image_waiter.request import STATE_KEY
-from ecr_image_waiter.response import Courier
 from tests.fakes import (
     DIGEST,
     NOW,
@@ -37,8 +29,6 @@ from tests.fakes import (
     STACK_ID,
     FakeClock,
     FakeContext,
-    FakeLambda,
-    FakeTransport,
     ScriptedEcr,
     aws_error,
     details,
@@ -47,106 +37,15 @@ from tests.fakes import (
     signed_query,
     stack_event,
 )
+from tests.world import FOUND, NO_REPLY, SlowLambda, World, short
 
-FOUND = details({"imageTags": ["v1"]})
 NOT_FOUND = aws_error("ImageNotFoundException")
 NO_REPOSITORY = aws_error("RepositoryNotFoundException")
 DENIED = aws_error("AccessDeniedException", "denied", status=400)
 REFUSED = aws_error("InvalidParameterException", "Invalid parameter at 'x'")
 NOT_ALLOWED = aws_error("AccessDeniedException", "no", status=403, operation="Invoke")
 THROTTLED = aws_error("TooManyRequestsException", "Rate Exceeded.", status=429, operation="Invoke")
-NO_REPLY = ReadTimeoutError(endpoint_url="https://lambda")
 LOG_STREAM = "(log stream s[1])"
-
-_names = (f"test-{number}" for number in itertools.count())
-
-
-class SlowLambda(FakeLambda):
-    """Lambda, each call to which takes all the time it may and comes to nothing."""
-
-    def __init__(self, clock: FakeClock) -> None:
-        super().__init__(NO_REPLY)
-        self._clock = clock
-        self.seconds = 0.0
-
-    def invoke(self, **kwargs: Any) -> dict[str, int]:
-        self._clock.time += self.seconds
-        return super().invoke(**kwargs)
-
-
-class World:
-    """A Waiter and everything around it. ECR's script says what it finds, Lambda keeps what is handed over."""
-
-    def __init__(
-        self,
-        *script: Any,
-        timeout: float = 900.0,
-        hand_overs: tuple[Exception | None, ...] = (None,),
-        answers: tuple[int | Exception, ...] = (),
-    ) -> None:
-        self.clock = FakeClock()
-        self.ecr = ScriptedEcr(*(script or (FOUND,)))
-        self.functions: FakeLambda = FakeLambda(*hand_overs)
-        self.transport = FakeTransport(*answers)
-        self.timeout = timeout
-        self._output = io.StringIO()
-        self.build()
-
-    def build(self) -> None:
-        """Make the service, which knows what is around it from then on."""
-        # A name of its own: loggers of the same name share their stream.
-        logger = Logger(service=next(_names), level="DEBUG", stream=self._output, use_rfc3339=True, location=None)
-        self.waiter = Waiter(
-            registry=Registry(self.ecr.within, lambda _, name: REPOSITORY_URI.replace("team/app", name), self.clock),
-            hand_over=HandOver(self._lambda),
-            courier=Courier(self.transport, self.clock),
-            logger=logger,
-            clock=self.clock,
-            random=Random(1),  # noqa: S311  # any seed
-            dns_suffix="amazonaws.com",
-            any_host=False,
-        )
-
-    def _lambda(self, seconds: float) -> FakeLambda:
-        if isinstance(self.functions, SlowLambda):
-            self.functions.seconds = seconds
-        return self.functions
-
-    def run(self, event: object, timeout: float | None = None) -> dict[str, str] | None:
-        return self.waiter.handle(event, FakeContext(self.clock, timeout or self.timeout))
-
-    def run_to_the_end(self, event: dict[str, Any]) -> int:
-        """Run an event and all its continuations; return how many invocations that took."""
-        pending = [event]
-        for invocations in itertools.count(1):
-            before = len(self.functions.calls)
-            self.run(pending.pop())
-            pending += self.functions.events[before:]
-            if not pending:
-                return invocations
-        raise AssertionError
-
-    @property
-    def answer(self) -> dict[str, Any]:
-        (answer,) = self.transport.bodies
-        return answer
-
-    @property
-    def output(self) -> str:
-        return self._output.getvalue()
-
-    @property
-    def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.output.splitlines()]
-
-    def lines_with(self, beginning: str) -> list[dict[str, Any]]:
-        return [line for line in self.lines if str(line["message"]).startswith(beginning)]
-
-
-def short(**properties: Any) -> dict[str, Any]:
-    """Return properties of a wait of a minute, unless changed."""
-    return {**PROPERTIES, "MaxRetries": "2", "RetryDelaySeconds": "30", **properties}
-
 
 # --- CloudFormation's events ----------------------------------------------------------------------------------------
 

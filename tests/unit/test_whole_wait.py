@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
 from botocore.validate import ParamValidator
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -36,6 +36,7 @@ from ecr_image_waiter.waiting import (
     Rhythm,
     SliceUsedUp,
     bounds_for_stack,
+    hand_over_at,
     invocations_needed,
     slice_reserve,
     timeout_needed,
@@ -206,6 +207,160 @@ def test_an_invocation_that_comes_after_service_timeout_checks_nothing() -> None
     assert simulation.checks == []
     assert create.outcome
     assert create.outcome.by == "time-out"
+
+
+def until_limit(seconds: int) -> dict[str, Any]:
+    """Return properties of a wait of so many seconds in the default rhythm."""
+    delay = next(delay for delay in range(30, 0, -1) if seconds % delay == 0)
+    return {**PROPERTIES, "MaxRetries": seconds // delay, "RetryDelaySeconds": delay}
+
+
+@pytest.mark.parametrize("latency", [0.05, 0.9, 2.4, 5.0, 8.5, math.inf])
+@pytest.mark.parametrize("seconds", [60, 300, 865, 871, 900, 1800, 3300])
+def test_the_check_at_the_limit_starts_within_a_second_of_it_however_slow_ecr_is(seconds: int, latency: float) -> None:
+    simulation, create = run(never, until_limit(seconds), ecr_latency=lambda _: latency)
+    gave_up(create)
+    assert START + seconds <= simulation.checks[-1] <= START + seconds + 1
+    assert simulation.checks[-2] < START + seconds
+
+
+@pytest.mark.xfail(reason="each of the two calls of the first look may take all the time to the limit")
+def test_the_two_calls_of_the_first_look_do_not_delay_the_check_at_the_limit() -> None:
+    simulation, _ = run(never, until_limit(6), ecr_latency=lambda _: 4.0)
+    assert START + 6 <= simulation.checks[-1] <= START + 7
+
+
+def unanswered_at_the_limit(elapsed: float) -> Reply:
+    return throttled() if elapsed >= LIMIT - EPOCH else no_image()
+
+
+def test_one_throttled_check_at_the_limit_does_not_hide_what_was_seen_before_it() -> None:
+    simulation, create = run(unanswered_at_the_limit)
+    reason = gave_up(create)
+    assert f"checked {len(simulation.checks)} times in 56 min, 1 of them unanswered" in reason
+    assert "did not answer (ThrottlingException: Rate exceeded), and before that no such image" in reason
+    assert "its newest tags are some-other-tag" in reason
+
+
+@pytest.mark.parametrize("since", [0.0, 100.0, 1500.0])
+def test_what_was_seen_before_ecr_fell_silent_is_told_however_long_ago_that_was(since: float) -> None:
+    _, create = run(lambda elapsed: throttled() if elapsed >= since else no_image())
+    assert ("and before that no such image" in gave_up(create)) is (since > 0)
+    assert ("its newest tags are" in gave_up(create)) is (since > 0)
+
+
+def test_no_image_is_said_to_be_missing_where_the_repository_was() -> None:
+    properties = {**PROPERTIES, "WaitForRepository": "true"}
+    _, create = run(lambda elapsed: throttled() if elapsed > 500 else no_repository(), properties)
+    assert "before that" not in gave_up(create)
+    assert "its newest tags" not in gave_up(create)
+
+
+ODD_TAGS: list[Any] = [
+    throttled(),
+    denied(),
+    RuntimeError("x"),
+    {},
+    {"imageDetails": None},
+    {"imageDetails": [None]},
+    {"imageDetails": [{"imagePushedAt": "yesterday", "imageTags": ["a"]}]},
+    {"imageDetails": [{"imagePushedAt": EPOCH, "imageTags": None}]},
+    [],
+]
+
+
+@pytest.mark.parametrize("tags", ODD_TAGS, ids=lambda tags: str(tags)[:30])
+def test_whatever_the_look_for_newest_tags_brings_the_answer_is_not_lost(tags: Any) -> None:
+    _, create = run(never, until_limit(60), newest_tags=lambda _: tags)
+    reason = gave_up(create)
+    assert "the repository has no such image; see whether the build" in reason
+
+
+def test_the_look_for_newest_tags_never_takes_the_time_of_the_answer() -> None:
+    """The event comes 4.4 s before ServiceTimeout, and ECR answers checks at once but not the look for tags."""
+    _, create = run(
+        never,
+        {**PROPERTIES, "ServiceTimeout": 60},
+        queue_seconds=55.0,
+        ecr_latency=lambda elapsed: 0.05 if elapsed < 55.09 else 5.0,
+    )
+    assert "the repository has no such image" in gave_up(create)
+    assert create.outcome
+    assert create.outcome.at <= START + 60 - 3
+
+
+def test_of_an_event_that_comes_very_late_three_seconds_are_kept_for_the_way_of_the_answer() -> None:
+    """The event comes 3.4 s before ServiceTimeout, ECR is slow, and the answer arrives at the third attempt."""
+    simulation = Simulation(never, queue_seconds=56.0, ecr_latency=lambda elapsed: 0.75 if elapsed < 57 else 5.0)
+    create = simulation.create({**PROPERTIES, "ServiceTimeout": 60}, [Status(503), Status(503)])
+    simulation.run()
+    gave_up(create)
+
+
+# --- hand-overs that fail
+
+INVOKE_THROTTLED = ClientError({"Error": {"Code": "TooManyRequestsException", "Message": "Rate Exceeded."}}, "Invoke")
+INVOKE_DENIED = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "not authorized"}}, "Invoke")
+NO_CONNECTION = ConnectTimeoutError(endpoint_url="https://lambda.us-east-1.amazonaws.com/")
+NO_REPLY = ReadTimeoutError(endpoint_url="https://lambda.us-east-1.amazonaws.com/")
+
+
+@pytest.mark.parametrize(
+    "fault", [INVOKE_THROTTLED, INVOKE_DENIED, NO_CONNECTION], ids=lambda fault: type(fault).__name__
+)
+@pytest.mark.parametrize("times", [1, 2, 4])
+@pytest.mark.parametrize("timeout", [450, 900])
+def test_a_hand_over_that_fails_at_first_does_not_end_the_wait(fault: Exception, times: int, timeout: int) -> None:
+    simulation, create = run(never, hand_over_replies=[fault] * times, timeout=timeout)
+    assert "Gave up on" in gave_up(create)
+    assert LIMIT <= simulation.checks[-1] <= LIMIT + 1
+    assert {record.end for record in simulation.invocations} == {"returned"}
+    assert len(create.attempts) == 1
+
+
+def test_a_lost_reply_to_a_hand_over_starts_a_second_continuation_which_does_no_harm() -> None:
+    simulation, create = run(never, hand_over_replies=[NO_REPLY])
+    assert [record.chain for record in waits(simulation)].count(2) == 2
+    assert "Gave up on" in gave_up(create)
+    assert {record.end for record in simulation.invocations} == {"returned"}
+    assert {attempt.verdict.answer["Status"] for attempt in create.attempts} == {"FAILED"}
+    assert len({attempt.verdict.answer["PhysicalResourceId"] for attempt in create.attempts}) == 1
+
+
+@pytest.mark.parametrize("timeout", [300, 450, 900])
+@pytest.mark.parametrize(
+    "fault", [INVOKE_THROTTLED, INVOKE_DENIED, NO_CONNECTION], ids=lambda fault: type(fault).__name__
+)
+def test_a_hand_over_that_keeps_failing_is_answered_within_its_invocation(fault: Exception, timeout: int) -> None:
+    simulation, create = run(never, hand_over_replies=[fault] * 100, timeout=timeout)
+    assert "Stopped waiting for team/app:v1" in gave_up(create)
+    (waited,) = waits(simulation)
+    assert waited.end == "returned"
+    assert waited.ended - waited.began < timeout - 5
+
+
+@pytest.mark.parametrize("timeout", [60, 120])
+@pytest.mark.parametrize("when", [400.0, 1200.0])
+def test_a_time_out_that_somebody_shortens_during_a_wait_is_answered_at_the_next_hand_over(
+    timeout: int, when: float
+) -> None:
+    simulation = Simulation(never)
+    create = simulation.create(PROPERTIES)
+    simulation.at(when, lambda: setattr(simulation, "timeout", timeout))
+    simulation.run()
+    assert f"whose time-out is {timeout} seconds" in gave_up(create)
+    assert simulation.dropped == []
+    assert create.outcome
+    assert create.outcome.at < EPOCH + 870 * math.ceil(when / 870) + 2
+
+
+def test_a_time_out_that_is_shortened_to_one_that_still_suffices_changes_nothing() -> None:
+    simulation = Simulation(never)
+    create = simulation.create(PROPERTIES)
+    simulation.at(400.0, lambda: setattr(simulation, "timeout", 300))
+    simulation.run()
+    assert "Gave up on" in gave_up(create)
+    assert LIMIT <= simulation.checks[-1] <= LIMIT + 1
 
 
 # --- crashes
@@ -668,6 +823,25 @@ def test_a_wait_that_ends_within_a_slice_is_decided_in_it_however_long_a_look_ta
     trace = play(rhythm, bounds, lambda n: (NoImage(), 1.0 if n else 0.3), timeout=100, random=Dice(0.0))
     assert [look.began - EPOCH for look in trace.looks][-2:] == pytest.approx([73.7, 82.7], abs=1e-5)
     assert trace.slices == 1
+
+
+@pytest.mark.parametrize(
+    ("slice_length", "limit_behind", "left"),
+    [
+        (870.0, 100.0, 0.0),  # far away: at the slice's end
+        (870.0, 5.0, 0.0),
+        (870.0, 0.5, 4.5),  # just behind it: five seconds before the limit
+        (8.0, 2.0, 0.0),
+        (8.0, 0.5, 1.5),  # a quarter of the slice, where that is less
+        (1.0, 0.05, 0.2),
+    ],
+)
+def test_a_slice_is_left_early_by_a_quarter_of_it_or_five_seconds_where_the_limit_is_just_behind(
+    slice_length: float, limit_behind: float, left: float
+) -> None:
+    end = EPOCH + slice_length
+    bounds = Bounds(EPOCH, end + limit_behind, end + limit_behind)
+    assert end - hand_over_at(bounds, end, slice_length) == pytest.approx(left, abs=1e-5)
 
 
 class Dice(Random):

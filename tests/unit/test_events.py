@@ -1,0 +1,124 @@
+"""The events to try the waiter with do what README.md says of them, all but the network's part."""
+
+import json
+from typing import Any
+
+import pytest
+
+from ecr_image_waiter.continuation import State, continuation, read_state
+from ecr_image_waiter.errors import GaveUp
+from ecr_image_waiter.properties import read_properties
+from ecr_image_waiter.request import STATE_KEY, StackRequest, read_event
+from ecr_image_waiter.response import physical_id
+from ecr_image_waiter.waiting import Progress
+from sandbox.processes import ROOT
+from tests.fakes import DIGEST, NOW, aws_error, details
+from tests.world import World
+
+EVENTS = {path.stem: json.loads(path.read_text()) for path in (ROOT / "events").glob("*.json")}
+ENVIRONMENTS = {"env", "env-none"}
+FOUND = details({"imageTags": ["latest"]})
+NOT_FOUND = aws_error("ImageNotFoundException")
+
+
+def local(*script: Any) -> World:
+    """Return a world as `sam local invoke` makes it, which sets AWS_SAM_LOCAL: any host may be answered."""
+    return World(*script, any_host=True)
+
+
+def today(state: dict[str, Any], now: float) -> dict[str, Any]:
+    """Return a state with the times that README.md's command for jq gives it."""
+    return {**state, "start": now - 900, "limit": now + 60}
+
+
+def test_each_event_has_a_case_here() -> None:
+    assert EVENTS.keys() - ENVIRONMENTS == {"direct", "create", "update", "delete", "continuation"}
+
+
+def test_direct_returns_the_attributes() -> None:
+    found = local(FOUND).run(EVENTS["direct"])
+
+    assert found
+    assert (found["ImageDigest"], found["RepositoryName"], found["ImageTag"]) == (DIGEST, "app", "latest")
+
+
+def test_direct_gives_up_after_ten_seconds() -> None:
+    world = local(NOT_FOUND)
+
+    with pytest.raises(GaveUp, match=r"^Gave up on app:latest "):
+        world.run(EVENTS["direct"])
+
+    assert world.clock.now() == NOW + 10
+
+
+@pytest.mark.parametrize(("name", "tag"), [("create", "latest"), ("update", "v2")])
+@pytest.mark.parametrize("found", [True, False])
+def test_create_and_update_are_answered_at_once_or_after_ten_seconds(name: str, tag: str, *, found: bool) -> None:
+    world = local(FOUND if found else NOT_FOUND)
+
+    assert world.run(EVENTS[name]) is None
+
+    assert world.answer["Status"] == ("SUCCESS" if found else "FAILED")
+    assert world.clock.now() == NOW + (0 if found else 10)
+    assert found or world.answer["Reason"].startswith(f"Gave up on app:{tag} ")
+    assert ":4568/" in world.transport.puts[0][0]
+
+
+def test_delete_succeeds_at_once() -> None:
+    world = local(NOT_FOUND)
+
+    assert world.run(EVENTS["delete"]) is None
+
+    assert (world.answer["Status"], world.clock.sleeps, world.ecr.calls) == ("SUCCESS", [], [])
+
+
+def test_continuation_comes_long_after_service_timeout() -> None:
+    world = local(FOUND)
+    world.clock.time += 86_400
+
+    assert world.run(EVENTS["continuation"]) is None
+
+    assert world.answer["Status"] == "FAILED"
+    assert "Lambda delivered this invocation only when ServiceTimeout had passed" in world.answer["Reason"]
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_continuation_goes_on_with_times_of_today(*, found: bool) -> None:
+    world = local(FOUND if found else NOT_FOUND)
+    world.clock.time += 86_400
+    now = world.clock.now()
+    event = EVENTS["continuation"]
+
+    world.run({**event, STATE_KEY: today(event[STATE_KEY], now)})
+
+    assert world.answer["Status"] == ("SUCCESS" if found else "FAILED")
+    assert world.clock.now() == now + (0 if found else 60)
+
+
+def test_continuation_is_what_the_wait_of_create_would_hand_over() -> None:
+    event = EVENTS["continuation"]
+    state = read_state(event[STATE_KEY], NOW + 86_400)
+    properties = read_properties(event["ResourceProperties"])
+
+    assert {key: value for key, value in event.items() if key != STATE_KEY} == EVENTS["create"]
+    assert event == continuation(EVENTS["create"], state)  # every field, under the name it has now
+    assert isinstance(state, State)
+    assert state.limit == state.start + properties.max_wait
+    assert state.start < state.progress.due <= state.limit
+    assert 0 < state.progress.pause <= properties.RetryDelaySeconds
+    assert state.progress != Progress(due=state.progress.due)
+
+
+@pytest.mark.parametrize("name", ["create", "update", "delete", "continuation"])
+def test_the_events_of_cloudformation_are_of_one_resource(name: str) -> None:
+    request, create = (read_event(EVENTS[each], dns_suffix="amazonaws.com", any_host=True) for each in (name, "create"))
+
+    assert isinstance(request, StackRequest)
+    assert isinstance(create, StackRequest)
+    assert physical_id(request) == physical_id(create)
+    assert (request.stack_id, request.logical_id) == (create.stack_id, create.logical_id)
+
+
+@pytest.mark.parametrize("name", sorted(ENVIRONMENTS))
+def test_the_files_of_variables_name_the_function_of_the_template(name: str) -> None:
+    assert EVENTS[name].keys() == {"WaiterFunction"}
