@@ -249,6 +249,13 @@ def test_what_was_seen_before_ecr_fell_silent_is_told_however_long_ago_that_was(
     assert ("its newest tags are" in gave_up(create)) is (since > 0)
 
 
+def test_the_checks_of_every_slice_that_ecr_did_not_answer_are_counted() -> None:
+    simulation, create = run(lambda elapsed: throttled() if elapsed % 300 > 150 else no_image())
+    silent = [line for line in simulation.log_lines() if "did not answer" in line.get("seen", "")]
+    assert len({line["InvocationId"] for line in silent}) == len(waits(simulation))
+    assert f"{len(simulation.checks)} times in 56 min, {len(silent)} of them unanswered" in gave_up(create)
+
+
 def test_no_image_is_said_to_be_missing_where_the_repository_was() -> None:
     properties = {**PROPERTIES, "WaitForRepository": "true"}
     _, create = run(lambda elapsed: throttled() if elapsed > 500 else no_repository(), properties)
