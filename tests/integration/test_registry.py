@@ -546,7 +546,9 @@ def test_whatever_ecr_answers_a_look_is_a_finding_that_ends_no_wait(credentials:
     assert isinstance(found, Unavailable | NoImage | Image), found
 
 
-@pytest.mark.parametrize("body", ["[]", '{"imageDetails": [null]}', '{"imageDetails": [{}]}', _ODD[17]], ids=str)
+@pytest.mark.parametrize(
+    "body", ["null", "[]", '{"imageDetails": [null]}', '{"imageDetails": [{}]}', _ODD[17]], ids=str
+)
 def test_an_answer_that_cannot_be_read_is_told_as_no_answer(credentials: None, body: str) -> None:
     found = look(odd(body))
 
@@ -555,7 +557,7 @@ def test_an_answer_that_cannot_be_read_is_told_as_no_answer(credentials: None, b
 
 
 @pytest.mark.xfail(reason="an answer without the list of images is taken for an empty list")
-@pytest.mark.parametrize("body", ["<html>", "{", "", "null"], ids=str)
+@pytest.mark.parametrize("body", ["<html>", "{", ""])
 def test_an_answer_that_boto3_makes_nothing_of_is_told_as_no_answer(credentials: None, body: str) -> None:
     """Botocore reads what is no JSON, a body that broke off among it, as an answer without any member."""
     assert isinstance(look(odd(body)), Unavailable)
