@@ -91,7 +91,7 @@ class HandOver:
             )
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "Unknown")
-            message = error.response.get("Error", {}).get("Message", "")
+            message = " ".join(error.response.get("Error", {}).get("Message", "").split())  # a Reason is one line
             cure = f"; its role needs lambda:InvokeFunction on {function_arn}" if code in _DENIED else ""
             raise HandOverFailed(
                 f"the function could not invoke itself to go on waiting ({code}: {message}){cure}"

@@ -285,7 +285,7 @@ class Waiter:
             seconds = min(self._time_left(bounds, invocation) / 2 / calls, _CALL_SECONDS)
             now = self._clock.now()
             if now < bounds.limit:  # the check at the limit must not come late because this one takes its time
-                seconds = min(seconds, max(bounds.limit - now, _SHORTEST_CALL))
+                seconds = min(seconds, max(bounds.limit - now, _SHORTEST_CALL) / calls)
             return self._registry.look(image, archived_too=archived_too, seconds=seconds)
 
         def checked(judged: Progress | Ready | GivenUp, finding: Finding) -> None:

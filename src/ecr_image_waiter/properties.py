@@ -127,7 +127,8 @@ def _fault(kind: str, name: str, received: object) -> str:
 def clipped(text: str) -> str:
     """Shorten a text to what a sentence can bear."""
     text = text if len(text) <= 60 else text[:57] + "..."
-    return text.encode("utf-8", "backslashreplace").decode()  # what a template says need not be valid Unicode
+    # A Reason is one line of valid Unicode, whatever a template says.
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def shown(value: object) -> str:

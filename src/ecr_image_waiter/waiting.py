@@ -173,7 +173,7 @@ def judge(
     if isinstance(finding, Image):
         return Ready(finding, checks)
     if isinstance(finding, Refused):
-        return GivenUp(Cause.REFUSED, finding, checks)
+        return GivenUp(Cause.REFUSED, finding, checks, progress.faults)
     time_is_up = began >= bounds.limit
 
     if isinstance(finding, Unavailable):
