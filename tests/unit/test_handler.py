@@ -585,6 +585,16 @@ def test_a_limit_after_service_timeout_is_none() -> None:
     assert "allowed: 15" not in world.answer["Reason"]
 
 
+def test_a_continuation_that_comes_after_service_timeout_says_what_there_was_until_then() -> None:
+    world = World(NOT_FOUND)
+    event = following(world, progress={"checks": 40, "faults": 3})
+    world.clock.time = NOW + 3600
+
+    world.run(event)
+
+    assert "(checked 40 times in 60 min, 3 of them unanswered)" in world.answer["Reason"]
+
+
 def test_a_time_out_that_was_shortened_during_the_wait_is_told_at_the_next_hand_over() -> None:
     world = World(NOT_FOUND)
     event = following(world)
