@@ -157,8 +157,8 @@ class Registry:
             return Refused(type(error).__name__, str(error))
         except Exception as error:  # noqa: BLE001  # an answer that boto3 cannot read is none
             return _unreadable(error)
-        details = answer.get("imageDetails") or []
         try:
+            details = answer["imageDetails"]
             return self._image(image, details[0]) if details else NoImage()
         except Exception as error:  # noqa: BLE001  # as above
             return _unreadable(error)

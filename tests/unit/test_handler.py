@@ -331,7 +331,6 @@ def test_checks_that_ecr_did_not_answer_are_counted_in_the_log_and_in_the_reason
     assert f"checked {len(counted)} times in 1 min, 1 of them unanswered" in world.answer["Reason"]
 
 
-@pytest.mark.xfail(reason="a GivenUp for REFUSED carries no count of faults")
 def test_checks_that_ecr_did_not_answer_are_counted_where_it_refused_in_the_end_too() -> None:
     world = World(aws_error("ThrottleException"), REFUSED)
 
@@ -349,17 +348,12 @@ LINES = "first\nsecond\r\n\tthird"
         (World(aws_error("InvalidParameterException", LINES)), {}),
         (World(aws_error("AccessDeniedException", LINES)), {}),
         (World(aws_error("ServerException", LINES)), {}),
-        pytest.param(
+        (
             World(NOT_FOUND, hand_overs=(aws_error("ServiceException", LINES, operation="Invoke"),)),
             {"MaxRetries": "60"},
-            marks=pytest.mark.xfail(reason="a hand-over's fault is shown as AWS says it"),
         ),
-        pytest.param(
-            World(FOUND), {"ImageTag": LINES}, marks=pytest.mark.xfail(reason="a value is shown as the template has it")
-        ),
-        pytest.param(
-            World(FOUND), {LINES: "x"}, marks=pytest.mark.xfail(reason="a name is shown as the template has it")
-        ),
+        (World(FOUND), {"ImageTag": LINES}),
+        (World(FOUND), {LINES: "x"}),
     ],
     ids=["refused", "denied", "unavailable", "no hand-over", "value", "name"],
 )

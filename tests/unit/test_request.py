@@ -136,6 +136,10 @@ def test_an_image_may_be_named_by_digest(properties: dict[str, str]) -> None:
     assert read_properties(properties).image == ImageId("ab", properties.get("ImageTag"), DIGEST)
 
 
+def shown_in_a_line(text: str) -> str:
+    return '"' + text.replace("\n", "\\n") + '"'
+
+
 _NUMBERS = [
     ("-1", '"-1"'),
     (-1, "-1"),
@@ -179,12 +183,15 @@ _WRONG: dict[str, list[tuple[object, str]]] = {
             for name in ("a", "Team/app", "a//b", "/ab", "ab/", "-ab", "ab-", "a..b", "a b", "ab:v1")
         ),
         *(
-            (name, f'"{name}"')
+            (name, shown_in_a_line(name))
             for name in ("a___b", "a._b", "a-_b", "ab\n", "äpfel", "123456789012.dkr.ecr.eu-west-1.amazonaws.com/A")
         ),
         ("a" * 257, '"' + "a" * 57 + '..."'),
     ],
-    "ImageTag": [*_NOT_TEXT, *((tag, f'"{tag}"') for tag in (".v1", "-v1", "v 1", "v1\n", "v:1", "v@1", "é"))],
+    "ImageTag": [
+        *_NOT_TEXT,
+        *((tag, shown_in_a_line(tag)) for tag in (".v1", "-v1", "v 1", "v1\n", "v:1", "v@1", "é")),
+    ],
     "ImageDigest": [
         *_NOT_TEXT,
         ("sha256:abc", '"sha256:abc"'),

@@ -224,7 +224,6 @@ def test_the_check_at_the_limit_starts_within_a_second_of_it_however_slow_ecr_is
     assert simulation.checks[-2] < START + seconds
 
 
-@pytest.mark.xfail(reason="each of the two calls of the first look may take all the time to the limit")
 def test_the_two_calls_of_the_first_look_do_not_delay_the_check_at_the_limit() -> None:
     simulation, _ = run(never, until_limit(6), ecr_latency=lambda _: 4.0)
     assert START + 6 <= simulation.checks[-1] <= START + 7
