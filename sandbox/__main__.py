@@ -62,3 +62,5 @@ if __name__ == "__main__":
         sys.exit(main())
     except (PortTaken, ProgramDied) as error:
         sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
