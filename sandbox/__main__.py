@@ -23,9 +23,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     require_free(options.port + 2, options.bind)
     if not ipaddress.ip_address(socket.gethostbyname(options.bind)).is_loopback:
-        print(
-            f"Warning: whoever reaches {options.bind} can run code on this machine: the sandbox asks for no password."
-        )
+        print(f"Warning: on {options.bind}, whoever reaches this machine can run code on it: no password is asked for.")
     with Cloud(log=STATE / "log", port=options.port, bind=options.bind) as cloud:
         answers = Server((options.bind, options.port + 2), _Answers)
         Thread(target=answers.serve_forever, daemon=True).start()
