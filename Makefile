@@ -13,7 +13,8 @@ OUTPUT := .output
 RUN := PATH="$(CURDIR)/$(DEV)/bin:$(CURDIR)/$(TOOLS)/sam/bin:$$PATH" PYTHONPATH=src SAM_CLI_TELEMETRY=0
 # The four environments are apart because their pins differ, and because the one that runs the function must carry
 # nothing that Lambda's does not.
-SETUP := $(DEV)/.ready $(TOOLS)/sam/.ready $(TOOLS)/ministack/.ready $(TOOLS)/runtime/.ready
+BUILDING := $(DEV)/.ready $(TOOLS)/sam/.ready
+SETUP := $(BUILDING) $(TOOLS)/ministack/.ready $(TOOLS)/runtime/.ready
 
 .PHONY: help demo sandbox test check build deploy measure setup lock clean
 .DEFAULT_GOAL := help
@@ -22,18 +23,18 @@ help: ## Say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: setup ## Show a stack waiting for its image and then succeeding; IMAGE=never: why it fails when none comes
-	@$(RUN) $(DEV)/bin/python -m sandbox.demo --image $(IMAGE)
+	@$(RUN) $(DEV)/bin/python -m sandbox.demo --image "$(IMAGE)"
 
 sandbox: setup ## Leave the sandbox running, with the waiter deployed (PORT=4566 BIND=127.0.0.1)
-	@$(RUN) $(DEV)/bin/python -m sandbox --port $(PORT) --bind $(BIND)
+	@$(RUN) $(DEV)/bin/python -m sandbox --port "$(PORT)" --bind "$(BIND)"
 
 test: setup ## Lint, types, templates, all tests, coverage
 	@$(RUN) $(DEV)/bin/python -m tests.run --output $(OUTPUT)
 
-check: setup ## Lint, types and templates only
+check: $(BUILDING) ## Lint, types and templates only
 	@$(RUN) $(DEV)/bin/python -m tests.run --output $(OUTPUT) --only-check
 
-build: setup ## Build the artifact that Lambda gets, for arm64 and x86_64
+build: $(BUILDING) ## Build the artifact that Lambda gets, for arm64 and x86_64
 	@$(RUN) sam build
 
 deploy: build ## Deploy to the AWS account and region that are configured
@@ -53,7 +54,7 @@ clean: ## Remove what the targets made
 define environment
 	@echo "Setting up $(1) ..." >&2
 	@rm -rf $(1)
-	@$$(sandbox/function-python $(PYTHON)) -m venv $(1) || { \
+	@"$$(sandbox/function-python "$(PYTHON)")" -m venv $(1) || { \
 		echo "Python's venv module is missing or broken: install it (python3-venv on Debian and Ubuntu)" >&2; exit 1; }
 	@$(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --no-deps --requirement $(2)
 	@touch $@

@@ -1,15 +1,17 @@
 """`make sandbox`: leave the sandbox running, with the waiter deployed, until Ctrl-C."""
 
 import argparse
+import ipaddress
 import json
 import shlex
 import signal
+import socket
 import sys
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 from .cloud import STATE, Cloud
 from .processes import PortTaken, ProgramDied, require_free
+from .serving import Handler, Server
 
 
 def main() -> int:
@@ -20,8 +22,10 @@ def main() -> int:
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     require_free(options.port + 2, options.bind)
+    if not ipaddress.ip_address(socket.gethostbyname(options.bind)).is_loopback:
+        print(f"Warning: on {options.bind}, whoever reaches this machine can run code on it: no password is asked for.")
     with Cloud(log=STATE / "log", port=options.port, bind=options.bind) as cloud:
-        answers = ThreadingHTTPServer((options.bind, options.port + 2), _Answers)
+        answers = Server((options.bind, options.port + 2), _Answers)
         Thread(target=answers.serve_forever, daemon=True).start()
         print("Deploying the waiter ...", flush=True)
         cloud.deploy_waiter()
@@ -39,21 +43,16 @@ def main() -> int:
     return 0
 
 
-class _Answers(BaseHTTPRequestHandler):
+class _Answers(Handler):
     """Takes what `sam local invoke` answers to the events in events/, and prints it as one line of JSON."""
 
-    def do_PUT(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+    def do_PUT(self) -> None:  # noqa: N802  # the name http.server looks for
+        body = self.read_body()
         try:
             print(json.dumps(json.loads(body)), flush=True)
         except ValueError:
             print(f"not JSON: {body[:200]!r}", flush=True)
-        self.send_response_only(200)
-        self.send_header("content-length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # http.server's own name
-        """Say nothing: the path holds the URL's query."""
+        self.reply(200)
 
 
 if __name__ == "__main__":
@@ -61,3 +60,5 @@ if __name__ == "__main__":
         sys.exit(main())
     except (PortTaken, ProgramDied) as error:
         sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)

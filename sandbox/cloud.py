@@ -11,13 +11,15 @@ functions' own calls. What they lack or do differently, beside what the player's
 """
 
 import os
-import shutil
+import re
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 import boto3
@@ -29,7 +31,6 @@ from .proxy import Proxy
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
 STATE = ROOT / ".sandbox"
-BUILT = STATE / "build"
 STACK = "ecr-image-waiter"
 MINISTACK_PYTHON = ROOT / ".venvs" / "ministack" / "bin" / "python"
 
@@ -71,6 +72,8 @@ class Cloud:
         self.endpoint = f"http://{host}:{main}"
         self.ecr_endpoint = f"http://{host}:{ecr}"
         try:
+            # Each run builds into a folder of its own, so that runs side by side do not meet.
+            self._folder = Path(self._stack.enter_context(TemporaryDirectory(prefix=f"{STACK}-")))
             self.proxy = self._stack.enter_context(Proxy(self.endpoint))
             self.ecr_proxy = self._stack.enter_context(Proxy(self.ecr_endpoint))
             moto = self._run("moto", [sys.executable, "-m", "moto.server", "--host", bind, "--port", str(ecr)], {})
@@ -115,11 +118,16 @@ class Cloud:
             region_name=REGION,
             aws_access_key_id=ACCOUNT,
             aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-            config=Config(read_timeout=900, retries={"total_max_attempts": 1}),
+            config=Config(read_timeout=120, retries={"total_max_attempts": 1}),
         )
 
+    @cached_property
+    def artifact(self) -> Path:
+        """The folder of the function's artifact, built when it is first asked for."""
+        return build(self._folder / "build", self._log)
+
     def deploy_waiter(self, *, stack: str = STACK, parameters: Iterable[str] = ()) -> str:
-        """Build and deploy our template with the SAM CLI.
+        """Deploy our template, built, with the SAM CLI.
 
         Args:
             stack: its name.
@@ -128,10 +136,10 @@ class Cloud:
         Returns:
             The ServiceToken.
         """
-        build()
         overrides = ["--parameter-overrides", *parameters] if parameters else []
+        template = self.artifact.parent / "template.yaml"
         self.sam(
-            *("deploy", "--template-file", BUILT / "template.yaml", "--stack-name", stack, "--resolve-s3"),
+            *("deploy", "--template-file", template, "--stack-name", stack, "--resolve-s3"),
             *("--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar"),
             *overrides,
         )
@@ -171,8 +179,21 @@ def function_python_version() -> str:
     return subprocess.run([MINISTACK_PYTHON, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
 
 
-def build(target: Path = BUILT) -> Path:
+def python_note() -> str:
+    """Say which Python functions run on here, and which on Lambda."""
+    here = function_python_version()
+    there = re.findall(r"Runtime: python([0-9.]+)", (ROOT / "template.yaml").read_text())[0]
+    return f"The function runs on Python {here} here" + (
+        f"; Lambda runs {there}." if here != there else ", as on Lambda."
+    )
+
+
+def build(target: Path, log: Path) -> Path:
     """Run `sam build` on our template, for the Python that runs functions here.
+
+    Args:
+        target: the folder to build into; SAM keeps its notes beside it.
+        log: the folder for what it prints.
 
     Returns:
         The folder of the function's artifact.
@@ -180,7 +201,7 @@ def build(target: Path = BUILT) -> Path:
     run_sam(
         *("build", "--template-file", ROOT / "template.yaml", "--build-dir", target),
         environment={"PYTHON_VERSION": function_python_version(), "AWS_DEFAULT_REGION": REGION},
-        log=STATE / "log",
+        log=log,
     )
     return target / "WaiterFunction"
 
@@ -205,11 +226,6 @@ def run_sam(*arguments: str | Path, environment: Mapping[str, str], log: Path) -
         file.write(done.stdout + done.stderr)
     if done.returncode:
         raise RuntimeError(f"sam {arguments[0]} failed:\n{(done.stdout + done.stderr)[-3000:]}")
-
-
-def clean_state() -> None:
-    """Remove what earlier runs left."""
-    shutil.rmtree(STATE, ignore_errors=True)
 
 
 def _answers(url: str) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from .cloud import STACK, STATE, Cloud
+from .cloud import STACK, STATE, Cloud, python_note
 from .images import push
 from .timeline import lines
 
@@ -108,6 +108,7 @@ def main() -> int:
     console.print(
         "Setting up: an AWS account on this machine, `sam build` and `sam deploy` of the waiter ...", soft_wrap=True
     )
+    console.print(python_note(), soft_wrap=True)
     with Cloud(log=STATE / "demo") as cloud:
         token = cloud.deploy_waiter()
         cloud.set_timeout(token, FUNCTION_TIMEOUT)

@@ -18,7 +18,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from .cloud import MINISTACK_PYTHON, Cloud, build, function_python_version
+from .cloud import MINISTACK_PYTHON, Cloud, function_python_version
 from .images import push
 from .processes import ROOT
 from .rie import Emulator
@@ -92,10 +92,10 @@ def main() -> None:
     parser.add_argument("--compare", action="store_true", help="other ways to package it, and what imports cost")
     options = parser.parse_args()
     console = Console(width=110)
-    artifact = build()
     python, cores = function_python_version(), os.cpu_count()
     console.print(f"{platform.machine()}, {cores} cores, Python {python}, medians of {options.runs} cold starts")
     with tempfile.TemporaryDirectory() as folder, Cloud() as cloud:
+        artifact = cloud.artifact
         ecr = cloud.client("ecr")
         ecr.create_repository(repositoryName="app")
         push(ecr, "app", "v1")

@@ -1,6 +1,6 @@
 """CloudFormation's side of the custom-resource protocol, for what the emulator can't show.
 
-Two layers: `CloudFormation` knows the rules and does no I/O; `Player` is the same behind a server on loopback.
+Here are the rules, which do no I/O; `player_server` puts them behind a server on loopback.
 Everything that either imitates, each rule with the AWS page it is from; (m): from memory, read nowhere.
 
 | imitated                                                                               | source                    |
@@ -33,25 +33,16 @@ it again is Lambda's part.
 """
 
 import json
-import os
-import socket
-import ssl
-import struct
-import sys
 import threading
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Final, Literal, Self, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import quote, urlencode, urlsplit
 
-import trustme
-
-from ecr_image_waiter.clock import Clock, SystemClock
+from ecr_image_waiter.clock import Clock
 
 ACCESS_KEY_ID: Final = "AKIACANARYINAREDCAGE"
 SIGNATURE: Final = "5ca1ab1e" * 8
@@ -66,7 +57,6 @@ DEFAULT_SERVICE_TIMEOUT: Final = 3600
 RESET: Final = 0
 """In the place of an HTTP status: the connection was reset."""
 
-_LONGEST_READ: Final = 1 << 20  # of a body, so that a runaway one is judged and not stored
 _COPIED: Final = ("StackId", "RequestId", "LogicalResourceId")
 
 Event: TypeAlias = dict[str, Any]
@@ -124,7 +114,7 @@ class Outcome:
     """How an operation ended. `by`: an answer, or what came in place of one. `at`: seconds since 1970 UTC."""
 
     status: Literal["SUCCESS", "FAILED"]
-    by: Literal["answer", "refused answer", "time-out", "cancellation", "invoke"]
+    by: Literal["answer", "refused answer", "time-out", "cancellation"]
     reason: str
     physical_id: str
     data: Mapping[str, Any]
@@ -145,6 +135,13 @@ class Resource:
     def made_up_id(self) -> str:
         """Return an id as CloudFormation makes one up where the function gave none."""
         return f"{self.stack_id.split('/')[1]}-{self.logical_id}-{uuid.uuid4().hex[:12].upper()}"
+
+
+def new_resource(stack: str = "consumer", logical_id: str = "Image") -> Resource:
+    """Return a resource of a stack that CloudFormation has not told the function about yet."""
+    region, account = FUNCTION_ARN.split(":")[3:5]
+    stack_id = f"arn:aws:cloudformation:{region}:{account}:stack/{stack}/{uuid.uuid4()}"
+    return Resource(stack_id, logical_id, "Custom::EcrImageWaiter", FUNCTION_ARN)
 
 
 def as_sent(value: Any) -> Any:
@@ -243,26 +240,19 @@ def _judge_body(event: Event, body: bytes) -> Verdict:
 
 
 def _fault_of(event: Event, answer: Mapping[str, Any]) -> str | None:
-    missing = [
-        key
-        for key in ("Status", "PhysicalResourceId", *_COPIED)
-        if key not in answer or not isinstance(answer[key], str)
-    ]
-    if missing:
-        return f"missing: {', '.join(missing)}"
-    if answer["Status"] not in ("SUCCESS", "FAILED"):
-        return f"Status {answer['Status']}, allowed: SUCCESS, FAILED"
-    wrong = [key for key in _COPIED if answer[key] != event[key]]
-    if wrong:
-        return f"not the request's own: {', '.join(wrong)}"
-    if not 0 < len(answer["PhysicalResourceId"].encode()) <= MAX_ID_BYTES:
-        return "Invalid PhysicalResourceId"
-    if answer["Status"] == "FAILED" and not answer.get("Reason"):
-        return "missing: Reason"
-    data = answer.get("Data") or {}
-    if not isinstance(data, dict) or any(isinstance(value, dict | list) for value in data.values()):
-        return "Data is not flat"
-    return None
+    missing = [key for key in ("Status", "PhysicalResourceId", *_COPIED) if not isinstance(answer.get(key), str)]
+    status, physical_id, data = answer.get("Status"), answer.get("PhysicalResourceId"), answer.get("Data") or {}
+    wrong = [key for key in _COPIED if answer.get(key) != event[key]]
+    flat = isinstance(data, dict) and not any(isinstance(value, dict | list) for value in data.values())
+    faults = {
+        f"missing: {', '.join(missing)}": missing,
+        f"Status {status}, allowed: SUCCESS, FAILED": status not in ("SUCCESS", "FAILED"),
+        f"not the request's own: {', '.join(wrong)}": wrong,
+        "Invalid PhysicalResourceId": not 0 < len(str(physical_id).encode()) <= MAX_ID_BYTES,
+        "missing: Reason": status == "FAILED" and not answer.get("Reason"),
+        "Data is not flat": not flat,
+    }
+    return next((fault for fault, found in faults.items() if found), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,26 +320,15 @@ class CloudFormation:
         send: hands an operation's event to the function. It returns before the function has run.
         clock: the time.
         base_url: scheme and host of the ResponseURLs; S3's own by default.
-        service_token: ARN of the function; it gives the stacks their region and account.
     """
 
-    def __init__(
-        self,
-        send: Callable[[Operation], None],
-        clock: Clock,
-        *,
-        base_url: str | None = None,
-        service_token: str = FUNCTION_ARN,
-    ) -> None:
+    def __init__(self, send: Callable[[Operation], None], clock: Clock, *, base_url: str | None = None) -> None:
         self._send = send
         self._base_url = base_url
-        self._service_token = service_token
         self._lock = threading.RLock()
         self._by_path: dict[str, Operation] = {}
         self.clock = clock
         self.operations: list[Operation] = []
-        self.strays: list[Put] = []
-        """Requests that belong to no operation."""
 
     def create(
         self,
@@ -360,9 +339,7 @@ class CloudFormation:
         faults: Iterable[Fault] = (),
     ) -> Operation:
         """Send a Create. `faults`: what befalls its answers, one each, in this order."""
-        region, account = self._service_token.split(":")[3:5]
-        stack_id = f"arn:aws:cloudformation:{region}:{account}:stack/{stack}/{uuid.uuid4()}"
-        resource = Resource(stack_id, logical_id, "Custom::EcrImageWaiter", self._service_token)
+        resource = new_resource(stack, logical_id)
         return self._request("Create", resource, properties, faults=faults)
 
     def update(self, resource: Resource, properties: Mapping[str, Any], *, faults: Iterable[Fault] = ()) -> Operation:
@@ -378,14 +355,7 @@ class CloudFormation:
         with self._lock:
             if create.kind != "Create" or create.outcome is not None:
                 raise ValueError("only a Create that is under way can be cancelled")
-            self._fail(create, "cancellation", "Resource creation cancelled")
-            if create.follow_up is None:
-                raise AssertionError("a failed Create is followed by a Delete")
-            return create.follow_up
-
-    def invoke_failed(self, operation: Operation, reason: str) -> None:
-        """Tell that the function could not be invoked."""
-        self._fail(operation, "invoke", reason)
+            return self._undo(create, self._failure(create, "cancellation", "Resource creation cancelled"))
 
     def operation_of(self, target: str) -> Operation | None:
         """Return the operation whose ResponseURL has this path."""
@@ -396,7 +366,6 @@ class CloudFormation:
         with self._lock:
             operation = self.operation_of(put.target)
             if operation is None:
-                self.strays.append(put)
                 return Verdict(403, "no operation has this URL")
             fault = operation.faults.popleft() if scripted and operation.faults else None
         if isinstance(fault, Delay):
@@ -411,7 +380,8 @@ class CloudFormation:
         with self._lock:
             for operation in self.operations:
                 if operation.outcome is None and self.clock.now() >= operation.deadline:
-                    self._fail(operation, "time-out", "CloudFormation did not receive a response in time")
+                    reason = "CloudFormation did not receive a response in time"
+                    self._settle(operation, self._failure(operation, "time-out", reason))
 
     def _take(self, operation: Operation, put: Put, fault: Fault | None) -> Verdict:
         match fault:
@@ -424,7 +394,7 @@ class CloudFormation:
         counted = verdict.read and operation.outcome is None
         operation.attempts.append(Attempt(put, verdict, counted))
         if counted and verdict.refusal is not None:
-            self._fail(operation, "refused answer", verdict.refusal)
+            self._settle(operation, self._failure(operation, "refused answer", verdict.refusal))
         elif counted:
             answer = verdict.answer
             self._settle(
@@ -440,30 +410,30 @@ class CloudFormation:
             )
         return verdict
 
-    def _fail(
-        self,
-        operation: Operation,
-        by: Literal["refused answer", "time-out", "cancellation", "invoke"],
-        reason: str,
-    ) -> None:
-        with self._lock:
-            if operation.outcome is None:
-                physical_id = operation.event.get("PhysicalResourceId") or operation.resource.made_up_id()
-                self._settle(operation, Outcome("FAILED", by, reason, physical_id, {}, self.clock.now()))
+    def _failure(
+        self, operation: Operation, by: Literal["refused answer", "time-out", "cancellation"], reason: str
+    ) -> Outcome:
+        physical_id = operation.event.get("PhysicalResourceId") or operation.resource.made_up_id()
+        return Outcome("FAILED", by, reason, physical_id, {}, self.clock.now())
 
     def _settle(self, operation: Operation, outcome: Outcome) -> None:
-        resource = operation.resource
+        if operation.kind == "Create" and outcome.status == "FAILED":
+            self._undo(operation, outcome)
+            return
+        resource, follow_up = operation.resource, None
         was = resource.physical_id, resource.properties
         if operation.kind != "Delete" and outcome.status == "SUCCESS":
             resource.physical_id = outcome.physical_id
             resource.properties = operation.event["ResourceProperties"]
-        follow_up = None
-        if operation.kind == "Create" and outcome.status == "FAILED" and outcome.by != "invoke":
-            properties = operation.event["ResourceProperties"]
-            follow_up = self._request("Delete", resource, properties, physical_id=outcome.physical_id)
-        elif operation.kind == "Update" and outcome.status == "SUCCESS" and outcome.physical_id != was[0]:
-            follow_up = self._request("Delete", resource, was[1], physical_id=was[0])
+            if operation.kind == "Update" and outcome.physical_id != was[0]:
+                follow_up = self._request("Delete", resource, was[1], physical_id=was[0])
         operation.settle(outcome, follow_up)
+
+    def _undo(self, create: Operation, outcome: Outcome) -> Operation:
+        properties = create.event["ResourceProperties"]
+        delete = self._request("Delete", create.resource, properties, physical_id=outcome.physical_id)
+        create.settle(outcome, delete)
+        return delete
 
     def _request(
         self,
@@ -485,112 +455,3 @@ class CloudFormation:
             self.operations.append(operation)
         self._send(operation)
         return operation
-
-
-class Player(CloudFormation):
-    """The rules behind a real server on loopback. Use it as a context manager, from as many threads as you like.
-
-    Args:
-        invoke: hands an event to the function, by an asynchronous invocation for one; it runs in a thread of its own.
-        clock: the time.
-        tls: https in place of http, with a certificate that `trust` signed.
-        service_token: see `CloudFormation`.
-    """
-
-    def __init__(
-        self,
-        invoke: Callable[[Event], None],
-        clock: Clock | None = None,
-        *,
-        tls: bool = False,
-        service_token: str = FUNCTION_ARN,
-    ) -> None:
-        self._invoke = invoke
-        self._trust = trustme.CA()
-        context = None
-        if tls:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            self._trust.issue_cert("127.0.0.1", "localhost").configure_cert(context)
-        self._server = _Server(self, context)
-        self._pool = ThreadPoolExecutor(8, "player-invoke")
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="player", daemon=True)
-        base_url = f"{'https' if tls else 'http'}://127.0.0.1:{self._server.server_address[1]}"
-        super().__init__(self._invoke_later, clock or SystemClock(), base_url=base_url, service_token=service_token)
-        self.faults_inside = self._server.faults_inside
-
-    @property
-    def ca_pem(self) -> bytes:
-        """The certificate to trust, for SSL_CERT_FILE in the function's environment."""
-        return self._trust.cert_pem.bytes()
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._pool.shutdown(wait=True, cancel_futures=True)
-
-    def _invoke_later(self, operation: Operation) -> None:
-        self._pool.submit(self._invoke_now, operation)
-
-    def _invoke_now(self, operation: Operation) -> None:
-        try:
-            self._invoke(operation.event)
-        except Exception as error:  # noqa: BLE001  # whatever it is, it is the operation's outcome
-            # Its type alone: the message may carry the event, and with it the URL.
-            self.invoke_failed(operation, f"the function could not be invoked ({type(error).__name__})")
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
-
-    def __init__(self, rules: CloudFormation, context: ssl.SSLContext | None) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.rules = rules
-        self._context = context
-        self.faults_inside: list[str] = []
-        """What went wrong in the server itself, by type: connections that broke, clients that did not trust it."""
-
-    def get_request(self) -> tuple[socket.socket, Any]:
-        connection, address = super().get_request()
-        if self._context is None:
-            return connection, address
-        # The handshake waits for the connection's own thread: one slow client must not hold up the others.
-        return self._context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
-
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002  # its signature in socketserver
-        """Keep quiet: a traceback may show the URL."""
-        self.faults_inside.append(type(sys.exception()).__name__)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-    protocol_version = "HTTP/1.1"
-    timeout = 30
-
-    def _take(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        body = self.rfile.read(min(length, _LONGEST_READ))
-        self.close_connection = length > _LONGEST_READ
-        rules = self.server.rules
-        verdict = rules.receive(Put(self.command, self.path, dict(self.headers.items()), body, rules.clock.now()))
-        if verdict.status == RESET:
-            self._reset()
-            return
-        self.send_response(verdict.status)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    do_PUT = do_POST = do_GET = do_HEAD = do_DELETE = _take  # noqa: N815  # the names http.server looks for
-
-    def _reset(self) -> None:
-        self.close_connection = True
-        # To linger for no time at all turns the close into a RST.
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        os.close(self.connection.detach())
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # its name in http.server
-        """Keep quiet: the line would show the URL."""

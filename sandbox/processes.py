@@ -4,19 +4,29 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
 ROOT = Path(__file__).resolve().parent.parent
+_LISTENS = "0A"  # in /proc/net/tcp
+
+_handed_out: set[int] = set()
+_handing_out = threading.Lock()
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """Return a port that nobody listens on. Somebody else may take it before it is used."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nobody listens on, another one each time. Another process may take it before it is used."""
+    with _handing_out:
+        while True:
+            with socket.socket() as probe:
+                probe.bind((host, 0))
+                port = int(probe.getsockname()[1])
+            if port not in _handed_out:
+                _handed_out.add(port)
+                return port
 
 
 def require_free(port: int, host: str) -> None:
@@ -65,21 +75,34 @@ class Program:
         self.name = name
         self.log = log / f"{name}.log"
         merged = {**os.environ, **environment}
-        self._process = subprocess.Popen(
-            [sys.executable, ROOT / "sandbox" / "supervise.py", *map(str, command)],
-            stdin=subprocess.PIPE,
-            stdout=self.log.open("ab"),
-            stderr=subprocess.STDOUT,
-            env={key: value for key, value in merged.items() if value is not None},
-            cwd=folder,
-            # Its own group: Ctrl-C in the terminal is for this process, which then stops the program in order.
-            start_new_session=True,
-        )
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, ROOT / "sandbox" / "supervise.py", *map(str, command)],
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={key: value for key, value in merged.items() if value is not None},
+                cwd=folder,
+                # Its own group: Ctrl-C in the terminal is for this process, which then stops the program in order.
+                start_new_session=True,
+            )
 
-    @property
-    def pid(self) -> int:
-        """The process id of the program's supervisor, which is also the id of the group that it leads."""
-        return self._process.pid
+    def processes(self) -> dict[int, list[str]]:
+        """Return the command of each process of the program, its supervisor among them, by process id."""
+        found = {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                if os.getsid(int(folder.name)) == self._process.pid:
+                    found[int(folder.name)] = (folder / "cmdline").read_text().split("\0")[:-1]
+            except OSError:
+                continue  # it ended while we looked
+        return {pid: command for pid, command in found.items() if command}  # one that has ended has none
+
+    def listens(self, port: int) -> bool:
+        """Whether the program, and not another one, listens on a port."""
+        lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        sockets = {f"socket:[{line[9]}]" for line in lines if line[1].endswith(f":{port:04X}") and line[3] == _LISTENS}
+        return bool(sockets) and any(sockets & _open_files(pid) for pid in self.processes())
 
     def wait_until(self, ready: Callable[[], bool], seconds: float = 60) -> None:
         """Return when `ready` says so.
@@ -105,3 +128,10 @@ class Program:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+def _open_files(pid: int) -> set[str]:
+    try:
+        return {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()}
+    except OSError:
+        return set()  # it ended while we looked

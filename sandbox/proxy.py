@@ -6,7 +6,7 @@
 | ServerException, ServiceException: HTTP 500 | botocore's models of ECR and Lambda |
 | AccessDeniedException: HTTP 400 from a JSON service, 403 from a REST one | botocore's recorded errors of both |
 | its sentence with user, action and resource | IAM User Guide, "Troubleshoot access denied error messages" |
-| a connection closed without an answer | TCP |
+| a connection reset without an answer | TCP |
 
 All else passes through unchanged, so its other limits are those of the emulators behind it.
 """
@@ -14,29 +14,35 @@ All else passes through unchanged, so its other limits are those of the emulator
 import json
 import random
 import re
-import socket
-import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from .serving import Handler, Server
 
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "host", "content-length"}
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call that came by. `operation` is like `ecr:DescribeImages`, `effect` what a rule did to it."""
+    """One call that came by. `operation` is like `ecr:DescribeImages`; `repository` is empty where none is named."""
 
     operation: str
     target: str
     body: str
-    at: float
-    effect: str | None
+
+    @property
+    def repository(self) -> str:
+        try:
+            body = json.loads(self.body)
+        except ValueError:
+            return ""
+        return str(body.get("repositoryName", "")) if isinstance(body, dict) else ""
 
 
 @dataclass(frozen=True)
@@ -74,13 +80,13 @@ def drop() -> Effect:
 class Rule:
     """Which calls an effect meets.
 
-    `operation`: such as `ecr:DescribeImages`. `containing`: a text in the call's path or body, for one repository or
-    stack among many. `share`: of the calls, drawn with `seed`. `times`: at most so often.
+    `operation`: such as `ecr:DescribeImages`. `repository`: the one that the call names; empty for all. `share`: of the
+    calls, drawn with `seed`. `times`: at most so often.
     """
 
     operation: str
     effect: Effect
-    containing: str = ""
+    repository: str = ""
     share: float = 1.0
     times: float = float("inf")
     seed: int = 0
@@ -90,8 +96,8 @@ class Rule:
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)  # noqa: S311  # reproducible on purpose
 
-    def meets(self, operation: str, text: str) -> bool:
-        if operation != self.operation or self.containing not in text or self._met >= self.times:
+    def meets(self, call: Call) -> bool:
+        if call.operation != self.operation or self.repository not in ("", call.repository) or self._met >= self.times:
             return False
         if self._random.random() >= self.share:
             return False
@@ -105,45 +111,37 @@ class Proxy:
     Args:
         upstream: where calls go, `http://host:port`.
         role: the role named when a call is denied.
-        host: to listen on.
-        port: to listen on, 0 for a free one.
     """
 
-    def __init__(self, upstream: str, role: str = "waiter-role", host: str = "127.0.0.1", port: int = 0) -> None:
-        self.calls: list[Call] = []
+    def __init__(self, upstream: str, role: str = "waiter-role") -> None:
+        self._calls: list[Call] = []
         self._rules: list[Rule] = []
         self._lock = threading.Lock()
         self._role = role
         self._upstream = urlsplit(upstream).netloc
-        self._server = ThreadingHTTPServer((host, port), _handler(self))
-        self._server.daemon_threads = True
-        self.url = f"http://{host}:{self._server.server_address[1]}"
+        self._server = Server(("127.0.0.1", 0), _handler(self))
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
-    def rule(
-        self,
-        operation: str,
-        effect: Effect,
-        *,
-        containing: str = "",
-        share: float = 1.0,
-        times: float = float("inf"),
-        seed: int = 0,
-    ) -> Rule:
-        """Add a rule. The first that meets a call has its way."""
-        made = Rule(operation, effect, containing, share, times, seed)
+    @contextmanager
+    def rule(self, rule: Rule) -> Iterator[None]:
+        """Have a rule while a `with` block runs. The first that meets a call has its way."""
         with self._lock:
-            self._rules.append(made)
-        return made
+            self._rules.append(rule)
+        try:
+            yield
+        finally:
+            with self._lock:
+                # By identity: two rules may be equal.
+                self._rules = [each for each in self._rules if each is not rule]
 
-    def remove(self, rule: Rule) -> None:
+    def count(self, operation: str, *, repository: str = "", containing: str = "") -> int:
+        """Return how many calls of an operation came by, for one repository or with a text in their body."""
         with self._lock:
-            self._rules.remove(rule)
-
-    def count(self, operation: str, containing: str = "") -> int:
-        """Return how many calls of an operation came by."""
-        with self._lock:
-            return sum(call.operation == operation and containing in call.target + call.body for call in self.calls)
+            return sum(
+                call.operation == operation and repository in ("", call.repository) and containing in call.body
+                for call in self._calls
+            )
 
     def stop(self) -> None:
         self._server.shutdown()
@@ -155,27 +153,27 @@ class Proxy:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def effect_on(self, operation: str, target: str, body: str) -> Effect | None:
+    def effect_on(self, call: Call) -> Effect | None:
         """Return what is to happen to a call, and count it."""
         with self._lock:
-            met = next((rule.effect for rule in self._rules if rule.meets(operation, target + body)), None)
-            self.calls.append(Call(operation, target, body, time.time(), met.name if met else None))
-            return met
+            self._calls.append(call)
+            return next((rule.effect for rule in self._rules if rule.meets(call)), None)
 
-    def refusal(self, effect: Effect, operation: str, target: str, body: str) -> tuple[int, str]:
+    def refusal(self, effect: Effect, call: Call) -> tuple[int, str]:
         """Return the status and message of a call that is refused."""
         if effect.name != "deny":
             return effect.status, effect.message
         user = f"arn:aws:sts::123456789012:assumed-role/{self._role}/function"
-        if operation == "lambda:Invoke":
-            action, resource = "lambda:InvokeFunction", unquote(target.split("/")[3])
+        if call.operation == "lambda:Invoke":
+            action, resource = "lambda:InvokeFunction", unquote(call.target.split("/")[3])
         else:
-            action, resource = operation, f"arn:aws:ecr:us-east-1:123456789012:repository/{_repository(body)}"
+            action = call.operation
+            resource = f"arn:aws:ecr:us-east-1:123456789012:repository/{call.repository or '*'}"
         message = (
             f"User: {user} is not authorized to perform: {action} on resource: {resource} because no identity-based "
             f"policy allows the {action} action"
         )
-        return 403 if operation.startswith("lambda:") else 400, message
+        return 403 if call.operation.startswith("lambda:") else 400, message
 
     def forward(
         self, method: str, target: str, headers: dict[str, str], body: bytes
@@ -201,53 +199,28 @@ def operation_of(target: str, headers: dict[str, str], body: str) -> str:
     return f"{service}:{parse_qs(body).get('Action', ['unknown'])[0]}"
 
 
-def _repository(body: str) -> str:
-    try:
-        return str(json.loads(body).get("repositoryName", "*"))
-    except ValueError:
-        return "*"
-
-
-def _handler(proxy: Proxy) -> Callable[..., BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
+def _handler(proxy: Proxy) -> type[Handler]:
+    class ProxyHandler(Handler):
         def _serve(self) -> None:
-            raw = self.rfile.read(int(self.headers.get("content-length") or 0))
-            body = raw.decode(errors="replace")
+            raw = self.read_body()
             headers = {key.lower(): value for key, value in self.headers.items()}
-            operation = operation_of(self.path, headers, body)
-            effect = proxy.effect_on(operation, self.path, body)
+            body = raw.decode(errors="replace")
+            call = Call(operation_of(self.path, headers, body), self.path, body)
+            effect = proxy.effect_on(call)
             if effect:
                 time.sleep(effect.delay)
                 if effect.name == "drop":
-                    # Linger of no seconds: the peer sees a reset, not an orderly end.
-                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                    self.close_connection = True
+                    self.reset()
                     return
                 if effect.code:
-                    status, message = proxy.refusal(effect, operation, self.path, body)
+                    status, message = proxy.refusal(effect, call)
                     content = json.dumps({"__type": effect.code, "message": message, "Message": message}).encode()
-                    self._answer(status, [("x-amzn-errortype", effect.code)], content)
+                    self.reply(status, content, [("x-amzn-errortype", effect.code)])
                     return
             passed_on = {key: value for key, value in headers.items() if key not in _HOP_BY_HOP}
-            self._answer(*proxy.forward(self.command, self.path, passed_on, raw))
-
-        def _answer(self, status: int, headers: list[tuple[str, str]], content: bytes) -> None:
-            try:
-                self.send_response_only(status)
-                for key, value in headers:
-                    if key.lower() not in _HOP_BY_HOP:
-                        self.send_header(key, value)
-                self.send_header("content-length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-            except ConnectionError:
-                self.close_connection = True  # the caller's time-out was shorter than the delay
+            status, received, content = proxy.forward(self.command, self.path, passed_on, raw)
+            self.reply(status, content, [(key, value) for key, value in received if key.lower() not in _HOP_BY_HOP])
 
         do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _serve  # noqa: N815  # names that http.server looks for
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # http.server's own name
-            """Say nothing: a log of paths would be one more place to keep clean."""
-
-    return Handler
+    return ProxyHandler

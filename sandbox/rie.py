@@ -11,12 +11,12 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 
 from .cloud import CREDENTIALS, ISOLATED, REGION
 from .processes import ROOT, Program, free_port
+from .serving import Handler, Server
 
 _RUNTIME_PYTHON = ROOT / ".venvs" / "runtime" / "bin" / "python"
 _SUFFIX = {"aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "x86_64")
@@ -62,12 +62,18 @@ class Emulator:
             log,
             folder=artifact,
         )
-        self._program.wait_until(lambda: _listens(port))
+        self._timeout = timeout
+        try:
+            self._program.wait_until(lambda: self._program.listens(port))
+        except BaseException:
+            self.stop()
+            raise
 
-    def invoke(self, event: object, seconds: float = 1000) -> Any:
+    def invoke(self, event: object) -> Any:
         """Invoke the function and return what it returned, or the error object that Lambda makes of an exception."""
         request = urllib.request.Request(self._url, json.dumps(event).encode())  # noqa: S310  # a URL of our own
-        with urllib.request.urlopen(request, timeout=seconds) as answer:  # noqa: S310
+        # INIT, which has ten seconds on Lambda, comes on top of the function's time-out.
+        with urllib.request.urlopen(request, timeout=self._timeout + 30) as answer:  # noqa: S310  # a URL of our own
             text = answer.read().decode()
         try:
             return json.loads(text)
@@ -89,15 +95,14 @@ class Emulator:
 
     def peak_memory(self) -> int:
         """Return the largest resident size of the function's process so far, in bytes."""
-        for status in Path("/proc").glob("[0-9]*/status"):
-            try:
-                command = (status.parent / "cmdline").read_bytes()
-                session = int((status.parent / "stat").read_text().rpartition(")")[2].split()[3])
-                text = status.read_text()
-            except OSError:
-                continue  # it ended while we looked
-            if session == self._program.pid and b"-m\0awslambdaric" in command and b"rapid" not in command:
-                return int(re.search(r"VmHWM:\s+([0-9]+) kB", text)[1]) * 1024  # type: ignore[index]  # Linux has it
+        status = Path(f"/proc/{self.function_pid()}/status").read_text()
+        return int(re.search(r"VmHWM:\s+([0-9]+) kB", status)[1]) * 1024  # type: ignore[index]  # Linux has it
+
+    def function_pid(self) -> int:
+        """Return the id of the process that the function runs in."""
+        for pid, command in self._program.processes().items():
+            if command[1:3] == ["-m", "awslambdaric"]:
+                return pid
         raise RuntimeError("The function's process is not there")
 
     def stop(self) -> None:
@@ -137,8 +142,7 @@ class AsyncLambda:
         self._started = 0
         self._stopped = False
         self.invocations: list[Any] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _invoke_handler(self))
-        self._server.daemon_threads = True
+        self._server = Server(("127.0.0.1", 0), _invoke_handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
@@ -156,38 +160,48 @@ class AsyncLambda:
 
     def invoke(self, event: object) -> Any:
         """Run an event and return the function's result."""
-        with self._lock:
-            emulator = self._idle.pop() if self._idle else None
-            number = self._started
-            self._started += emulator is None
-        if emulator is None:
-            emulator = self._start(number)
-            with self._lock:
-                self._all.append(emulator)
+        emulator = self._take()
         try:
             return emulator.invoke(event)
         finally:
             with self._lock:
                 self._idle.append(emulator)
 
+    def _take(self) -> Emulator:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+            number = self._started
+            self._started += 1
+        emulator = self._start(number)
+        with self._lock:
+            self._all.append(emulator)
+            stopped = self._stopped
+        if stopped:
+            emulator.stop()
+        return emulator
+
     def _run_with_retries(self, event: object) -> None:
         for _ in range(3):
+            if self._stopped:
+                return
             try:
                 result = self.invoke(event)
             except OSError:
                 result = {"errorType": "Runtime.ExitError"}
-            if self._stopped or (not isinstance(result, str) and "errorType" not in (result or {})):
+            if not isinstance(result, str) and "errorType" not in (result or {}):
                 return
             time.sleep(1)
 
     def stop(self) -> None:
-        """End all environments."""
-        self._stopped = True
+        """End all environments; one that is just starting ends when it has."""
         self._server.shutdown()
         self._server.server_close()
         with self._lock:
-            for emulator in self._all:
-                emulator.stop()
+            self._stopped = True
+            environments = list(self._all)
+        for emulator in environments:
+            emulator.stop()
 
     def __enter__(self) -> Self:
         return self
@@ -196,23 +210,10 @@ class AsyncLambda:
         self.stop()
 
 
-def _invoke_handler(service: AsyncLambda) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+def _invoke_handler(service: AsyncLambda) -> type[Handler]:
+    class InvokeHandler(Handler):
+        def do_POST(self) -> None:  # noqa: N802  # the name http.server looks for
+            service.invoke_later(json.loads(self.read_body()))
+            self.reply(202)
 
-        def do_POST(self) -> None:  # the name http.server looks for
-            event = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            service.invoke_later(event)
-            self.send_response_only(202)
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # http.server's own name
-            """Say nothing: an event holds a response URL."""
-
-    return Handler
-
-
-def _listens(port: int) -> bool:
-    with Path("/proc/net/tcp").open() as table:
-        return any(line.split()[1].endswith(f":{port:04X}") and line.split()[3] == "0A" for line in list(table)[1:])
+    return InvokeHandler

@@ -1,7 +1,8 @@
 """Run one program for as long as the process that asked for it lives.
 
-`supervise.py PROGRAM ARG...` with a pipe as standard input. When the pipe closes, because the owner
-stopped the program or died in whatever way, the program and all it started are ended. Nothing else on the machine is.
+`supervise.py PROGRAM ARG...`, leading a process group, with a pipe as standard input. When the pipe closes, because the
+owner stopped the program or died in whatever way, the program and all it started are ended; what it started is also
+ended when it ends by itself. Nothing else on the machine is.
 """
 
 import contextlib
@@ -19,7 +20,8 @@ def main() -> None:
     child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
 
     def follow() -> None:
-        os._exit(child.wait())
+        child.wait()
+        os.killpg(0, signal.SIGKILL)  # itself too: the owner sees that it has ended
 
     threading.Thread(target=follow, daemon=True).start()
     sys.stdin.read()

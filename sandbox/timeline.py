@@ -52,8 +52,8 @@ def _of_stack(event: dict[str, Any]) -> Line:
 
 
 def _of_log(logs: Any, group: str, stack_id: str) -> Iterator[Line]:
-    for stream in logs.describe_log_streams(logGroupName=group)["logStreams"]:
-        name = stream["logStreamName"]
+    pages = logs.get_paginator("describe_log_streams").paginate(logGroupName=group)
+    for name in [stream["logStreamName"] for page in pages for stream in page["logStreams"]]:
         for event in logs.get_log_events(logGroupName=group, logStreamName=name, startFromHead=True)["events"]:
             try:
                 entry = json.loads(event["message"])

@@ -11,6 +11,9 @@ import sys
 import time
 from pathlib import Path
 
+from sandbox.cloud import python_note
+from sandbox.processes import ROOT
+
 CHECKS = {
     "format": ["ruff", "format", "--check", "."],
     "lint": ["ruff", "check", "."],
@@ -26,7 +29,12 @@ def step(name: str, command: list[str], output: Path, environment: dict[str, str
     print(f"=== {name}: {' '.join(command)}", flush=True)
     with (output / "steps.txt").open("a") as file:
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, **environment}
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, **environment},
+            cwd=ROOT,
         )
         if process.stdout:
             for line in process.stdout:
@@ -47,10 +55,15 @@ def main() -> None:
     output = options.output.resolve()
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir(parents=True)
-    environment = {"TEST_OUTPUT": str(output), "LOG_LEVEL": "DEBUG"}  # every line that the code can log
+    environment = {
+        "TEST_OUTPUT": str(output),
+        "LOG_LEVEL": "DEBUG",  # every line that the code can log
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")])),
+    }
     for name, command in CHECKS.items():
         step(name, command, output, environment)
     if not options.only_check:
+        print(f"=== {python_note()}", flush=True)
         python = sys.executable
         coverage = ["--cov", "--cov-branch", "--cov-report=term"]
         step("tests", [python, "-m", "pytest", *coverage], output, environment)

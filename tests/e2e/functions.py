@@ -6,14 +6,15 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
-from sandbox.cloud import BUILT, Cloud
+from sandbox.cloud import Cloud
 from sandbox.images import push
-from sandbox.player import Event, Operation, Player
-from sandbox.proxy import Proxy
+from sandbox.player import Event, Operation
+from sandbox.player_server import Player
 from sandbox.rie import AsyncLambda, Emulator
 
-TIMEOUT = 5
-"""Of the function, in seconds: a slice is four of them."""
+TIMEOUT = 10
+"""Of the function, in seconds: a slice is eight of them, and a hand-over has half of the rest. On a busy machine the
+emulator takes most of that second."""
 
 LONG_TIMEOUT = 40
 """Of a second function, for waits that need more than fifteen of those slices."""
@@ -30,7 +31,7 @@ class Function(ABC):
 
     def __init__(self, cloud: Cloud) -> None:
         self.ecr = cloud.client("ecr")
-        self.ecr_proxy: Proxy = cloud.ecr_proxy
+        self.ecr_proxy = cloud.ecr_proxy
 
     @abstractmethod
     def invoke(self, event: Event) -> None:
@@ -47,6 +48,22 @@ class Function(ABC):
     @abstractmethod
     def output(self) -> str:
         """Return what the function has logged."""
+
+    def checks(self, repository: str) -> int:
+        """Return how often ECR was asked for an image of a repository."""
+        return self.ecr_proxy.count("ecr:DescribeImages", repository=repository)
+
+    def logged(self, operation: Operation) -> list[str]:
+        """Return the messages that the function has logged about an operation."""
+        entries = []
+        for line in self.output().splitlines():
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue  # START, END and REPORT
+            if isinstance(entry, dict) and entry.get("RequestId") == operation.event["RequestId"]:
+                entries.append(str(entry["message"]))
+        return entries
 
     def repository(self) -> str:
         """Create a repository that no other test has."""
@@ -90,15 +107,8 @@ class Deployed(Function):
         return self._proxy.count("lambda:Invoke", containing=operation.event["RequestId"])
 
     def output(self) -> str:
-        streams = self._logs.describe_log_streams(logGroupName=self._log_group)["logStreams"]
-        events = [
-            event["message"]
-            for stream in streams
-            for event in self._logs.get_log_events(
-                logGroupName=self._log_group, logStreamName=stream["logStreamName"], startFromHead=True
-            )["events"]
-        ]
-        return "\n".join(events)
+        pages = self._logs.get_paginator("filter_log_events").paginate(logGroupName=self._log_group)
+        return "\n".join(event["message"] for page in pages for event in page["events"])
 
 
 class UnderRie(Function):
@@ -107,6 +117,7 @@ class UnderRie(Function):
     def __init__(self, cloud: Cloud, output: Path, *, timeout: int = TIMEOUT, **environment: str) -> None:
         super().__init__(cloud)
         self.output_folder = output / f"rie-{next(_numbers)}"
+        self.environments: list[Emulator] = []
 
         def start(number: int) -> Emulator:
             everything = {
@@ -116,8 +127,10 @@ class UnderRie(Function):
                 "LOG_LEVEL": "DEBUG",
                 **environment,
             }
-            artifact = BUILT / "WaiterFunction"
-            return Emulator(artifact, everything, self.output_folder, timeout=timeout, name=f"environment-{number}")
+            name = f"environment-{number}"
+            emulator = Emulator(cloud.artifact, everything, self.output_folder, timeout=timeout, name=name)
+            self.environments.append(emulator)
+            return emulator
 
         self.service = AsyncLambda(start)
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from sandbox.cloud import MINISTACK_PYTHON, build, function_python_version
+from sandbox.cloud import MINISTACK_PYTHON, Cloud, function_python_version
 from sandbox.measure import zipped_bytes
 from sandbox.processes import ROOT
 
 
 @pytest.fixture(scope="module")
-def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(tmp_path_factory.mktemp("build"))
+def artifact(cloud: Cloud) -> Path:
+    return cloud.artifact
 
 
 def asked(artifact: Path, code: str) -> Any:

@@ -1,22 +1,25 @@
 """The sandbox leaves nothing behind, however it ends, and shows nothing that did not happen."""
 
 import io
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+import zipfile
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from sandbox.cloud import STACK, Cloud
-from sandbox.demo import play
+from sandbox.demo import FUNCTION_TIMEOUT, play
 from sandbox.processes import ROOT, PortTaken, free_port
-from sandbox.timeline import lines
 from tests.e2e.functions import TIMEOUT, Deployed
+from tests.waiting import eventually
 
 OWNER = """
 import sys, time
@@ -26,6 +29,18 @@ with Cloud(log=Path(sys.argv[1])) as cloud:
     print("up", cloud.endpoint, cloud.ecr_endpoint, flush=True)
     time.sleep(600)
 """
+
+
+def processes_of(group: int) -> list[int]:
+    """Return the ids of the running processes of a group."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.getpgid(int(folder.name)) == group and (folder / "cmdline").read_bytes():  # a zombie has none
+                found.append(int(folder.name))
+        except OSError:
+            continue
+    return found
 
 
 def processes_naming(text: str) -> list[str]:
@@ -39,13 +54,6 @@ def processes_naming(text: str) -> list[str]:
         if text.encode() in held and folder.name != str(os.getpid()):
             found.append((folder / "cmdline").read_bytes().replace(b"\0", b" ").decode())
     return found
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 10) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return condition()
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
@@ -65,7 +73,33 @@ def test_no_process_of_the_sandbox_outlives_its_owner(ending: signal.Signals, ou
     assert len(processes_naming(mark)) >= 3
     owner.send_signal(ending)
     owner.wait(20)
-    assert eventually(lambda: not processes_naming(mark)), processes_naming(mark)
+    owner.stdout.close()
+    eventually(lambda: not processes_naming(mark), "nothing is left")
+
+
+def test_a_crash_of_the_emulator_leaves_no_process_of_a_function(output: Path) -> None:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("f.py", "import os\ndef handler(*_): return os.getpid()")
+    with Cloud(log=output / "crash") as cloud:
+        function = cloud.client("lambda")
+        function.create_function(
+            FunctionName="f",
+            Runtime="python3.13",
+            Role="arn:aws:iam::123456789012:role/f",
+            Handler="f.handler",
+            Code={"ZipFile": archive.getvalue()},
+        )
+        worker = int(function.invoke(FunctionName="f")["Payload"].read())
+        assert "ministack" not in Path(f"/proc/{worker}/comm").read_text(), "a process of its own"
+        group = os.getpgid(worker)
+        commands = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in processes_of(group)}
+        assert worker in commands
+        (emulator,) = [
+            pid for pid, command in commands.items() if command.endswith(b"\0-m\0ministack\0") and pid != group
+        ]
+        os.kill(emulator, signal.SIGKILL)
+        eventually(lambda: not processes_of(group), "nothing is left")
 
 
 def test_a_port_that_is_taken_is_said_so(output: Path) -> None:
@@ -73,20 +107,81 @@ def test_a_port_that_is_taken_is_said_so(output: Path) -> None:
         Cloud(log=output / "second", port=port)
 
 
+PRINTED = re.compile(r" *([0-9.]+) s  (stack|log)  +(\S+) +(.+)")
+
+
+def stack_events(cloud: Cloud, stack: str) -> list[dict[str, Any]]:
+    pages = cloud.client("cloudformation").get_paginator("describe_stack_events").paginate(StackName=stack)
+    return [event for page in pages for event in page["StackEvents"]]
+
+
+def log_entries(cloud: Cloud, group: str, stack_id: str) -> list[dict[str, Any]]:
+    logs = cloud.client("logs")
+    streams = logs.get_paginator("describe_log_streams").paginate(logGroupName=group)
+    messages = [
+        event["message"]
+        for page in streams
+        for stream in page["logStreams"]
+        for event in logs.get_log_events(logGroupName=group, logStreamName=stream["logStreamName"], startFromHead=True)[
+            "events"
+        ]
+    ]
+    entries = [json.loads(message) for message in messages if message.startswith("{")]
+    return [entry for entry in entries if entry.get("StackId") == stack_id]
+
+
 @pytest.mark.parametrize(("image", "ends_as"), [("pushed", "CREATE_COMPLETE"), ("never", "ROLLBACK_COMPLETE")])
-def test_every_line_of_the_demo_is_read_from_the_stack_s_events_or_the_log(
+def test_every_line_of_the_demo_is_one_of_the_stack_s_events_or_of_the_log_s_and_none_is_missing(
     cloud: Cloud, deployed: dict[int, Deployed], image: str, ends_as: str
 ) -> None:
-    assert deployed[TIMEOUT]
+    stack, group = f"demo-{image}", cloud.output(STACK, "LogGroupName")
     screen = io.StringIO()
-    group = cloud.output(STACK, "LogGroupName")
-    status = play(cloud, group, Console(file=screen), image, stack=f"demo-{image}", namespace=f"{image}/")
-    happened = lines(cloud, f"demo-{image}", group)
-    printed = screen.getvalue().splitlines()
-
+    cloud.set_timeout(cloud.output(STACK, "ServiceToken"), FUNCTION_TIMEOUT)
+    try:
+        status = play(cloud, group, Console(file=screen), image, stack=stack, namespace=f"{image}/")
+    finally:
+        cloud.set_timeout(cloud.output(STACK, "ServiceToken"), TIMEOUT)
+    assert deployed
     assert status == ends_as
-    assert printed == [line.plain(happened[0].at) for line in happened]
-    assert sum("Handed over to invocation" in line for line in printed) >= 2, "three invocations or more"
-    assert sum("ParserImage" in line and "Checked" in line for line in printed) >= 1 or image == "never"
-    if image == "never":
-        assert any("stack" in line and "Gave up on" in line for line in printed), "the event carries the Reason"
+
+    matches = [PRINTED.fullmatch(line) for line in screen.getvalue().splitlines()]
+    assert None not in matches, screen.getvalue()
+    printed = [match.groups() for match in matches if match]
+    times = [float(at) for at, *_ in printed]
+    assert times == sorted(times)
+
+    events = stack_events(cloud, stack)
+    expected = Counter(
+        (
+            event["LogicalResourceId"],
+            ": ".join(filter(None, [event["ResourceStatus"], event.get("ResourceStatusReason")])),
+        )
+        for event in events
+    )
+    assert Counter((resource, text) for _, source, resource, text in printed if source == "stack") == expected
+
+    entries = log_entries(cloud, group, events[0]["StackId"])
+    told = [(entry["LogicalResourceId"], entry["message"], entry.get("next_check_in_seconds")) for entry in entries]
+    shown = [(resource, *_without_the_pause(text)) for _, source, resource, text in printed if source == "log"]
+    assert Counter(
+        (resource, message, None if pause is None else f"{pause:.1f}") for resource, message, pause in told
+    ) == (Counter(shown))
+
+    assert sum("Handed over to invocation" in message for _, message, _ in told) >= 2, "three invocations or more"
+    if image == "pushed":
+        assert {resource for resource, message, _ in told if message.startswith("Checked")} == {
+            "ParserImage",
+            "GeneratorImage",
+        }
+    else:
+        texts = [text for _, text in expected]
+        assert any(
+            re.match("CREATE_FAILED: Gave up on never/[a-z]+:latest .*newest tags are lastest", text) for text in texts
+        ), texts
+        assert any(text.startswith("ROLLBACK_IN_PROGRESS") for text in texts)
+        assert any(text.startswith("ROLLBACK_COMPLETE") for text in texts)
+
+
+def _without_the_pause(text: str) -> tuple[str, str | None]:
+    found = re.fullmatch(r"(.*); check [0-9]+, the next in ([0-9.]+) s", text)
+    return (found[1], found[2]) if found else (text, None)
