@@ -184,8 +184,9 @@ _WRONG: dict[str, list[tuple[object, str]]] = {
         ),
         *(
             (name, shown_in_a_line(name))
-            for name in ("a___b", "a._b", "a-_b", "ab\n", "äpfel", "123456789012.dkr.ecr.eu-west-1.amazonaws.com/A")
+            for name in ("a___b", "a._b", "a-_b", "äpfel", "123456789012.dkr.ecr.eu-west-1.amazonaws.com/A")
         ),
+        ("ab\n", '"ab\\n"'),
         ("a" * 257, '"' + "a" * 57 + '..."'),
     ],
     "ImageTag": [
@@ -300,14 +301,14 @@ def test_of_very_many_faults_twenty_are_told_and_the_rest_is_counted() -> None:
 
 
 @pytest.mark.parametrize("where", ["name", "value"])
-def test_a_fault_is_valid_unicode_whatever_the_template_says(where: str) -> None:
-    wrong = {"\ud800": "x"} if where == "name" else {"ImageTag": "v\ud800"}
+def test_a_fault_is_one_line_of_valid_unicode_whatever_the_template_says(where: str) -> None:
+    wrong = {"\ud800": "x", "a\nb\x1b": "x"} if where == "name" else {"ImageTag": "v\ud800\n\x85"}
 
     faults = faults_of({**PROPERTIES, **wrong})
 
-    assert all(fault.encode() for fault in faults)
+    assert all(fault.encode() and fault.isprintable() for fault in faults)
     if where == "value":
-        assert faults[0].startswith('ImageTag: received "v\\ud800"')
+        assert faults[0].startswith('ImageTag: received "v\\ud800\\n\\x85"')
 
 
 @pytest.mark.parametrize(("received", "shown"), [(None, "null"), ([], "a list"), ("x", '"x"'), (5, "5")])
