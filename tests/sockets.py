@@ -23,9 +23,11 @@ def full_listener() -> Iterator[int]:
         for each in queued:
             each.settimeout(0)
             each.connect_ex(("127.0.0.1", port))
-        yield port
-        for each in queued:
-            each.close()
+        try:
+            yield port
+        finally:
+            for each in queued:
+                each.close()
 
 
 @contextmanager
@@ -63,9 +65,11 @@ def answering(serve: Callable[[socket.socket], None]) -> Iterator[int]:
         listener.settimeout(0.05)
         thread = threading.Thread(target=accept)
         thread.start()
-        yield listener.getsockname()[1]
-        ended.set()
-        thread.join()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            ended.set()
+            thread.join()
 
 
 def trickle(beginning: bytes) -> Callable[[socket.socket], None]:

@@ -283,9 +283,11 @@ def serving(status: int, headers: dict[str, str]) -> Iterator[Bucket]:
         bucket = Bucket(server.server_port)
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        yield bucket
-        server.shutdown()
-        thread.join()
+        try:
+            yield bucket
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @contextmanager
