@@ -72,8 +72,6 @@ class Cloud:
         self.endpoint = f"http://{host}:{main}"
         self.ecr_endpoint = f"http://{host}:{ecr}"
         try:
-            # Each run builds into a folder of its own, so that runs side by side do not meet.
-            self._folder = Path(self._stack.enter_context(TemporaryDirectory(prefix=f"{STACK}-")))
             self.proxy = self._stack.enter_context(Proxy(self.endpoint))
             self.ecr_proxy = self._stack.enter_context(Proxy(self.ecr_endpoint))
             moto = self._run("moto", [sys.executable, "-m", "moto.server", "--host", bind, "--port", str(ecr)], {})
@@ -124,7 +122,9 @@ class Cloud:
     @cached_property
     def artifact(self) -> Path:
         """The folder of the function's artifact, built when it is first asked for."""
-        return build(self._folder / "build", self._log)
+        # Each run builds into a folder of its own, so that runs side by side do not meet.
+        folder = self._stack.enter_context(TemporaryDirectory(prefix=f"{STACK}-"))
+        return build(Path(folder) / "build", self._log)
 
     def deploy_waiter(self, *, stack: str = STACK, parameters: Iterable[str] = ()) -> str:
         """Deploy our template, built, with the SAM CLI.
