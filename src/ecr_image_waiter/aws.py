@@ -1,7 +1,6 @@
 """boto3: the session, and clients whose calls end in time."""
 
 import re
-from collections.abc import Callable
 from functools import cache, partial
 from typing import Any
 
@@ -59,10 +58,14 @@ class _Bounded:
         self._client = client
         self._seconds = seconds
 
-    def __getattr__(self, name: str) -> Callable[..., Any]:
+    def __getattr__(self, name: str) -> Any:
+        attribute = getattr(self._client, name)
+        if not callable(attribute):
+            return attribute
+
         def call(**kwargs: Any) -> Any:
             try:
-                return within(self._seconds, partial(getattr(self._client, name), **kwargs))
+                return within(self._seconds, partial(attribute, **kwargs))
             except TimeoutError:
                 raise ReadTimeoutError(endpoint_url=self._client.meta.endpoint_url) from None
 
