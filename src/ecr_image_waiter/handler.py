@@ -47,6 +47,7 @@ from .waiting import (
 
 _CALL_SECONDS: Final = 9.0  # the longest that one call of AWS may take, its retry included
 _SHORTEST_CALL: Final = 1.0
+_HAND_OVER_SECONDS: Final = 5.0  # of one try, so that the reserve holds three of which nothing is heard
 _FIRST_HAND_OVER_PAUSE: Final = 1.0
 _ANSWER_SECONDS: Final = 3.0  # before ServiceTimeout, for one delivery with a retry or two
 _LOGGED: Final = 4000  # characters of a Reason; an answer does not hold more
@@ -240,7 +241,7 @@ class Waiter:
         pause = _FIRST_HAND_OVER_PAUSE
         while True:
             try:
-                seconds = min((invocation.ends - self._clock.now()) / 2, _CALL_SECONDS)
+                seconds = min((invocation.ends - self._clock.now()) / 2, _HAND_OVER_SECONDS)
                 self._hand_over.to(invocation.function_arn, event, seconds=seconds)
             except HandOverFailed as error:
                 if self._clock.now() + pause > last_try:
