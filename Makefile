@@ -10,7 +10,7 @@ DEV := .venv
 TOOLS := .venvs
 OUTPUT := .output
 # The dev environment first: its python3 has pip, which `sam build` needs.
-RUN := PATH="$(CURDIR)/$(DEV)/bin:$(CURDIR)/$(TOOLS)/sam/bin:$$PATH" PYTHONPATH=src SAM_CLI_TELEMETRY=0
+RUN := exec env PATH="$(CURDIR)/$(DEV)/bin:$(CURDIR)/$(TOOLS)/sam/bin:$$PATH" PYTHONPATH=src SAM_CLI_TELEMETRY=0
 # The four environments are apart because their pins differ, and because the one that runs the function must carry
 # nothing that Lambda's does not.
 BUILDING := $(DEV)/.ready $(TOOLS)/sam/.ready
@@ -54,7 +54,7 @@ clean: ## Remove what the targets made
 define environment
 	@echo "Setting up $(1) ..." >&2
 	@rm -rf $(1)
-	@"$$(sandbox/function-python "$(PYTHON)")" -m venv $(1) || { \
+	@python="$$(sandbox/function-python "$(PYTHON)")" || exit 1; "$$python" -m venv $(1) || { \
 		echo "Python's venv module is missing or broken: install it (python3-venv on Debian and Ubuntu)" >&2; exit 1; }
 	@$(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --no-deps --requirement $(2)
 	@touch $@

@@ -9,17 +9,20 @@ import socket
 import sys
 from threading import Thread
 
-from .cloud import STATE, Cloud
+from .cloud import STACK, STATE, Cloud
 from .processes import PortTaken, ProgramDied, require_free
 from .serving import Handler, Server
 
 
 def main() -> int:
     """Start, say how to use it, and wait."""
-    parser = argparse.ArgumentParser(prog="make sandbox", description=main.__doc__)
+    usage = "make sandbox [PORT=4566] [BIND=127.0.0.1]"
+    parser = argparse.ArgumentParser(usage=usage, description=main.__doc__)
     parser.add_argument("--port", type=int, required=True, help="of AWS; ECR and the answers take the next two")
     parser.add_argument("--bind", required=True, help="address to listen on; 0.0.0.0 lets containers in")
     options = parser.parse_args()
+    if not 0 < options.port <= 65533:
+        parser.error(f"PORT: received {options.port}, allowed: 1 to 65533, because the next two are used as well")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     require_free(options.port + 2, options.bind)
     if not ipaddress.ip_address(socket.gethostbyname(options.bind)).is_loopback:
@@ -33,7 +36,12 @@ def main() -> int:
         for key, value in cloud.environment.items():
             print(f"  export {key}={shlex.quote(value)}")
         print(
-            f"\nAnswers PUT to port {options.port + 2} are printed here. Logs: {STATE / 'log'}. Ctrl-C ends it.",
+            f"""
+  .venv/bin/python -m sandbox.images app latest    # push an image
+  aws cloudformation deploy --stack-name app --template-file TEMPLATE --capabilities CAPABILITY_IAM
+  aws logs tail {cloud.output(STACK, "LogGroupName")}
+
+Answers PUT to port {options.port + 2} are printed here. Logs: {STATE / "log"}. Ctrl-C ends it.""",
             flush=True,
         )
         try:

@@ -72,6 +72,9 @@ class Cloud:
         self.endpoint = f"http://{host}:{main}"
         self.ecr_endpoint = f"http://{host}:{ecr}"
         try:
+            # MiniStack unpacks each function there, and does not clean up.
+            temporary = TemporaryDirectory(prefix="ecr-image-waiter-", ignore_cleanup_errors=True)
+            self._temporary = self._stack.enter_context(temporary)
             self.proxy = self._stack.enter_context(Proxy(self.endpoint))
             self.ecr_proxy = self._stack.enter_context(Proxy(self.ecr_endpoint))
             moto = self._run("moto", [sys.executable, "-m", "moto.server", "--host", bind, "--port", str(ecr)], {})
@@ -100,7 +103,7 @@ class Cloud:
             raise
 
     def _run(self, name: str, command: list[str | Path], environment: Mapping[str, str]) -> Program:
-        everything = {**ISOLATED, **CREDENTIALS, "MOTO_ACCOUNT_ID": ACCOUNT, **environment}
+        everything = {**ISOLATED, **CREDENTIALS, "MOTO_ACCOUNT_ID": ACCOUNT, "TMPDIR": self._temporary, **environment}
         return self._stack.enter_context(Program(name, command, everything, self._log))
 
     @property

@@ -100,7 +100,7 @@ def play(
 
 def main() -> int:
     """Set the sandbox up and play. Returns 0 when the stack ended as it should."""
-    parser = argparse.ArgumentParser(prog="make demo", description=main.__doc__)
+    parser = argparse.ArgumentParser(usage="make demo [IMAGE=pushed|never]", description=main.__doc__)
     parser.add_argument("--image", choices=["pushed", "never"], default="pushed")
     options = parser.parse_args()
     console = Console(highlight=False)

@@ -1,12 +1,20 @@
-"""Push an image as docker does: its layers, its config, its manifest under a tag, all through the ECR API."""
+"""Push an image as docker does: its layers, its config, its manifest under a tag, all through the ECR API.
 
+`python -m sandbox.images REPOSITORY TAG` does so with the endpoints and credentials of the environment, and creates the
+repository first where there is none.
+"""
+
+import contextlib
 import gzip
 import hashlib
 import io
 import json
+import sys
 import tarfile
 from datetime import UTC, datetime
 from typing import Any
+
+import boto3
 
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 _CONFIG = "application/vnd.docker.container.image.v1+json"
@@ -70,3 +78,16 @@ def _tar(name: str, content: bytes) -> bytes:
 
 def _digest(blob: bytes) -> str:
     return "sha256:" + hashlib.sha256(blob).hexdigest()
+
+
+def main() -> None:
+    """Push an image into the repository, and under the tag, that the arguments name."""
+    repository, tag = sys.argv[1:]
+    ecr = boto3.client("ecr")
+    with contextlib.suppress(ecr.exceptions.RepositoryAlreadyExistsException):
+        ecr.create_repository(repositoryName=repository)
+    print(f"{repository}:{tag} {push(ecr, repository, tag, content=datetime.now(UTC).isoformat())}")
+
+
+if __name__ == "__main__":
+    main()

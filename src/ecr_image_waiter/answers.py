@@ -133,7 +133,7 @@ def reason_given_up(
                 last += ", and before that no such image"
             return (
                 f"Gave up on {wanted}: checked {effort}{cut}, last seen: {last}"
-                f"{_newest(newest, now)}; {_advice(image, finding, newest)}"
+                f"{_newest(newest, now)}; {_advice(image, bounds, finding, newest)}"
             )
         case _:
             assert_never(given_up.cause)
@@ -141,7 +141,7 @@ def reason_given_up(
 
 def reason_invalid(error: InvalidRequest) -> str:
     """Say every fault of a request at once."""
-    return f"Nothing was waited for, the request is not valid: {error}; correct the template and deploy again"
+    return f"Nothing was waited for, the request is not valid: {error}; correct it and deploy again"
 
 
 def reason_stopped(image: ImageId, place: Place, *, checks: int, waited: float, fault: str) -> str:
@@ -192,11 +192,14 @@ def _newest(newest: Sequence[TagSeen] | None, now: float) -> str:
     if not newest:
         return ", and no tagged image at all"
     tags = ", ".join(f"{entry.tag} ({duration(now - entry.pushed_at)} old)" for entry in newest[:NEWEST_TAGS])
-    return f", its newest tags are {tags}"
+    return f", the repository's newest tags are {tags}"
 
 
-def _advice(image: ImageId, finding: Finding | None, newest: Sequence[TagSeen] | None) -> str:
+def _advice(image: ImageId, bounds: Bounds, finding: Finding | None, newest: Sequence[TagSeen] | None) -> str:
+    longer = "with a larger ServiceTimeout" if bounds.shortened else "with a larger MaxRetries"
     match finding:
+        case NoImage(tag_points_at=str()):
+            return "correct ImageTag or ImageDigest, or see why the tag was not moved, then deploy again"
         case NotPullable(status="ARCHIVED"):
             return "restore the image from the archive, then deploy again"
         case NotPullable():
@@ -208,12 +211,12 @@ def _advice(image: ImageId, finding: Finding | None, newest: Sequence[TagSeen] |
         case _ if newest and image.tag:
             return (
                 "correct ImageTag if one of these is the image, otherwise see why its build did not push it, then "
-                "deploy again, with a larger MaxRetries if the build needs longer"
+                f"deploy again, {longer} if the build needs longer"
             )
         case _:
             return (
-                "see whether the build that pushes it ran and succeeded, then deploy again, with a larger MaxRetries "
-                "if it needs longer"
+                f"see whether the build that pushes it ran and succeeded, then deploy again, {longer} if it needs "
+                "longer"
             )
 
 

@@ -24,8 +24,10 @@ class InvalidRequest(WaiterError):
     def __init__(self, faults: Sequence[str]) -> None:
         self.faults = tuple(faults)
         more = len(self.faults) - _SHOWN_FAULTS
-        shown = [*self.faults[:_SHOWN_FAULTS], *([f"and {more} faults more"] if more > 0 else [])]
-        super().__init__("; ".join(shown))
+        shown = list(self.faults[:_SHOWN_FAULTS])
+        if len(shown) > 1:
+            shown = [f"({number}) {fault}" for number, fault in enumerate(shown, 1)]
+        super().__init__("; ".join([*shown, *([f"and {more} faults more"] if more > 0 else [])]))
 
 
 class HandOverFailed(WaiterError):

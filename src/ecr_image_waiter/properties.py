@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Annotated, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from .errors import InvalidRequest
 from .findings import ImageId
@@ -40,7 +40,7 @@ class Properties(BaseModel):
         max_length=256,
         pattern=_REPOSITORY,
         description="an ECR repository name of 2 to 256 characters: lower-case letters and digits, with . _ - between "
-        "them, and / between namespaces",
+        "them, and / between namespaces; no URI",
     )
     ImageTag: str = Field(
         default="",
@@ -64,6 +64,14 @@ class Properties(BaseModel):
         description="a whole number from 1 to 3600",
     )
     ServiceToken: object = Field(default="", description="CloudFormation's own")
+
+    @field_validator("RepositoryName")
+    @classmethod
+    def _no_uri(cls, name: str) -> str:
+        # A URI has the form of a name with a namespace, and would be waited for in vain.
+        if ".dkr.ecr." in name:
+            raise ValueError("a URI")
+        return name
 
     @property
     def image(self) -> ImageId:

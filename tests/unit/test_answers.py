@@ -294,10 +294,23 @@ def test_the_newest_tags_are_named_with_their_age_and_only_five_of_them() -> Non
 
     said = reason(Cause.TIME_UP, NoImage(), newest=newest)
 
-    assert (
-        "its newest tags are v1 (60 min old), v2 (2 h old), v3 (3 h old), v4 (4 h old), v5 (5 h old); correct ImageTag"
-    ) in said
+    assert "newest tags are v1 (60 min old), v2 (2 h old), v3 (3 h old), v4 (4 h old), v5 (5 h old); correct" in said
     assert "v6" not in said
+
+
+def test_a_wait_that_service_timeout_shortened_is_not_told_to_ask_for_more_retries() -> None:
+    shortened = replace(BOUNDS, wanted=BOUNDS.limit + 60)
+
+    for newest in ([], [TagSeen("v0", NOW)]):
+        said = reason(Cause.TIME_UP, NoImage(), bounds=shortened, newest=newest)
+        assert "with a larger ServiceTimeout" in said
+        assert "MaxRetries" not in said
+
+
+def test_a_tag_that_points_elsewhere_is_told_to_be_moved_or_corrected() -> None:
+    said = reason(Cause.TIME_UP, NoImage(tag_points_at="sha256:0"), newest=[TagSeen("v0", NOW)])
+
+    assert "correct ImageTag or ImageDigest, or see why the tag was not moved" in said
 
 
 def test_a_repository_without_tags_is_told_from_one_nobody_looked_into() -> None:
@@ -326,4 +339,4 @@ def test_a_stopped_wait_says_what_how_often_how_long_and_why() -> None:
 def test_an_invalid_request_lists_every_fault_and_what_to_do() -> None:
     said = reason_invalid(InvalidRequest(["ImageTag: missing", "MaxRetries: received -1"]))
 
-    assert "ImageTag: missing; MaxRetries: received -1; correct the template" in said
+    assert "(1) ImageTag: missing; (2) MaxRetries: received -1; correct it and deploy again" in said

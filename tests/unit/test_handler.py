@@ -318,7 +318,7 @@ def test_the_newest_tags_are_named_beside_an_archived_image_too() -> None:
 
     world.run(stack_event(ResourceProperties=short()))
 
-    assert "its newest tags are v0.9 (2 h 1 min old)" in world.answer["Reason"]
+    assert "the repository's newest tags are v0.9 (2 h 1 min old)" in world.answer["Reason"]
 
 
 def test_checks_that_ecr_did_not_answer_are_counted_in_the_log_and_in_the_reason() -> None:

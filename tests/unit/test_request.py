@@ -187,6 +187,10 @@ _WRONG: dict[str, list[tuple[object, str]]] = {
             for name in ("a___b", "a._b", "a-_b", "äpfel", "123456789012.dkr.ecr.eu-west-1.amazonaws.com/A")
         ),
         ("ab\n", '"ab\\n"'),
+        (
+            "123456789012.dkr.ecr.eu-west-1.amazonaws.com/app",
+            '"123456789012.dkr.ecr.eu-west-1.amazonaws.com/app"',
+        ),
         ("a" * 257, '"' + "a" * 57 + '..."'),
     ],
     "ImageTag": [

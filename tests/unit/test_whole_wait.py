@@ -238,14 +238,14 @@ def test_one_throttled_check_at_the_limit_does_not_hide_what_was_seen_before_it(
     reason = gave_up(create)
     assert f"checked {len(simulation.checks)} times in 56 min, 1 of them unanswered" in reason
     assert "did not answer (ThrottlingException: Rate exceeded), and before that no such image" in reason
-    assert "its newest tags are some-other-tag" in reason
+    assert "the repository's newest tags are some-other-tag" in reason
 
 
 @pytest.mark.parametrize("since", [0.0, 100.0, 1500.0])
 def test_what_was_seen_before_ecr_fell_silent_is_told_however_long_ago_that_was(since: float) -> None:
     _, create = run(lambda elapsed: throttled() if elapsed >= since else no_image())
     assert ("and before that no such image" in gave_up(create)) is (since > 0)
-    assert ("its newest tags are" in gave_up(create)) is (since > 0)
+    assert ("the repository's newest tags are" in gave_up(create)) is (since > 0)
 
 
 def test_the_checks_of_every_slice_that_ecr_did_not_answer_are_counted() -> None:
