@@ -50,6 +50,7 @@ lock: | $(TOOLS)/uv/.ready ## Lock the versions that pyproject.toml allows
 
 clean: ## Remove what the targets made
 	rm -rf $(DEV) $(TOOLS) $(OUTPUT) .aws-sam .sandbox .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find src sandbox tests -name __pycache__ -prune -exec rm -rf {} +
 
 define environment
 	@echo "Setting up $(1) ..." >&2
