@@ -129,18 +129,19 @@ class Cloud:
         folder = self._stack.enter_context(TemporaryDirectory(prefix=f"{STACK}-"))
         return build(Path(folder) / "build", self._log)
 
-    def deploy_waiter(self, *, stack: str = STACK, parameters: Iterable[str] = ()) -> str:
+    def deploy_waiter(self, *, stack: str = STACK, parameters: Iterable[str] = (), built: Path | None = None) -> str:
         """Deploy our template, built, with the SAM CLI.
 
         Args:
             stack: its name.
             parameters: `Name=value` for the template's parameters.
+            built: the folder of another build than this run's own.
 
         Returns:
             The ServiceToken.
         """
         overrides = ["--parameter-overrides", *parameters] if parameters else []
-        template = self.artifact.parent / "template.yaml"
+        template = (built or self.artifact.parent) / "template.yaml"
         self.sam(
             *("deploy", "--template-file", template, "--stack-name", stack, "--resolve-s3"),
             *("--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar"),

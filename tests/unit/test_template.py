@@ -16,7 +16,8 @@ from tests.fakes import ManagedPolicies
 def deployed() -> dict[str, Any]:
     """Return the template as CloudFormation gets it."""
     source = yaml_parse((ROOT / "template.yaml").read_text())
-    source["Resources"]["WaiterFunction"]["Properties"]["CodeUri"] = {"Bucket": "artifacts", "Key": "waiter"}
+    for name in ("WaiterFunction", "LastResortFunction"):
+        source["Resources"][name]["Properties"]["CodeUri"] = {"Bucket": "artifacts", "Key": name}
     defaults = {name: parameter["Default"] for name, parameter in source["Parameters"].items()}
     result: dict[str, Any] = transform(source, defaults, ManagedPolicies())
     return result
@@ -60,6 +61,10 @@ def test_the_logical_ids_stay_what_they_were_because_another_one_is_another_func
         "WaiterFunctionEventInvokeConfig": "AWS::Lambda::EventInvokeConfig",
         "WaiterRole": "AWS::IAM::Role",
         "InvokeItself": "AWS::IAM::Policy",
+        "LastResortFunction": "AWS::Lambda::Function",
+        "LastResortFunctionEventInvokeConfig": "AWS::Lambda::EventInvokeConfig",
+        "LastResortRole": "AWS::IAM::Role",
+        "LastResortLogGroup": "AWS::Logs::LogGroup",
         "WaiterLogGroup": "AWS::Logs::LogGroup",
         "ServiceTokenParameter": "AWS::SSM::Parameter",
     }
@@ -88,12 +93,13 @@ def test_an_asynchronous_invocation_is_retried_twice_and_at_most_fifteen_minutes
     assert config["Qualifier"] == "$LATEST"  # what an invocation by the plain ARN gets
 
 
-def test_the_role_may_do_these_four_things_and_nothing_else() -> None:
+def test_the_role_may_do_these_things_and_nothing_else() -> None:
     assert "ManagedPolicyArns" not in RESOURCES["WaiterRole"]["Properties"]
     actions = ([s["Action"]] if isinstance(s["Action"], str) else s["Action"] for s in statements())
     assert sorted(chain.from_iterable(actions)) == [
         "ecr:DescribeImages",
-        "lambda:InvokeFunction",
+        "lambda:InvokeFunction",  # itself
+        "lambda:InvokeFunction",  # the last resort
         "logs:CreateLogStream",
         "logs:PutLogEvents",
     ]
@@ -102,9 +108,25 @@ def test_the_role_may_do_these_four_things_and_nothing_else() -> None:
 def test_each_permission_is_for_one_resource_or_for_the_repositories_the_operator_names() -> None:
     by_sid = {statement["Sid"]: statement["Resource"] for statement in statements()}
     assert by_sid["HandOver"] == {"Fn::GetAtt": ["WaiterFunction", "Arn"]}
+    assert by_sid["CallLastResort"] == {"Fn::GetAtt": ["LastResortFunction", "Arn"]}
     assert by_sid["WriteOwnLog"] == {"Fn::GetAtt": ["WaiterLogGroup", "Arn"]}
     everywhere = {"Fn::Sub": "arn:${AWS::Partition}:ecr:${AWS::Region}:${AWS::AccountId}:repository/*"}
     assert by_sid["DescribeImages"] == {"Fn::If": ["AllRepositories", everywhere, {"Ref": "RepositoryArnPattern"}]}
+
+
+def test_the_last_resort_is_called_when_the_waiter_dies_and_refers_to_nothing_of_the_waiter_s() -> None:
+    config = RESOURCES["WaiterFunctionEventInvokeConfig"]["Properties"]
+    assert config["DestinationConfig"]["OnFailure"] == {"Destination": {"Fn::GetAtt": ["LastResortFunction", "Arn"]}}
+    for name in ("LastResortFunction", "LastResortRole", "LastResortLogGroup", "LastResortFunctionEventInvokeConfig"):
+        assert not {other for other in references(RESOURCES[name]) if other.startswith("Waiter")}
+
+
+def test_the_last_resort_may_write_its_log_and_nothing_else() -> None:
+    policies = RESOURCES["LastResortRole"]["Properties"]["Policies"]
+    allowed = [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
+    assert [(s["Action"], s["Resource"]) for s in allowed] == [
+        (["logs:CreateLogStream", "logs:PutLogEvents"], {"Fn::GetAtt": ["LastResortLogGroup", "Arn"]})
+    ]
 
 
 def test_the_log_is_the_function_s_own_and_does_not_grow_for_ever() -> None:

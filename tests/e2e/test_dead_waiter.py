@@ -1,0 +1,34 @@
+"""A waiter that cannot run is answered for: Lambda's on-failure destination calls the deployed last resort."""
+
+import json
+import shutil
+from pathlib import Path
+
+from sandbox.cloud import Cloud
+from sandbox.player_server import Player
+
+
+def test_an_artifact_that_cannot_be_imported_fails_the_create_with_lambda_s_error_and_lets_the_delete_through(
+    cloud: Cloud, tmp_path: Path
+) -> None:
+    built = tmp_path / "build"
+    shutil.copytree(cloud.artifact.parent, built)
+    (built / "WaiterFunction" / "ecr_image_waiter" / "handler.py").write_text("import nothing_that_is_there\n")
+    shutil.rmtree(built / "WaiterFunction" / "ecr_image_waiter" / "__pycache__", ignore_errors=True)
+    token = cloud.deploy_waiter(
+        stack="ecr-image-waiter-broken", parameters=["ServiceTokenParameterName=''"], built=built
+    )
+    client = cloud.client("lambda")
+
+    def invoke(event: object) -> None:
+        client.invoke(FunctionName=token, InvocationType="Event", Payload=json.dumps(event))
+
+    with Player(invoke) as player:
+        create = player.create({"RepositoryName": "app", "ImageTag": "v1"})
+        outcome = create.wait(60)
+        assert create.follow_up
+        deleted = create.follow_up.wait(60)
+    assert (outcome.status, outcome.by) == ("FAILED", "answer")
+    assert "The waiter function died before it could answer" in outcome.reason
+    assert "nothing_that_is_there" in outcome.reason
+    assert deleted.status == "SUCCESS"
