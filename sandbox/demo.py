@@ -24,8 +24,10 @@ FUNCTION_TIMEOUT = 5
 PUSHED_AFTER = {"parser": 19.0, "generator": 12.0}
 """Seconds, by repository. The emulator creates one resource at a time, so that the second image's wait comes after."""
 _STYLES = {"good": "green", "bad": "red", "plain": "", "dim": "dim"}
-# Log lines come when an invocation ends; held back for so long, they stand in order with the stack's events.
-_HOLD_BACK = 1.5
+HOLD_BACK = 3.0
+"""Seconds. Log lines come when an invocation ends; held back for so long, they mostly stand in order with the stack's
+events. Held back for as long as an invocation takes, they always do."""
+_LAST_LINES = 1.5
 
 
 def deploy_consumer(cloud: Any, stack: str, repositories: tuple[str, ...], retries: int, delay: int) -> str:
@@ -40,8 +42,8 @@ def deploy_consumer(cloud: Any, stack: str, repositories: tuple[str, ...], retri
     return str(answer["StackId"])
 
 
-def follow(cloud: Any, stack: str, log_group: str, console: Console) -> str:
-    """Print the stack's timeline until its operation ends.
+def follow(cloud: Any, stack: str, log_group: str, console: Console, hold_back: float = HOLD_BACK) -> str:
+    """Print the stack's timeline until its operation ends, each line when it is `hold_back` seconds old.
 
     Returns:
         The stack's last status.
@@ -52,11 +54,11 @@ def follow(cloud: Any, stack: str, log_group: str, console: Console) -> str:
         status = str(cloud.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"])
         over = not status.endswith("_IN_PROGRESS")
         if over:
-            time.sleep(_HOLD_BACK)  # the last log lines
+            time.sleep(_LAST_LINES)
         for line in lines(cloud, stack, log_group):
             start = line.at if start is None else start
             text = line.plain(start)
-            if text not in shown and (over or line.at < time.time() - _HOLD_BACK):
+            if text not in shown and (over or line.at < time.time() - hold_back):
                 shown.add(text)
                 console.print(Text(text, style=_STYLES[line.weight]), soft_wrap=not console.is_terminal)
         if over:
@@ -65,7 +67,14 @@ def follow(cloud: Any, stack: str, log_group: str, console: Console) -> str:
 
 
 def play(
-    cloud: Any, log_group: str, console: Console, image: str, *, stack: str = "consumer", namespace: str = ""
+    cloud: Any,
+    log_group: str,
+    console: Console,
+    image: str,
+    *,
+    stack: str = "consumer",
+    namespace: str = "",
+    hold_back: float = HOLD_BACK,
 ) -> str:
     """Deploy the consumer stack, push its images half-way (or never), and show what happens.
 
@@ -76,6 +85,7 @@ def play(
         image: `pushed` or `never`.
         stack: its name.
         namespace: goes before the names of the repositories, which are made first.
+        hold_back: see `follow`.
 
     Returns:
         The stack's last status.
@@ -92,7 +102,7 @@ def play(
     for timer in pushes:
         timer.start()
     try:
-        return follow(cloud, stack, log_group, console)
+        return follow(cloud, stack, log_group, console, hold_back)
     finally:
         for timer in pushes:
             timer.cancel()
