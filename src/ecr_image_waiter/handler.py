@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from random import Random
-from typing import Any, Final, Protocol, assert_never
+from typing import Any, Final, assert_never
 
 from aws_lambda_powertools import Logger
 
@@ -14,7 +14,6 @@ from .answers import (
     NEWEST_TAGS,
     attributes,
     fault_too_long,
-    place_of,
     reason_given_up,
     reason_invalid,
     reason_stopped,
@@ -25,6 +24,7 @@ from .clock import Clock, SystemClock
 from .continuation import HandOver, State, continuation, read_state
 from .errors import DeliveryFailed, GaveUp, HandOverFailed, InvalidRequest, UnusableEvent
 from .findings import Finding
+from .invocation import Context, Invocation
 from .logs import make_logger
 from .properties import Properties, read_properties
 from .registry import Registry
@@ -40,44 +40,13 @@ from .waiting import (
     bounds_for_caller,
     bounds_for_stack,
     invocations_needed,
-    slice_reserve,
     timeout_needed,
     wait,
 )
 
-_CALL_SECONDS: Final = 9.0  # the longest that one call of AWS may take, its retry included
-_SHORTEST_CALL: Final = 1.0
 _HAND_OVER_SECONDS: Final = 5.0  # of one try, so that the reserve holds three of which nothing is heard
 _FIRST_HAND_OVER_PAUSE: Final = 1.0
-_ANSWER_SECONDS: Final = 3.0  # before ServiceTimeout, for one delivery with a retry or two
 _LOGGED: Final = 4000  # characters of a Reason; an answer does not hold more
-_LAST_MOMENT: Final = 0.5  # of an invocation, kept so that its own error is reported and not a time-out
-
-
-class Context(Protocol):
-    """The part of Lambda's context object that is used here."""
-
-    aws_request_id: str
-    invoked_function_arn: str
-    log_stream_name: str
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Return how long this invocation may still run, in milliseconds."""
-
-
-class Invocation:
-    """One invocation's share of time. All attributes but `timeout` are seconds since 1970 UTC."""
-
-    def __init__(self, context: Context, now: float) -> None:
-        left = context.get_remaining_time_in_millis() / 1000
-        # The handler starts within moments of the invocation, and time-outs are whole seconds.
-        self.timeout = max(math.ceil(left), 1)
-        self.began = now
-        self.ends = now + left - _LAST_MOMENT
-        self.slice_ends = now + left - slice_reserve(self.timeout)
-        self.function_arn = context.invoked_function_arn
-        self.place = place_of(context.invoked_function_arn)
-        self.note = f" (log stream {context.log_stream_name})" if context.log_stream_name else ""
 
 
 class Waiter:
@@ -281,12 +250,7 @@ class Waiter:
             )
 
         def look(archived_too: bool) -> Finding:  # noqa: FBT001  # `wait` has only this one thing to say
-            # Half of what is left stays for the hand-over or the answer, even if every call takes all its time.
-            calls = 2 if archived_too else 1
-            seconds = min(self._time_left(bounds, invocation) / 2 / calls, _CALL_SECONDS)
-            now = self._clock.now()
-            if now < bounds.limit:  # the check at the limit must not come late because this one takes its time
-                seconds = min(seconds, max(bounds.limit - now, _SHORTEST_CALL) / calls)
+            seconds = invocation.for_each_call(2 if archived_too else 1, self._clock.now(), bounds)
             return self._registry.look(image, archived_too=archived_too, seconds=seconds)
 
         def checked(judged: Progress | Ready | GivenUp, finding: Finding) -> None:
@@ -316,15 +280,11 @@ class Waiter:
     def _reason(self, properties: Properties, bounds: Bounds, given_up: GivenUp, invocation: Invocation) -> str:
         newest = None
         if given_up.image_missing:
-            seconds = self._time_left(bounds, invocation) / 2
+            seconds = invocation.left(self._clock.now(), bounds) / 2
             newest = self._registry.newest_tags(properties.RepositoryName, most=NEWEST_TAGS, seconds=seconds)
         return reason_given_up(
             properties.image, invocation.place, bounds, given_up=given_up, now=self._clock.now(), newest=newest
         )
-
-    def _time_left(self, bounds: Bounds, invocation: Invocation) -> float:
-        """Return the seconds until this invocation, or CloudFormation's patience, is at its end."""
-        return min(invocation.ends, bounds.expires - _ANSWER_SECONDS) - self._clock.now()
 
     def _deliver(self, request: StackRequest, answer: Answer, invocation: Invocation) -> None:
         body = encode(request, answer)
