@@ -24,12 +24,14 @@ Everything that either imitates, each rule with the AWS page it is from; (m): fr
 | looked at                                                                              |                           |
 | a failed Create is followed by a Delete with the id of the FAILED answer               | aws-cdk#5525              |
 | an Update that changed the id is followed by a Delete of the old id                    | crpg-ref                  |
+| a stack's status while it is created, updated, deleted and on the way back             | "Stack status codes"      |
+| an Update that is cancelled: an Update back to the properties before                   | custom-resource-helper#71 |
 | a Create that is cancelled, timed out or had no usable id: Delete with a made-up id    | coverage-roadmap#1814     |
 
 Limits. Nothing is signed: a URL is right when it is the one that was sent, canaries in the place of credentials.
-There is no stack: no order of resources, no rollback Update after a failed one, no NoEcho, no limit on `Data` beyond
-the body's. ServiceTimeout is noticed when somebody waits, calls `expire` or answers. An event is sent once; sending
-it again is Lambda's part.
+Of a stack there is its status, as if it had this one resource: no order of resources, no rollback Update but after
+`cancel_update`, no NoEcho, no limit on `Data` beyond the body's. ServiceTimeout is noticed when somebody waits, calls
+`expire` or answers. An event is sent once; sending it again is Lambda's part.
 """
 
 import json
@@ -327,6 +329,7 @@ class CloudFormation:
         self._base_url = base_url
         self._lock = threading.RLock()
         self._by_path: dict[str, Operation] = {}
+        self._statuses: dict[str, str] = {}
         self.clock = clock
         self.operations: list[Operation] = []
 
@@ -340,14 +343,17 @@ class CloudFormation:
     ) -> Operation:
         """Send a Create. `faults`: what befalls its answers, one each, in this order."""
         resource = new_resource(stack, logical_id)
+        self.set_status(resource.stack_id, "CREATE_IN_PROGRESS")
         return self._request("Create", resource, properties, faults=faults)
 
     def update(self, resource: Resource, properties: Mapping[str, Any], *, faults: Iterable[Fault] = ()) -> Operation:
         physical_id, old = resource.physical_id, resource.properties
+        self.set_status(resource.stack_id, "UPDATE_IN_PROGRESS")
         return self._request("Update", resource, properties, physical_id=physical_id, old=old, faults=faults)
 
     def delete(self, resource: Resource, *, faults: Iterable[Fault] = ()) -> Operation:
         physical_id = resource.physical_id or resource.made_up_id()
+        self.set_status(resource.stack_id, "DELETE_IN_PROGRESS")
         return self._request("Delete", resource, resource.properties, physical_id=physical_id, faults=faults)
 
     def cancel(self, create: Operation) -> Operation:
@@ -356,6 +362,31 @@ class CloudFormation:
             if create.kind != "Create" or create.outcome is not None:
                 raise ValueError("only a Create that is under way can be cancelled")
             return self._undo(create, self._failure(create, "cancellation", "Resource creation cancelled"))
+
+    def cancel_update(self, update: Operation, *, faults: Iterable[Fault] = ()) -> Operation:
+        """End an Update that is under way, as a cancelled stack does; its answer counts no more.
+
+        Returns:
+            The Update back to the properties before.
+        """
+        with self._lock:
+            if update.kind != "Update" or update.outcome is not None:
+                raise ValueError("only an Update that is under way can be cancelled")
+            resource = update.resource
+            self._settle(update, self._failure(update, "cancellation", "Resource update cancelled"))
+            physical_id, old = resource.physical_id, update.event["ResourceProperties"]
+            properties = resource.properties
+            return self._request("Update", resource, properties, physical_id=physical_id, old=old, faults=faults)
+
+    def set_status(self, stack_id: str, status: str) -> None:
+        """Let a stack have a status from now on, such as DELETE_IN_PROGRESS; empty: it is not known any more."""
+        with self._lock:
+            self._statuses[stack_id] = status
+
+    def status_of(self, stack_id: str) -> str:
+        """Return what DescribeStacks says of a stack; nothing where there is none."""
+        with self._lock:
+            return self._statuses.get(stack_id, "")
 
     def operation_of(self, target: str) -> Operation | None:
         """Return the operation whose ResponseURL has this path."""
@@ -421,6 +452,11 @@ class CloudFormation:
             self._undo(operation, outcome)
             return
         resource, follow_up = operation.resource, None
+        if outcome.status == "SUCCESS":
+            status = self.status_of(resource.stack_id).replace("IN_PROGRESS", "COMPLETE")
+        else:
+            status = "DELETE_FAILED" if operation.kind == "Delete" else "UPDATE_ROLLBACK_IN_PROGRESS"
+        self.set_status(resource.stack_id, status)
         was = resource.physical_id, resource.properties
         if operation.kind != "Delete" and outcome.status == "SUCCESS":
             resource.physical_id = outcome.physical_id
@@ -431,6 +467,7 @@ class CloudFormation:
 
     def _undo(self, create: Operation, outcome: Outcome) -> Operation:
         properties = create.event["ResourceProperties"]
+        self.set_status(create.resource.stack_id, "ROLLBACK_IN_PROGRESS")
         delete = self._request("Delete", create.resource, properties, physical_id=outcome.physical_id)
         create.settle(outcome, delete)
         return delete

@@ -1,4 +1,4 @@
-"""A proxy in front of an AWS endpoint that throttles, fails, delays, denies or drops calls by rule, and counts them.
+"""A proxy in front of an AWS endpoint that counts calls, and throttles, fails, delays, denies, answers or drops some.
 
 | what it imitates | source |
 |---|---|
@@ -16,7 +16,7 @@ import random
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
@@ -54,6 +54,7 @@ class Effect:
     code: str = ""
     message: str = ""
     delay: float = 0.0
+    content: Callable[["Call"], str] | None = None
 
 
 def throttle(code: str = "ThrottlingException") -> Effect:
@@ -72,6 +73,11 @@ def deny() -> Effect:
     return Effect("deny", 400, "AccessDeniedException")
 
 
+def answer(content: Callable[[Call], str]) -> Effect:
+    """Answer in the endpoint's place."""
+    return Effect("answer", 200, content=content)
+
+
 def drop() -> Effect:
     return Effect("drop")
 
@@ -80,8 +86,8 @@ def drop() -> Effect:
 class Rule:
     """Which calls an effect meets.
 
-    `operation`: such as `ecr:DescribeImages`. `repository`: the one that the call names; empty for all. `share`: of the
-    calls, drawn with `seed`. `times`: at most so often.
+    `operation`: such as `ecr:DescribeImages`. `repository`: the one that the call names; empty for all. `where`: which
+    calls. `share`: of the calls, drawn with `seed`. `times`: at most so often.
     """
 
     operation: str
@@ -90,6 +96,7 @@ class Rule:
     share: float = 1.0
     times: float = float("inf")
     seed: int = 0
+    where: Callable[[Call], bool] = lambda _: True
     _random: random.Random = field(init=False)
     _met: int = field(init=False, default=0)
 
@@ -99,7 +106,7 @@ class Rule:
     def meets(self, call: Call) -> bool:
         if call.operation != self.operation or self.repository not in ("", call.repository) or self._met >= self.times:
             return False
-        if self._random.random() >= self.share:
+        if not self.where(call) or self._random.random() >= self.share:
             return False
         self._met += 1
         return True
@@ -211,6 +218,9 @@ def _handler(proxy: Proxy) -> type[Handler]:
                 time.sleep(effect.delay)
                 if effect.name == "drop":
                     self.reset()
+                    return
+                if effect.content:
+                    self.reply(effect.status, effect.content(call).encode(), [("content-type", "text/xml")])
                     return
                 if effect.code:
                     status, message = proxy.refusal(effect, call)

@@ -172,6 +172,30 @@ class FakeLambda:
         return [json.loads(call["Payload"]) for call in self.calls]
 
 
+class FakeCloudFormation:
+    """CloudFormation's DescribeStacks from a script of statuses and errors, of which the last line repeats for ever.
+
+    Without a script, every stack is being updated, which a Create and an Update may belong to. It knows no stacks.
+    """
+
+    def __init__(self, *script: str | Exception) -> None:
+        self._script = list(script) or ["UPDATE_IN_PROGRESS"]
+        self.asked: list[str] = []
+        self.seconds: list[float] = []
+
+    def within(self, seconds: float) -> "FakeCloudFormation":
+        """Stand in for the function that makes clients."""
+        self.seconds.append(seconds)
+        return self
+
+    def describe_stacks(self, **kwargs: Any) -> dict[str, Any]:
+        self.asked.append(kwargs["StackName"])
+        answer = self._script.pop(0) if len(self._script) > 1 else self._script[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return {"Stacks": [{"StackName": "shop", "StackStatus": answer}]}
+
+
 class FakeTransport:
     """CloudFormation's end of the line: it keeps each PUT, answers from a script (then 200), takes no real time."""
 

@@ -38,6 +38,7 @@ from ecr_image_waiter.handler import Waiter
 from ecr_image_waiter.registry import Registry
 from ecr_image_waiter.request import STATE_KEY
 from ecr_image_waiter.response import Courier
+from ecr_image_waiter.stacks import Stacks
 from sandbox.player import FUNCTION_ARN, RESET, CloudFormation, Delay, Fault, Operation, Put
 from sandbox.processes import ROOT
 
@@ -50,7 +51,7 @@ DIGEST: Final = "sha256:" + "ab" * 32
 PUSHED: Final = datetime(2027, 1, 15, 7, 30, tzinfo=UTC)
 
 Event: TypeAlias = dict[str, Any]
-Moment: TypeAlias = Literal["begin", "check", "archive check", "newest tags", "hand-over", "put"]
+Moment: TypeAlias = Literal["begin", "check", "archive check", "newest tags", "question", "hand-over", "put"]
 Reply: TypeAlias = Mapping[str, Any] | Exception
 Schedule: TypeAlias = Callable[[float], Reply]
 
@@ -334,6 +335,37 @@ class _LambdaClient:
         return {"StatusCode": 202}
 
 
+class _CloudFormationClient:
+    """The one method of boto3's CloudFormation client that the waiter calls, answering from the player's stacks.
+
+    Not CloudFormation: a stack here is its status and nothing else.
+    """
+
+    def __init__(self, world: "Simulation", seconds: float) -> None:
+        self._world = world
+        self._seconds = seconds
+
+    def describe_stacks(self, **kwargs: Any) -> Mapping[str, Any]:
+        with self._world.around("question"):
+            self._world.clock.sleep(min(0.05, self._seconds))
+            self._world.questions.append(self._world.clock.now())
+            reply = self._world.question_reply(self._world.elapsed())
+            if reply is not None:
+                raise reply
+            status = self._world.cloudformation.status_of(kwargs["StackName"])
+        if not status:
+            raise ClientError(
+                {
+                    "Error": {
+                        "Code": "ValidationError",
+                        "Message": f"Stack with id {kwargs['StackName']} does not exist",
+                    }
+                },
+                "DescribeStacks",
+            )
+        return {"Stacks": [{"StackStatus": status}]}
+
+
 class _Transport:
     """The way from the Courier to CloudFormation's rules. No HTTP and no TLS: what urllib3 sends is assumed here."""
 
@@ -390,6 +422,7 @@ class Simulation:
         ecr_latency: how long a call of ECR takes, by the seconds since the beginning.
         newest_tags: what ECR answers where a repository's tags are listed, by the seconds since the beginning.
         calls_end_in_time: whether calls of ECR end by their deadline, as boto3's do; else only by the time-out.
+        question_reply: what CloudFormation raises when asked about a stack, by the seconds since the beginning.
         hand_over_replies: what the first self-invocations get in place of success, one each.
         duplicates: numbers of accepted events (the first is 1) that Lambda delivers a second time ten seconds later.
         maximum_event_age: MaximumEventAgeInSeconds.
@@ -406,6 +439,7 @@ class Simulation:
         ecr_latency: Callable[[float], float] = lambda _: 0.05,
         newest_tags: Schedule = lambda _: image("some-other-tag"),
         calls_end_in_time: bool = True,
+        question_reply: Callable[[float], Exception | None] = lambda _: None,
         hand_over_replies: Iterable[Exception | None] = (),
         duplicates: Collection[int] = (),
         maximum_event_age: float = MAXIMUM_EVENT_AGE,
@@ -417,6 +451,9 @@ class Simulation:
         self.ecr_latency = ecr_latency
         self.newest_tags = newest_tags
         self.calls_end_in_time = calls_end_in_time
+        self.question_reply = question_reply
+        self.questions: list[float] = []
+        """When CloudFormation was asked about a stack, in seconds since 1970 UTC."""
         self.clock = _Clock(self)
         self.cloudformation = CloudFormation(lambda operation: self.accept(operation.event), self.clock)
         self.log = io.StringIO()
@@ -546,6 +583,7 @@ class Simulation:
                 lambda registry_id, name: f"{registry_id}.dkr.ecr.us-east-1.amazonaws.com/{name}",
                 self.clock,
             ),
+            stacks=Stacks(lambda seconds: _CloudFormationClient(self, seconds)),
             hand_over=HandOver(lambda seconds: _LambdaClient(self, seconds)),
             courier=Courier(_Transport(self), self.clock),
             logger=logger,

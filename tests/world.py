@@ -17,10 +17,12 @@ from ecr_image_waiter.continuation import HandOver
 from ecr_image_waiter.handler import Waiter
 from ecr_image_waiter.registry import Registry
 from ecr_image_waiter.response import Courier
+from ecr_image_waiter.stacks import Stacks
 from tests.fakes import (
     PROPERTIES,
     REPOSITORY_URI,
     FakeClock,
+    FakeCloudFormation,
     FakeContext,
     FakeLambda,
     FakeTransport,
@@ -56,9 +58,11 @@ class World:
         timeout: float = 900.0,
         hand_overs: tuple[Exception | None, ...] = (None,),
         answers: tuple[int | Exception, ...] = (),
+        stack: tuple[str | Exception, ...] = (),
         any_host: bool = False,
     ) -> None:
         self.clock = FakeClock()
+        self.stacks = FakeCloudFormation(*stack)
         self.ecr = ScriptedEcr(*(script or (FOUND,)))
         self.functions: FakeLambda = FakeLambda(*hand_overs)
         self.transport = FakeTransport(*answers)
@@ -73,6 +77,7 @@ class World:
         logger = Logger(service=next(_names), level="DEBUG", stream=self._output, use_rfc3339=True, location=None)
         self.waiter = Waiter(
             registry=Registry(self.ecr.within, lambda _, name: REPOSITORY_URI.replace("team/app", name), self.clock),
+            stacks=Stacks(self.stacks.within),
             hand_over=HandOver(self._lambda),
             courier=Courier(self.transport, self.clock),
             logger=logger,

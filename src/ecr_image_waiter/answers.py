@@ -62,6 +62,22 @@ def attributes(image: ImageId, ready: Ready, waited: float) -> dict[str, str]:
     }
 
 
+def attributes_without_image(image: ImageId, repository_uri: str, registry_id: str) -> dict[str, str]:
+    """Return the attributes where a rollback goes on without the image: the URI that the template names, no digest.
+
+    Args:
+        image: as the template names it; without a repository everything is empty.
+        repository_uri: of its repository.
+        registry_id: the account.
+    """
+    if not image.repository:
+        repository_uri = registry_id = ""
+    nothing = attributes(image, Ready(Image("", registry_id, repository_uri), 1), 0.0)
+    tagged = f"{repository_uri}:{image.tag}" if image.repository and image.tag else ""
+    by_digest = f"{repository_uri}@{image.digest}" if image.repository and image.digest else ""
+    return {**nothing, "ImageUri": tagged or by_digest, "TaggedImageUri": tagged}
+
+
 def seen(finding: Finding) -> str:
     """Say what a check saw, in a phrase for the log and for a Reason."""
     match finding:

@@ -1,4 +1,4 @@
-"""What one look into a registry can find: values that `registry` makes, `waiting` judges and `answers` words."""
+"""What one look can find: values that `registry` and `stacks` make, `waiting` and `standing` judge, `answers` words."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -80,3 +80,21 @@ class TagSeen:
 
     tag: str
     pushed_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class StackSeen:
+    """The stack's status, such as UPDATE_IN_PROGRESS; empty where CloudFormation knows no such stack."""
+
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class StackHidden:
+    """CloudFormation did not say. `denied`: nor will it, because the stack is another account's, say."""
+
+    code: str
+    denied: bool = False
+
+
+StackFinding: TypeAlias = StackSeen | StackHidden

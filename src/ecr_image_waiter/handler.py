@@ -11,10 +11,9 @@ from typing import Any, Final, assert_never
 from aws_lambda_powertools import Logger
 
 from .answers import (
-    NEWEST_TAGS,
     attributes,
+    attributes_without_image,
     fault_too_long,
-    reason_given_up,
     reason_invalid,
     reason_stopped,
     seen,
@@ -23,15 +22,19 @@ from .aws import Aws
 from .clock import Clock, SystemClock
 from .continuation import HandOver, State, continuation, read_state
 from .errors import DeliveryFailed, GaveUp, HandOverFailed, InvalidRequest, UnusableEvent
-from .findings import Finding
-from .invocation import Context, Invocation
+from .findings import Image, ImageId, StackHidden, StackSeen
+from .invocation import CALL_SECONDS, Context, Invocation
 from .logs import make_logger
 from .properties import Properties, read_properties
 from .registry import Registry
-from .request import DirectRequest, StackRequest, read_event, stack_properties, start_of_wait
+from .request import DirectRequest, StackRequest, named_image, read_event, stack_properties, start_of_wait
 from .response import Answer, Courier, Urllib3Transport, encode
+from .slice import Slice, Tools
+from .stacks import Stacks
+from .standing import first_ask, rolls_back
 from .waiting import (
     MAX_INVOCATIONS,
+    Abandoned,
     Bounds,
     GivenUp,
     Progress,
@@ -41,7 +44,6 @@ from .waiting import (
     bounds_for_stack,
     invocations_needed,
     timeout_needed,
-    wait,
 )
 
 _HAND_OVER_SECONDS: Final = 5.0  # of one try, so that the reserve holds three of which nothing is heard
@@ -54,6 +56,7 @@ class Waiter:
 
     Args:
         registry: looks into ECR.
+        stacks: looks at the stack.
         hand_over: invokes this function again.
         courier: brings answers to CloudFormation.
         logger: Powertools' logger.
@@ -67,6 +70,7 @@ class Waiter:
         self,
         *,
         registry: Registry,
+        stacks: Stacks,
         hand_over: HandOver,
         courier: Courier,
         logger: Logger,
@@ -75,12 +79,11 @@ class Waiter:
         dns_suffix: str,
         any_host: bool,
     ) -> None:
-        self._registry = registry
+        self._tools = Tools(registry=registry, stacks=stacks, logger=logger, clock=clock, random=random)
         self._hand_over = hand_over
         self._courier = courier
         self._logger = logger
         self._clock = clock
-        self._random = random
         self._dns_suffix = dns_suffix
         self._any_host = any_host
 
@@ -131,19 +134,62 @@ class Waiter:
             return Answer("FAILED", reason, invocation.note)
 
     def _serve_stack(self, request: StackRequest, invocation: Invocation) -> Answer | None:
+        forward = False
+        if request.type == "Update" and request.state is None:
+            # Before the properties are validated: a rollback may bring back ones that this version refuses.
+            stack = self._tools.stacks.look(request.stack_id, invocation.for_question(invocation.began))
+            if rolls_back(stack):
+                return self._answer_in_rollback(request, invocation)
+            forward = isinstance(stack, StackSeen)
+            if isinstance(stack, StackHidden):
+                self._logger.info("CloudFormation does not say whether the stack rolls back (%s)", stack.code)
         properties = stack_properties(request)
         bounds, progress = self._begin_or_go_on(request, properties, invocation)
-        outcome = self._wait(properties, bounds, progress, invocation)
-        waited = self._clock.now() - bounds.start
+        piece = Slice(self._tools, properties, bounds, invocation, request)
+        outcome = piece.run(replace(progress, forward=progress.forward or forward))
         match outcome:
             case Ready():
-                return Answer("SUCCESS", data=attributes(properties.image, outcome, waited))
+                return Answer("SUCCESS", data=attributes(properties.image, outcome, self._clock.now() - bounds.start))
             case GivenUp():
-                return Answer("FAILED", self._reason(properties, bounds, outcome, invocation), invocation.note)
+                return Answer("FAILED", piece.reason(outcome), invocation.note)
+            case Abandoned(progress=reached):
+                if request.type == "Update" and rolls_back(piece.stack) and not reached.forward:
+                    # For all that is known this wait began in the rollback, and must not block it.
+                    return self._answer_in_rollback(request, invocation)
+                status = piece.stack.status if isinstance(piece.stack, StackSeen) else ""
+                self._logger.warning(
+                    "Nobody waits for this any more (%s): stopped without an answer",
+                    status or "the stack is gone",
+                    extra={"image": str(properties.image), "attempt": reached.checks, "stack_status": status},
+                )
+                return None
             case SliceUsedUp(progress=reached):
                 return self._go_on_elsewhere(properties, bounds, reached, request.event, invocation)
             case _:
                 assert_never(outcome)
+
+    def _answer_in_rollback(self, request: StackRequest, invocation: Invocation) -> Answer:
+        """Look once and succeed whatever is found: a failure would leave the stack stuck in its rollback."""
+        image = ImageId("", None, None)
+        registry, account = self._tools.registry, invocation.place.account
+        try:
+            image = stack_properties(request).image
+            seconds = min((invocation.ends - self._clock.now()) / 2, CALL_SECONDS)
+            finding = registry.look(image, archived_too=False, seconds=seconds)
+            if isinstance(finding, Image):
+                return Answer("SUCCESS", data=attributes(image, Ready(finding, 1), 0.0))
+            told = seen(finding)
+        except InvalidRequest as error:
+            image = named_image(request)
+            told = str(error)
+        except Exception as error:  # whatever went wrong, the rollback goes on
+            self._logger.exception("The look during a rollback failed")
+            told = type(error).__name__
+        self._logger.warning(
+            "The stack is rolling back: SUCCESS without the image (%s)", told, extra={"image": str(image)}
+        )
+        uri = registry.uri(account, image.repository)
+        return Answer("SUCCESS", data=attributes_without_image(image, uri, account))
 
     def _begin_or_go_on(
         self, request: StackRequest, properties: Properties, invocation: Invocation
@@ -152,7 +198,7 @@ class Waiter:
         if request.state is None:
             start = start_of_wait(request.started, now)
             bounds = bounds_for_stack(start, properties.max_wait, properties.ServiceTimeout)
-            progress = Progress(due=now)
+            progress = Progress(due=now, ask_due=first_ask(now, self._tools.random))
         else:
             state = read_state(request.state, now)
             bounds = bounds_for_stack(state.start, properties.max_wait, properties.ServiceTimeout)
@@ -231,60 +277,14 @@ class Waiter:
             self._logger.error("The request is not valid: %s", error)
             raise
         bounds = bounds_for_caller(invocation.began, properties.max_wait, invocation.slice_ends)
-        outcome = self._wait(properties, bounds, Progress(due=invocation.began), invocation)
+        piece = Slice(self._tools, properties, bounds, invocation)
+        outcome = piece.run(Progress(due=invocation.began))
         if isinstance(outcome, Ready):
             return attributes(properties.image, outcome, self._clock.now() - bounds.start)
-        if isinstance(outcome, SliceUsedUp):  # the limit lies within the slice, but there was next to none of it
-            raise GaveUp("The invocation had no time to wait in; give the caller's function time-out more seconds")
-        raise GaveUp(self._reason(properties, bounds, outcome, invocation))
-
-    def _wait(
-        self, properties: Properties, bounds: Bounds, progress: Progress, invocation: Invocation
-    ) -> Ready | GivenUp | SliceUsedUp:
-        image = properties.image
-        if bounds.shortened and progress.checks == 0:
-            self._logger.info(
-                "The wait is shortened from %.0f to %.0f seconds, to end before the time allowed is up",
-                bounds.wanted - bounds.start,
-                bounds.limit - bounds.start,
-            )
-
-        def look(archived_too: bool) -> Finding:  # noqa: FBT001  # `wait` has only this one thing to say
-            seconds = invocation.for_each_call(2 if archived_too else 1, self._clock.now(), bounds)
-            return self._registry.look(image, archived_too=archived_too, seconds=seconds)
-
-        def checked(judged: Progress | Ready | GivenUp, finding: Finding) -> None:
-            now = self._clock.now()
-            details: dict[str, object] = {
-                "image": str(image),
-                "attempt": judged.checks,
-                "elapsed_seconds": round(now - bounds.start, 3),
-                "seen": seen(finding),
-            }
-            if isinstance(judged, Progress):
-                details["next_check_in_seconds"] = round(judged.due - now, 3)
-                details["unanswered"] = judged.faults
-            self._logger.info("Checked %s: %s", image, details["seen"], extra=details)
-
-        return wait(
-            properties.rhythm,
-            bounds,
-            progress,
-            slice_end=invocation.slice_ends,
-            look=look,
-            checked=checked,
-            clock=self._clock,
-            random=self._random,
-        )
-
-    def _reason(self, properties: Properties, bounds: Bounds, given_up: GivenUp, invocation: Invocation) -> str:
-        newest = None
-        if given_up.image_missing:
-            seconds = invocation.left(self._clock.now(), bounds) / 2
-            newest = self._registry.newest_tags(properties.RepositoryName, most=NEWEST_TAGS, seconds=seconds)
-        return reason_given_up(
-            properties.image, invocation.place, bounds, given_up=given_up, now=self._clock.now(), newest=newest
-        )
+        if isinstance(outcome, GivenUp):
+            raise GaveUp(piece.reason(outcome))
+        # The limit lies within the slice, but there was next to none of it.
+        raise GaveUp("The invocation had no time to wait in; give the caller's function time-out more seconds")
 
     def _deliver(self, request: StackRequest, answer: Answer, invocation: Invocation) -> None:
         body = encode(request, answer)
@@ -310,6 +310,7 @@ def _waiter() -> Waiter:
     aws.client("ecr", math.inf)  # made now, because all but a Delete need it
     return Waiter(
         registry=Registry(lambda seconds: aws.client("ecr", seconds), aws.repository_uri, SystemClock()),
+        stacks=Stacks(lambda seconds: aws.client("cloudformation", seconds)),
         hand_over=HandOver(lambda seconds: aws.client("lambda", seconds)),
         courier=Courier(Urllib3Transport(), SystemClock()),
         logger=make_logger(),

@@ -10,6 +10,7 @@ from .answers import place_of
 from .waiting import Bounds, slice_reserve
 
 CALL_SECONDS: Final = 9.0  # the longest that one call of AWS may take, its retry included
+QUESTION_SECONDS: Final = 5.0  # the longest that asking CloudFormation may take
 _SHORTEST_CALL: Final = 1.0
 _ANSWER_SECONDS: Final = 3.0  # before ServiceTimeout, for one delivery with a retry or two
 _LAST_MOMENT: Final = 0.5  # of an invocation, kept so that its own error is reported and not a time-out
@@ -43,6 +44,10 @@ class Invocation:
     def left(self, now: float, bounds: Bounds) -> float:
         """Return how long until this invocation, or CloudFormation's patience, is at its end."""
         return min(self.ends, bounds.expires - _ANSWER_SECONDS) - now
+
+    def for_question(self, now: float) -> float:
+        """Return how long a question to CloudFormation may take: a quarter of what is left, the rest has other uses."""
+        return min((self.ends - now) / 4, QUESTION_SECONDS)
 
     def for_each_call(self, calls: int, now: float, bounds: Bounds) -> float:
         """Return how long each of so many calls of a look may take.

@@ -101,6 +101,10 @@ class Registry:
             return archived if isinstance(archived, NotPullable | Image) else finding
         return finding
 
+    def uri(self, registry_id: str, repository: str) -> str:
+        """Return what docker calls a repository."""
+        return self._uri(registry_id, repository)
+
     def newest_tags(self, repository: str, *, most: int, seconds: float) -> list[TagSeen] | None:
         """Return the newest tags of a repository, the newest first, from at most 1,000 images.
 

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, TypeAlias, cast
 from urllib.parse import parse_qs, urlsplit
 
 from .errors import UnusableEvent
+from .findings import ImageId
 from .properties import Properties, clipped, read_properties, shown
 
 STATE_KEY: Final = "EcrImageWaiter"
@@ -103,6 +104,17 @@ def stack_properties(request: StackRequest) -> Properties:
     if isinstance(received, Mapping) and "ServiceTimeout" not in received and request.service_timeout is not None:
         received = {**received, "ServiceTimeout": request.service_timeout}
     return read_properties(received)
+
+
+def named_image(request: StackRequest) -> ImageId:
+    """Return the image that a request names, as far as its properties can be read at all. Nothing is validated."""
+    received = request.properties if isinstance(request.properties, Mapping) else {}
+    name, tag, digest = (received.get(key) for key in ("RepositoryName", "ImageTag", "ImageDigest"))
+    return ImageId(
+        name if isinstance(name, str) else "",
+        tag if isinstance(tag, str) and tag else None,
+        digest if isinstance(digest, str) and digest else None,
+    )
 
 
 def start_of_wait(signed: float | None, now: float) -> float:

@@ -20,6 +20,12 @@ FAULT_PAUSE_CAP: Final = 60.0
 REPOSITORY_GRACE: Final = 15.0
 ACCESS_GRACE: Final = 60.0
 GRACE_PAUSE: Final = 5.0
+LAST_ASK: Final = 10.0
+"""So long before the limit nobody asks any more whether the stack still waits: the last check must not come late."""
+FRESH: Final = 210.0
+"""A hand-over does without asking where the last answer is younger than this, and than a quarter of the slice."""
+NEVER: Final = 1e11
+"""Seconds since 1970: after every wait. Not infinity, which JSON does not have."""
 MAX_INVOCATIONS: Final = 15
 """Lambda's recursion guard drops about the sixteenth invocation of a chain (invocation-recursion)."""
 
@@ -104,6 +110,8 @@ class Progress:
     `due`: when the next check is. `pause`: the latest pause of the backoff. `fault_pause`: the latest pause while
     ECR does not answer, 0 when it does. `run` and `run_since`: the unbroken run of findings under way. `faults`: how
     many checks ECR did not answer. `image_missing`: the last one that it did found a repository without the image.
+    `asked` and `ask_due`: when it was last asked whether anybody still waits (0: not yet), and when it is next.
+    `forward`: whether the stack was seen not to roll back when the wait began.
     """
 
     due: float
@@ -115,6 +123,9 @@ class Progress:
     run_since: float = 0.0
     faults: int = 0
     image_missing: bool = False
+    asked: float = 0.0
+    ask_due: float = NEVER
+    forward: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +164,13 @@ class GivenUp:
     checks: int
     faults: int = 0
     image_missing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Abandoned:
+    """Nobody waits for the answer any more."""
+
+    progress: Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,9 +261,10 @@ def wait(
     slice_end: float,
     look: Callable[[bool], Finding],
     checked: Callable[[Progress | Ready | GivenUp, Finding], None],
+    ask: Callable[[], float | None],
     clock: Clock,
     random: Random,
-) -> Ready | GivenUp | SliceUsedUp:
+) -> Ready | GivenUp | Abandoned | SliceUsedUp:
     """Check and pause until the image is there, there is no hope or time left, or the slice is used up.
 
     Args:
@@ -255,6 +274,7 @@ def wait(
         slice_end: when this invocation must hand over or answer.
         look: makes one check. Its argument says whether to ask for archived images too, which costs one more call.
         checked: told what came of each check, for the log.
+        ask: asks whether anybody still waits. Returns when to ask again, None if nobody does.
         clock: the time.
         random: spreads the checks of waits that began together.
 
@@ -262,18 +282,26 @@ def wait(
         The outcome, or `SliceUsedUp` with the progress to hand over.
     """
     slice_length = slice_end - clock.now()
+    fresh = min(FRESH, slice_length / 4)
     while True:
         now = clock.now()
         if now >= bounds.expires:
             return GivenUp(Cause.TOO_LATE, None, progress.checks, progress.faults)
         leave_at = slice_end if bounds.limit <= slice_end else hand_over_at(bounds, slice_end, slice_length)
-        if progress.due > now:
-            if progress.due > leave_at and now >= leave_at:
-                return SliceUsedUp(progress)
-            clock.sleep(min(progress.due, max(leave_at, now)) - now)
+        hands_over = now >= leave_at and (progress.due > now or bounds.limit > leave_at)
+        asks = progress.ask_due <= now or (hands_over and progress.ask_due < NEVER and now - progress.asked >= fresh)
+        if asks and now <= bounds.limit - LAST_ASK:
+            again = ask()
+            if again is None:
+                return Abandoned(progress)
+            progress = replace(progress, asked=now, ask_due=again)
             continue
-        if now >= leave_at and bounds.limit > leave_at:
+        if hands_over:
             return SliceUsedUp(progress)
+        if progress.due > now:
+            asking = progress.ask_due if progress.ask_due > now else NEVER
+            clock.sleep(min(progress.due, asking, max(leave_at, now)) - now)
+            continue
         finding = look(progress.checks == 0 or progress.run is Run.ARCHIVED or now >= bounds.limit)
         judged = judge(rhythm, bounds, progress, finding, began=now, ended=clock.now(), random=random)
         checked(judged, finding)

@@ -3,13 +3,17 @@
 import itertools
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 from sandbox.cloud import Cloud
 from sandbox.images import push
 from sandbox.player import Event, Operation
 from sandbox.player_server import Player
+from sandbox.proxy import Call, Rule, answer
 from sandbox.rie import AsyncLambda, Emulator
 
 TIMEOUT = 10
@@ -22,6 +26,30 @@ LONG_TIMEOUT = 40
 _numbers = itertools.count()
 
 
+def stacks_of(player: Player) -> Rule:
+    """Return the rule by which CloudFormation knows the stacks that a player made up.
+
+    Of DescribeStacks' answer there is what botocore's model requires of a stack.
+    """
+
+    def stack_of(call: Call) -> str:
+        return parse_qs(call.body)["StackName"][0]
+
+    def described(call: Call) -> str:
+        stack_id = stack_of(call)
+        members = (
+            f"<StackId>{stack_id}</StackId><StackName>{stack_id.split('/')[1]}</StackName>"
+            f"<CreationTime>2026-11-01T12:00:00Z</CreationTime><StackStatus>{player.status_of(stack_id)}</StackStatus>"
+        )
+        return (
+            '<DescribeStacksResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"><DescribeStacksResult>'
+            f"<Stacks><member>{members}</member></Stacks></DescribeStacksResult></DescribeStacksResponse>"
+        )
+
+    where = lambda call: bool(player.status_of(stack_of(call)))  # noqa: E731  # next to the two it belongs to
+    return Rule("cloudformation:DescribeStacks", answer(described), where=where)
+
+
 class FunctionError(Exception):
     """A direct invocation ended with a function error."""
 
@@ -32,6 +60,7 @@ class Function(ABC):
     def __init__(self, cloud: Cloud) -> None:
         self.ecr = cloud.client("ecr")
         self.ecr_proxy = cloud.ecr_proxy
+        self.proxy = cloud.proxy
 
     @abstractmethod
     def invoke(self, event: Event) -> None:
@@ -75,9 +104,11 @@ class Function(ABC):
         """Push an image and return its digest."""
         return push(self.ecr, repository, tag, content=content)
 
-    def player(self) -> Player:
-        """Return a player of CloudFormation's part, whose stacks use this function."""
-        return Player(self.invoke)
+    @contextmanager
+    def player(self, *, tls: bool = False) -> Iterator[Player]:
+        """Play CloudFormation's part for stacks that use this function, which can ask what becomes of them."""
+        with Player(self.invoke, tls=tls) as player, self.proxy.rule(stacks_of(player)):
+            yield player
 
 
 class Deployed(Function):
@@ -89,7 +120,6 @@ class Deployed(Function):
         cloud.set_timeout(token, timeout)
         self._lambda = cloud.client("lambda")
         self._logs = cloud.client("logs")
-        self._proxy = cloud.proxy
         self._token = token
         self._log_group = log_group
 
@@ -104,7 +134,7 @@ class Deployed(Function):
         return result
 
     def hand_overs(self, operation: Operation) -> int:
-        return self._proxy.count("lambda:Invoke", containing=operation.event["RequestId"])
+        return self.proxy.count("lambda:Invoke", containing=operation.event["RequestId"])
 
     def output(self) -> str:
         pages = self._logs.get_paginator("filter_log_events").paginate(logGroupName=self._log_group)
@@ -122,6 +152,7 @@ class UnderRie(Function):
         def start(number: int) -> Emulator:
             everything = {
                 "AWS_ENDPOINT_URL": cloud.endpoint,
+                "AWS_ENDPOINT_URL_CLOUDFORMATION": cloud.proxy.url,
                 "AWS_ENDPOINT_URL_ECR": cloud.ecr_proxy.url,
                 "AWS_ENDPOINT_URL_LAMBDA": self.service.url,
                 "LOG_LEVEL": "DEBUG",

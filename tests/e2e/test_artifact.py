@@ -102,4 +102,9 @@ print(json.dumps(sorted(function.environment["Variables"])))
 """
     python = ROOT / ".venvs" / "sam" / "bin" / "python"
     done = subprocess.run([python, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout) == ["AWS_ENDPOINT_URL_ECR", "AWS_ENDPOINT_URL_LAMBDA", "LOG_LEVEL"]
+    assert json.loads(done.stdout) == [
+        "AWS_ENDPOINT_URL_CLOUDFORMATION",
+        "AWS_ENDPOINT_URL_ECR",
+        "AWS_ENDPOINT_URL_LAMBDA",
+        "LOG_LEVEL",
+    ]

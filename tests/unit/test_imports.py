@@ -9,7 +9,7 @@ import ecr_image_waiter
 
 SOURCE = Path(ecr_image_waiter.__file__).parent
 EDGES = {"boto3", "botocore", "crhelper", "aws_lambda_powertools", "urllib3"}
-AT_THE_EDGE = {"aws", "continuation", "handler", "logs", "registry", "response"}
+AT_THE_EDGE = {"aws", "continuation", "handler", "logs", "registry", "response", "slice", "stacks"}
 DECIDING = {path.stem for path in SOURCE.glob("*.py")} - AT_THE_EDGE
 
 

@@ -97,6 +97,7 @@ def test_the_role_may_do_these_things_and_nothing_else() -> None:
     assert "ManagedPolicyArns" not in RESOURCES["WaiterRole"]["Properties"]
     actions = ([s["Action"]] if isinstance(s["Action"], str) else s["Action"] for s in statements())
     assert sorted(chain.from_iterable(actions)) == [
+        "cloudformation:DescribeStacks",
         "ecr:DescribeImages",
         "lambda:InvokeFunction",  # itself
         "lambda:InvokeFunction",  # the last resort
@@ -110,6 +111,8 @@ def test_each_permission_is_for_one_resource_or_for_the_repositories_the_operato
     assert by_sid["HandOver"] == {"Fn::GetAtt": ["WaiterFunction", "Arn"]}
     assert by_sid["CallLastResort"] == {"Fn::GetAtt": ["LastResortFunction", "Arn"]}
     assert by_sid["WriteOwnLog"] == {"Fn::GetAtt": ["WaiterLogGroup", "Arn"]}
+    stacks = {"Fn::Sub": "arn:${AWS::Partition}:cloudformation:${AWS::Region}:${AWS::AccountId}:stack/*"}
+    assert by_sid["DescribeStacks"] == stacks  # it waits for stacks that nobody knows beforehand
     everywhere = {"Fn::Sub": "arn:${AWS::Partition}:ecr:${AWS::Region}:${AWS::AccountId}:repository/*"}
     assert by_sid["DescribeImages"] == {"Fn::If": ["AllRepositories", everywhere, {"Ref": "RepositoryArnPattern"}]}
 

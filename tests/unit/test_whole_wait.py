@@ -28,6 +28,8 @@ from ecr_image_waiter.findings import (
 from ecr_image_waiter.request import STATE_KEY
 from ecr_image_waiter.waiting import (
     MAX_INVOCATIONS,
+    NEVER,
+    Abandoned,
     Bounds,
     Cause,
     GivenUp,
@@ -567,7 +569,9 @@ def test_a_delete_before_any_create_succeeds_without_a_look() -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.0, 50.0, 870.12, 2000.0, 3359.45])
-def test_a_delete_during_a_wait_succeeds_at_once_and_the_wait_still_ends(seconds: float) -> None:
+def test_a_delete_during_a_wait_succeeds_at_once_and_the_wait_ends_without_an_answer_or_at_its_limit(
+    seconds: float,
+) -> None:
     simulation = Simulation(never)
     create = simulation.create(PROPERTIES)
     deletes: list[Operation] = []
@@ -576,7 +580,8 @@ def test_a_delete_during_a_wait_succeeds_at_once_and_the_wait_still_ends(seconds
     assert deletes[0].outcome
     assert deletes[0].outcome.status == "SUCCESS"
     assert deletes[0].outcome.at - deletes[0].sent < 1
-    assert [attempt.counted for attempt in create.attempts] == [False]
+    assert [attempt.counted for attempt in create.attempts] == ([False] if seconds > 3350 else [])
+    assert simulation.checks[-1] <= EPOCH + seconds + 255.0
 
 
 def test_a_delete_after_a_wait_succeeds_and_keeps_the_id() -> None:
@@ -693,8 +698,17 @@ def play(
             looks[-1] = replace(looks[-1], judged=judged)
 
         outcome = wait(
-            rhythm, bounds, progress, slice_end=slice_end, look=look, checked=checked, clock=clock, random=random
+            rhythm,
+            bounds,
+            progress,
+            slice_end=slice_end,
+            look=look,
+            checked=checked,
+            ask=lambda: NEVER,
+            clock=clock,
+            random=random,
         )
+        assert not isinstance(outcome, Abandoned)
         pauses += [(began, until, slice_end) for began, until in clock.sleeps]
         clock.sleeps.clear()
         if not isinstance(outcome, SliceUsedUp):

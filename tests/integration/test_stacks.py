@@ -1,0 +1,99 @@
+"""What boto3's answers about a stack are taken for: against moto, and against recorded refusals."""
+
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ReadTimeoutError
+from botocore.stub import Stubber
+from moto import mock_aws
+
+from ecr_image_waiter.findings import StackFinding, StackHidden, StackSeen
+from ecr_image_waiter.stacks import Stacks
+
+STACK_ID = "arn:aws:cloudformation:us-east-1:123456789012:stack/shop/5b1c9a50-0000-11ee-9d01-0a1b2c3d4e5f"
+TEMPLATE = '{"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}'
+
+
+@pytest.fixture
+def client() -> Any:
+    credentials = {"aws_access_key_id": "made", "aws_secret_access_key": "up"}
+    return boto3.client("cloudformation", region_name="us-east-1", **credentials)
+
+
+def look(client: Any, stack_id: str = STACK_ID) -> StackFinding:
+    return Stacks(lambda _: client).look(stack_id, 5.0)
+
+
+@mock_aws
+def test_a_stack_is_seen_with_its_status_and_after_its_deletion_too(client: Any) -> None:
+    stack_id = client.create_stack(StackName="shop", TemplateBody=TEMPLATE)["StackId"]
+    assert look(client, stack_id) == StackSeen("CREATE_COMPLETE")
+
+    client.delete_stack(StackName=stack_id)
+
+    assert look(client, stack_id) == StackSeen("DELETE_COMPLETE")
+
+
+@mock_aws
+def test_a_stack_that_never_was_is_seen_to_be_gone(client: Any) -> None:
+    assert look(client) == StackSeen("")
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "found"),
+    [
+        ("Throttling", "Rate exceeded", StackHidden("Throttling")),
+        ("AccessDenied", "User is not authorized to perform: ...", StackHidden("AccessDenied", denied=True)),
+        ("AccessDeniedException", "", StackHidden("AccessDeniedException", denied=True)),
+        ("ValidationError", f"Stack with id {STACK_ID} does not exist", StackSeen("")),
+        ("ValidationError", "1 validation error detected", StackHidden("ValidationError")),
+        ("Other", f"Stack with id {STACK_ID} does not exist", StackHidden("Other")),
+        ("ExpiredToken", "", StackHidden("ExpiredToken")),
+    ],
+)
+def test_a_refusal_hides_the_stack_unless_it_says_that_there_is_none(
+    client: Any, code: str, message: str, found: StackFinding
+) -> None:
+    with Stubber(client) as stubber:
+        stubber.add_client_error("describe_stacks", code, message, expected_params={"StackName": STACK_ID})
+        assert look(client) == found
+
+
+class Odd:
+    """A client that answers what CloudFormation would not."""
+
+    def __init__(self, answer: Any) -> None:
+        self._answer = answer
+
+    def describe_stacks(self, **_: Any) -> Any:
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        return self._answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (ReadTimeoutError(endpoint_url="https://cloudformation"), "ReadTimeoutError"),
+        (RuntimeError("odd"), "RuntimeError"),
+        ({}, "KeyError"),
+        ({"Stacks": []}, "ValueError"),
+        ({"Stacks": [{}]}, "KeyError"),
+        ({"Stacks": [{"StackStatus": "A"}, {"StackStatus": "B"}]}, "ValueError"),
+    ],
+)
+def test_no_answer_and_an_odd_one_hide_the_stack(answer: Any, code: str) -> None:
+    assert look(Odd(answer)) == StackHidden(code)
+
+
+def test_a_look_may_take_as_long_as_it_is_given() -> None:
+    given: list[float] = []
+
+    def client(seconds: float) -> Any:
+        given.append(seconds)
+        return Odd({"Stacks": [{"StackStatus": "CREATE_IN_PROGRESS"}]})
+
+    Stacks(client).look(STACK_ID, 2.5)
+
+    assert given == [2.5]

@@ -1,0 +1,56 @@
+"""Whether a stack still waits, and when to ask it."""
+
+from random import Random
+
+import botocore.session
+import pytest
+
+from ecr_image_waiter.findings import StackHidden, StackSeen
+from ecr_image_waiter.standing import FIRST_ASK, NEXT_ASK, first_ask, next_ask, rolls_back, still_waits
+from ecr_image_waiter.waiting import NEVER
+
+STATUSES = frozenset(botocore.session.get_session().get_service_model("cloudformation").shape_for("StackStatus").enum)
+WAITING = {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "IMPORT_IN_PROGRESS", "REVIEW_IN_PROGRESS"}
+GOING_BACK = {"ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS", "IMPORT_ROLLBACK_IN_PROGRESS"}
+
+
+def test_of_all_statuses_that_botocore_knows_a_stack_waits_in_these_alone() -> None:
+    assert {status for status in STATUSES if still_waits(StackSeen(status))} == WAITING
+
+
+def test_of_all_statuses_that_botocore_knows_a_stack_rolls_back_in_these_alone() -> None:
+    assert {status for status in STATUSES if rolls_back(StackSeen(status))} == GOING_BACK
+
+
+def test_a_stack_that_is_gone_does_not_wait() -> None:
+    assert not still_waits(StackSeen(""))
+    assert not rolls_back(StackSeen(""))
+
+
+@pytest.mark.parametrize(
+    "found", [StackHidden("Throttling"), StackHidden("AccessDenied", denied=True), StackSeen("NEW_IN_PROGRESS")]
+)
+def test_in_doubt_a_stack_waits_and_does_not_roll_back(found: StackHidden | StackSeen) -> None:
+    assert still_waits(found)
+    assert not rolls_back(found)
+
+
+def test_the_first_question_comes_after_two_minutes_and_spread_over_more_than_two() -> None:
+    random = Random(1)  # noqa: S311  # any seed
+    moments = [first_ask(1000.0, random) for _ in range(2000)]
+    assert 1120.0 <= min(moments) < 1121.0
+    assert 1254.0 < max(moments) <= 1255.0
+    assert FIRST_ASK[1] - FIRST_ASK[0] > 500 / 4  # for 500 waits
+
+
+@pytest.mark.parametrize("found", [StackSeen("CREATE_IN_PROGRESS"), StackHidden("Throttling")])
+def test_the_next_question_comes_after_about_three_minutes(found: StackSeen | StackHidden) -> None:
+    random = Random(1)  # noqa: S311  # any seed
+    moments = [next_ask(found, 1000.0, random) for _ in range(2000)]
+    assert 1150.0 <= min(moments) < 1151.0
+    assert 1209.0 < max(moments) <= 1210.0
+    assert sum(NEXT_ASK) / 2 > 500 / 4
+
+
+def test_who_may_not_ask_asks_no_more() -> None:
+    assert next_ask(StackHidden("AccessDenied", denied=True), 1000.0, Random(1)) == NEVER  # noqa: S311  # as above
