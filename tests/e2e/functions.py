@@ -117,11 +117,16 @@ class Deployed(Function):
     def __init__(self, cloud: Cloud, stack: str, timeout: int) -> None:
         super().__init__(cloud)
         token, log_group = cloud.output(stack, "ServiceToken"), cloud.output(stack, "LogGroupName")
-        cloud.set_timeout(token, timeout)
+        self._cloud = cloud
         self._lambda = cloud.client("lambda")
         self._logs = cloud.client("logs")
         self._token = token
+        self.set_timeout(timeout)
         self._log_group = log_group
+
+    def set_timeout(self, seconds: int) -> None:
+        """Give the function another time-out."""
+        self._cloud.set_timeout(self._token, seconds)
 
     def invoke(self, event: Event) -> None:
         self._lambda.invoke(FunctionName=self._token, InvocationType="Event", Payload=json.dumps(event))

@@ -7,6 +7,7 @@ import math
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import ExitStack
@@ -204,6 +205,7 @@ def a_delete_before_during_and_after_a_wait_is_answered_without_a_check_or_a_han
         during = player.delete(create.resource)
         outcomes.append(during.wait(30))
         assert create.outcome is None
+        player.set_status(create.resource.stack_id, "CREATE_IN_PROGRESS")  # it is the Delete that is of interest here
         function.push(repository)
         assert create.wait(30).status == "SUCCESS"
         checks = function.checks(repository)
@@ -215,6 +217,39 @@ def a_delete_before_during_and_after_a_wait_is_answered_without_a_check_or_a_han
         eventually(partial(_is_in_the_log, function, delete, "Answered SUCCESS"), "the answer is in the log")
         assert not _is_in_the_log(function, delete, "Checked ")
         assert function.hand_overs(delete) == 0
+
+
+@scenario
+def a_wait_whose_stack_was_cancelled_ends_at_the_next_hand_over(function: Function) -> None:
+    repository = function.repository()
+    with function.player() as player:
+        create = player.create({"RepositoryName": repository, "ImageTag": "v1", **seconds(40)})
+        handed_over(function, create)
+        deleted = player.cancel(create).wait(30)
+        eventually(partial(_is_in_the_log, function, create, "Nobody waits for this any more"), "it stopped")
+        checks, hand_overs = function.checks(repository), function.hand_overs(create)
+        time.sleep(TIMEOUT + 1)
+    assert deleted.status == "SUCCESS"
+    assert create.attempts == []
+    assert (function.checks(repository), function.hand_overs(create), hand_overs) == (checks, 1, 1)
+
+
+@scenario
+def an_update_that_is_cancelled_rolls_back_without_its_old_image(function: Function) -> None:
+    repository = function.repository()
+    function.push(repository)
+    with function.player() as player:
+        create = player.create({"RepositoryName": repository, "ImageTag": "v1", **seconds(40)})
+        assert create.wait(30).status == "SUCCESS"
+        function.ecr.batch_delete_image(repositoryName=repository, imageIds=[{"imageTag": "v1"}])
+        update = player.update(create.resource, {"RepositoryName": repository, "ImageTag": "v2", **seconds(40)})
+        eventually(partial(_is_in_the_log, function, update, "Checked "), "the Update is under way")
+        outcome = player.cancel_update(update).wait(30)
+        eventually(partial(_is_in_the_log, function, update, "Nobody waits for this any more"), "it stopped")
+    assert outcome.status == "SUCCESS"
+    assert outcome.data["ImageUri"].endswith(f"/{repository}:v1")
+    assert outcome.data["ImageDigest"] == ""
+    assert update.attempts == []
 
 
 @scenario
