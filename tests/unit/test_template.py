@@ -6,24 +6,12 @@ from itertools import chain
 from typing import Any
 
 import pytest
-from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
 from sandbox.processes import ROOT
-from tests.fakes import ManagedPolicies
+from tests.template_policy import as_cloudformation_gets_it
 
-
-def deployed() -> dict[str, Any]:
-    """Return the template as CloudFormation gets it."""
-    source = yaml_parse((ROOT / "template.yaml").read_text())
-    for name in ("WaiterFunction", "LastResortFunction"):
-        source["Resources"][name]["Properties"]["CodeUri"] = {"Bucket": "artifacts", "Key": name}
-    defaults = {name: parameter["Default"] for name, parameter in source["Parameters"].items()}
-    result: dict[str, Any] = transform(source, defaults, ManagedPolicies())
-    return result
-
-
-TEMPLATE = deployed()
+TEMPLATE = as_cloudformation_gets_it(yaml_parse((ROOT / "template.yaml").read_text()))
 RESOURCES: dict[str, dict[str, Any]] = TEMPLATE["Resources"]
 FUNCTION = RESOURCES["WaiterFunction"]["Properties"]
 
