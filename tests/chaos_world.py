@@ -189,6 +189,7 @@ class ChaosWorld(Simulation):
         self._chance = Random(f"faults of {plan.seed}")  # noqa: S311  # repeatable on purpose
         self._crashes_left = plan.crashes
         self._put_faults_left = plan.put_faults
+        self._twins_left = 3  # beyond that it is Lambda that makes the crowd
         self._steps: dict[int, str] = {}
         """What each invocation is at, by its number."""
         self._faults: dict[int, str | None] = {}
@@ -344,21 +345,20 @@ class ChaosWorld(Simulation):
         if drawn == "hang":
             self.clock.sleep(4.0)
             return ReadTimeoutError(endpoint_url="https://cloudformation")
-        replies: dict[str | None, Reply] = {
+        replies: dict[str | None, Exception] = {
             "throttled": fault("Throttling", "Rate exceeded"),
             "5xx": fault("InternalFailure", "", 500),
             "reset": ConnectionClosedError(endpoint_url="https://cloudformation"),
             "denied": fault("AccessDenied", "User is not authorized to perform: cloudformation:DescribeStacks"),
             "nonsense": KeyError("Stacks"),
         }
-        reply: object = replies.get(drawn)
-        return reply if isinstance(reply, Exception) else None
+        return replies.get(drawn)
 
     def hand_over_reply(self) -> Exception | None:
         present = self._present
         drawn = self._draw("hand-over", HAND_OVER_FAULTS, present)
         self._faults[self._number] = drawn
-        replies: dict[str | None, Reply] = {
+        replies: dict[str | None, Exception] = {
             "throttled": fault("TooManyRequestsException", "Rate Exceeded."),
             "5xx": fault("ServiceException", "", 500),
             "denied": fault("AccessDeniedException", "User is not authorized to perform: lambda:InvokeFunction"),
@@ -366,8 +366,7 @@ class ChaosWorld(Simulation):
             "unreachable": EndpointConnectionError(endpoint_url="https://lambda"),
             "reply lost": ReadTimeoutError(endpoint_url="https://lambda"),
         }
-        reply: object = replies.get(drawn)
-        return reply if isinstance(reply, Exception) else None
+        return replies.get(drawn)
 
     def accept(self, payload: Event, chain: int = 1) -> None:
         story = self.story_of(payload)
@@ -380,7 +379,8 @@ class ChaosWorld(Simulation):
             late = 901.0  # so that it is too old by then
         story.delay += late
         self.at_time(self.clock.now() + late, lambda: self._deliver(queued))
-        if drawn == "delivered twice":
+        if drawn == "delivered twice" and self._twins_left:
+            self._twins_left -= 1
             again = QueuedEvent(queued.payload, queued.accepted, chain)
             self.at_time(self.clock.now() + self._chance.uniform(0, 90), lambda: self._deliver(again))
 

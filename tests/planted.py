@@ -88,7 +88,7 @@ BUGS = (
     Bug(
         "the hand-over is dropped",
         _W + "handler.py",
-        "fault = self._hand_over_with_retries(following, invocation)",
+        "fault = self._hand_over_with_retries(event, State(bounds.start, bounds.limit, progress), invocation)",
         'fault = ""',
     ),
     Bug(

@@ -104,7 +104,7 @@ def image(tag: str = "v1", digest: str = DIGEST, status: str = "ACTIVE") -> Mapp
     }
 
 
-def fault(code: str, message: str, status: int = 400) -> Reply:
+def fault(code: str, message: str, status: int = 400) -> Exception:
     """Return what AWS answers in place of an answer, as boto3 raises it."""
     error: Exception = ClientError(
         {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}, "DescribeImages"
