@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 SEEDS ?= 2000
+EXAMPLES ?= 20000
 PORT ?= 4566
 BIND ?= 127.0.0.1
 IMAGE ?= pushed
@@ -17,7 +18,7 @@ RUN := exec env PATH="$(CURDIR)/$(DEV)/bin:$(CURDIR)/$(TOOLS)/sam/bin:$$PATH" PY
 BUILDING := $(DEV)/.ready $(TOOLS)/sam/.ready
 SETUP := $(BUILDING) $(TOOLS)/ministack/.ready $(TOOLS)/runtime/.ready
 
-.PHONY: help demo sandbox test check chaos planted build deploy measure setup lock clean
+.PHONY: help demo sandbox test check chaos planted fuzz build deploy measure setup lock clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is
@@ -35,10 +36,13 @@ test: setup ## Lint, types, templates, all tests, coverage
 check: $(BUILDING) ## Lint, types and templates only
 	@$(RUN) $(DEV)/bin/python -m tests.run --output $(OUTPUT) --only-check
 
-chaos: setup ## Run the service through random faults on a simulated clock (SEEDS=2000, FIRST=seed to repeat a run)
+chaos: $(DEV)/.ready ## Run the service through random faults on a simulated clock (SEEDS=2000, FIRST=seed to repeat a run)
 	@$(RUN) $(DEV)/bin/python -m tests.chaos --seeds "$(SEEDS)" $(if $(FIRST),--first "$(FIRST)")
 
-planted: setup ## Plant bugs one by one and see that the chaos suite catches each
+fuzz: $(DEV)/.ready ## Send events and properties of every kind (EXAMPLES=20000)
+	@$(RUN) $(DEV)/bin/python -m tests.fuzz --examples "$(EXAMPLES)"
+
+planted: $(DEV)/.ready ## Plant bugs one by one and see that the chaos suite catches each
 	@$(RUN) $(DEV)/bin/python -m tests.chaos --planted
 
 build: $(BUILDING) ## Build the artifact that Lambda gets, for arm64 and x86_64

@@ -344,7 +344,8 @@ class ChaosWorld(Simulation):
         drawn = self._draw("question", QUESTION_FAULTS, present)
         if drawn == "hang":
             self.clock.sleep(4.0)
-            return ReadTimeoutError(endpoint_url="https://cloudformation")
+            unheard: Exception = ReadTimeoutError(endpoint_url="https://cloudformation")
+            return unheard
         replies: dict[str | None, Exception] = {
             "throttled": fault("Throttling", "Rate exceeded"),
             "5xx": fault("InternalFailure", "", 500),
