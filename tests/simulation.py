@@ -17,6 +17,7 @@ import itertools
 import json
 import math
 import threading
+import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import redirect_stdout
@@ -53,6 +54,8 @@ MAXIMUM_EVENT_AGE: Final[int] = yaml_parse((ROOT / "template.yaml").read_text())
 LAST_RESORT_TIMEOUT: Final = 60.0
 DIGEST: Final = "sha256:" + "ab" * 32
 PUSHED: Final = datetime(2027, 1, 15, 7, 30, tzinfo=UTC)
+
+_WORLDS: Final = uuid.uuid4().hex  # loggers outlive a module that is imported anew
 
 Event: TypeAlias = dict[str, Any]
 Moment: TypeAlias = Literal["begin", "check", "archive check", "newest tags", "question", "hand-over", "put"]
@@ -642,4 +645,4 @@ class Simulation:
 def _logger(container: int) -> Logger:
     # Kept and given a new stream each time, because a logger lives as long as the process and Powertools adds
     # a filter to the root logger's handlers for each.
-    return Logger(service=f"simulated-{container}", level="DEBUG", stream=io.StringIO())
+    return Logger(service=f"simulated-{_WORLDS}-{container}", level="DEBUG", stream=io.StringIO())

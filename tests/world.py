@@ -7,6 +7,7 @@ tests/simulation.py's.
 import io
 import itertools
 import json
+import uuid
 from random import Random
 from typing import Any
 
@@ -33,7 +34,7 @@ from tests.fakes import (
 FOUND = details({"imageTags": ["v1"]})
 NO_REPLY = ReadTimeoutError(endpoint_url="https://lambda")
 
-_names = (f"test-{number}" for number in itertools.count())
+_names = (f"test-{uuid.uuid4().hex}" for _ in itertools.count())
 
 
 class SlowLambda(FakeLambda):
