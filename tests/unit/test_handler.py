@@ -10,6 +10,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
@@ -343,21 +344,24 @@ LINES = "first\nsecond\r\n\tthird"
 
 
 @pytest.mark.parametrize(
-    ("world", "properties"),
+    ("made", "properties"),
     [
-        (World(aws_error("InvalidParameterException", LINES)), {}),
-        (World(aws_error("AccessDeniedException", LINES)), {}),
-        (World(aws_error("ServerException", LINES)), {}),
+        (partial(World, aws_error("InvalidParameterException", LINES)), {}),
+        (partial(World, aws_error("AccessDeniedException", LINES)), {}),
+        (partial(World, aws_error("ServerException", LINES)), {}),
         (
-            World(NOT_FOUND, hand_overs=(aws_error("ServiceException", LINES, operation="Invoke"),)),
+            partial(World, NOT_FOUND, hand_overs=(aws_error("ServiceException", LINES, operation="Invoke"),)),
             {"MaxRetries": "60"},
         ),
-        (World(FOUND), {"ImageTag": LINES}),
-        (World(FOUND), {LINES: "x"}),
+        (partial(World, FOUND), {"ImageTag": LINES}),
+        (partial(World, FOUND), {LINES: "x"}),
     ],
     ids=["refused", "denied", "unavailable", "no hand-over", "value", "name"],
 )
-def test_a_reason_is_one_line_whatever_aws_and_the_template_say(world: World, properties: dict[str, Any]) -> None:
+def test_a_reason_is_one_line_whatever_aws_and_the_template_say(
+    made: Callable[[], World], properties: dict[str, Any]
+) -> None:
+    world = made()
     world.run(stack_event(ResourceProperties=short(**properties)))
 
     assert "first" in world.answer["Reason"]
@@ -826,18 +830,21 @@ def test_a_wait_after_one_that_failed_is_answered_as_it_would_be_alone() -> None
 
 
 @pytest.mark.parametrize(
-    "world",
+    "made",
     [
-        World(FOUND),
-        World(NOT_FOUND),
-        World(NOT_FOUND, hand_overs=(RuntimeError("x"),)),
-        World(DENIED, answers=(503, OSError("NewConnectionError"))),
-        World(NOT_FOUND, hand_overs=(NOT_ALLOWED,)),
-        World(timeout=1),
+        partial(World, FOUND),
+        partial(World, NOT_FOUND),
+        partial(World, NOT_FOUND, hand_overs=(RuntimeError("x"),)),
+        partial(World, DENIED, answers=(503, OSError("NewConnectionError"))),
+        partial(World, NOT_FOUND, hand_overs=(NOT_ALLOWED,)),
+        partial(World, timeout=1),
     ],
     ids=["found", "never", "unexpected", "denied", "no hand-over", "refused"],
 )
-def test_no_line_of_the_log_at_debug_holds_a_part_of_the_response_urls_query(world: World) -> None:
+def test_no_line_of_the_log_at_debug_holds_a_part_of_the_response_urls_query(
+    made: Callable[[], World],
+) -> None:
+    world = made()
     world.run_to_the_end(stack_event())
 
     assert world.lines
