@@ -18,7 +18,7 @@ RUN := exec env PATH="$(CURDIR)/$(DEV)/bin:$(CURDIR)/$(TOOLS)/sam/bin:$$PATH" PY
 BUILDING := $(DEV)/.ready $(TOOLS)/sam/.ready
 SETUP := $(BUILDING) $(TOOLS)/ministack/.ready $(TOOLS)/runtime/.ready
 
-.PHONY: help demo sandbox test check chaos planted fuzz build deploy measure setup lock clean
+.PHONY: help demo sandbox test check chaos planted fuzz mutants build deploy measure setup lock clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is
@@ -45,6 +45,9 @@ fuzz: $(DEV)/.ready ## Send events and properties of every kind (EXAMPLES=20000)
 planted: $(DEV)/.ready ## Plant bugs one by one and see that the chaos suite catches each
 	@$(RUN) $(DEV)/bin/python -m tests.chaos --planted
 
+mutants: $(TOOLS)/mutants/.ready ## Mutate the modules that decide and see the unit tests notice; takes an hour
+	@$(RUN) $(TOOLS)/mutants/bin/python -m tests.mutants
+
 build: $(BUILDING) ## Build the artifact that Lambda gets, for arm64 and x86_64
 	@$(RUN) sam build
 
@@ -60,7 +63,7 @@ lock: | $(TOOLS)/uv/.ready ## Lock the versions that pyproject.toml allows
 	$(TOOLS)/uv/bin/python sandbox/lock.py $(TOOLS)/uv/bin/uv
 
 clean: ## Remove what the targets made
-	rm -rf $(DEV) $(TOOLS) $(OUTPUT) .aws-sam .sandbox .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(DEV) $(TOOLS) $(OUTPUT) .mutants .aws-sam .sandbox .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find src sandbox tests -name __pycache__ -prune -exec rm -rf {} +
 
 define environment

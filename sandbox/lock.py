@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-GROUPS = ("sam", "ministack", "runtime", "uv")
+GROUPS = ("sam", "ministack", "runtime", "mutants", "uv")
 
 
 def main() -> None:
@@ -29,7 +29,9 @@ def main() -> None:
     subprocess.run([*compile_, project, *dev], check=True)
     for group in GROUPS:
         lock = ROOT / "sandbox" / "requirements" / f"{group}.txt"
-        subprocess.run([*compile_, "--group", group, "--output-file", lock], check=True, cwd=ROOT)
+        # The mutants are tested with what the tests are.
+        same: list[str | Path] = ["--constraint", ROOT / "requirements-dev.txt"] if group == "mutants" else []
+        subprocess.run([*compile_, "--group", group, *same, "--output-file", lock], check=True, cwd=ROOT)
 
 
 if __name__ == "__main__":

@@ -12,14 +12,21 @@ from packaging.utils import canonicalize_name
 from sandbox.processes import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+GROUPS = PROJECT["dependency-groups"]
+
+
+def asked_for(group: str) -> list[str]:
+    """Return what a group asks for, with the groups that it includes."""
+    included = [entry["include-group"] for entry in GROUPS[group] if isinstance(entry, dict)]
+    return [entry for entry in GROUPS[group] if isinstance(entry, str)] + [
+        e for each in included for e in asked_for(each)
+    ]
+
+
 LOCKS = {
     "src/requirements.txt": PROJECT["project"]["dependencies"],
     "requirements-dev.txt": PROJECT["project"]["dependencies"] + PROJECT["dependency-groups"]["dev"],
-    **{
-        f"sandbox/requirements/{group}.txt": asked
-        for group, asked in PROJECT["dependency-groups"].items()
-        if group != "dev"
-    },
+    **{f"sandbox/requirements/{group}.txt": asked_for(group) for group in GROUPS if group != "dev"},
 }
 
 

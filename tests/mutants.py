@@ -1,0 +1,108 @@
+"""Mutate the modules that decide, one change at a time, and see that the unit tests notice.
+
+    python -m tests.mutants            # every mutant; takes about an hour on two cores
+    python -m tests.mutants --module waiting
+
+It works in a copy, `.mutants`, and goes on where it was when the sources are the same. Mutants that survive are listed
+in tests/mutants.toml with the reason; one that is not there fails the run, as does a share of killed ones under 90 %.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections import Counter
+from pathlib import Path
+
+from sandbox.processes import ROOT
+
+MODULES = ("waiting", "standing", "request", "properties", "answers", "invocation")
+LEAST_KILLED = 0.9
+COPY = ROOT / ".mutants"
+SURVIVORS = ROOT / "tests" / "mutants.toml"
+# What reads the source as text, or is too slow to run for each mutant and adds nothing.
+LEFT_OUT = ("chaos", "fuzz", "imports", "locks", "planted", "player", "processes", "template")
+SLOW = "tests/unit/test_abandoned.py::test_five_hundred_waits_that_begin_together_ask_fewer_than_four_times_a_second"
+
+
+def main() -> None:
+    """Run the mutants and say what became of them."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--module", choices=MODULES, action="append", help="only this one; may be repeated")
+    options = parser.parse_args()
+    modules = tuple(options.module or MODULES)
+    copy(modules)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(["src/last_resort", "src"])}
+    mutmut = str(Path(sys.executable).parent / "mutmut")
+    done = subprocess.run(
+        [mutmut, "run", "--max-children", str(os.cpu_count())], cwd=COPY, env=environment, check=False
+    )
+    if done.returncode:
+        sys.exit(done.returncode)
+    told = subprocess.run(
+        [mutmut, "results", "--all", "true"], cwd=COPY, env=environment, capture_output=True, text=True, check=True
+    )
+    fates = re.findall(r"ecr_image_waiter\.(\w+)\.(\S+): (.+)", told.stdout)
+    sys.exit(report(modules, fates, mutmut))
+
+
+def copy(modules: tuple[str, ...]) -> None:
+    """Bring the copy up to date, with mutmut's settings in its pyproject.toml."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"],  # noqa: S607  # where git lies is the user's business
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in listed.stdout.splitlines():
+        (COPY / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, COPY / name)
+    folders = sorted({name.partition("/")[0] for name in listed.stdout.splitlines()} - {".gitignore"})
+    selection = ["tests/unit", *(f"--ignore=tests/unit/test_{name}.py" for name in LEFT_OUT), f"--deselect={SLOW}"]
+    settings = {
+        "source_paths": ["src/ecr_image_waiter"],
+        "only_mutate": [f"src/ecr_image_waiter/{name}.py" for name in modules],
+        "also_copy": folders,
+        "pytest_add_cli_args_test_selection": selection,
+    }
+    lines = ["", "[tool.mutmut]", *(f"{key} = {value!r}" for key, value in settings.items()), ""]
+    with (COPY / "pyproject.toml").open("a") as file:
+        file.write("\n".join(lines))
+
+
+def report(modules: tuple[str, ...], fates: list[tuple[str, str, str]], mutmut: str) -> int:
+    """Print a line for each module and each survivor. Returns the exit status."""
+    known = {(entry["removed"], entry["added"]) for entry in tomllib.loads(SURVIVORS.read_text())["survivor"]}
+    status = 0
+    everything: Counter[bool] = Counter()
+    for module in modules:
+        mine = [(name, fate) for of, name, fate in fates if of == module]
+        # A mutant that hangs is noticed as well.
+        alive = [name for name, fate in mine if fate not in ("killed", "timeout")]
+        everything.update({True: len(mine) - len(alive), False: len(alive)})
+        print(f"{module}: {len(mine) - len(alive)} of {len(mine)} killed ({1 - len(alive) / max(len(mine), 1):.1%})")
+        for name in alive:
+            change = difference(module, name, mutmut)
+            status |= change not in known
+            print(f"  {'survived' if change in known else 'SURVIVED, NOT LISTED'}: {change[0]}  ->  {change[1]}")
+    share = everything[True] / max(everything.total(), 1)
+    print(f"{everything[True]} of {everything.total()} mutants killed ({share:.1%})")
+    return 1 if status or share < LEAST_KILLED else 0
+
+
+def difference(module: str, name: str, mutmut: str) -> tuple[str, str]:
+    """Return the lines that a mutant removes and adds, without what stands around them."""
+    shown = subprocess.run(
+        [mutmut, "show", f"ecr_image_waiter.{module}.{name}"], cwd=COPY, capture_output=True, text=True, check=True
+    )
+    lines = [line for line in shown.stdout.splitlines() if re.match(r"[-+](?![-+]{2})", line)]
+    removed, added = (" ".join(line[1:].strip() for line in lines if line[0] == sign) for sign in "-+")
+    return removed, added
+
+
+if __name__ == "__main__":
+    main()
