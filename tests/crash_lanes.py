@@ -1,10 +1,9 @@
 """Where the crash suite's waits run, and how their processes come to harm.
 
-A lane is a function of its own with one wait at a time, so that every process of it belongs to that wait: MiniStack ends
-all processes of a function when one dies in INIT, which must not be those of another wait.
+A lane is a function of its own with one wait at a time, so that every process of it belongs to that wait: MiniStack
+ends all processes of a function when one dies in INIT, which must not be those of another wait.
 """
 
-import math
 import os
 import re
 import resource
@@ -15,14 +14,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from itertools import cycle
 from pathlib import Path
-from typing import Final, Self, assert_never
+from typing import Final, Self
 
 from sandbox.cloud import Cloud
 from sandbox.player import Delay, Fault, Operation, Reset
-from sandbox.player_server import Player
 from sandbox.processes import awaits_input
 from sandbox.proxy import Rule, delay, drop, pad
-from tests.crash_cases import PAUSE, SOON, After, Blow, Case, Kind, Moment, Run
+from tests.crash_cases import HELD_ANSWER, PAUSE, SOON, After, Blow, Case, Kind, Run
 from tests.e2e.functions import TIMEOUT, Deployed, Function, UnderRie
 
 MEMORY: Final = 128 * 1024 * 1024  # the template's default
@@ -40,7 +38,7 @@ class Lane(ABC):
     def __init__(self, function: Function) -> None:
         self.function = function
         self._stack = ExitStack()
-        self.player: Player = self._stack.enter_context(function.player())
+        self.player = self._stack.enter_context(function.player())
 
     @abstractmethod
     def processes(self) -> list[int]:
@@ -138,6 +136,15 @@ def deaths(function: str, log: str) -> int:
     return number
 
 
+def memory_of(pid: int) -> int:
+    """Return how many bytes of memory a process has in use, 0 if there is none."""
+    try:
+        found = re.search(r"VmRSS:\s+([0-9]+) kB", Path(f"/proc/{pid}/status").read_text())
+    except OSError:
+        return 0
+    return int(found[1]) * 1024 if found else 0
+
+
 class Attack:
     """One case under way."""
 
@@ -156,6 +163,7 @@ class Attack:
             "ServiceTimeout": str(case.service_timeout),
         }
         self._next_look = 0.0
+        self._pauses = cycle(case.pauses)
         if case.kind is Kind.MEMORY:
             self._padded = self._rule(Rule("ecr:DescribeImages", pad(TOO_MUCH), self._repository, times=case.times))
         self.create: Operation = lane.player.create(properties, faults=list(_faults(case)))
@@ -216,31 +224,37 @@ class Attack:
             # An answer that has arrived is not the end of the process that sent it.
             while time.time() < since + moment.seconds and (moment.after is After.ANSWER or not self.over):
                 yield
+            if moment.after is not After.ANSWER:
+                yield from self._until_one_is_at_work()
             if begun() and (moment.after is After.ANSWER or not self.over):
                 self.strike(signal.SIGKILL)
 
     def kills_every_attempt(self) -> Iterator[None]:
         """SIGKILL to every process, soon after it came up."""
-        pauses = cycle(self.case.pauses)
         killed: set[int] = set()
         while not self.over:
             yield
             if self.look() and set(self.lane.busy()) - killed:
-                at = time.time() + next(pauses)
-                while time.time() < at and not self.over:
-                    yield
+                yield from self._pause(next(self._pauses))
                 if not self.over:
                     killed |= set(self.strike(signal.SIGKILL))
 
     def exhausts_memory(self) -> Iterator[None]:
-        """Let no process have more memory than the function, of which ECR's answer then needs more."""
-        limited: set[int] = set()
+        """Let no process have more memory than the function, of which ECR's answer then needs more.
+
+        It is refused more, or killed when it has more, as Lambda does. There it is a limit for the pages in use, which
+        Linux has for groups of processes alone: hence the look at each.
+        """
+        processes: set[int] = set()
         while not self.over:
             if self.look():
-                for pid in set(self.lane.processes()) - limited:
+                fresh = set(self.lane.processes()) - processes
+                processes |= fresh
+                for pid in fresh if not self.case.killed else ():
                     with suppress(ProcessLookupError):
                         resource.prlimit(pid, resource.RLIMIT_DATA, (MEMORY, MEMORY))
-                        limited.add(pid)
+            if self.case.killed and any(memory_of(pid) > MEMORY for pid in processes):
+                processes -= set(self.strike(signal.SIGKILL))
             yield
 
     def stops_in_check(self) -> Iterator[None]:
@@ -273,13 +287,22 @@ class Attack:
             while set(stopped) & set(self.lane.busy()) and not self.over:
                 yield from self._pause(LOOK)
 
+    def _until_one_is_at_work(self) -> Iterator[None]:
+        """Go past the pauses in which there is nothing to kill, and into what comes then."""
+        waited = False
+        while not self.over and not self.lane.busy():
+            waited = True
+            yield from self._pause(LOOK)
+        if waited:
+            yield from self._pause(next(self._pauses))
+
     def _until(self, condition: Callable[[], object]) -> Iterator[None]:
         while not condition() and not self.over:
             yield
 
     def _pause(self, seconds: float) -> Iterator[None]:
         until = time.monotonic() + seconds
-        while time.monotonic() < until:
+        while time.monotonic() < until and not self.over:
             yield
 
     def _answering(self, number: int = 1) -> bool:
@@ -303,10 +326,11 @@ class Attack:
             self.run.pushed_at = time.time()
 
     def _note_memory(self) -> None:
-        if self.case.kind is Kind.MEMORY:
-            told = any("MemoryError" in message for message in self.lane.function.logged(self.create))
+        if self.case.kind is Kind.MEMORY and not self.case.killed:
+            # botocore makes a MemoryError an error of the connection's, and nothing else is done to this one.
+            told = any("ECR did not answer (HTTPClientError" in line for line in self.lane.function.logged(self.create))
             hit = self._padded.met > 0 and (told or self.run.deaths > 0)
-            self.run.blows.append(Blow("memory", self.create.sent, hit, self.create.sent))
+            self.run.blows.append(Blow("RLIMIT_DATA", self.create.sent, hit, self.create.sent))
 
 
 def _faults(case: Case) -> Iterator[Fault]:
@@ -314,7 +338,7 @@ def _faults(case: Case) -> Iterator[Fault]:
     if case.kind is Kind.ANSWER:
         yield from [Reset() if case.lost else Delay(HELD)] * case.times
     elif any(moment.after is After.ANSWER for moment in case.moments):
-        yield Delay(0.3)
+        yield Delay(HELD_ANSWER)
 
 
 _SCRIPTS: Final[dict[Kind, Callable[[Attack], Iterator[None]]]] = {
