@@ -150,8 +150,8 @@ def test_the_table_has_a_row_for_each_kind_that_there_was_and_a_sum() -> None:
     wait = Wait(deaths=1)
     wait.succeed()
     assert rows([wait.run]) == [
-        ("SIGKILL once", "deployed", "1", "1", "0", "0", "0", "0", "6.0", "+1.0"),
-        ("all", "", "1", "1", "0", "0", "0", "0", "6.0", "+1.0"),
+        ("SIGKILL once", "deployed", "1", "1", "0", "0", "0", "0", "0", "6.0", "+1.0"),
+        ("all", "", "1", "1", "0", "0", "0", "0", "0", "6.0", "+1.0"),
     ]
 
 
