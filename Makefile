@@ -2,6 +2,8 @@
 # but `make deploy`.
 
 PYTHON ?= python3
+SEEDS ?= 2000
+EXAMPLES ?= 20000
 PORT ?= 4566
 BIND ?= 127.0.0.1
 IMAGE ?= pushed
@@ -10,13 +12,13 @@ DEV := .venv
 TOOLS := .venvs
 OUTPUT := .output
 # The dev environment first: its python3 has pip, which `sam build` needs.
-RUN := exec env PATH="$(CURDIR)/$(DEV)/bin:$(CURDIR)/$(TOOLS)/sam/bin:$$PATH" PYTHONPATH=src SAM_CLI_TELEMETRY=0
+RUN := exec env PATH="$(CURDIR)/$(DEV)/bin:$(CURDIR)/$(TOOLS)/sam/bin:$$PATH" PYTHONPATH=src/last_resort:src SAM_CLI_TELEMETRY=0
 # The four environments are apart because their pins differ, and because the one that runs the function must carry
 # nothing that Lambda's does not.
 BUILDING := $(DEV)/.ready $(TOOLS)/sam/.ready
 SETUP := $(BUILDING) $(TOOLS)/ministack/.ready $(TOOLS)/runtime/.ready
 
-.PHONY: help demo sandbox test check build deploy measure setup lock clean
+.PHONY: help demo sandbox test check chaos planted fuzz build deploy measure setup lock clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is
@@ -33,6 +35,15 @@ test: setup ## Lint, types, templates, all tests, coverage
 
 check: $(BUILDING) ## Lint, types and templates only
 	@$(RUN) $(DEV)/bin/python -m tests.run --output $(OUTPUT) --only-check
+
+chaos: $(DEV)/.ready ## Run the service through random faults on a simulated clock (SEEDS=2000, FIRST=seed to repeat a run)
+	@$(RUN) $(DEV)/bin/python -m tests.chaos --seeds "$(SEEDS)" $(if $(FIRST),--first "$(FIRST)")
+
+fuzz: $(DEV)/.ready ## Send events and properties of every kind (EXAMPLES=20000)
+	@$(RUN) $(DEV)/bin/python -m tests.fuzz --examples "$(EXAMPLES)"
+
+planted: $(DEV)/.ready ## Plant bugs one by one and see that the chaos suite catches each
+	@$(RUN) $(DEV)/bin/python -m tests.chaos --planted
 
 build: $(BUILDING) ## Build the artifact that Lambda gets, for arm64 and x86_64
 	@$(RUN) sam build

@@ -19,6 +19,7 @@ import math
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -33,6 +34,8 @@ from botocore.model import OperationModel
 from botocore.validate import ParamValidator
 from samtranslator.yaml_helper import yaml_parse
 
+import last_resort
+from ecr_image_waiter.clock import Clock
 from ecr_image_waiter.continuation import HandOver
 from ecr_image_waiter.handler import Waiter
 from ecr_image_waiter.registry import Registry
@@ -47,6 +50,7 @@ EPOCH: Final = 1_800_000_000.6
 MAXIMUM_EVENT_AGE: Final[int] = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]["WaiterFunction"][
     "Properties"
 ]["EventInvokeConfig"]["MaximumEventAgeInSeconds"]
+LAST_RESORT_TIMEOUT: Final = 60.0
 DIGEST: Final = "sha256:" + "ab" * 32
 PUSHED: Final = datetime(2027, 1, 15, 7, 30, tzinfo=UTC)
 
@@ -100,7 +104,7 @@ def image(tag: str = "v1", digest: str = DIGEST, status: str = "ACTIVE") -> Mapp
     }
 
 
-def fault(code: str, message: str, status: int = 400) -> Reply:
+def fault(code: str, message: str, status: int = 400) -> Exception:
     """Return what AWS answers in place of an answer, as boto3 raises it."""
     error: Exception = ClientError(
         {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}, "DescribeImages"
@@ -203,6 +207,7 @@ class QueuedEvent:
     accepted: float
     chain: int
     attempts: int = 0
+    for_last_resort: bool = False
 
 
 @dataclass(slots=True)
@@ -218,6 +223,9 @@ class Record:
     error: BaseException | None = None
     checks: list[float] = field(default_factory=list)
     """When each check began."""
+    for_last_resort: bool = False
+    puts: list[tuple[int, bytes]] = field(default_factory=list)
+    """Each PUT that was answered: the status and what was sent."""
 
     @property
     def continues(self) -> bool:
@@ -244,7 +252,7 @@ class _Strand:
         self.world = world
         self.queued = queued
         self.record = record
-        self.ends = world.clock.now() + world.timeout
+        self.ends = world.clock.now() + (LAST_RESORT_TIMEOUT if queued.for_last_resort else world.timeout)
         self.reached: Counter[Moment] = Counter()
         self._go = threading.Semaphore(0)
         self._paused = threading.Semaphore(0)
@@ -274,10 +282,13 @@ class _Strand:
     def _run(self) -> None:
         self._go.acquire()
         record = self.record
-        container = self.world.take_container()
+        container = None if record.for_last_resort else self.world.take_container()
         try:
-            self.world.reach("begin", "before")
-            container.handle(record.event, _Context(self))
+            if container:
+                self.world.reach("begin", "before")
+                container.handle(record.event, _Context(self))
+            else:
+                self.world.run_last_resort(record.event)
         except Killed as killed:
             record.end = "timed out" if record.end == "timed out" else "crashed"
             record.error = killed
@@ -289,7 +300,7 @@ class _Strand:
             self.world.return_container(container)
         record.ended = self.world.clock.now()
         if record.error is not None:
-            self.world.failed(self.queued)
+            self.world.failed(self.queued, record.error)
         self._paused.release()
 
 
@@ -388,6 +399,8 @@ class _Transport:
                 world.clock.sleep(seconds)
                 raise TimeoutError("the socket's time-out")
             status = world.cloudformation.receive(put).status
+            if world.running:
+                world.running.record.puts.append((status, body))
         if status == RESET:
             raise ConnectionResetError("reset by script")
         return status
@@ -412,8 +425,9 @@ class Simulation:
     Lambda as simulated: asynchronous events, each run after `queue_seconds`; a function error, crash or time-out is
     redelivered 60 s and then 120 s later and then dropped (invocation-async-error-handling), unless the event is by
     then older than `maximum_event_age`, counted from when Lambda took it; the sixteenth invocation of a chain is
-    dropped (invocation-recursion). It is not Lambda: no concurrency limit, no throttling, no cold start, no on-failure
-    destination, and `finally` blocks still run in an invocation that is killed. One simulation at a time keeps a log.
+    dropped (invocation-recursion); with `last_resort`, what is dropped goes to the real last resort
+    (invocation-async-retain-records). It is not Lambda: no concurrency limit, no throttling, no cold start, and
+    `finally` blocks still run in an invocation that is killed. One simulation at a time keeps a log.
 
     Args:
         schedule: what ECR answers, by the seconds since the beginning.
@@ -428,6 +442,7 @@ class Simulation:
         maximum_event_age: MaximumEventAgeInSeconds.
         queue_seconds: from taking an event to running it.
         seed: of the waiter's random source.
+        last_resort: whether the on-failure destination is there.
     """
 
     def __init__(
@@ -445,6 +460,7 @@ class Simulation:
         maximum_event_age: float = MAXIMUM_EVENT_AGE,
         queue_seconds: float = 0.1,
         seed: int = 1,
+        last_resort: bool = False,
     ) -> None:
         self.schedule = schedule
         self.timeout = timeout
@@ -461,6 +477,7 @@ class Simulation:
         self.dropped: list[tuple[str, QueuedEvent]] = []
         """Events that Lambda gave up, and why: "age", "retries" or "recursion"."""
         self.running: _Strand | None = None
+        self._last_resort = last_resort
         self._crashes = list(crashes)
         self._hand_over_replies = deque(hand_over_replies)
         self._duplicates = duplicates
@@ -524,24 +541,45 @@ class Simulation:
             again = QueuedEvent(queued.payload, queued.accepted, chain)
             self.at_time(self.clock.now() + 10.0, lambda: self._deliver(again))
 
-    def failed(self, queued: QueuedEvent) -> None:
+    def failed(self, queued: QueuedEvent, error: BaseException) -> None:
         """An invocation ended in an error: run it again, or drop it."""
         if queued.attempts > 2:
-            self.dropped.append(("retries", queued))
+            self._drop("retries", queued, error)
         else:
             pause = 60.0 * queued.attempts
             self.at_time(self.clock.now() + pause, lambda: self._deliver(queued))
 
     def _deliver(self, queued: QueuedEvent) -> None:
         if queued.chain >= 16:
-            self.dropped.append(("recursion", queued))
-        elif self.clock.now() - queued.accepted > self._maximum_event_age:
-            self.dropped.append(("age", queued))
+            self._drop("recursion", queued)
+        elif self.clock.now() - queued.accepted > self._maximum_event_age and not queued.for_last_resort:
+            self._drop("age", queued)
         else:
             queued.attempts += 1
             record = Record(len(self.invocations) + 1, queued.payload, self.clock.now(), queued.chain)
+            record.for_last_resort = queued.for_last_resort
             self.invocations.append(record)
             _Strand(self, queued, record).start()
+
+    def _drop(self, why: str, queued: QueuedEvent, error: BaseException | None = None) -> None:
+        self.dropped.append((why, queued))
+        if self._last_resort and not queued.for_last_resort:
+            told = {
+                "requestContext": {
+                    "condition": "EventAgeExceeded" if why == "age" else "RetriesExhausted",
+                    "approximateInvokeCount": queued.attempts,
+                },
+                "requestPayload": queued.payload,
+                "responsePayload": {"errorType": type(error).__name__, "errorMessage": str(error)} if error else None,
+            }
+            event = QueuedEvent(told, self.clock.now(), queued.chain, for_last_resort=True)
+            self.at_time(self.clock.now() + self._queue_seconds, lambda: self._deliver(event))
+
+    def run_last_resort(self, event: Event) -> None:
+        """Run the on-failure destination's function, in the place of the invocation that is running."""
+        transport = _Transport(self)
+        with redirect_stdout(self.log):
+            last_resort.answer_for(event, lambda url, body: transport.put(url, body, 5.0), self.clock.sleep)
 
     def around(self, moment: Moment) -> _Around:
         return _Around(self, moment)
@@ -570,24 +608,30 @@ class Simulation:
         """Return a process that is free, or a new one."""
         return self._idle.pop() if self._idle else self._new_container()
 
-    def return_container(self, container: Waiter) -> None:
-        self._idle.append(container)
+    def return_container(self, container: Waiter | None) -> None:
+        if container:
+            self._idle.append(container)
+
+    def container_clock(self) -> Clock:
+        """Return the clock that a new process has."""
+        return self.clock
 
     def _new_container(self) -> Waiter:
         self._containers += 1
+        clock = self.container_clock()
         logger = _logger(self._containers)
         logger.logger_handler.setStream(self.log)  # type: ignore[attr-defined]  # typed as a plain Handler
         return Waiter(
             registry=Registry(
                 lambda seconds: FakeEcr(self, seconds),
                 lambda registry_id, name: f"{registry_id}.dkr.ecr.us-east-1.amazonaws.com/{name}",
-                self.clock,
+                clock,
             ),
             stacks=Stacks(lambda seconds: _CloudFormationClient(self, seconds)),
             hand_over=HandOver(lambda seconds: _LambdaClient(self, seconds)),
-            courier=Courier(_Transport(self), self.clock),
+            courier=Courier(_Transport(self), clock),
             logger=logger,
-            clock=self.clock,
+            clock=clock,
             random=self._random,
             dns_suffix="amazonaws.com",
             any_host=False,

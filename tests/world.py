@@ -69,18 +69,18 @@ class World:
         self.timeout = timeout
         self._any_host = any_host
         self._output = io.StringIO()
+        # A name of its own: loggers of the same name share their stream.
+        self._logger = Logger(service=next(_names), level="DEBUG", stream=self._output, use_rfc3339=True, location=None)
         self.build()
 
     def build(self) -> None:
         """Make the service, which knows what is around it from then on."""
-        # A name of its own: loggers of the same name share their stream.
-        logger = Logger(service=next(_names), level="DEBUG", stream=self._output, use_rfc3339=True, location=None)
         self.waiter = Waiter(
             registry=Registry(self.ecr.within, lambda _, name: REPOSITORY_URI.replace("team/app", name), self.clock),
             stacks=Stacks(self.stacks.within),
             hand_over=HandOver(self._lambda),
             courier=Courier(self.transport, self.clock),
-            logger=logger,
+            logger=self._logger,
             clock=self.clock,
             random=Random(1),  # noqa: S311  # any seed
             dns_suffix="amazonaws.com",
@@ -105,6 +105,11 @@ class World:
             if not pending:
                 return invocations
         raise AssertionError
+
+    def empty_output(self) -> None:
+        """Forget what was logged."""
+        self._output.seek(0)
+        self._output.truncate()
 
     @property
     def answer(self) -> dict[str, Any]:

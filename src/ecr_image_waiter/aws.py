@@ -46,8 +46,13 @@ class Aws:
         return _Bounded(self._made(service), seconds)
 
     def _make(self, service: str) -> Any:
+        # A hand-over is tried again by its caller alone, since one whose reply is lost may have gone through; a
+        # question about a stack is not worth a second call.
+        attempts = 2 if service == "ecr" else 1
         # Short, because they count for each address of a name; the deadline of the whole call is the caller's.
-        config = Config(connect_timeout=1.5, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 2})
+        config = Config(
+            connect_timeout=1.5, read_timeout=4, retries={"mode": "standard", "total_max_attempts": attempts}
+        )
         return self._session.client(service, region_name=self.region, config=config)
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedError, ReadTimeoutError
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
@@ -99,5 +99,6 @@ class HandOver:
         except BotoCoreError as error:
             raise HandOverFailed(
                 f"the function could not invoke itself to go on waiting ({type(error).__name__}): Lambda could not be "
-                "reached"
+                "reached",
+                reply_lost=isinstance(error, ReadTimeoutError | ConnectionClosedError),
             ) from None

@@ -31,7 +31,11 @@ class InvalidRequest(WaiterError):
 
 
 class HandOverFailed(WaiterError):
-    """The function could not invoke itself, so the wait cannot go on."""
+    """Lambda did not take the continuation. `reply_lost`: or it did, and nothing was heard of it."""
+
+    def __init__(self, message: str, *, reply_lost: bool = False) -> None:
+        super().__init__(message)
+        self.reply_lost = reply_lost
 
 
 class DeliveryFailed(WaiterError):

@@ -48,6 +48,7 @@ from .waiting import (
 
 _HAND_OVER_SECONDS: Final = 5.0  # of one try, so that the reserve holds three of which nothing is heard
 _FIRST_HAND_OVER_PAUSE: Final = 1.0
+_MOST_LOST_REPLIES: Final = 2
 _LOGGED: Final = 4000  # characters of a Reason; an answer does not hold more
 
 
@@ -221,8 +222,7 @@ class Waiter:
         invocation: Invocation,
     ) -> Answer | None:
         progress = replace(progress, hops=progress.hops + 1)
-        following = continuation(event, State(start=bounds.start, limit=bounds.limit, progress=progress))
-        fault = self._hand_over_with_retries(following, invocation)
+        fault = self._hand_over_with_retries(event, State(bounds.start, bounds.limit, progress), invocation)
         now = self._clock.now()
         if fault:
             self._logger.error("The hand-over failed: %s", fault)
@@ -247,20 +247,23 @@ class Waiter:
         )
         return None
 
-    def _hand_over_with_retries(self, event: Mapping[str, Any], invocation: Invocation) -> str:
+    def _hand_over_with_retries(self, event: Mapping[str, Any], state: State, invocation: Invocation) -> str:
         """Return why the hand-over failed in the end, nothing where it went through.
 
-        A try whose reply was lost may have gone through: two continuations do no harm, none would.
+        A try whose reply was lost may have gone through: two continuations do no harm, none would. But after the second
+        lost reply of a wait there is no further try, since their number would double with each hand-over.
         """
         last_try = invocation.ends - (invocation.ends - invocation.slice_ends) / 3
         pause = _FIRST_HAND_OVER_PAUSE
         while True:
             try:
                 seconds = min((invocation.ends - self._clock.now()) / 2, _HAND_OVER_SECONDS)
-                self._hand_over.to(invocation.function_arn, event, seconds=seconds)
+                self._hand_over.to(invocation.function_arn, continuation(event, state), seconds=seconds)
             except HandOverFailed as error:
-                if self._clock.now() + pause > last_try:
+                lost = state.progress.lost_replies + error.reply_lost
+                if lost == _MOST_LOST_REPLIES or self._clock.now() + pause > last_try:
                     return str(error)
+                state = replace(state, progress=replace(state.progress, lost_replies=lost))
                 self._logger.warning("The hand-over failed, the next try is in %.0f s: %s", pause, error)
                 self._clock.sleep(pause)
                 pause *= 2

@@ -46,6 +46,20 @@ def lambda_handler(event: object, _context: Any) -> None:
     Raises:
         NotDeliveredError: CloudFormation did not take it.
     """
+    answer_for(event, send, time.sleep)
+
+
+def answer_for(event: object, put: Callable[[str, bytes], int], sleep: Callable[[float], None]) -> None:
+    """Do what `lambda_handler` does, with a way to CloudFormation and a clock that come from outside.
+
+    Args:
+        event: as there.
+        put: sends a body to a URL and returns the HTTP status, or raises OSError.
+        sleep: pauses for so many seconds.
+
+    Raises:
+        NotDeliveredError: CloudFormation did not take it.
+    """
     record = event if isinstance(event, dict) else {}
     request = record.get("requestPayload")
     fault = unusable(request)
@@ -54,7 +68,7 @@ def lambda_handler(event: object, _context: Any) -> None:
         return
     keys = {key: request.get(key) for key in ("StackId", "LogicalResourceId", "RequestId", "RequestType")}
     body = answer(request, what_lambda_said(record, request["ResponseURL"]))
-    attempts = deliver(request["ResponseURL"], body)
+    attempts = deliver(request["ResponseURL"], body, put, sleep)
     status = json.loads(body)["Status"]
     log("WARNING", f"Answered {status} in place of the waiter", **keys, delivery_attempts=attempts)
 
@@ -119,7 +133,7 @@ def answer(request: dict[str, Any], reason: str) -> bytes:
         reason = reason[: len(reason) * 9 // 10]
 
 
-def deliver(url: str, body: bytes, sleep: Callable[[float], None] = time.sleep) -> int:
+def deliver(url: str, body: bytes, put: Callable[[str, bytes], int], sleep: Callable[[float], None]) -> int:
     """Send the answer, again after connection errors, 429 and 5xx.
 
     Returns:
@@ -130,20 +144,30 @@ def deliver(url: str, body: bytes, sleep: Callable[[float], None] = time.sleep) 
     """
     fault = ""
     for attempt, pause in enumerate((*PAUSES, 0.0), 1):
-        # An empty Content-Type: the URL was signed without one.
-        put = urllib.request.Request(url, data=body, method="PUT", headers={"Content-Type": ""})  # noqa: S310  # checked
         try:
-            with urllib.request.urlopen(put, timeout=SOCKET_SECONDS):  # noqa: S310  # as above
-                return attempt
-        except urllib.error.HTTPError as error:
-            fault = f"HTTP status {error.code}"
-            if error.code != 429 and error.code < 500:
-                break
+            status = put(url, body)
         except OSError as error:
             fault = type(error).__name__
+        else:
+            if status < 300:
+                return attempt
+            fault = f"HTTP status {status}"
+            if status != 429 and status < 500:
+                break
         sleep(pause)
     log("ERROR", f"CloudFormation did not take the answer: {fault}")
     raise NotDeliveredError(f"CloudFormation did not take the answer: {fault}")
+
+
+def send(url: str, body: bytes) -> int:
+    """PUT a body and return the HTTP status. Raises OSError where there is no answer."""
+    # An empty Content-Type: the URL was signed without one.
+    put = urllib.request.Request(url, data=body, method="PUT", headers={"Content-Type": ""})  # noqa: S310  # checked
+    try:
+        with urllib.request.urlopen(put, timeout=SOCKET_SECONDS) as reply:  # noqa: S310  # as above
+            return int(reply.status)
+    except urllib.error.HTTPError as error:
+        return error.code
 
 
 def log(level: str, message: str, **keys: object) -> None:

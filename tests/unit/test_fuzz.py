@@ -1,0 +1,382 @@
+"""Whatever comes in, there is one answer, one hand-over or one clear refusal, and nothing else.
+
+`make test` runs some examples, always the same ones; `make fuzz` runs 20,000 that it draws.
+"""
+
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import last_resort
+from ecr_image_waiter.errors import GaveUp, InvalidRequest, UnusableEvent
+from ecr_image_waiter.properties import Properties
+from ecr_image_waiter.request import STATE_KEY, StackRequest, read_event
+from ecr_image_waiter.response import Answer, encode
+from sandbox.player import MAX_BODY_BYTES, Put, judge
+from tests.fakes import (
+    DIGEST,
+    NOW,
+    FakeCloudFormation,
+    FakeLambda,
+    FakeTransport,
+    aws_error,
+    leaked,
+    path_of,
+    response_url,
+    stack_event,
+)
+from tests.world import FOUND, World
+
+EXAMPLES: Final = int(os.environ.get("FUZZ_EXAMPLES", "1500"))
+DRAWN: Final = "FUZZ_EXAMPLES" in os.environ
+LONGEST_MESSAGE: Final = 5000
+
+run: Counter[str] = Counter()
+Fuzz = Callable[[Callable[..., None]], Callable[..., None]]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def counted() -> Iterator[None]:
+    yield
+    print(f"\n{run.total()} examples: {dict(run)}")
+
+
+def share(of_all: float) -> Fuzz:
+    """Return the settings of a test that gets a share of the examples."""
+    return settings(
+        max_examples=max(int(EXAMPLES * of_all), 1),
+        deadline=None,  # a machine may be busy
+        derandomize=not DRAWN,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+
+
+# What comes in.
+
+CHARACTERS = st.characters(exclude_categories=())  # JSON can carry half of a surrogate pair
+TEXT = st.text(CHARACTERS, max_size=40)
+HUGE = st.sampled_from(["x" * 100_000, "ü" * 5000, "\\" * 3000, '"' * 3000, "\x00" * 1000, "💥" * 2000, " " * 9999])
+
+
+def nested(depth: int) -> object:
+    value: object = "deep"
+    for level in range(depth):
+        value = [value] if level % 2 else {"in": value}
+    return value
+
+
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.sampled_from([10**400, -(10**30), float("nan"), float("inf"), -0.0, 1e308]),
+    st.floats(),
+    TEXT,
+)
+JSON = st.one_of(
+    st.recursive(
+        SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4), max_leaves=12
+    ),
+    HUGE,
+    st.sampled_from([10, 100, 300]).map(nested),
+)
+NUMBERS = st.one_of(
+    st.integers(-5, 4000),
+    st.integers(-5, 4000).map(str),
+    st.floats(-5, 4000).map(str),
+    st.sampled_from(
+        [
+            "0",
+            "00030",
+            "1e2",
+            "0x10",
+            "\u0661\u0662",
+            "\uff13\uff10",
+            "1_000",
+            " 30 ",
+            "30\n",
+            "-0",
+            "+5",
+            "NaN",
+            "inf",
+            "",
+            "1" * 5000,
+        ]
+    ),
+)
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "RepositoryName": st.sampled_from(["team/app", "app", "Team/App", "a", "team//app", "app/", "x" * 257, " app", ""]),
+    "ImageTag": st.sampled_from(["v1", "latest", "-v1", ".v1", "v" * 301, "v 1", "v1\n", "ü", ""]),
+    "ImageDigest": st.sampled_from(
+        [DIGEST, DIGEST.upper(), "sha256:", DIGEST[:-1], DIGEST + "a", "sha512:" + "a" * 128]
+    ),
+    "MaxRetries": NUMBERS,
+    "RetryDelaySeconds": NUMBERS,
+    "BackoffRate": NUMBERS,
+    "ServiceTimeout": NUMBERS,
+    "WaitForRepository": st.sampled_from(["true", "false", "True", "TRUE", "yes", "on", "1", "maybe", "", "truee"]),
+    "Trigger": TEXT | HUGE,
+    "ServiceToken": TEXT,
+}
+NAMED = {"RepositoryName": VALUES.pop("RepositoryName"), "ImageTag": VALUES.pop("ImageTag")}
+NEARLY = st.fixed_dictionaries(
+    {"RepositoryName": st.just("team/app") | NAMED["RepositoryName"], "ImageTag": st.just("v1") | NAMED["ImageTag"]},
+    optional={**VALUES, "ImageDigset": TEXT, "maxRetries": NUMBERS},
+)
+PROPERTY_SETS = st.one_of(
+    NEARLY,
+    st.tuples(NEARLY, st.dictionaries(st.sampled_from(sorted(VALUES)) | TEXT, JSON, max_size=3)).map(
+        lambda two: {**two[0], **two[1]}
+    ),
+    JSON,
+)
+URLS = st.one_of(
+    st.just(response_url()),
+    st.just(response_url(query="")),
+    st.sampled_from(["X-Amz-Date=99991231T235959Z", "X-Amz-Date=19700101T000000Z", "X-Amz-Date=", "X-Amz-Date=ü"]).map(
+        lambda query: response_url(query=query)
+    ),
+    st.just(response_url("evil.example")),
+    st.just(response_url("evil.example\\.amazonaws.com")),
+    st.just(response_url(scheme="http")),
+    st.just("https://[::1"),
+    st.just("https://x.amazonaws.com:99999/"),
+    JSON,
+)
+STATES = st.one_of(
+    JSON,
+    st.fixed_dictionaries(
+        {
+            "start": st.floats() | NUMBERS,
+            "limit": st.floats() | NUMBERS,
+            "progress": JSON | st.fixed_dictionaries({"due": st.floats()}),
+        }
+    ),
+    st.fixed_dictionaries(
+        {
+            "start": st.floats(NOW - 4000, NOW),
+            "limit": st.floats(NOW, NOW + 4000),
+            "progress": st.fixed_dictionaries(
+                {"due": st.floats(NOW - 1000, NOW + 1000)},
+                optional={
+                    "checks": st.integers(-1, 99),
+                    "hops": st.integers(-1, 20),
+                    "pause": st.floats(-1, 1000),
+                    "fault_pause": st.floats(-1, 1000),
+                    "run": st.sampled_from([None, "archived", "no-repository", "access-denied", "?"]),
+                    "run_since": st.floats(),
+                    "ask_due": st.floats(),
+                    "asked": st.floats(),
+                    "lost_replies": st.integers(-3, 3),
+                },
+            ),
+        }
+    ),
+)
+KEYS = sorted({*stack_event("Update"), "OldResourceProperties", "ServiceTimeout", "tf"})
+KINDS = st.sampled_from(["Create", "Update", "Delete"])
+
+
+@st.composite
+def spoilt_events(draw: st.DrawFn) -> dict[str, Any]:
+    """Events of CloudFormation's, of which some keys are missing or hold anything."""
+    event = stack_event(draw(KINDS))
+    for key in draw(st.lists(st.sampled_from(KEYS), max_size=3)):
+        if draw(st.booleans()):
+            event.pop(key, None)
+        else:
+            event[key] = draw(JSON)
+    if draw(st.booleans()):
+        event["ResponseURL"] = draw(URLS)
+    if draw(st.booleans()):
+        event[STATE_KEY] = draw(STATES)
+    return event
+
+
+# What comes of it.
+
+_world = World(FOUND)
+
+
+def world(*, found: bool = True, back: bool = False) -> World:
+    """Return the one world, as if nothing had happened in it. A logger for each example would stay for ever."""
+    _world.clock.time = NOW
+    _world.clock.sleeps.clear()
+    _world.ecr = type(_world.ecr)(FOUND if found else aws_error("ImageNotFoundException"))
+    _world.functions = FakeLambda(None)
+    _world.transport = FakeTransport()
+    _world.stacks = FakeCloudFormation("UPDATE_ROLLBACK_IN_PROGRESS" if back else "UPDATE_IN_PROGRESS")
+    _world.empty_output()
+    _world.build()
+    return _world
+
+
+def is_direct(event: object) -> bool:
+    return isinstance(event, dict) and not event.keys() & {"RequestType", "ResponseURL", "StackId", "RequestId"}
+
+
+def settle(event: object, **options: bool) -> World:
+    """Run an event and see that it ended in one of the ways that there are."""
+    there = world(**options)
+    try:
+        returned = there.run(event)
+    except UnusableEvent as refusal:
+        refused(event, str(refusal), there)
+        assert re.search("expected|received", str(refusal))  # noqa: PT017  # that it was raised is no claim here
+    except (InvalidRequest, GaveUp) as refusal:
+        refused(event, str(refusal), there)
+        assert is_direct(event)
+    else:
+        if is_direct(event):
+            assert isinstance(returned, dict)
+            assert all(isinstance(value, str) for value in returned.values())
+            assert (there.transport.puts, there.functions.calls) == ([], [])
+        else:
+            assert isinstance(event, dict)
+            assert returned is None
+            abandoned = "Nobody waits for this any more" in there.output
+            assert len(there.transport.puts) + len(there.functions.calls) + abandoned == 1
+            assert not abandoned or options.get("back")
+            answered(event, there)
+    assert not shown(event, there.output)
+    return there
+
+
+def shown(event: object, text: str) -> list[str]:
+    """Return the parts of the ResponseURL's query that a text shows, unless they stand elsewhere in the event too."""
+    rest = {key: value for key, value in event.items() if key != "ResponseURL"} if isinstance(event, dict) else event
+    return [part for part in leaked(text) if part not in repr(rest)]
+
+
+def refused(event: object, message: str, there: World) -> None:
+    assert 0 < len(message) < LONGEST_MESSAGE
+    assert len(message.splitlines()) == 1
+    assert not shown(event, message)
+    assert (there.transport.puts, there.functions.calls) == ([], [])
+
+
+def answered(event: dict[str, Any], there: World) -> None:
+    for url, body, _ in there.transport.puts:
+        assert url == event["ResponseURL"]
+        target = url.removeprefix("https://").partition("/")[2]
+        put = Put("PUT", f"/{target}", {"Content-Type": ""}, body, NOW)
+        if path_of(url).startswith("/") and "#" not in url and url.isascii() and "?" in url:
+            assert judge(event, put, sent=NOW, deadline=NOW + 1e9).refusal is None
+        answer = json.loads(body)
+        assert len(body) <= MAX_BODY_BYTES
+        assert not shown(event, body.decode())
+        assert (answer["Status"], answer["Reason"]) != ("FAILED", "")
+        if event["RequestType"] == "Delete":
+            assert answer["Status"] == "SUCCESS"
+        assert len(answer["Reason"].splitlines()) <= 1
+
+
+@share(0.15)
+@given(JSON)
+def test_any_json_is_answered_handed_over_or_refused(event: object) -> None:
+    run["any JSON"] += 1
+    settle(event)
+
+
+@share(0.3)
+@given(spoilt_events(), st.booleans())
+def test_a_spoilt_event_is_answered_handed_over_or_refused(event: dict[str, Any], back: bool) -> None:  # noqa: FBT001
+    run["spoilt events"] += 1
+    settle(event, back=back)
+
+
+@share(0.25)
+@given(KINDS, PROPERTY_SETS)
+def test_any_properties_are_answered(kind: str, properties: object) -> None:
+    run["properties"] += 1
+    there = settle(stack_event(kind, ResourceProperties=properties))
+    assert len(there.transport.puts) == 1
+
+
+@share(0.05)
+@given(PROPERTY_SETS, st.booleans())
+def test_no_properties_block_a_rollback(properties: object, found: bool) -> None:  # noqa: FBT001
+    run["rollbacks"] += 1
+    there = settle(stack_event("Update", ResourceProperties=properties), back=True, found=found)
+    answer = json.loads(there.transport.puts[0][1])
+    assert answer["Status"] == "SUCCESS" or "do not fit" in answer["Reason"]
+
+
+@share(0.15)
+@given(PROPERTY_SETS, st.none() | JSON)
+def test_a_direct_invocation_returns_the_attributes_or_raises_one_clear_error(properties: object, tf: object) -> None:
+    run["direct"] += 1
+    event = {**properties, **({"tf": tf} if tf is not None else {})} if isinstance(properties, dict) else properties
+    settle(event)
+
+
+# The 4096 bytes.
+
+PIECES = st.sampled_from(["a", "ü", "€", "💥", '"', "\\", "\n", "\x01", "\ud800"])
+
+
+def request() -> StackRequest:
+    read = read_event(stack_event(), dns_suffix="amazonaws.com", any_host=False)
+    assert isinstance(read, StackRequest)
+    return read
+
+
+REQUEST = request()
+EMPTY = len(encode(REQUEST, Answer("FAILED", "", " (log stream x)")))
+
+
+@share(0.05)
+@given(PIECES, st.integers(-9, 9), PIECES)
+def test_at_the_4096_bytes_a_reason_is_cut_by_bytes_and_keeps_the_log_stream(piece: str, over: int, last: str) -> None:
+    run["boundary"] += 1
+    size = len(json.dumps(piece.encode("utf-8", "replace").decode(), ensure_ascii=False).encode()) - 2
+    note = " (log stream x)"
+    fits = (MAX_BODY_BYTES - EMPTY - len(note)) // size
+    reason = piece * (fits + over) + last
+
+    body = encode(REQUEST, Answer("FAILED", reason, note))
+
+    told = json.loads(body)["Reason"]
+    whole = reason.encode("utf-8", "replace").decode() + note
+    assert len(body) <= MAX_BODY_BYTES
+    assert told.endswith(note)
+    if told != whole:
+        kept = told.removesuffix(note)
+        assert kept.endswith("...")
+        assert whole.startswith(kept.removesuffix("..."))
+        # No more is cut than the dots need and one character.
+        assert len(body) > MAX_BODY_BYTES - size - len(json.dumps(last)) - 4
+    if over < -5:
+        assert told == whole
+
+
+@share(0.05)
+@given(JSON, JSON)
+def test_the_last_resort_answers_or_leaves_alone_whatever_lambda_tells_it(event: object, said: object) -> None:
+    run["last resort"] += 1
+    puts: list[bytes] = []
+
+    def put(_: str, body: bytes) -> int:
+        puts.append(body)
+        return 200
+
+    last_resort.answer_for(event, put, lambda _: None)
+    last_resort.answer_for({"requestPayload": event}, put, lambda _: None)
+    assert puts == []
+    os.environ["AWS_REGION"] = "eu-west-1"
+    last_resort.answer_for({"requestPayload": stack_event(), "responsePayload": said}, put, lambda _: None)
+    (body,) = puts
+    assert len(body) <= MAX_BODY_BYTES
+    assert not shown(said, body.decode())
+
+
+def test_every_property_is_fuzzed() -> None:
+    assert Properties.model_fields.keys() <= {*VALUES, *NAMED}
