@@ -12,14 +12,15 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
-from itertools import cycle
+from functools import partial
+from itertools import chain, cycle
 from pathlib import Path
 from typing import Final, Self
 
 from sandbox.cloud import Cloud
 from sandbox.player import Delay, Fault, Operation, Reset
 from sandbox.processes import awaits_input
-from sandbox.proxy import Rule, delay, drop, pad
+from sandbox.proxy import Effect, Rule, delay, drop, pad
 from tests.crash_cases import HELD_ANSWER, PAUSE, SOON, After, Blow, Case, Kind, Run
 from tests.e2e.functions import TIMEOUT, Deployed, Function, UnderRie
 
@@ -172,10 +173,7 @@ class Attack:
 
     def go_through(self) -> Run:
         """Return when the wait has its answer, the Delete after it too, and nothing of it runs any more."""
-        script = _SCRIPTS[self.case.kind](self)
-        scripted = True
-        while scripted or (self.create.outcome is None and time.time() < self.create.deadline):
-            scripted = scripted and next(script, self) is None
+        for _ in chain(_SCRIPTS[self.case.kind](self), self._until(lambda: False)):
             self._push_when_due()
             time.sleep(TICK)
         self.create.wait(1)
@@ -212,7 +210,7 @@ class Attack:
         """SIGKILL at the case's moments."""
         hand_over = None
         if any(moment.after is After.HAND_OVER for moment in self.case.moments):
-            hand_over = self._hold("lambda:Invoke", lambda body: self.create.event["RequestId"] in body, seconds=0.5)
+            hand_over = self._hold_hand_over(0.5)
         for moment in self.case.moments:
             begun: Callable[[], object] = {
                 After.START: lambda: True,
@@ -260,21 +258,18 @@ class Attack:
     def stops_in_check(self) -> Iterator[None]:
         """Stop the process in the middle of a check, until the function's time-out."""
         for _ in range(self.case.times):
-            held = self._rule(
-                Rule("ecr:DescribeImages", drop(HELD) if self.case.lost else delay(HELD), self._repository, times=1)
-            )
-            yield from self._stop_once(lambda held=held: held.met)  # type: ignore[misc]  # bound in the loop
+            held = self._rule(Rule("ecr:DescribeImages", self._held(HELD), self._repository, times=1))
+            yield from self._stop_once(partial(_met, held))
 
     def stops_in_hand_over(self) -> Iterator[None]:
         """Stop the process in the middle of a hand-over, which arrives or does not, until the function's time-out."""
         for _ in range(self.case.times):
-            held = self._hold("lambda:Invoke", lambda body: self.create.event["RequestId"] in body, seconds=HELD)
-            yield from self._stop_once(lambda held=held: held.met)  # type: ignore[misc]  # as above
+            yield from self._stop_once(partial(_met, self._hold_hand_over(HELD)))
 
     def stops_in_answer(self) -> Iterator[None]:
         """Stop the process in the middle of an answer, which arrives or does not, until the function's time-out."""
         for number in range(1, self.case.times + 1):
-            yield from self._stop_once(lambda number=number: self._answering(number))  # type: ignore[misc]  # as above
+            yield from self._stop_once(partial(self._answering, number))
 
     def nothing(self) -> Iterator[None]:
         """The artifact does it by itself."""
@@ -313,11 +308,15 @@ class Attack:
         self._rules.enter_context(self.lane.function.ecr_proxy.rule(rule))
         return rule
 
-    def _hold(self, operation: str, where: Callable[[str], bool], *, seconds: float) -> Rule:
-        effect = drop(seconds) if self.case.lost else delay(seconds)
-        rule = Rule(operation, effect, where=lambda call: where(call.body), times=1)
+    def _hold_hand_over(self, seconds: float) -> Rule:
+        """Have the next hand-over of this wait take so long that there is a moment in the middle of it."""
+        mine = self.create.event["RequestId"]
+        rule = Rule("lambda:Invoke", self._held(seconds), where=lambda call: mine in call.body, times=1)
         self._rules.enter_context(self.lane.function.self_invokes.rule(rule))
         return rule
+
+    def _held(self, seconds: float) -> Effect:
+        return drop(seconds) if self.case.lost else delay(seconds)
 
     def _push_when_due(self) -> None:
         after = self.case.push_after
@@ -331,6 +330,10 @@ class Attack:
             told = any("ECR did not answer (HTTPClientError" in line for line in self.lane.function.logged(self.create))
             hit = self._padded.met > 0 and (told or self.run.deaths > 0)
             self.run.blows.append(Blow("RLIMIT_DATA", self.create.sent, hit, self.create.sent))
+
+
+def _met(rule: Rule) -> bool:
+    return rule.met > 0
 
 
 def _faults(case: Case) -> Iterator[Fault]:
