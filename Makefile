@@ -4,6 +4,7 @@
 PYTHON ?= python3
 SEEDS ?= 2000
 EXAMPLES ?= 20000
+RUNS ?= 100
 PORT ?= 4566
 BIND ?= 127.0.0.1
 IMAGE ?= pushed
@@ -18,7 +19,7 @@ RUN := exec env PATH="$(CURDIR)/$(DEV)/bin:$(CURDIR)/$(TOOLS)/sam/bin:$$PATH" PY
 BUILDING := $(DEV)/.ready $(TOOLS)/sam/.ready
 SETUP := $(BUILDING) $(TOOLS)/ministack/.ready $(TOOLS)/runtime/.ready
 
-.PHONY: help demo sandbox test check chaos planted fuzz mutants build deploy measure setup lock clean
+.PHONY: help demo sandbox test check chaos planted crash fuzz mutants build deploy measure setup lock clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is
@@ -38,6 +39,9 @@ check: $(BUILDING) ## Lint, types and templates only
 
 chaos: $(DEV)/.ready ## Run the service through random faults on a simulated clock (SEEDS=2000, FIRST=seed to repeat a run)
 	@$(RUN) $(DEV)/bin/python -m tests.chaos --seeds "$(SEEDS)" $(if $(FIRST),--first "$(FIRST)")
+
+crash: setup ## Kill processes of the deployed waiter in the middle of waits (RUNS=100)
+	@$(RUN) $(DEV)/bin/python -m tests.crash --runs "$(RUNS)"
 
 fuzz: $(DEV)/.ready ## Send events and properties of every kind (EXAMPLES=20000)
 	@$(RUN) $(DEV)/bin/python -m tests.fuzz --examples "$(EXAMPLES)"

@@ -10,6 +10,7 @@ functions' own calls. What they lack or do differently, beside what the player's
 - moto knows no image status, no archive, no throttling and no permissions.
 """
 
+import json
 import os
 import re
 import subprocess
@@ -78,7 +79,7 @@ class Cloud:
             self.proxy = self._stack.enter_context(Proxy(self.endpoint))
             self.ecr_proxy = self._stack.enter_context(Proxy(self.ecr_endpoint))
             moto = self._run("moto", [sys.executable, "-m", "moto.server", "--host", bind, "--port", str(ecr)], {})
-            ministack = self._run(
+            self._ministack = self._run(
                 "ministack",
                 [MINISTACK_PYTHON, "-m", "ministack"],
                 {
@@ -97,7 +98,7 @@ class Cloud:
                 },
             )
             moto.wait_until(lambda: _answers(f"{self.ecr_endpoint}/moto-api/"))
-            ministack.wait_until(lambda: _answers(f"{self.endpoint}/_ministack/health"))
+            self._ministack.wait_until(lambda: _answers(f"{self.endpoint}/_ministack/health"))
         except BaseException:
             self.stop()
             raise
@@ -157,6 +158,23 @@ class Cloud:
     def set_timeout(self, service_token: str, seconds: int) -> None:
         """Give the deployed function a shorter time-out, so that a short wait crosses several invocations."""
         self.client("lambda").update_function_configuration(FunctionName=service_token, Timeout=seconds)
+
+    def workers(self, function: str) -> list[int]:
+        """Return the ids of the processes in which a function of this name runs, or waits for its next event."""
+        folder = f"/ministack-lambda-{function}-"
+        return [pid for pid, command in self._ministack.processes().items() if folder in command[-1]]
+
+    def emulator_log(self) -> str:
+        """Return what MiniStack has logged: what became of each invocation among it."""
+        return self._ministack.log.read_text(errors="replace")
+
+    def write_function_logs(self, target: Path) -> None:
+        """Write all that the functions have logged into a file, an event a line."""
+        logs = self.client("logs")
+        with target.open("w") as file:
+            for group in logs.describe_log_groups()["logGroups"]:
+                pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group["logGroupName"])
+                file.writelines(json.dumps(event) + "\n" for page in pages for event in page["events"])
 
     def sam(self, *arguments: str | Path) -> None:
         """Run the SAM CLI against this account.

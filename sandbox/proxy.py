@@ -54,6 +54,7 @@ class Effect:
     code: str = ""
     message: str = ""
     delay: float = 0.0
+    padding: int = 0
     content: Callable[["Call"], str] | None = None
 
 
@@ -78,8 +79,13 @@ def answer(content: Callable[[Call], str]) -> Effect:
     return Effect("answer", 200, content=content)
 
 
-def drop() -> Effect:
-    return Effect("drop")
+def drop(after: float = 0.0) -> Effect:
+    return Effect("drop", delay=after)
+
+
+def pad(size: int) -> Effect:
+    """Pass the answer back with so many spaces behind it, which change nothing of a JSON document but its size."""
+    return Effect("pad", padding=size)
 
 
 @dataclass
@@ -102,6 +108,11 @@ class Rule:
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)  # noqa: S311  # reproducible on purpose
+
+    @property
+    def met(self) -> int:
+        """How many calls the effect has met so far."""
+        return self._met
 
     def meets(self, call: Call) -> bool:
         if call.operation != self.operation or self.repository not in ("", call.repository) or self._met >= self.times:
@@ -229,6 +240,7 @@ def _handler(proxy: Proxy) -> type[Handler]:
                     return
             passed_on = {key: value for key, value in headers.items() if key not in _HOP_BY_HOP}
             status, received, content = proxy.forward(self.command, self.path, passed_on, raw)
+            content += b" " * (effect.padding if effect else 0)
             self.reply(status, content, [(key, value) for key, value in received if key.lower() not in _HOP_BY_HOP])
 
         do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _serve  # noqa: N815  # names that http.server looks for

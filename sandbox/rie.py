@@ -9,8 +9,10 @@ import platform
 import re
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -33,10 +35,18 @@ class Emulator:
         log: the folder for its log.
         timeout: of the function, in seconds.
         name: of its log file.
+        handler: of the function; the waiter's by default.
     """
 
     def __init__(
-        self, artifact: Path, environment: Mapping[str, str], log: Path, *, timeout: int = 900, name: str = "rie"
+        self,
+        artifact: Path,
+        environment: Mapping[str, str],
+        log: Path,
+        *,
+        timeout: int = 900,
+        name: str = "rie",
+        handler: str = "ecr_image_waiter.handler.lambda_handler",
     ) -> None:
         port, api = free_port(), free_port()
         self._url = f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations"
@@ -46,7 +56,7 @@ class Emulator:
             [
                 *(emulator, "--runtime-interface-emulator-address", f"127.0.0.1:{port}"),
                 *("--runtime-api-address", f"127.0.0.1:{api}", "--log-level", "info"),
-                *(_RUNTIME_PYTHON, "-m", "awslambdaric", "ecr_image_waiter.handler.lambda_handler"),
+                *(_RUNTIME_PYTHON, "-m", "awslambdaric", handler),
             ],
             {
                 **ISOLATED,
@@ -73,8 +83,11 @@ class Emulator:
         """Invoke the function and return what it returned, or the error object that Lambda makes of an exception."""
         request = urllib.request.Request(self._url, json.dumps(event).encode())  # noqa: S310  # a URL of our own
         # INIT, which has ten seconds on Lambda, comes on top of the function's time-out.
-        with urllib.request.urlopen(request, timeout=self._timeout + 30) as answer:  # noqa: S310  # a URL of our own
-            text = answer.read().decode()
+        try:
+            with urllib.request.urlopen(request, timeout=self._timeout + 30) as answer:  # noqa: S310  # a URL of our own
+                text = answer.read().decode()
+        except urllib.error.HTTPError as error:  # the process has died, or never came up
+            text = error.read().decode()
         try:
             return json.loads(text)
         except ValueError:  # a time-out is plain text
@@ -126,22 +139,28 @@ class AsyncLambda:
     |---|---|
     | Invoke with type Event: 202 at once, the function runs later | botocore's model of Lambda |
     | an error or a time-out: the same event again, twice | invocation-async-error-handling |
+    | what an on-failure destination is told thereafter | invocation-async-retain-records |
 
-    Its limits: the pauses before a retry are a second, not one and two minutes; no event age, no destination, no
-    recursion guard, no concurrency limit, and no check of who may invoke.
+    Its limits: the pauses before a retry are a second, not one and two minutes; no event age, no recursion guard, no
+    concurrency limit, and no check of who may invoke.
 
     Args:
         start: makes an execution environment; its argument is a number for its log's name.
+        on_failure: the destination of events that failed for good.
     """
 
-    def __init__(self, start: Callable[[int], Emulator]) -> None:
+    def __init__(
+        self, start: Callable[[int], Emulator], on_failure: Callable[[object], None] = lambda _record: None
+    ) -> None:
         self._start = start
+        self._on_failure = on_failure
         self._lock = threading.Lock()
         self._idle: list[Emulator] = []
         self._all: list[Emulator] = []
         self._started = 0
         self._stopped = False
         self.invocations: list[Any] = []
+        self.failures: list[Mapping[str, str]] = []
         self._server = Server(("127.0.0.1", 0), _invoke_handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
@@ -149,8 +168,13 @@ class AsyncLambda:
     @property
     def busy(self) -> bool:
         """Whether any environment is at work."""
+        return bool(self.at_work)
+
+    @property
+    def at_work(self) -> list[Emulator]:
+        """The environments that are at work."""
         with self._lock:
-            return len(self._idle) < len(self._all)
+            return [environment for environment in self._all if environment not in self._idle]
 
     def invoke_later(self, event: object) -> None:
         """Queue an event."""
@@ -185,13 +209,35 @@ class AsyncLambda:
         for _ in range(3):
             if self._stopped:
                 return
-            try:
-                result = self.invoke(event)
-            except OSError:
-                result = {"errorType": "Runtime.ExitError"}
-            if not isinstance(result, str) and "errorType" not in (result or {}):
+            fault = self._fault_of(event)
+            if not fault:
                 return
+            self.failures.append(fault)
             time.sleep(1)
+        self._on_failure(
+            {
+                "version": "1.0",
+                "timestamp": datetime.now(UTC).isoformat(),
+                "requestContext": {
+                    "functionArn": FUNCTION_ARN,
+                    "condition": "RetriesExhausted",
+                    "approximateInvokeCount": 3,
+                },
+                "requestPayload": event,
+                "responseContext": {"statusCode": 200, "functionError": "Unhandled"},
+                "responsePayload": fault,
+            }
+        )
+
+    def _fault_of(self, event: object) -> Mapping[str, str]:
+        """Run an event and return how it failed, nothing if it did not."""
+        try:
+            result = self.invoke(event)
+        except OSError as error:
+            return {"errorType": "Runtime.ExitError", "errorMessage": type(error).__name__}
+        if isinstance(result, str):
+            return {"errorType": "Sandbox.Timedout", "errorMessage": result}
+        return result if isinstance(result, dict) and "errorType" in result else {}
 
     def stop(self) -> None:
         """End all environments; one that is just starting ends when it has."""

@@ -1,6 +1,5 @@
 """One sandbox for all end-to-end tests."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,11 +14,7 @@ def cloud(output: Path) -> Iterator[Cloud]:
     """An emulated account with nothing in it. What its functions logged is kept."""
     with Cloud(log=output / "sandbox") as cloud:
         yield cloud
-        logs = cloud.client("logs")
-        with (output / "cloudwatch.txt").open("w") as file:
-            for group in logs.describe_log_groups()["logGroups"]:
-                for event in logs.filter_log_events(logGroupName=group["logGroupName"])["events"]:
-                    file.write(json.dumps(event) + "\n")
+        cloud.write_function_logs(output / "cloudwatch.txt")
 
 
 @pytest.fixture(scope="session")

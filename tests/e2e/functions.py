@@ -13,7 +13,7 @@ from sandbox.cloud import Cloud
 from sandbox.images import push
 from sandbox.player import Event, Operation
 from sandbox.player_server import Player
-from sandbox.proxy import Call, Rule, answer
+from sandbox.proxy import Call, Proxy, Rule, answer
 from sandbox.rie import AsyncLambda, Emulator
 
 TIMEOUT = 10
@@ -61,6 +61,7 @@ class Function(ABC):
         self.ecr = cloud.client("ecr")
         self.ecr_proxy = cloud.ecr_proxy
         self.proxy = cloud.proxy
+        self.self_invokes = cloud.proxy
 
     @abstractmethod
     def invoke(self, event: Event) -> None:
@@ -121,6 +122,7 @@ class Deployed(Function):
         self._lambda = cloud.client("lambda")
         self._logs = cloud.client("logs")
         self._token = token
+        self.name = token.rpartition(":")[2]
         self.set_timeout(timeout)
         self._log_group = log_group
 
@@ -149,7 +151,9 @@ class Deployed(Function):
 class UnderRie(Function):
     """The same artifact under AWS's Runtime Interface Emulator."""
 
-    def __init__(self, cloud: Cloud, output: Path, *, timeout: int = TIMEOUT, **environment: str) -> None:
+    def __init__(
+        self, cloud: Cloud, output: Path, *, timeout: int = TIMEOUT, artifact: Path | None = None, **environment: str
+    ) -> None:
         super().__init__(cloud)
         self.output_folder = output / f"rie-{next(_numbers)}"
         self.environments: list[Emulator] = []
@@ -159,16 +163,28 @@ class UnderRie(Function):
                 "AWS_ENDPOINT_URL": cloud.endpoint,
                 "AWS_ENDPOINT_URL_CLOUDFORMATION": cloud.proxy.url,
                 "AWS_ENDPOINT_URL_ECR": cloud.ecr_proxy.url,
-                "AWS_ENDPOINT_URL_LAMBDA": self.service.url,
+                "AWS_ENDPOINT_URL_LAMBDA": self.self_invokes.url,
                 "LOG_LEVEL": "DEBUG",
                 **environment,
             }
             name = f"environment-{number}"
-            emulator = Emulator(cloud.artifact, everything, self.output_folder, timeout=timeout, name=name)
+            emulator = Emulator(artifact or cloud.artifact, everything, self.output_folder, timeout=timeout, name=name)
             self.environments.append(emulator)
             return emulator
 
-        self.service = AsyncLambda(start)
+        def start_last_resort(number: int) -> Emulator:
+            return Emulator(
+                cloud.artifact.parent / "LastResortFunction",
+                {"AWS_ENDPOINT_URL": cloud.endpoint},
+                self.output_folder,
+                timeout=60,
+                name=f"last-resort-{number}",
+                handler="last_resort.lambda_handler",
+            )
+
+        self.last_resort = AsyncLambda(start_last_resort)
+        self.service = AsyncLambda(start, self.last_resort.invoke_later)
+        self.self_invokes = Proxy(self.service.url)
 
     def invoke(self, event: Event) -> None:
         self.service.invoke_later(event)
@@ -192,4 +208,6 @@ class UnderRie(Function):
         return "\n".join(file.read_text(errors="replace") for file in sorted(self.output_folder.glob("*.log")))
 
     def stop(self) -> None:
+        self.self_invokes.stop()
         self.service.stop()
+        self.last_resort.stop()

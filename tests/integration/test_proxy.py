@@ -13,7 +13,7 @@ from moto.server import ThreadedMotoServer
 from urllib3 import HTTPConnectionPool
 from urllib3.exceptions import ProtocolError
 
-from sandbox.proxy import Effect, Proxy, Rule, delay, deny, drop, fail, throttle
+from sandbox.proxy import Effect, Proxy, Rule, delay, deny, drop, fail, pad, throttle
 
 
 @pytest.fixture(scope="module")
@@ -180,3 +180,12 @@ def test_an_endpoint_that_is_gone_breaks_the_connection(capfd: pytest.CaptureFix
             client("ecr", proxy).describe_repositories()
         assert proxy.count("ecr:DescribeRepositories") == 1
     assert capfd.readouterr() == ("", "")
+
+
+def test_an_answer_is_padded_and_means_the_same(proxy: Proxy, ecr: Any) -> None:
+    padded = rule(pad(1_000_000))
+    with proxy.rule(padded):
+        answer = ecr.describe_images(repositoryName="app-3")
+    assert answer["imageDetails"] == []
+    assert int(answer["ResponseMetadata"]["HTTPHeaders"]["content-length"]) > 1_000_000
+    assert padded.met == 1

@@ -1,12 +1,13 @@
 """A program of the sandbox is gone when it is stopped, and leaves nothing when it ends by itself."""
 
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from sandbox.processes import Program, ProgramDied, free_port
+from sandbox.processes import Program, ProgramDied, awaits_input, free_port
 from tests.waiting import eventually
 
 FORKS = "import subprocess, sys, time; subprocess.Popen(['sleep', '600']); time.sleep({seconds}); sys.exit(3)"
@@ -44,3 +45,14 @@ def test_no_port_is_handed_out_twice() -> None:
     with ThreadPoolExecutor(8) as threads:
         ports = list(threads.map(lambda _: free_port(), range(200)))
     assert len(set(ports)) == 200
+
+
+def test_a_process_that_reads_its_input_is_told_from_one_that_is_at_work_or_gone() -> None:
+    with (
+        subprocess.Popen(["cat"], stdin=subprocess.PIPE) as reader,  # noqa: S607  # whichever there is
+        subprocess.Popen(["sleep", "60"], stdin=subprocess.PIPE) as sleeper,  # noqa: S607  # as above
+    ):
+        eventually(lambda: awaits_input(reader.pid), "it reads")
+        assert not awaits_input(sleeper.pid)
+        sleeper.kill()
+    eventually(lambda: awaits_input(sleeper.pid), "it is gone")
