@@ -677,3 +677,9 @@ def test_any_json_as_properties_ends_in_properties_or_an_invalid_request(receive
         return
     assert faults
     assert max(map(len, faults)) <= LONGEST_FAULT
+
+
+@pytest.mark.parametrize(("url", "said"), [(None, "nothing"), (7, "a int"), ([], "a list"), ("", "an empty string")])
+def test_what_stood_in_the_place_of_the_response_url_is_told_by_its_kind(url: object, said: str) -> None:
+    with pytest.raises(UnusableEvent, match=f"^ResponseURL: received {said}, expected a URL$"):
+        read_event(stack_event(ResponseURL=url), dns_suffix="amazonaws.com", any_host=False)

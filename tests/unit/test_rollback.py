@@ -89,6 +89,10 @@ def test_an_image_named_by_digest_alone_keeps_its_uri() -> None:
     [
         ({**PROPERTIES, "NoLongerKnown": "x"}, f"{REPOSITORY_URI}:v1"),
         ({**PROPERTIES, "MaxRetries": "a million"}, f"{REPOSITORY_URI}:v1"),
+        ({"RepositoryName": "team/app", "ImageDigest": DIGEST, "Unknown": "x"}, f"{REPOSITORY_URI}@{DIGEST}"),
+        ({**PROPERTIES, "ImageDigest": 7}, f"{REPOSITORY_URI}:v1"),
+        ({"RepositoryName": "team/app", "ImageTag": 7, "ImageDigest": ""}, ""),
+        ({"RepositoryName": "team/app", "ImageTag": "", "ImageDigest": ["x"]}, ""),
         ({"RepositoryName": "team/app"}, ""),
         ({"ImageTag": "v1"}, ""),
         ({"RepositoryName": ["team/app"], "ImageTag": {"v": "1"}, "ImageDigest": 7}, ""),
@@ -105,6 +109,10 @@ def test_properties_that_would_be_refused_today_count_as_an_image_that_is_not_th
     assert world.answer["Status"] == "SUCCESS"
     assert world.answer["Data"].keys() == KEYS
     assert (world.answer["Data"]["ImageUri"], world.answer["Data"]["ImageDigest"]) == (uri, "")
+    assert (world.answer["Data"]["Attempts"], world.answer["Data"]["WaitedSeconds"]) == ("1", "0")
+    named = isinstance(properties, dict) and isinstance(properties.get("RepositoryName"), str)
+    account = ("123456789012", REPOSITORY_URI) if named else ("", "")
+    assert (world.answer["Data"]["RegistryId"], world.answer["Data"]["RepositoryUri"]) == account
     assert world.ecr.calls == []
 
 

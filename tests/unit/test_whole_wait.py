@@ -941,3 +941,19 @@ def test_slow_calls_of_ecr_leave_time_for_the_answer(service_timeout: int) -> No
     _, create = run(never, {**PROPERTIES, "ServiceTimeout": service_timeout}, ecr_latency=lambda _: 8.5)
 
     gave_up(create)
+
+
+@pytest.mark.parametrize(
+    ("wait", "timeout", "invocations"), [(0.0, 1.0, 1), (-5.0, 1.0, 1), (0.5, 1.0, 1), (0.8, 1.0, 2)]
+)
+def test_a_wait_of_less_than_a_slice_takes_one_invocation(wait: float, timeout: float, invocations: int) -> None:
+    assert invocations_needed(wait, timeout) == invocations
+
+
+@pytest.mark.parametrize(("wait", "seconds"), [(0.0, 1), (5.0, 1), (12.0, 2), (1800.0, 151), (3360.0, 255)])
+def test_the_time_out_that_a_wait_needs_is_the_smallest_that_does(wait: float, seconds: int) -> None:
+    assert timeout_needed(wait) == seconds
+
+
+def test_a_service_timeout_shorter_than_its_reserve_leaves_the_check_at_the_start() -> None:
+    assert bounds_for_stack(100.0, 60.0, 10.0).limit == 100.0
