@@ -19,7 +19,7 @@ ATTRIBUTES = {
 }
 LAST_RESORT = "The waiter function died before it could answer"
 HAND_OVER_FAULTS = {"throttled", "5xx", "denied", "refused", "unreachable", "reply lost"}
-MOST_INVOCATIONS = 150
+MOST_INVOCATIONS = 400
 """Of one request, those of the last resort included: chains whose replies were lost may double, but not for ever."""
 ABANDONED_AFTER = 255.0 + 15.0
 """Seconds: the latest first question, and what a slow check may add."""

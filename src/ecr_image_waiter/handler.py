@@ -48,7 +48,7 @@ from .waiting import (
 
 _HAND_OVER_SECONDS: Final = 5.0  # of one try, so that the reserve holds three of which nothing is heard
 _FIRST_HAND_OVER_PAUSE: Final = 1.0
-_MOST_LOST_REPLIES: Final = 2
+_MOST_LOST_REPLIES: Final = 3
 _LOGGED: Final = 4000  # characters of a Reason; an answer does not hold more
 
 
@@ -250,7 +250,7 @@ class Waiter:
     def _hand_over_with_retries(self, event: Mapping[str, Any], state: State, invocation: Invocation) -> str:
         """Return why the hand-over failed in the end, nothing where it went through.
 
-        A try whose reply was lost may have gone through: two continuations do no harm, none would. But after the second
+        A try whose reply was lost may have gone through: two continuations do no harm, none would. But after the third
         lost reply of a wait there is no further try, since their number would double with each hand-over.
         """
         last_try = invocation.ends - (invocation.ends - invocation.slice_ends) / 3
