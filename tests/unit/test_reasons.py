@@ -24,6 +24,10 @@ IMAGE = ImageId("team/app", "v1", None)
 DIGEST_ONLY = ImageId("team/app", None, DIGEST)
 BOUNDS = Bounds(1000.0, 2800.0, 2800.0, 4600.0)
 SHORTENED = Bounds(1000.0, 2800.0, 4600.0, 3040.0)
+SAID = (
+    "User: arn:aws:sts::123456789012:assumed-role/waiter-role/fn is not authorized to perform: ecr:DescribeImages on "
+    f"resource: {ARN} because no identity-based policy allows it"
+)
 NEWEST = [TagSeen("v2", 2740.0), TagSeen("v0", 1000.0)]
 
 
@@ -45,10 +49,7 @@ NEWEST = [TagSeen("v2", 2740.0), TagSeen("v0", 1000.0)]
             BOUNDS,
             GivenUp(
                 Cause.ACCESS_DENIED,
-                AccessDenied(
-                    "AccessDeniedException",
-                    f"User: arn:aws:sts::123456789012:assumed-role/waiter-role/fn is not authorized to perform: ecr:DescribeImages on resource: {ARN} because no identity-based policy allows it",
-                ),
+                AccessDenied("AccessDeniedException", SAID),
                 37,
             ),
             None,
