@@ -129,11 +129,11 @@ def test_a_hand_over_on_a_fresh_answer_does_without() -> None:
 
 
 def test_nobody_asks_just_before_the_limit_because_the_last_check_must_not_come_late() -> None:
-    for seed in range(40):
+    for seed in range(80):
         simulation = Simulation(never, seed=seed)
-        create = simulation.create({**PROPERTIES, "MaxRetries": str(120 + seed), "RetryDelaySeconds": "1"})
+        create = simulation.create({**PROPERTIES, "MaxRetries": str(130 + seed), "RetryDelaySeconds": "1"})
         simulation.run()
-        limit = create.sent // 1 + 120 + seed
+        limit = create.sent // 1 + 130 + seed
         assert all(moment <= limit - LAST_ASK + 0.1 for moment in simulation.questions)
         assert limit <= simulation.checks[-1] < limit + 1
 

@@ -1,0 +1,124 @@
+"""Where a rule begins and where it ends, to the second and to the word."""
+
+from random import Random
+
+import pytest
+
+from ecr_image_waiter.errors import UnusableEvent
+from ecr_image_waiter.findings import NoImage
+from ecr_image_waiter.invocation import Invocation
+from ecr_image_waiter.properties import clipped
+from ecr_image_waiter.request import read_event, start_of_wait
+from ecr_image_waiter.waiting import (
+    LAST_ASK,
+    NEVER,
+    Abandoned,
+    Bounds,
+    GivenUp,
+    Progress,
+    Ready,
+    Rhythm,
+    SliceUsedUp,
+    wait,
+)
+from tests.fakes import NOW, FakeClock, FakeContext, stack_event
+
+OBJECTS = "CloudFormation's custom-resource event, or the properties of a direct invocation"
+SLOW = Rhythm(delay=900.0, backoff_rate=1.0, wait_for_repository=False)
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        (
+            [],
+            f"received a list, expected an object: {OBJECTS}",
+        ),
+        (stack_event(RequestType="Destroy"), 'RequestType: received "Destroy", expected Create, Update or Delete'),
+        (stack_event(StackId=7), "StackId: received 7, expected a string of 1 to 600 bytes"),
+        (stack_event(ResponseURL="x"), None),
+    ],
+)
+def test_a_refusal_says_what_was_received_and_what_is_expected(event: object, said: str | None) -> None:
+    with pytest.raises(UnusableEvent) as refusal:
+        read_event(event, dns_suffix="amazonaws.com", any_host=False)
+
+    assert said is None or str(refusal.value) == said
+
+
+def test_a_text_of_sixty_characters_is_shown_whole_and_a_longer_one_is_clipped_to_that() -> None:
+    assert clipped("x" * 60) == "x" * 60
+    assert clipped("x" * 61) == "x" * 57 + "..."
+
+
+def test_a_request_signed_this_very_moment_starts_now() -> None:
+    assert start_of_wait(NOW, NOW) == NOW
+    assert start_of_wait(NOW - 7200.0, NOW) == NOW - 7200.0
+    assert start_of_wait(NOW - 7201.0, NOW) == NOW
+
+
+def test_an_invocation_knows_its_time_out_and_names_its_log_where_there_is_one() -> None:
+    short, unnamed = (Invocation(FakeContext(FakeClock(), seconds, stream=""), NOW) for seconds in (0.4, 900.0))
+
+    assert (short.timeout, unnamed.timeout) == (1, 900)
+    assert unnamed.note == ""
+
+
+def test_before_the_limit_a_look_takes_no_longer_than_until_it_and_at_the_limit_as_long_as_ever() -> None:
+    invocation = Invocation(FakeContext(FakeClock(), 900.0), NOW)
+    bounds = Bounds(NOW - 100.0, NOW + 4.0, NOW + 4.0)
+
+    assert invocation.for_each_call(1, NOW, bounds) == 4.0
+    assert invocation.for_each_call(1, NOW + 3.5, bounds) == 1.0
+    assert invocation.for_each_call(1, NOW + 4.0, bounds) == 9.0
+
+
+def asked_at(
+    *, ask_due: float, limit: float = 3000.0, timeout: float = 900.0, asked: float = 0.0, due: float = NOW + 899.0
+) -> tuple[list[float], Ready | GivenUp | Abandoned | SliceUsedUp]:
+    """Return when a slice asks, in seconds since it began, and how it ends. It is told to ask again never."""
+    clock = FakeClock()
+    questions: list[float] = []
+
+    def ask() -> float | None:
+        questions.append(clock.now() - NOW)
+        return NEVER
+
+    outcome = wait(
+        SLOW,
+        Bounds(NOW, NOW + limit, NOW + limit),
+        Progress(due=due, asked=asked and NOW + asked, ask_due=ask_due if ask_due == NEVER else NOW + ask_due),
+        slice_end=NOW + timeout,
+        look=lambda _: NoImage(),
+        checked=lambda _judged, _finding: None,
+        ask=ask,
+        clock=clock,
+        random=Random(1),  # any seed
+    )
+    return questions, outcome
+
+
+def test_a_long_pause_is_broken_to_ask_and_a_question_that_is_due_is_asked_at_once() -> None:
+    assert asked_at(ask_due=200.0)[0] == [200.0]
+    assert asked_at(ask_due=0.0)[0] == [0.0]
+    assert asked_at(ask_due=-50.0)[0] == [0.0]
+
+
+def test_a_question_is_asked_until_ten_seconds_before_the_limit_and_not_after() -> None:
+    assert asked_at(ask_due=500.0, limit=500.0 + LAST_ASK, due=NOW + 510.0)[0] == [500.0]
+    assert asked_at(ask_due=500.5, limit=500.0 + LAST_ASK, due=NOW + 510.0)[0] == []
+
+
+@pytest.mark.parametrize(
+    ("timeout", "asked", "asks"),
+    [(900.0, 690.0, True), (900.0, 690.5, False), (100.0, 75.0, True), (100.0, 75.5, False), (100.0, 0.0, True)],
+)
+def test_a_hand_over_asks_unless_the_last_answer_is_fresh(timeout: float, asked: float, asks: bool) -> None:  # noqa: FBT001
+    questions, outcome = asked_at(ask_due=2000.0, timeout=timeout, asked=asked, due=NOW + 2000.0)
+
+    assert questions == ([timeout] if asks else [])
+    assert isinstance(outcome, SliceUsedUp)
+
+
+def test_who_may_not_ask_does_not_at_a_hand_over_either() -> None:
+    assert asked_at(ask_due=NEVER, due=NOW + 2000.0)[0] == []
