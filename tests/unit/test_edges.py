@@ -93,7 +93,7 @@ def asked_at(
         checked=lambda _judged, _finding: None,
         ask=ask,
         clock=clock,
-        random=Random(1),  # any seed
+        random=Random(1),  # any seed  # noqa: S311  # any seed
     )
     return questions, outcome
 
