@@ -244,7 +244,8 @@ def test_a_wait_in_vain_says_what_was_seen_and_what_to_do(
     assert said == reason
 
 
-def test_a_wait_that_had_to_stop_says_how_far_it_got() -> None:
-    said = reason_stopped(IMAGE, PLACE, checks=1, waited=75.0, fault="no route")
+@pytest.mark.parametrize(("checks", "times"), [(0, "never"), (1, "once"), (2, "2 times")])
+def test_a_wait_that_had_to_stop_says_how_far_it_got(checks: int, times: str) -> None:
+    said = reason_stopped(IMAGE, PLACE, checks=checks, waited=75.0, fault="no route")
 
-    assert said == "Stopped waiting for team/app:v1 in eu-west-1, checked once in 1 min 15 s: no route"
+    assert said == f"Stopped waiting for team/app:v1 in eu-west-1, checked {times} in 1 min 15 s: no route"
