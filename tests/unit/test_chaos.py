@@ -3,6 +3,7 @@
 import os
 
 import pytest
+from rich.console import Console
 
 from tests.chaos import LEAST_HITS, failures, run, run_all, table, total
 from tests.chaos_world import HITS, plan
@@ -12,13 +13,16 @@ FIRST = int(os.environ.get("CHAOS_FIRST", "1"))
 RUNS = 2000
 
 
-def test_after_two_thousand_runs_of_random_faults_no_claim_is_broken_and_each_fault_has_hit_each_step() -> None:
-    print(f"{RUNS} runs from seed {FIRST}")
-
+def test_after_two_thousand_runs_of_random_faults_no_claim_is_broken_and_each_fault_has_hit_each_step(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     results = run_all(FIRST, RUNS)
 
-    assert failures(results) == []
     hits = total(results)
+    with capsys.disabled():
+        print(f"\n{RUNS} runs from seed {FIRST}")
+        Console(width=160).print(table(hits))
+    assert failures(results) == []
     assert min(hits[hit] for hit in HITS) >= LEAST_HITS
     assert table(hits).row_count == len({fault for fault, _ in HITS})
     unanswered, requests = sum(r.excused for r in results), sum(r.requests for r in results)
