@@ -30,7 +30,7 @@ def main() -> None:
     for group in GROUPS:
         lock = ROOT / "sandbox" / "requirements" / f"{group}.txt"
         # The mutants are tested with what the tests are.
-        same: list[str | Path] = ["--constraint", ROOT / "requirements-dev.txt"] if group == "mutants" else []
+        same: list[str | Path] = [project, "--constraint", ROOT / "requirements-dev.txt"] if group == "mutants" else []
         subprocess.run([*compile_, "--group", group, *same, "--output-file", lock], check=True, cwd=ROOT)
 
 
