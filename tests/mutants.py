@@ -3,8 +3,9 @@
     python -m tests.mutants            # every mutant; takes about an hour on two cores
     python -m tests.mutants --module waiting
 
-It works in a copy, `.mutants`, and goes on where it was when the sources are the same. Mutants that survive are listed
-in tests/mutants.toml with the reason; one that is not there fails the run, as does a share of killed ones under 90 %.
+It works in a copy under `.mutants`, one for each choice of modules, and goes on where it was when the sources are the
+same. Mutants that survive are listed in tests/mutants.toml with the reason; one that is not there fails the run, as
+does a share of killed ones under 90 %.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from sandbox.processes import ROOT
 
 MODULES = ("waiting", "standing", "request", "properties", "answers", "invocation")
 LEAST_KILLED = 0.9
-COPY = ROOT / ".mutants"
+COPIES = ROOT / ".mutants"
 SURVIVORS = ROOT / "tests" / "mutants.toml"
 # What reads the source as text, or is too slow to run for each mutant and adds nothing.
 LEFT_OUT = ("chaos", "crash_cases", "fuzz", "imports", "locks", "player", "processes", "template")
@@ -34,22 +35,24 @@ def main() -> None:
     parser.add_argument("--module", choices=MODULES, action="append", help="only this one; may be repeated")
     options = parser.parse_args()
     modules = tuple(options.module or MODULES)
-    copy(modules)
+    # mutmut keeps which test reaches which function, of the modules that it mutated alone.
+    folder = COPIES / "+".join(modules)
+    copy(modules, folder)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(["src/last_resort", "src"])}
     mutmut = str(Path(sys.executable).parent / "mutmut")
     done = subprocess.run(
-        [mutmut, "run", "--max-children", str(os.cpu_count())], cwd=COPY, env=environment, check=False
+        [mutmut, "run", "--max-children", str(os.cpu_count())], cwd=folder, env=environment, check=False
     )
     if done.returncode:
         sys.exit(done.returncode)
     told = subprocess.run(
-        [mutmut, "results", "--all", "true"], cwd=COPY, env=environment, capture_output=True, text=True, check=True
+        [mutmut, "results", "--all", "true"], cwd=folder, env=environment, capture_output=True, text=True, check=True
     )
     fates = re.findall(r"ecr_image_waiter\.(\w+)\.(\S+): (.+)", told.stdout)
-    sys.exit(report(modules, fates, mutmut))
+    sys.exit(report(modules, fates, folder, mutmut))
 
 
-def copy(modules: tuple[str, ...]) -> None:
+def copy(modules: tuple[str, ...], folder: Path) -> None:
     """Bring the copy up to date, with mutmut's settings in its pyproject.toml."""
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"],  # noqa: S607  # where git lies is the user's business
@@ -59,8 +62,8 @@ def copy(modules: tuple[str, ...]) -> None:
         check=True,
     )
     for name in listed.stdout.splitlines():
-        (COPY / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, COPY / name)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, folder / name)
     folders = sorted({name.partition("/")[0] for name in listed.stdout.splitlines()} - {".gitignore"})
     selection = ["tests/unit", *(f"--ignore=tests/unit/test_{name}.py" for name in LEFT_OUT), f"--deselect={SLOW}"]
     settings = {
@@ -72,11 +75,11 @@ def copy(modules: tuple[str, ...]) -> None:
         "timeout_constant": 2.0,
     }
     lines = ["", "[tool.mutmut]", *(f"{key} = {value!r}" for key, value in settings.items()), ""]
-    with (COPY / "pyproject.toml").open("a") as file:
+    with (folder / "pyproject.toml").open("a") as file:
         file.write("\n".join(lines))
 
 
-def report(modules: tuple[str, ...], fates: list[tuple[str, str, str]], mutmut: str) -> int:
+def report(modules: tuple[str, ...], fates: list[tuple[str, str, str]], folder: Path, mutmut: str) -> int:
     """Print a line for each module and each survivor. Returns the exit status."""
     known = {(entry["removed"], entry["added"]) for entry in tomllib.loads(SURVIVORS.read_text())["survivor"]}
     status = 0
@@ -88,7 +91,7 @@ def report(modules: tuple[str, ...], fates: list[tuple[str, str, str]], mutmut: 
         everything.update({True: len(mine) - len(alive), False: len(alive)})
         print(f"{module}: {len(mine) - len(alive)} of {len(mine)} killed ({1 - len(alive) / max(len(mine), 1):.1%})")
         for name in alive:
-            change = difference(module, name, mutmut)
+            change = difference(module, name, folder, mutmut)
             status |= change not in known
             print(f"  {'survived' if change in known else 'SURVIVED, NOT LISTED'}: {change[0]}  ->  {change[1]}")
     share = everything[True] / max(everything.total(), 1)
@@ -96,10 +99,10 @@ def report(modules: tuple[str, ...], fates: list[tuple[str, str, str]], mutmut: 
     return 1 if status or share < LEAST_KILLED else 0
 
 
-def difference(module: str, name: str, mutmut: str) -> tuple[str, str]:
+def difference(module: str, name: str, folder: Path, mutmut: str) -> tuple[str, str]:
     """Return the lines that a mutant removes and adds, without what stands around them."""
     shown = subprocess.run(
-        [mutmut, "show", f"ecr_image_waiter.{module}.{name}"], cwd=COPY, capture_output=True, text=True, check=True
+        [mutmut, "show", f"ecr_image_waiter.{module}.{name}"], cwd=folder, capture_output=True, text=True, check=True
     )
     lines = [line for line in shown.stdout.splitlines() if re.match(r"[-+](?![-+]{2})", line)]
     removed, added = (" ".join(line[1:].strip() for line in lines if line[0] == sign) for sign in "-+")
