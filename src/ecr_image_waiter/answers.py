@@ -1,106 +1,108 @@
-"""What the answer says: the attributes of a found image, and why there is none. No I/O, no clock."""
+"""What a check saw, and why a wait ended without its image: the phrases of the log and of a Reason. No I/O, no clock."""
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import replace
 from typing import Final, assert_never
 
 from .errors import InvalidRequest
 from .findings import (
     AccessDenied,
     Finding,
+    Found,
     Image,
     ImageId,
+    Never,
     NoImage,
     NoRepository,
     NotPullable,
+    NotYet,
     Refused,
+    Several,
     TagSeen,
     Unavailable,
+    decisive,
 )
-from .waiting import MAX_INVOCATIONS, Bounds, Cause, GivenUp, Ready
+from .place import Place
+from .readiness import Wanted
+from .waiting import MAX_INVOCATIONS, Bounds, Cause, GivenUp
 
 NEWEST_TAGS: Final = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where the function looks: its own region and account. `partition` is `aws`, `aws-cn`, ..."""
-
-    partition: str
-    region: str
-    account: str
-
-    def repository_arn(self, repository: str) -> str:
-        """Return the repository's ARN, as an IAM policy names it."""
-        return f"arn:{self.partition}:ecr:{self.region}:{self.account}:repository/{repository}"
+def subject(wanted: Sequence[Wanted]) -> str:
+    """Say what is waited for, in a word or two."""
+    return str(wanted[0].image) if len(wanted) == 1 else f"{len(wanted)} images"
 
 
-def place_of(function_arn: str) -> Place:
-    """Return the partition, region and account that the function's own ARN names."""
-    _, partition, _, region, account, *_ = [*function_arn.split(":"), *[""] * 5]
-    return Place(partition or "aws", region, account)
-
-
-def attributes(image: ImageId, ready: Ready, waited: float) -> dict[str, str]:
-    """Return the attributes for Fn::GetAtt: every key always, each value a string, empty where it does not apply."""
-    found = ready.image
-    return {
-        "ImageUri": f"{found.repository_uri}@{found.digest}",
-        "ImageDigest": found.digest,
-        "TaggedImageUri": f"{found.repository_uri}:{image.tag}" if image.tag else "",
-        "RepositoryUri": found.repository_uri,
-        "RepositoryName": image.repository,
-        "ImageTag": image.tag or "",
-        "RegistryId": found.registry_id,
-        "ImagePushedAt": "" if found.pushed_at is None else _iso(found.pushed_at),
-        "ImageSizeInBytes": "" if found.size is None else str(found.size),
-        "ImageManifestMediaType": found.media_type or "",
-        "Attempts": str(ready.checks),
-        "WaitedSeconds": str(int(waited)),
-    }
-
-
-def attributes_without_image(image: ImageId, repository_uri: str, registry_id: str) -> dict[str, str]:
-    """Return the attributes where a rollback goes on without the image: the URI that the template names, no digest.
-
-    Args:
-        image: as the template names it; without a repository everything is empty.
-        repository_uri: of its repository.
-        registry_id: the account.
-    """
-    if not image.repository:
-        repository_uri = registry_id = ""
-    nothing = attributes(image, Ready(Image("", registry_id, repository_uri), 1), 0.0)
-    tagged = f"{repository_uri}:{image.tag}" if image.repository and image.tag else ""
-    by_digest = f"{repository_uri}@{image.digest}" if image.repository and image.digest else ""
-    return {**nothing, "ImageUri": tagged or by_digest, "TaggedImageUri": tagged}
-
-
-def seen(finding: Finding) -> str:
+def seen(finding: Found) -> str:
     """Say what a check saw, in a phrase for the log and for a Reason."""
     match finding:
+        case Several():
+            return _seen_of_several(finding)
         case Image():
             return f"the image, {finding.digest}"
+        case NotYet(because=because) | Never(because=because):
+            return because
         case NoImage(tag_points_at=None):
             return "the repository has no such image"
         case NoImage():
             return f"the tag points at another image, {finding.tag_points_at}"
-        case NotPullable(status="ARCHIVED"):
-            return "the image is archived, so nothing can pull it"
         case NotPullable():
-            return f"the image is not to be had yet, its status is {finding.status}"
+            archived = "the image is archived, so nothing can pull it"
+            waits = f"the image is not to be had yet, its status is {finding.status}"
+            return archived if finding.status == "ARCHIVED" else waits
         case NoRepository():
             return "the repository does not exist"
         case AccessDenied():
             return f"ECR denied access ({finding.code})"
-        case Unavailable():
-            return f"ECR did not answer ({_coded(finding.code, finding.message)})"
-        case Refused():
-            return f"ECR refused ({_coded(finding.code, finding.message)})"
+        case Unavailable() | Refused():
+            did = "did not answer" if isinstance(finding, Unavailable) else "refused"
+            return f"ECR {did} ({_coded(finding.code, finding.message)})"
         case _:
             assert_never(finding)
+
+
+def _seen_of_several(found: Several) -> str:
+    if len(found.findings) == 1:
+        return seen(found.findings[0][1])
+    missing = "; ".join(f"{id_}: {seen(each)}" for id_, each in found.missing)
+    ready = f"{len(found.findings) - len(found.missing)} of {len(found.findings)} are ready"
+    return f"{ready}, {missing}" if missing else ready
+
+
+def reason_of(
+    wanted: Sequence[Wanted],
+    place: Place,
+    bounds: Bounds,
+    *,
+    given_up: GivenUp,
+    now: float,
+    newest: Sequence[TagSeen] | None,
+) -> str:
+    """Say why a wait ended without its image, or without one of several; see `reason_given_up`."""
+    found = given_up.finding
+    if not isinstance(found, Several):
+        return reason_given_up(
+            wanted[0].image, place.at(wanted[0].source), bounds, given_up=given_up, now=now, newest=newest
+        )
+    by_id = {one.id: one for one in wanted}
+    id_, finding = found.deciding
+    one = by_id[id_]
+    if given_up.cause is not Cause.TIME_UP or len(wanted) == 1:
+        alone = replace(given_up, finding=finding)
+        reason = reason_given_up(one.image, place.at(one.source), bounds, given_up=alone, now=now, newest=newest)
+        return reason if len(wanted) == 1 else f"{id_}, one of {len(wanted)} images: {reason}"
+    missing = "; ".join(
+        f"{id_} ({by_id[id_].image} in {place.at(by_id[id_].source).region}): {seen(each)}"
+        for id_, each in found.missing
+    )
+    first = next((by_id[id_] for id_, each in found.missing if isinstance(each, NoImage | NotPullable | NotYet)), one)
+    tags = _newest(newest, now).replace("the repository's", f"{first.image.repository}'s", 1)
+    return (
+        f"Gave up on {len(found.missing)} of {len(wanted)} images: checked {_effort(given_up, bounds, now)}"
+        f"{_cut(bounds)}, last seen of those missing: {missing}{tags}; {_advice(first.image, bounds, finding, newest)}"
+    )
 
 
 def reason_given_up(
@@ -116,10 +118,9 @@ def reason_given_up(
         now: the time, from which the ages of tags are told.
         newest: the repository's tags, the newest first; None where nobody looked.
     """
-    unanswered = f", {given_up.faults} of them unanswered" if given_up.faults else ""
-    effort = f"{_times(given_up.checks)} in {duration(now - bounds.start)}{unanswered}"
+    effort = _effort(given_up, bounds, now)
     wanted = f"{image} in {place.region}"
-    finding = given_up.finding
+    finding = given_up.finding if given_up.finding is None else decisive(given_up.finding)
     match given_up.cause:
         case Cause.NO_REPOSITORY:
             return (
@@ -132,27 +133,38 @@ def reason_given_up(
         case Cause.REFUSED:
             said = seen(finding) if finding else "ECR refused"
             return f"Cannot look for {wanted} (checked {effort}): {said}; correct what AWS names, then deploy again"
+        case Cause.NEVER:
+            because, cure = (finding.because, finding.cure) if isinstance(finding, Never) else ("", "")
+            return (
+                f"{image} in {place.region} cannot be deployed (checked {effort}): {because}; {cure}, then deploy again"
+            )
         case Cause.TOO_LATE:
             return (
                 f"Gave up on {wanted} (checked {effort}): Lambda delivered this invocation only when ServiceTimeout "
                 "had passed; look for throttled invocations of the function, then deploy again"
             )
         case Cause.TIME_UP:
-            cut = (
-                f" (the wait was shortened from {duration(bounds.wanted - bounds.start)} to end before the time "
-                "allowed is up)"
-                if bounds.shortened
-                else ""
-            )
             last = seen(finding) if finding else "nothing"
             if isinstance(finding, Unavailable) and given_up.image_missing:
                 last += ", and before that no such image"
             return (
-                f"Gave up on {wanted}: checked {effort}{cut}, last seen: {last}"
+                f"Gave up on {wanted}: checked {effort}{_cut(bounds)}, last seen: {last}"
                 f"{_newest(newest, now)}; {_advice(image, bounds, finding, newest)}"
             )
         case _:
             assert_never(given_up.cause)
+
+
+def _effort(given_up: GivenUp, bounds: Bounds, now: float) -> str:
+    unanswered = f", {given_up.faults} of them unanswered" if given_up.faults else ""
+    return f"{_times(given_up.checks)} in {duration(now - bounds.start)}{unanswered}"
+
+
+def _cut(bounds: Bounds) -> str:
+    if not bounds.shortened:
+        return ""
+    wanted = duration(bounds.wanted - bounds.start)
+    return f" (the wait was shortened from {wanted} to end before the time allowed is up)"
 
 
 def reason_invalid(error: InvalidRequest) -> str:
@@ -160,9 +172,22 @@ def reason_invalid(error: InvalidRequest) -> str:
     return f"Nothing was waited for, the request is not valid: {error}; correct it and deploy again"
 
 
-def reason_stopped(image: ImageId, place: Place, *, checks: int, waited: float, fault: str) -> str:
-    """Say that the wait could not go on although it had time left."""
-    return f"Stopped waiting for {image} in {place.region}, checked {_times(checks)} in {duration(waited)}: {fault}"
+def reason_stopped(wanted: str, *, checks: int, waited: float, fault: str) -> str:
+    """Say that the wait could not go on although it had time left. `wanted`: what was waited for, and where."""
+    return f"Stopped waiting for {wanted}, checked {_times(checks)} in {duration(waited)}: {fault}"
+
+
+def fault_too_much(fits: int, images: int) -> str:
+    """Say that an answer would be longer than CloudFormation takes."""
+    if images == 1:
+        return (
+            "RepositoryName, ImageTag: the answer with names this long would not fit the 4096 bytes that "
+            "CloudFormation takes; use shorter ones"
+        )
+    return (
+        f"Images: received {images}, allowed here: {fits}, because the answer with more would not fit the 4096 bytes "
+        "that CloudFormation takes; use shorter Ids, or two resources"
+    )
 
 
 def duration(seconds: float) -> str:
@@ -192,13 +217,19 @@ def _reason_denied(image: ImageId, place: Place, finding: Finding | None, effort
     message = finding.message if isinstance(finding, AccessDenied) else ""
     code = finding.code if isinstance(finding, AccessDenied) else "access denied"
     role = re.search(r":assumed-role/([^/\s]+)/", message)
-    action = re.search(r"\b(ecr:[A-Za-z]+)", message)
-    resource = re.search(r"\b(arn:[^\s]+:repository/[^\s]+)", message)
+    named = re.search(r"\b((?:ecr|ecr-public|sts):[A-Za-z]+)", message)
+    resource = re.search(r"\b(arn:[^\s]+:(?:repository|registry|role)/[^\s]+)", message)
+    action = named[1] if named else "ecr:DescribeImages"
+    example = (
+        "with the waiter stack's parameter AssumableRoleArns, and let that role's trust policy name the waiter's"
+        if action.startswith("sts:")
+        else "for example with the waiter stack's parameter RepositoryArnPattern"
+    )
     return (
-        f"Not allowed to look for {image} (checked {effort}): allow {action[1] if action else 'ecr:DescribeImages'} on "
+        f"Not allowed to look for {image} (checked {effort}): allow {action} on "
         f"{resource[1] if resource else place.repository_arn(image.repository)} to "
-        f"{'the role ' + role[1] if role else 'the role of the waiter function'}, for example with the waiter "
-        f"stack's parameter RepositoryArnPattern; AWS said {_coded(code, message)}"
+        f"{'the role ' + role[1] if role else 'the role of the waiter function'}, {example}; AWS said "
+        f"{_coded(code, message)}"
     )
 
 
@@ -216,6 +247,11 @@ def _advice(image: ImageId, bounds: Bounds, finding: Finding | None, newest: Seq
     match finding:
         case NoImage(tag_points_at=str()):
             return "correct ImageTag or ImageDigest, or see why the tag was not moved, then deploy again"
+        case NotYet():
+            return (
+                "see why the build that pushes it did not, and whether Labels and PushedAfter say what was meant, then "
+                f"deploy again, {longer} if it needs longer"
+            )
         case NotPullable(status="ARCHIVED"):
             return "restore the image from the archive, then deploy again"
         case NotPullable():
@@ -243,7 +279,3 @@ def _coded(code: str, message: str) -> str:
 
 def _times(checks: int) -> str:
     return {0: "never", 1: "once"}.get(checks, f"{checks} times")
-
-
-def _iso(moment: float) -> str:
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

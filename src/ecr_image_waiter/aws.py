@@ -2,26 +2,38 @@
 
 import re
 from functools import cache, partial
-from typing import Any
+from typing import Any, Final
 
 import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import NoRegionError, ReadTimeoutError
 
+from .clock import Clock, SystemClock
 from .deadline import within
+from .findings import Source
+from .uris import PUBLIC_REGION
+
+_SESSION_NAME: Final = "ecr-image-waiter"  # in CloudTrail, and in AWS's refusals
+_CREDENTIALS_LEFT: Final = 1000.0  # seconds: more than an invocation takes
 
 
 class Aws:
     """The function's own account and region, as boto3 finds them in the environment.
 
-    Clients are made when first needed and kept for the life of the process.
+    Clients are made when first needed and kept for the life of the process; those that act in another role as long as
+    its credentials are valid (STS API Reference, AssumeRole).
+
+    Args:
+        clock: the time.
 
     Raises:
         NoRegionError: the environment names no region.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._roles: dict[str, tuple[float, dict[str, str]]] = {}
         self._core = botocore.session.get_session()
         self._session = boto3.Session(botocore_session=self._core)
         self._made = cache(self._make)
@@ -37,23 +49,52 @@ class Aws:
         mine = (p for p in partitions if self.region in p["regions"] or re.match(p["regionRegex"], self.region))
         return str(next(mine, partitions[0])["outputs"]["dnsSuffix"])
 
-    def repository_uri(self, registry_id: str, repository: str) -> str:
-        """Return what docker calls the repository (User Guide, "Amazon ECR private registry")."""
-        return f"{registry_id}.dkr.ecr.{self.region}.{self.dns_suffix}/{repository}"
+    def repository_uri(self, source: Source, registry_id: str, repository: str) -> str:
+        """Return what docker calls a repository (User Guide, "Amazon ECR private registry")."""
+        if source.alias:
+            return f"{source.host}/{source.alias}/{repository}"
+        host = source.host or f"{registry_id}.dkr.ecr.{source.region or self.region}.{self.dns_suffix}"
+        return f"{host}/{repository}"
 
     def client(self, service: str, seconds: float) -> Any:
         """Return a client of which no call takes longer than `seconds`, retries and everything else included."""
         return _Bounded(self._made(service), seconds)
 
-    def _make(self, service: str) -> Any:
+    def registry(self, source: Source, seconds: float) -> Any:
+        """Return a client for a registry, as `client` does; in the role that the source names.
+
+        Raises:
+            ClientError, BotoCoreError: the role's credentials were not to be had.
+        """
+        service, region = ("ecr-public", PUBLIC_REGION) if source.alias else ("ecr", source.region)
+        if not source.role_arn:
+            return _Bounded(self._made(service, region), seconds)
+        credentials = tuple(self._in_role(source.role_arn, seconds / 2).items())
+        return _Bounded(self._made(service, region, credentials), seconds / 2)
+
+    def _in_role(self, role_arn: str, seconds: float) -> dict[str, str]:
+        expires, credentials = self._roles.get(role_arn, (0.0, {}))
+        if expires - self._clock.now() < _CREDENTIALS_LEFT:
+            got = self.client("sts", seconds).assume_role(RoleArn=role_arn, RoleSessionName=_SESSION_NAME)[
+                "Credentials"
+            ]
+            credentials = {
+                "aws_access_key_id": got["AccessKeyId"],
+                "aws_secret_access_key": got["SecretAccessKey"],
+                "aws_session_token": got["SessionToken"],
+            }
+            self._roles[role_arn] = got["Expiration"].timestamp(), credentials
+        return credentials
+
+    def _make(self, service: str, region: str = "", credentials: tuple[tuple[str, str], ...] = ()) -> Any:
         # A hand-over is tried again by its caller alone, since one whose reply is lost may have gone through; a
         # question about a stack is not worth a second call.
-        attempts = 2 if service == "ecr" else 1
+        attempts = 2 if service in ("ecr", "ecr-public") else 1
         # Short, because they count for each address of a name; the deadline of the whole call is the caller's.
         config = Config(
             connect_timeout=1.5, read_timeout=4, retries={"mode": "standard", "total_max_attempts": attempts}
         )
-        return self._session.client(service, region_name=self.region, config=config)
+        return self._session.client(service, region_name=region or self.region, config=config, **dict(credentials))
 
 
 class _Bounded:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import field
 from typing import Any, Final, Literal, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedError, ReadTimeoutError
@@ -9,6 +10,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from .errors import HandOverFailed, InvalidRequest
+from .readiness import Known
 from .request import STATE_KEY
 from .waiting import Progress
 
@@ -26,6 +28,7 @@ class State:
     start: float
     limit: float
     progress: Progress
+    known: Known = field(default_factory=Known)
     version: Literal[1] = VERSION
 
 

@@ -1,7 +1,7 @@
 """What one look can find: values that `registry` and `stacks` make, `waiting` and `standing` judge, `answers` words."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +17,41 @@ class ImageId:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """The registry that an image is looked for in; what is empty is the function's own, or the usual.
+
+    `host`: of the image's URI, where a template names it. `alias`: of the public registry, for ECR Public.
+    """
+
+    region: str = ""
+    registry_id: str = ""
+    role_arn: str = ""
+    host: str = ""
+    alias: str = ""
+
+
+OWN: Final = Source()
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """What a processor and its operating system are called: `linux`, `arm64`, `v8`. Empty where it is not said."""
+
+    os: str
+    architecture: str
+    variant: str = ""
+
+    def __str__(self) -> str:
+        return "/".join(filter(None, (self.os, self.architecture, self.variant))) or "no platform"
+
+
+@dataclass(frozen=True, slots=True)
 class Image:
-    """The image is there and can be pulled. `pushed_at` is in seconds since 1970 UTC, `size` in bytes."""
+    """The image is there and can be pulled. `pushed_at` is in seconds since 1970 UTC, `size` in bytes.
+
+    `artifact_type` is the media type of its config. `architecture`, and `platform_digest` of one image of an index, are
+    there where somebody asked for them.
+    """
 
     digest: str
     registry_id: str
@@ -26,6 +59,26 @@ class Image:
     pushed_at: float | None = None
     size: int | None = None
     media_type: str | None = None
+    artifact_type: str | None = None
+    architecture: str = ""
+    platform_digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NotYet:
+    """An image is there, and it is not the one meant: the old one, say. `because` is a phrase."""
+
+    because: str
+    image: Image
+
+
+@dataclass(frozen=True, slots=True)
+class Never:
+    """What is there cannot be deployed, and waiting will not change that. Both are phrases."""
+
+    because: str
+    cure: str
+    image: Image | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +124,37 @@ class Refused:
     message: str
 
 
-Finding: TypeAlias = Image | NoImage | NotPullable | NoRepository | AccessDenied | Unavailable | Refused
+Finding: TypeAlias = (
+    Image | NotYet | Never | NoImage | NotPullable | NoRepository | AccessDenied | Unavailable | Refused
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Several:
+    """What was found of each of several images, in the template's order, by its id."""
+
+    findings: tuple[tuple[str, Finding], ...]
+
+    @property
+    def missing(self) -> tuple[tuple[str, Finding], ...]:
+        """Those that are not ready."""
+        return tuple(entry for entry in self.findings if not isinstance(entry[1], Image))
+
+    @property
+    def deciding(self) -> tuple[str, Finding]:
+        """The one that decides about them all: the least hopeful, the first of equals."""
+        return min(self.findings, key=lambda entry: _LEAST_HOPEFUL.index(type(entry[1])))
+
+
+_LEAST_HOPEFUL: Final[list[type]] = [
+    Never, Refused, AccessDenied, NoRepository, Unavailable, NoImage, NotYet, NotPullable, Image
+]  # fmt: skip
+Found: TypeAlias = Finding | Several
+
+
+def decisive(found: Found) -> Finding:
+    """Return the one finding that decides."""
+    return found.deciding[1] if isinstance(found, Several) else found
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from random import Random
@@ -10,25 +10,22 @@ from typing import Any, Final, assert_never
 
 from aws_lambda_powertools import Logger
 
-from .answers import (
-    attributes,
-    attributes_without_image,
-    fault_too_long,
-    reason_invalid,
-    reason_stopped,
-    seen,
-)
+from .answers import fault_too_long, fault_too_much, reason_invalid, reason_stopped, seen, subject
+from .attributes import attributes, attributes_in_rollback, longest_attributes
 from .aws import Aws
+from .blobs import Urllib3Blobs
 from .clock import Clock, SystemClock
 from .continuation import HandOver, State, continuation, read_state
 from .errors import DeliveryFailed, GaveUp, HandOverFailed, InvalidRequest, UnusableEvent
-from .findings import Image, ImageId, StackHidden, StackSeen
+from .findings import OWN, Found, Image, StackHidden, StackSeen, decisive
 from .invocation import CALL_SECONDS, Context, Invocation
 from .logs import make_logger
+from .looking import Look
 from .properties import Properties, read_properties
+from .readiness import Known, Wanted, without_judgement
 from .registry import Registry
-from .request import DirectRequest, StackRequest, named_image, read_event, stack_properties, start_of_wait
-from .response import Answer, Courier, Urllib3Transport, encode
+from .request import DirectRequest, StackRequest, named_images, read_event, stack_properties, start_of_wait
+from .response import Answer, Courier, Urllib3Transport, encode, fits
 from .slice import Slice, Tools
 from .stacks import Stacks
 from .standing import first_ask, rolls_back
@@ -144,13 +141,15 @@ class Waiter:
             forward = isinstance(stack, StackSeen)
             if isinstance(stack, StackHidden):
                 self._logger.info("CloudFormation does not say whether the stack rolls back (%s)", stack.code)
-        properties = stack_properties(request)
-        bounds, progress = self._begin_or_go_on(request, properties, invocation)
-        piece = Slice(self._tools, properties, bounds, invocation, request)
+        properties = stack_properties(request, invocation.place)
+        if request.state is None:
+            self._require_room(request, properties.all_wanted, invocation)
+        bounds, progress, known = self._begin_or_go_on(request, properties, invocation)
+        piece = Slice(self._tools, properties, bounds, invocation, known=known, request=request)
         outcome = piece.run(replace(progress, forward=progress.forward or forward))
         match outcome:
             case Ready():
-                return Answer("SUCCESS", data=attributes(properties.image, outcome, self._clock.now() - bounds.start))
+                return Answer("SUCCESS", data=self._attributes(properties, outcome, bounds))
             case GivenUp():
                 return Answer("FAILED", piece.reason(outcome), invocation.note)
             case Abandoned(progress=reached):
@@ -161,47 +160,72 @@ class Waiter:
                 self._logger.warning(
                     "Nobody waits for this any more (%s): stopped without an answer",
                     status or "the stack is gone",
-                    extra={"image": str(properties.image), "attempt": reached.checks, "stack_status": status},
+                    extra={"image": subject(properties.all_wanted), "attempt": reached.checks, "stack_status": status},
                 )
                 return None
             case SliceUsedUp(progress=reached):
-                return self._go_on_elsewhere(properties, bounds, reached, request.event, invocation)
+                state = State(bounds.start, bounds.limit, replace(reached, hops=reached.hops + 1), known)
+                return self._go_on_elsewhere(properties, state, request.event, invocation)
             case _:
                 assert_never(outcome)
 
+    def _attributes(self, properties: Properties, ready: Ready, bounds: Bounds) -> dict[str, str]:
+        waited = self._clock.now() - bounds.start
+        return attributes(properties.all_wanted, ready.found, checks=ready.checks, waited=waited)
+
+    def _require_room(self, request: StackRequest, wanted: Sequence[Wanted], invocation: Invocation) -> None:
+        """Refuse what could not be answered in the end, rather than wait for it.
+
+        Raises:
+            InvalidRequest: the answer would be too long; with how many images would fit.
+        """
+
+        def fit(count: int) -> bool:
+            longest = longest_attributes(wanted[:count], self._tools.registry.uri, invocation.place)
+            return fits(request, Answer("SUCCESS", data=longest))
+
+        if not fit(len(wanted)):
+            most = next((count for count in range(len(wanted) - 1, 0, -1) if fit(count)), 0)
+            raise InvalidRequest([fault_too_much(most, len(wanted))])
+
     def _answer_in_rollback(self, request: StackRequest, invocation: Invocation) -> Answer:
         """Look once and succeed whatever is found: a failure would leave the stack stuck in its rollback."""
-        image = ImageId("", None, None)
-        registry, account = self._tools.registry, invocation.place.account
+        wanted: Sequence[Wanted] = ()
+        found: Found | None = None
+        registry, place = self._tools.registry, invocation.place
         try:
-            image = stack_properties(request).image
-            seconds = min((invocation.ends - self._clock.now()) / 2, CALL_SECONDS)
-            finding = registry.look(image, archived_too=False, seconds=seconds)
-            if isinstance(finding, Image):
-                return Answer("SUCCESS", data=attributes(image, Ready(finding, 1), 0.0))
-            told = seen(finding)
+            properties = stack_properties(request, place)
+            wanted = [replace(one, conditions=without_judgement(one.conditions)) for one in properties.all_wanted]
+            until = min((self._clock.now() + invocation.ends) / 2, self._clock.now() + 2 * CALL_SECONDS)
+            look = Look(registry, wanted, Known(), invocation.began)
+            found = look(archived_too=False, budget=lambda: invocation.for_next_call(until, self._clock.now()))
+            told = seen(found)
         except InvalidRequest as error:
-            image = named_image(request)
+            wanted = named_images(request)
             told = str(error)
         except Exception as error:  # whatever went wrong, the rollback goes on
             self._logger.exception("The look during a rollback failed")
             told = type(error).__name__
-        self._logger.warning(
-            "The stack is rolling back: SUCCESS without the image (%s)", told, extra={"image": str(image)}
-        )
-        uri = registry.uri(account, image.repository)
-        return Answer("SUCCESS", data=attributes_without_image(image, uri, account))
+        data = attributes_in_rollback(wanted, found, registry.uri, place)
+        if found is None or not isinstance(decisive(found), Image):
+            self._logger.warning(
+                "The stack is rolling back: SUCCESS without the image (%s)",
+                told,
+                extra={"image": subject(wanted) if wanted else ""},
+            )
+        return Answer("SUCCESS", data=data)
 
     def _begin_or_go_on(
         self, request: StackRequest, properties: Properties, invocation: Invocation
-    ) -> tuple[Bounds, Progress]:
-        now = invocation.began
+    ) -> tuple[Bounds, Progress, Known]:
+        now, known = invocation.began, Known()
         if request.state is None:
             start = start_of_wait(request.started, now)
             bounds = bounds_for_stack(start, properties.max_wait, properties.ServiceTimeout)
             progress = Progress(due=now, ask_due=first_ask(now, self._tools.random))
         else:
             state = read_state(request.state, now)
+            known = state.known
             bounds = bounds_for_stack(state.start, properties.max_wait, properties.ServiceTimeout)
             # The first limit stays, whatever a newer version of this code would make of the same event.
             bounds = replace(bounds, limit=min(state.limit, bounds.expires))
@@ -211,38 +235,30 @@ class Waiter:
         if needed > MAX_INVOCATIONS:
             seconds = bounds.limit - bounds.start
             raise InvalidRequest([fault_too_long(seconds, needed, invocation.timeout, timeout_needed(seconds))])
-        return bounds, progress
+        return bounds, progress, known
 
     def _go_on_elsewhere(
-        self,
-        properties: Properties,
-        bounds: Bounds,
-        progress: Progress,
-        event: Mapping[str, Any],
-        invocation: Invocation,
+        self, properties: Properties, state: State, event: Mapping[str, Any], invocation: Invocation
     ) -> Answer | None:
-        progress = replace(progress, hops=progress.hops + 1)
-        fault = self._hand_over_with_retries(event, State(bounds.start, bounds.limit, progress), invocation)
+        wanted, progress = properties.all_wanted, state.progress
+        fault = self._hand_over_with_retries(event, state, invocation)
         now = self._clock.now()
         if fault:
             self._logger.error("The hand-over failed: %s", fault)
+            where = f" in {invocation.place.at(wanted[0].source).region}" if len(wanted) == 1 else ""
             reason = reason_stopped(
-                properties.image,
-                invocation.place,
-                checks=progress.checks,
-                waited=now - bounds.start,
-                fault=fault,
+                subject(wanted) + where, checks=progress.checks, waited=now - state.start, fault=fault
             )
             return Answer("FAILED", reason, invocation.note)
         self._logger.info(
             "Handed over to invocation %d of this wait",
             progress.hops + 1,
             extra={
-                "image": str(properties.image),
+                "image": subject(wanted),
                 "hops": progress.hops,
                 "attempt": progress.checks,
-                "elapsed_seconds": round(now - bounds.start, 3),
-                "seconds_to_limit": round(bounds.limit - now, 3),
+                "elapsed_seconds": round(now - state.start, 3),
+                "seconds_to_limit": round(state.limit - now, 3),
             },
         )
         return None
@@ -275,15 +291,15 @@ class Waiter:
             self._logger.info("Terraform destroys its invocation: nothing to do")
             return {}
         try:
-            properties = read_properties(request.properties)
+            properties = read_properties(request.properties, invocation.place)
         except InvalidRequest as error:
             self._logger.error("The request is not valid: %s", error)
             raise
         bounds = bounds_for_caller(invocation.began, properties.max_wait, invocation.slice_ends)
-        piece = Slice(self._tools, properties, bounds, invocation)
+        piece = Slice(self._tools, properties, bounds, invocation, known=Known())
         outcome = piece.run(Progress(due=invocation.began))
         if isinstance(outcome, Ready):
-            return attributes(properties.image, outcome, self._clock.now() - bounds.start)
+            return self._attributes(properties, outcome, bounds)
         if isinstance(outcome, GivenUp):
             raise GaveUp(piece.reason(outcome))
         # The limit lies within the slice, but there was next to none of it.
@@ -310,9 +326,10 @@ class Waiter:
 def _waiter() -> Waiter:
     """Return the service of this process. Kept: an image that is already there must be answered fast."""
     aws = Aws()
-    aws.client("ecr", math.inf)  # made now, because all but a Delete need it
+    aws.registry(OWN, math.inf)  # made now, because all but a Delete need it
+    any_host = bool(os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_SAM_LOCAL"))
     return Waiter(
-        registry=Registry(lambda seconds: aws.client("ecr", seconds), aws.repository_uri, SystemClock()),
+        registry=Registry(aws.registry, aws.repository_uri, SystemClock(), Urllib3Blobs(any_scheme=any_host)),
         stacks=Stacks(lambda seconds: aws.client("cloudformation", seconds)),
         hand_over=HandOver(lambda seconds: aws.client("lambda", seconds)),
         courier=Courier(Urllib3Transport(), SystemClock()),
@@ -320,7 +337,7 @@ def _waiter() -> Waiter:
         clock=SystemClock(),
         random=Random(),  # noqa: S311  # spreads checks, guards nothing
         dns_suffix=aws.dns_suffix,
-        any_host=bool(os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_SAM_LOCAL")),
+        any_host=any_host,
     )
 
 

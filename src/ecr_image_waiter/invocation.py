@@ -6,10 +6,11 @@ All moments are seconds since 1970 UTC, all durations seconds.
 import math
 from typing import Final, Protocol
 
-from .answers import place_of
+from .place import place_of
 from .waiting import Bounds, slice_reserve
 
 CALL_SECONDS: Final = 9.0  # the longest that one call of AWS may take, its retry included
+LOOK_SECONDS: Final = 60.0  # the longest that a look of many calls may take
 QUESTION_SECONDS: Final = 5.0  # the longest that asking CloudFormation may take
 _SHORTEST_CALL: Final = 1.0
 _ANSWER_SECONDS: Final = 3.0  # before ServiceTimeout, for one delivery with a retry or two
@@ -57,3 +58,12 @@ class Invocation:
         """
         seconds = min(self.left(now, bounds) / 2 / calls, CALL_SECONDS)
         return min(seconds, max(bounds.limit - now, _SHORTEST_CALL) / calls) if now < bounds.limit else seconds
+
+    def for_next_call(self, until: float, now: float) -> float:
+        """Return how long the next of an unknown number of calls may take: half of what is left, for those after it."""
+        return max(min((until - now) / 2, CALL_SECONDS), 0.0)
+
+    def look_ends(self, now: float, bounds: Bounds) -> float:
+        """Return when a look of many calls must be done; the rules are those of `for_each_call`."""
+        ends = now + min(self.left(now, bounds) / 2, LOOK_SECONDS)
+        return min(ends, max(bounds.limit, now + _SHORTEST_CALL)) if now < bounds.limit else ends

@@ -1,19 +1,22 @@
 """The properties of `Custom::EcrImageWaiter`, validated: all faults at once, each one a sentence."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator
 
 from .errors import InvalidRequest
-from .findings import ImageId
+from .findings import ImageId, Source
+from .place import Place
+from .readiness import Conditions, Wanted
+from .uris import DIGEST, REGION, REPOSITORY, TAG, partition_of, read_uri
 from .waiting import Rhythm
+from .wording import clipped, shown
 
 _DEFAULT_SERVICE_TIMEOUT: Final = 3600
-
-# ECR's own pattern: a test compares it with botocore's model of ECR.
-_REPOSITORY: Final = r"^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$"
+MOST_IMAGES: Final = 20
+_PARTS: Final = ("RepositoryName", "ImageTag", "ImageDigest", "RegistryId", "Region")
 
 
 def _no_truth(value: object) -> object:
@@ -27,18 +30,14 @@ Whole = Annotated[int, BeforeValidator(_no_truth)]
 Decimal = Annotated[float, BeforeValidator(_no_truth)]
 
 
-class Properties(BaseModel):
-    """The properties, as docs/EcrImageWaiter.md has them.
-
-    They arrive as strings, or as JSON has them. Each description says what is allowed, in the words of a fault.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True, allow_inf_nan=False)
+class OneImage(Conditions):
+    """Which image, where, and what it must be. Each description says what is allowed, in the words of a fault."""
 
     RepositoryName: str = Field(
+        default="",
         min_length=2,
         max_length=256,
-        pattern=_REPOSITORY,
+        pattern=f"^{REPOSITORY}$",
         description="an ECR repository name of 2 to 256 characters: lower-case letters and digits, with . _ - between "
         "them, and / between namespaces; no URI",
     )
@@ -46,11 +45,78 @@ class Properties(BaseModel):
         default="",
         min_length=1,
         max_length=300,
-        pattern=r"^[a-zA-Z0-9_][a-zA-Z0-9._-]*$",
+        pattern=f"^{TAG}$",
         description="an image tag of up to 300 characters: letters, digits, _ . - and not beginning with . or -",
     )
     ImageDigest: str = Field(
-        default="", pattern=r"^sha256:[0-9a-f]{64}$", description="sha256: and 64 lower-case hexadecimal digits"
+        default="", pattern=f"^{DIGEST}$", description="sha256: and 64 lower-case hexadecimal digits"
+    )
+    ImageUri: str = Field(
+        default="",
+        min_length=1,
+        max_length=700,
+        description="an image URI of ECR or ECR Public with a tag, a digest or both, such as "
+        "123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/app:v1",
+    )
+    RegistryId: str = Field(default="", pattern=r"^[0-9]{12}$", description="an AWS account id of 12 digits")
+    Region: str = Field(default="", pattern=f"^{REGION}$", description="an AWS region, such as eu-west-1")
+    RoleArn: str = Field(
+        default="",
+        pattern=r"^arn:[a-z-]+:iam::[0-9]{12}:role/[\w+=,.@/-]{1,512}$",
+        description="the ARN of an IAM role",
+    )
+
+    @field_validator("RepositoryName")
+    @classmethod
+    def _no_uri(cls, name: str) -> str:
+        # A URI has the form of a name with a namespace, and would be waited for in vain.
+        if ".dkr.ecr." in name:
+            raise ValueError("a URI")
+        return name
+
+    @field_validator("ImageUri")
+    @classmethod
+    def _a_whole_uri(cls, uri: str) -> str:
+        read = read_uri(uri)
+        if read is None or not (read[0].tag or read[0].digest):
+            raise ValueError("not a whole URI")
+        return uri
+
+    @property
+    def image(self) -> ImageId:
+        """The image to wait for."""
+        read = read_uri(self.ImageUri)
+        if read:
+            return read[0]
+        return ImageId(repository=self.RepositoryName, tag=self.ImageTag or None, digest=self.ImageDigest or None)
+
+    @property
+    def source(self) -> Source:
+        """The registry it is to come to."""
+        read = read_uri(self.ImageUri)
+        source = read[1] if read else Source(region=self.Region, registry_id=self.RegistryId)
+        return Source(source.region, source.registry_id, self.RoleArn, source.host, source.alias)
+
+    def wanted(self, id_: str = "") -> Wanted:
+        """Return all of it, under an id of its own where there are several."""
+        conditions = Conditions.model_construct(**{name: getattr(self, name) for name in Conditions.model_fields})
+        return Wanted(id_, self.image, self.source, conditions)
+
+
+class Entry(OneImage):
+    """One of several images."""
+
+    Id: str = Field(pattern=r"^[A-Za-z0-9]{1,64}$", description="1 to 64 letters and digits")
+
+
+class Properties(OneImage):
+    """The properties, as docs/EcrImageWaiter.md has them. They arrive as strings, or as JSON has them."""
+
+    Images: list[Entry] = Field(
+        default_factory=list,
+        min_length=1,
+        max_length=MOST_IMAGES,
+        description=f"a list of 1 to {MOST_IMAGES} objects, each with an Id and the properties of one image",
     )
     MaxRetries: Whole = Field(default=60, ge=0, le=3600, description="a whole number from 0 to 3600")
     RetryDelaySeconds: Whole = Field(default=30, ge=1, le=900, description="a whole number from 1 to 900")
@@ -65,18 +131,10 @@ class Properties(BaseModel):
     )
     ServiceToken: object = Field(default="", description="CloudFormation's own")
 
-    @field_validator("RepositoryName")
-    @classmethod
-    def _no_uri(cls, name: str) -> str:
-        # A URI has the form of a name with a namespace, and would be waited for in vain.
-        if ".dkr.ecr." in name:
-            raise ValueError("a URI")
-        return name
-
     @property
-    def image(self) -> ImageId:
-        """The image to wait for."""
-        return ImageId(repository=self.RepositoryName, tag=self.ImageTag or None, digest=self.ImageDigest or None)
+    def all_wanted(self) -> tuple[Wanted, ...]:
+        """Every image to wait for; one without an id where `Images` is not used."""
+        return tuple(entry.wanted(entry.Id) for entry in self.Images) or (self.wanted(),)
 
     @property
     def rhythm(self) -> Rhythm:
@@ -91,67 +149,126 @@ class Properties(BaseModel):
         return float(self.MaxRetries * self.RetryDelaySeconds)
 
 
-def read_properties(received: object) -> Properties:
+def read_properties(received: object, place: Place | None = None) -> Properties:
     """Return the validated properties.
 
     Args:
         received: `ResourceProperties` of an event, or a direct invocation's whole event.
+        place: where the function is; without it, nothing is said about regions and partitions that it cannot reach.
 
     Raises:
         InvalidRequest: with every fault of the request.
     """
     if not isinstance(received, Mapping):
         raise InvalidRequest([f"ResourceProperties: received {shown(received)}, allowed: an object of properties"])
-    no_image = ["ImageTag: missing; give ImageTag, ImageDigest or both"]
-    neither = no_image if received.keys().isdisjoint({"ImageTag", "ImageDigest"}) else []
+    together = [*_faults_together(received), *(_faults_of_place(received, place) if place else ())]
     try:
         properties = Properties.model_validate(dict(received))
     except ValidationError as error:
-        # pydantic names no place for a key that is not valid Unicode.
-        faults = [
-            _fault(item["type"], str(item["loc"][0] if item["loc"] else "?"), item["input"]) for item in error.errors()
-        ]
-        raise InvalidRequest([*faults, *neither]) from None
-    if neither:
-        raise InvalidRequest(neither)
+        faults = [_fault(item["type"], item["loc"], item["input"]) for item in error.errors()]
+        raise InvalidRequest([*dict.fromkeys([*faults, *together])]) from None
+    if together:
+        raise InvalidRequest(together)
     return properties
 
 
-def _fault(kind: str, name: str, received: object) -> str:
-    if kind == "extra_forbidden" or name not in Properties.model_fields:
+def _each_image(received: Mapping[object, object]) -> Iterator[tuple[str, Mapping[object, object]]]:
+    """Return each image's own properties, unvalidated, with what stands before their names in a fault."""
+    images = received.get("Images")
+    if "Images" not in received:
+        yield "", received
+    elif isinstance(images, list):
+        yield from ((f"Images[{n}].", entry) for n, entry in enumerate(images) if isinstance(entry, Mapping))
+
+
+def _faults_together(received: Mapping[object, object]) -> Iterator[str]:
+    """Return what is wrong with properties beside each other, each of which may be right."""
+    if "Images" in received:
+        yield from (
+            f"{name}: received beside Images; give it in the entries of Images that it is meant for"
+            for name in OneImage.model_fields
+            if name in received
+        )
+        ids = [entry.get("Id") for _, entry in _each_image(received)]
+        yield from (
+            f"Images: the Id {shown(twice)} stands in it {ids.count(twice)} times, allowed: once"
+            for twice in dict.fromkeys(each for each in ids if isinstance(each, str))
+            if ids.count(twice) > 1
+        )
+    for before, image in _each_image(received):
+        yield from _faults_of_identity(before, image)
+
+
+def _faults_of_identity(before: str, image: Mapping[object, object]) -> Iterator[str]:
+    if "ImageUri" in image:
+        yield from (
+            f"{before}{name}: received beside ImageUri, which says it already; leave one of them out"
+            for name in _PARTS
+            if name in image
+        )
+        return
+    if "RepositoryName" not in image:
+        allowed = OneImage.model_fields["RepositoryName"].description
+        yield f"{before}RepositoryName: missing; allowed: {allowed}{'' if before else '; or give ImageUri or Images'}"
+    if image.keys().isdisjoint({"ImageTag", "ImageDigest"}):
+        yield f"{before}ImageTag: missing; give ImageTag, ImageDigest or both"
+
+
+def _faults_of_place(received: Mapping[object, object], place: Place) -> Iterator[str]:
+    """Return what cannot be reached from where the function is, or not be deployed there."""
+    for before, image in _each_image(received):
+        uri, region, role = (_text(image.get(name)) for name in ("ImageUri", "Region", "RoleArn"))
+        source = (read_uri(uri) or (None, Source(region=region)))[1]
+        named = "ImageUri" if uri else "Region"
+        if source.region and partition_of(source.region) != place.partition:
+            yield (
+                f"{before}{named}: received {shown(uri or region)}, which is in the partition "
+                f"{partition_of(source.region)}, allowed: the waiter's own, {place.partition}"
+            )
+        if role.startswith("arn:") and role.split(":")[1] != place.partition:
+            yield (
+                f"{before}RoleArn: received {shown(role)}, allowed: a role of the waiter's own partition, "
+                f"{place.partition}"
+            )
+        target = image.get("DeployTarget")
+        if target == "Lambda" and (source.alias or source.region not in ("", place.region)):
+            where = "ECR Public" if source.alias else source.region
+            yield (
+                f"{before}DeployTarget: received Lambda for an image in {where}, allowed: a private repository in the "
+                f"function's own region, {place.region}; Lambda deploys from nowhere else"
+            )
+        if source.alias:
+            for name in ("Platform", "Labels"):
+                if name in image:
+                    yield (
+                        f"{before}{name}: received for an image of ECR Public, allowed: without it; the API of ECR "
+                        "Public does not give manifests"
+                    )
+
+
+def _fault(kind: str, loc: tuple[int | str, ...], received: object) -> str:
+    model: type[BaseModel] = Properties
+    before, names = "", list(loc)
+    if len(names) > 2 and names[0] == "Images":
+        model, before, names = Entry, f"Images[{names[1]}].", names[2:]
+    elif len(names) == 2 and names[0] == "Images":
+        return f"Images[{names[1]}]: received {shown(received)}, allowed: an object with an Id"
+    # pydantic names no place for a key that is not valid Unicode.
+    name = str(names[0]) if names else "?"
+    if kind == "extra_forbidden" or name not in model.model_fields:
         # Case is what people get wrong most; it must not count as distance.
-        known = {field.lower(): field for field in Properties.model_fields}
+        known = {field.lower(): field for field in model.model_fields}
         nearest = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0)
         return (
-            f"{clipped(name)}: received {shown(received)}, unknown property; the nearest known one is "
+            f"{before}{clipped(name)}: received {shown(received)}, unknown property; the nearest known one is "
             f"{known[nearest[0]]}"
         )
-    allowed = Properties.model_fields[name].description
+    allowed = model.model_fields[name].description
     if kind == "missing":
-        return f"{name}: missing; allowed: {allowed}"
-    return f"{name}: received {shown(received)}, allowed: {allowed}"
+        return f"{before}{name}: missing; allowed: {allowed}"
+    inner = f"[{shown(str(names[1]))}]" if len(names) > 1 else ""
+    return f"{before}{name}{inner}: received {shown(received)}, allowed: {allowed}"
 
 
-def clipped(text: str) -> str:
-    """Shorten a text to what a sentence can bear."""
-    text = text if len(text) <= 60 else text[:57] + "..."
-    # A Reason is one line of valid Unicode, whatever a template says.
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def shown(value: object) -> str:
-    """Show a value shortly and as JSON would, so that a list, a number and a string can be told apart."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return f'"{clipped(value)}"'
-    if isinstance(value, Mapping):
-        return "an object"
-    if isinstance(value, list | tuple):
-        return "a list"
-    try:
-        return clipped(str(value))
-    except ValueError:  # an integer beyond Python's limit for conversion to text
-        return "a number of thousands of digits"
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,87 +1,102 @@
 """ECR: what is at this tag or digest now? This module looks and reports; what that means is decided elsewhere.
 
-Codes and fields are those of botocore's model of ECR and of the User Guide's "Archiving an image".
+Codes and fields are those of botocore's models of ECR and ECR Public and of the User Guide's "Archiving an image".
 """
 
+import hashlib
 import heapq
-from collections.abc import Callable, Mapping
-from http import HTTPStatus
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final, Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
-from botocore.exceptions import ConnectionError as BotoConnectionError
-
+from .aws_codes import INVALID, finding_of
 from .clock import Clock
 from .findings import (
-    AccessDenied,
+    OWN,
     Finding,
     Image,
     ImageId,
+    Never,
     NoImage,
-    NoRepository,
     NotPullable,
     Refused,
+    Source,
     TagSeen,
     Unavailable,
 )
+from .manifests import (
+    DOCKER_INDEX,
+    DOCKER_MANIFEST,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    Config,
+    Manifest,
+    read_config,
+    read_manifest,
+)
 
 NEWEST_LOOK_SECONDS: Final = 5.0
+MOST_CONFIG_BYTES: Final = 1_048_576
 _PAGES: Final = 10
 _IMAGES_A_PAGE: Final = 100  # an image may have 1,000 tags, and all of a page must fit into the function's memory
-
-_MEANING: Final[dict[str, Callable[[str, str], Finding]]] = {
-    "ImageNotFoundException": lambda _code, _message: NoImage(),
-    "RepositoryNotFoundException": lambda _code, _message: NoRepository(),
-    "AccessDenied": AccessDenied,
-    "AccessDeniedException": AccessDenied,
-    "AuthorizationError": AccessDenied,
-    "NotAuthorized": AccessDenied,
-    "UnauthorizedOperation": AccessDenied,
-    "ThrottleException": Unavailable,  # ECR's own spelling, which botocore's standard retries do not know
-    "Throttling": Unavailable,
-    "ThrottlingException": Unavailable,
-    "ThrottledException": Unavailable,
-    "RequestThrottled": Unavailable,
-    "RequestThrottledException": Unavailable,
-    "RequestLimitExceeded": Unavailable,
-    "TooManyRequestsException": Unavailable,
-    "LimitExceededException": Unavailable,
-    "ServerException": Unavailable,
-    "InternalError": Unavailable,
-    "InternalFailure": Unavailable,
-    "InternalServerError": Unavailable,
-    "ServiceUnavailable": Unavailable,
-    "ServiceUnavailableException": Unavailable,
-    "RequestTimeout": Unavailable,
-    "RequestTimeoutException": Unavailable,
-}
-_INVALID: Final = frozenset({"InvalidParameterException", "ValidationException", "ParamValidationError"})
+_MEDIA_TYPES: Final = [DOCKER_MANIFEST, OCI_MANIFEST, DOCKER_INDEX, OCI_INDEX]
+# What BatchGetImage says of one image among others; anything else there is AWS not saying what is there.
+_NO_IMAGE: Final = frozenset({"ImageNotFound", "InvalidImageTag", "InvalidImageDigest"})
+_INACCESSIBLE: Final = "ImageInaccessible"
 
 
 class EcrClient(Protocol):
-    """The part of boto3's ECR client that is used here."""
+    """The part of boto3's ECR and ECR Public clients that is used here."""
 
     def describe_images(self, **kwargs: Any) -> Any:
         """Describe images of one repository."""
 
+    def batch_get_image(self, **kwargs: Any) -> Any:
+        """Get manifests of one repository."""
+
+    def get_download_url_for_layer(self, **kwargs: Any) -> Any:
+        """Get a URL for a layer, or for a config."""
+
+    def describe_registries(self, **kwargs: Any) -> Any:
+        """Describe the account's public registry."""
+
+
+class Blobs(Protocol):
+    """Reads what a presigned URL leads to."""
+
+    def get(self, url: str, *, most_bytes: int, seconds: float) -> bytes | None:
+        """Return the content, None where it is larger.
+
+        Raises:
+            OSError: there is none, or it took longer. The message does not hold the URL.
+        """
+
 
 class Registry:
-    """The ECR registry of the function's own account and region.
+    """ECR's registries, private and public.
 
     Args:
-        client: makes an ECR client for a call that may take so many seconds, retries included.
-        uri: makes a repository's URI from its registry id and name.
+        client: makes a client for a source, for a call that may take so many seconds, retries included.
+        uri: makes a repository's URI from its source, registry id and name.
         clock: the time.
+        blobs: reads configs.
     """
 
-    def __init__(self, client: Callable[[float], EcrClient], uri: Callable[[str, str], str], clock: Clock) -> None:
+    def __init__(
+        self,
+        client: Callable[[Source, float], EcrClient],
+        uri: Callable[[Source, str, str], str],
+        clock: Clock,
+        blobs: Blobs,
+    ) -> None:
         self._client = client
         self._clock = clock
         self._uri = uri
+        self._blobs = blobs
         self._status_filter_known = True
+        self._aliases: set[str] = set()
 
-    def look(self, image: ImageId, *, archived_too: bool, seconds: float) -> Finding:
+    def look(self, image: ImageId, *, source: Source = OWN, archived_too: bool, seconds: float) -> Finding:
         """Return what is at the image's tag or digest.
 
         One DescribeImages; where that finds nothing and `archived_too` is set, a second one that asks for
@@ -89,23 +104,110 @@ class Registry:
 
         Args:
             image: what to look for.
+            source: where.
             archived_too: whether an archived image is worth a second call.
             seconds: how long the look may take.
 
         Returns:
             A finding. Everything that AWS answers is one, as is AWS not answering.
         """
-        finding = self._describe(image, seconds)
-        if isinstance(finding, NoImage) and finding.tag_points_at is None and archived_too:
-            archived = self._describe_any_status(image, seconds)
+        if source.alias and (refusal := self._not_ours(source, seconds)):
+            return refusal
+        finding = self._describe(image, source, seconds)
+        if isinstance(finding, NoImage) and finding.tag_points_at is None and archived_too and not source.alias:
+            archived = self._describe_any_status(image, source, seconds)
             return archived if isinstance(archived, NotPullable | Image) else finding
         return finding
 
-    def uri(self, registry_id: str, repository: str) -> str:
-        """Return what docker calls a repository."""
-        return self._uri(registry_id, repository)
+    def describe(
+        self, repository: str, images: Iterable[ImageId], *, source: Source, seconds: float
+    ) -> dict[ImageId, Finding] | Finding:
+        """Return what is at several tags or digests of one repository, with one DescribeImages.
 
-    def newest_tags(self, repository: str, *, most: int, seconds: float) -> list[TagSeen] | None:
+        Returns:
+            A finding for each image, or one for all: ECR answers for none of them where one is not there.
+        """
+        wanted = list(dict.fromkeys(images))
+        try:
+            details = self._client(source, seconds).describe_images(
+                repositoryName=repository, imageIds=_ids(wanted), **_registry_id(source)
+            )["imageDetails"]
+            found: dict[ImageId, Finding] = {}
+            for image in wanted:
+                mine = (each for each in details if _is(image, each["imageDigest"], each.get("imageTags", ())))
+                detail = next(mine, None)
+                found[image] = self._image(image, source, detail) if detail else NoImage()
+        except Exception as error:  # noqa: BLE001  # whatever AWS or boto3 says is a finding
+            return finding_of(error)
+        return found
+
+    def get(
+        self, repository: str, images: Iterable[ImageId], *, source: Source, seconds: float
+    ) -> dict[ImageId, tuple[Image, Manifest] | Finding] | Finding:
+        """Return the manifests of several images of one repository, with one BatchGetImage.
+
+        It counts as a pull, and may fill a pull-through cache.
+
+        Returns:
+            For each image what it is and what its manifest says, or why not; or one finding for all.
+        """
+        wanted = list(dict.fromkeys(images))
+        try:
+            answer = self._client(source, seconds).batch_get_image(
+                repositoryName=repository,
+                imageIds=_ids(wanted),
+                acceptedMediaTypes=_MEDIA_TYPES,
+                **_registry_id(source),
+            )
+            found: dict[ImageId, tuple[Image, Manifest] | Finding] = {}
+            for image in wanted:
+                mine = (
+                    each
+                    for each in answer["images"]
+                    if _is(image, each["imageId"]["imageDigest"], [each["imageId"].get("imageTag")])
+                )
+                got = next(mine, None)
+                found[image] = self._got(image, source, got) if got else _failure(image, answer.get("failures", []))
+        except Exception as error:  # noqa: BLE001  # as above
+            return finding_of(error)
+        return found
+
+    def config(
+        self, repository: str, digest: str, labels: Sequence[str], *, source: Source, seconds: float
+    ) -> Config | Finding:
+        """Return what an image's config says: one GetDownloadUrlForLayer, and one GET of what it leads to.
+
+        Args:
+            repository: the image's.
+            digest: of the config.
+            labels: the names of those that are asked for.
+            source: where.
+            seconds: how long both calls may take together.
+        """
+        until = self._clock.now() + seconds
+        try:
+            url = self._client(source, seconds / 2).get_download_url_for_layer(
+                repositoryName=repository, layerDigest=digest, **_registry_id(source)
+            )["downloadUrl"]
+            left = max(until - self._clock.now(), 0.1)
+            content = self._blobs.get(url, most_bytes=MOST_CONFIG_BYTES, seconds=left)
+        except OSError as error:
+            return Unavailable("ConfigUnread", f"the image's config could not be read: {error}")
+        except Exception as error:  # noqa: BLE001  # as above
+            return finding_of(error)
+        if content is None:
+            return Never(
+                f"its config is larger than the {MOST_CONFIG_BYTES} bytes that are read", "give the image a smaller one"
+            )
+        if f"sha256:{hashlib.sha256(content).hexdigest()}" != digest:
+            return Unavailable("ConfigUnread", "the image's config came with another digest than its own")
+        return read_config(content, labels)
+
+    def uri(self, source: Source, registry_id: str, repository: str) -> str:
+        """Return what docker calls a repository."""
+        return self._uri(source, registry_id, repository)
+
+    def newest_tags(self, repository: str, *, source: Source = OWN, most: int, seconds: float) -> list[TagSeen] | None:
         """Return the newest tags of a repository, the newest first, from at most 1,000 images.
 
         For the sentence that ends a wait in vain, so nothing that goes wrong here may matter: then it is what was
@@ -113,6 +215,7 @@ class Registry:
 
         Args:
             repository: its name.
+            source: where.
             most: how many tags.
             seconds: how long the look may take; never more than 5.
         """
@@ -124,8 +227,9 @@ class Registry:
                 left = until - self._clock.now()
                 if left <= 0:
                     break
-                answer = self._client(left).describe_images(
-                    repositoryName=repository, filter={"tagStatus": "TAGGED"}, maxResults=_IMAGES_A_PAGE, **page
+                tagged = {} if source.alias else {"filter": {"tagStatus": "TAGGED"}}  # ECR Public has no filter
+                answer = self._client(source, left).describe_images(
+                    repositoryName=repository, maxResults=_IMAGES_A_PAGE, **_registry_id(source), **tagged, **page
                 )
                 tags = (
                     TagSeen(tag, detail["imagePushedAt"].timestamp())
@@ -141,33 +245,45 @@ class Registry:
             return newest or None
         return newest
 
-    def _describe_any_status(self, image: ImageId, seconds: float) -> Finding:
+    def _not_ours(self, source: Source, seconds: float) -> Finding | None:
+        """Return why a public registry cannot be looked into, nothing where it is the account's own.
+
+        ECR Public describes repositories of the caller's account alone, by a name that another account may have too.
+        """
+        if source.alias in self._aliases:
+            return None
+        try:
+            registries = self._client(source, seconds).describe_registries()["registries"]
+            self._aliases |= {alias["name"] for registry in registries for alias in registry["aliases"]}
+        except Exception as error:  # noqa: BLE001  # as above
+            return finding_of(error)
+        if source.alias in self._aliases:
+            return None
+        ours = ", ".join(sorted(self._aliases)[:5]) or "none"
+        return Never(
+            f"the public registry {source.alias} is not this account's (those are {ours}), and ECR Public answers for "
+            "an account's own repositories only",
+            "correct ImageUri, or deploy without waiting for that image",
+        )
+
+    def _describe_any_status(self, image: ImageId, source: Source, seconds: float) -> Finding:
         if not self._status_filter_known:
             return NoImage()
-        finding = self._describe(image, seconds, filter={"imageStatus": "ANY"})
+        finding = self._describe(image, source, seconds, filter={"imageStatus": "ANY"})
         # How the filter acts together with imageIds is not documented: where it is not valid, it is asked for no more.
-        self._status_filter_known = not (isinstance(finding, Refused) and finding.code in _INVALID)
+        self._status_filter_known = not (isinstance(finding, Refused) and finding.code in INVALID)
         return finding
 
-    def _describe(self, image: ImageId, seconds: float, **more: object) -> Finding:
-        wanted = {"imageTag": image.tag} if image.tag else {"imageDigest": image.digest}
+    def _describe(self, image: ImageId, source: Source, seconds: float, **more: object) -> Finding:
         try:
-            answer = self._client(seconds).describe_images(repositoryName=image.repository, imageIds=[wanted], **more)
-        except ClientError as error:
-            return _finding_of(error)
-        except (HTTPClientError, BotoConnectionError) as error:
-            return Unavailable(type(error).__name__, "ECR could not be reached or did not answer in time")
-        except BotoCoreError as error:
-            return Refused(type(error).__name__, str(error))
-        except Exception as error:  # noqa: BLE001  # an answer that boto3 cannot read is none
-            return _unreadable(error)
-        try:
-            details = answer["imageDetails"]
-            return self._image(image, details[0]) if details else NoImage()
+            details = self._client(source, seconds).describe_images(
+                repositoryName=image.repository, imageIds=_ids([image]), **_registry_id(source), **more
+            )["imageDetails"]
+            return self._image(image, source, details[0]) if details else NoImage()
         except Exception as error:  # noqa: BLE001  # as above
-            return _unreadable(error)
+            return finding_of(error)
 
-    def _image(self, image: ImageId, detail: Mapping[str, Any]) -> Finding:
+    def _image(self, image: ImageId, source: Source, detail: Mapping[str, Any]) -> Finding:
         digest = detail["imageDigest"]
         if image.digest not in (None, digest):
             return NoImage(tag_points_at=digest)
@@ -178,23 +294,47 @@ class Registry:
         return Image(
             digest=digest,
             registry_id=detail["registryId"],
-            repository_uri=self._uri(detail["registryId"], image.repository),
+            repository_uri=self._uri(source, detail["registryId"], image.repository),
             pushed_at=pushed_at.timestamp() if pushed_at else None,
             size=detail.get("imageSizeInBytes"),
             media_type=detail.get("imageManifestMediaType"),
+            artifact_type=detail.get("artifactMediaType"),
         )
 
+    def _got(self, image: ImageId, source: Source, got: Mapping[str, Any]) -> tuple[Image, Manifest] | Finding:
+        digest = got["imageId"]["imageDigest"]
+        if image.digest not in (None, digest):
+            return NoImage(tag_points_at=digest)
+        manifest = read_manifest(got["imageManifest"], got.get("imageManifestMediaType", ""))
+        found = Image(
+            digest=digest,
+            registry_id=got["registryId"],
+            repository_uri=self._uri(source, got["registryId"], image.repository),
+            media_type=manifest.media_type,
+            artifact_type=manifest.config_type or None,
+        )
+        return found, manifest
 
-def _finding_of(error: ClientError) -> Finding:
-    """Classify AWS's answer by its code, never by its message."""
-    code = error.response.get("Error", {}).get("Code", "Unknown")
-    message = error.response.get("Error", {}).get("Message", "")
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if code in _MEANING:
-        return _MEANING[code](code, message)
-    passing = status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
-    return Unavailable(code, message) if passing else Refused(code, message)
+
+def _ids(images: Sequence[ImageId]) -> list[dict[str, str]]:
+    # By the tag where there is one: it is the tag that may point elsewhere by now.
+    ids = ({"imageTag": image.tag} if image.tag else {"imageDigest": image.digest or ""} for image in images)
+    return [dict(pairs) for pairs in dict.fromkeys(tuple(each.items()) for each in ids)]
 
 
-def _unreadable(error: Exception) -> Unavailable:
-    return Unavailable(type(error).__name__, "ECR's answer cannot be read")
+def _is(image: ImageId, digest: str, tags: Iterable[str | None]) -> bool:
+    return image.tag in tags if image.tag else image.digest == digest
+
+
+def _registry_id(source: Source) -> dict[str, str]:
+    return {"registryId": source.registry_id} if source.registry_id else {}
+
+
+def _failure(image: ImageId, failures: Sequence[Mapping[str, Any]]) -> Finding:
+    (wanted,) = _ids([image])
+    mine = (each for each in failures if wanted.items() <= each.get("imageId", {}).items())
+    failure = next(mine, {})
+    code = failure.get("failureCode", "ImageNotFound")
+    if code in _NO_IMAGE:
+        return NoImage()
+    return NotPullable("ARCHIVED") if code == _INACCESSIBLE else Unavailable(code, failure.get("failureReason", ""))

@@ -9,8 +9,11 @@ from typing import Any, Final, Literal, TypeAlias, cast
 from urllib.parse import parse_qs, urlsplit
 
 from .errors import UnusableEvent
-from .findings import ImageId
-from .properties import Properties, clipped, read_properties, shown
+from .place import Place
+from .properties import OneImage, Properties, read_properties
+from .readiness import Conditions, Wanted
+from .uris import read_uri
+from .wording import clipped, shown
 
 STATE_KEY: Final = "EcrImageWaiter"
 """The one key of a continuation's event that CloudFormation did not put there."""
@@ -92,10 +95,14 @@ def read_event(event: object, *, dns_suffix: str, any_host: bool) -> Request:
     )
 
 
-def stack_properties(request: StackRequest) -> Properties:
+def stack_properties(request: StackRequest, place: Place | None = None) -> Properties:
     """Return the validated properties of CloudFormation's request.
 
     ServiceTimeout has been seen among the properties and at the top level of the event; it is read from either.
+
+    Args:
+        request: CloudFormation's.
+        place: where the function is; see `read_properties`.
 
     Raises:
         InvalidRequest: with every fault of the request.
@@ -103,18 +110,31 @@ def stack_properties(request: StackRequest) -> Properties:
     received = request.properties
     if isinstance(received, Mapping) and "ServiceTimeout" not in received and request.service_timeout is not None:
         received = {**received, "ServiceTimeout": request.service_timeout}
-    return read_properties(received)
+    return read_properties(received, place)
 
 
-def named_image(request: StackRequest) -> ImageId:
-    """Return the image that a request names, as far as its properties can be read at all. Nothing is validated."""
+def named_images(request: StackRequest) -> list[Wanted]:
+    """Return the images that a request names, as far as its properties can be read at all. Nothing is validated."""
     received = request.properties if isinstance(request.properties, Mapping) else {}
-    name, tag, digest = (received.get(key) for key in ("RepositoryName", "ImageTag", "ImageDigest"))
-    return ImageId(
-        name if isinstance(name, str) else "",
-        tag if isinstance(tag, str) and tag else None,
-        digest if isinstance(digest, str) and digest else None,
-    )
+    entries = received.get("Images")
+    if isinstance(entries, list):
+        named = [entry for entry in entries if isinstance(entry, Mapping)]
+        return [_named(entry, _text(entry.get("Id"))) for entry in named if _text(entry.get("Id"))]
+    return [_named(received, "")]
+
+
+def _named(received: Mapping[str, object], id_: str) -> Wanted:
+    read = {name: _text(received.get(name)) for name in OneImage.model_fields}
+    if not read_uri(read["ImageUri"]):
+        read["ImageUri"] = ""
+    if not re.fullmatch(r"[a-z0-9-]+", read["Region"]):
+        read["Region"] = ""
+    one = OneImage.model_construct(None, **read)
+    return Wanted(id_, one.image, one.source, Conditions())
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def start_of_wait(signed: float | None, now: float) -> float:

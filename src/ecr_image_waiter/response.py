@@ -124,6 +124,11 @@ def encode(request: StackRequest, answer: Answer) -> bytes:
     return _json(shown)
 
 
+def fits(request: StackRequest, answer: Answer) -> bool:
+    """Return whether CloudFormation would take an answer with all its attributes."""
+    return _fitting(_Protocol(request, answer).body(), answer.reason, answer.note) is not None
+
+
 def _json(body: dict[str, Any]) -> bytes:
     return json.dumps(body, ensure_ascii=False).encode()
 

@@ -5,11 +5,13 @@ from random import Random
 
 from aws_lambda_powertools import Logger
 
-from .answers import NEWEST_TAGS, reason_given_up, seen
+from .answers import NEWEST_TAGS, reason_of, seen, subject
 from .clock import Clock
-from .findings import Finding, StackFinding, StackHidden
+from .findings import Found, NoImage, NotPullable, NotYet, Several, StackFinding, StackHidden
 from .invocation import Invocation
+from .looking import Look
 from .properties import Properties
+from .readiness import Conditions, Known, Wanted
 from .registry import Registry
 from .request import StackRequest
 from .stacks import Stacks
@@ -36,6 +38,7 @@ class Slice:
         properties: of the request.
         bounds: of the wait.
         invocation: whose time it has.
+        known: what earlier slices have read of images; it grows.
         request: CloudFormation's, None for a direct invocation, which no stack waits for.
     """
 
@@ -45,6 +48,8 @@ class Slice:
         properties: Properties,
         bounds: Bounds,
         invocation: Invocation,
+        *,
+        known: Known,
         request: StackRequest | None = None,
     ) -> None:
         self._tools = tools
@@ -52,6 +57,8 @@ class Slice:
         self._bounds = bounds
         self._invocation = invocation
         self._request = request
+        self._wanted = properties.all_wanted
+        self._look_for = Look(tools.registry, self._wanted, known, bounds.start)
         self.stack: StackFinding = StackHidden("")
         """What was last found of the stack."""
 
@@ -80,11 +87,13 @@ class Slice:
         """Say why the wait ended in vain. Looks for the newest tags where the repository is known to exist."""
         newest = None
         if given_up.image_missing:
+            one = self._missing(given_up)
             seconds = self._invocation.left(self._tools.clock.now(), self._bounds) / 2
-            repository = self._properties.RepositoryName
-            newest = self._tools.registry.newest_tags(repository, most=NEWEST_TAGS, seconds=seconds)
-        return reason_given_up(
-            self._properties.image,
+            newest = self._tools.registry.newest_tags(
+                one.image.repository, source=one.source, most=NEWEST_TAGS, seconds=seconds
+            )
+        return reason_of(
+            self._wanted,
             self._invocation.place,
             self._bounds,
             given_up=given_up,
@@ -92,23 +101,32 @@ class Slice:
             newest=newest,
         )
 
-    def _look(self, archived_too: bool) -> Finding:  # noqa: FBT001  # `wait` has only this one thing to say
-        calls = 2 if archived_too else 1
-        seconds = self._invocation.for_each_call(calls, self._tools.clock.now(), self._bounds)
-        return self._tools.registry.look(self._properties.image, archived_too=archived_too, seconds=seconds)
+    def _missing(self, given_up: GivenUp) -> Wanted:
+        """Return the first image whose repository is there without it."""
+        found = given_up.finding.findings if isinstance(given_up.finding, Several) else ()
+        missing = {id_ for id_, finding in found if isinstance(finding, NoImage | NotPullable | NotYet)}
+        return next((one for one in self._wanted if one.id in missing), self._wanted[0])
 
-    def _checked(self, judged: Progress | Ready | GivenUp, finding: Finding) -> None:
+    def _look(self, archived_too: bool) -> Found:  # noqa: FBT001  # `wait` has only this one thing to say
+        invocation, bounds, clock = self._invocation, self._bounds, self._tools.clock
+        if len(self._wanted) == 1 and self._wanted[0].conditions == Conditions():
+            seconds = invocation.for_each_call(2 if archived_too else 1, clock.now(), bounds)
+            return self._look_for(archived_too=archived_too, budget=lambda: seconds)
+        until = invocation.look_ends(clock.now(), bounds)
+        return self._look_for(archived_too=archived_too, budget=lambda: invocation.for_next_call(until, clock.now()))
+
+    def _checked(self, judged: Progress | Ready | GivenUp, found: Found) -> None:
         now = self._tools.clock.now()
         details: dict[str, object] = {
-            "image": str(self._properties.image),
+            "image": subject(self._wanted),
             "attempt": judged.checks,
             "elapsed_seconds": round(now - self._bounds.start, 3),
-            "seen": seen(finding),
+            "seen": seen(found),
         }
         if isinstance(judged, Progress):
             details["next_check_in_seconds"] = round(judged.due - now, 3)
             details["unanswered"] = judged.faults
-        self._tools.logger.info("Checked %s: %s", self._properties.image, details["seen"], extra=details)
+        self._tools.logger.info("Checked %s: %s", subject(self._wanted), details["seen"], extra=details)
 
     def _ask(self) -> float | None:
         if self._request is None:

@@ -12,7 +12,20 @@ from random import Random
 from typing import Final
 
 from .clock import Clock
-from .findings import AccessDenied, Finding, Image, NoImage, NoRepository, NotPullable, Refused, Unavailable
+from .findings import (
+    AccessDenied,
+    Finding,
+    Found,
+    Image,
+    Never,
+    NoImage,
+    NoRepository,
+    NotPullable,
+    NotYet,
+    Refused,
+    Unavailable,
+    decisive,
+)
 
 FIRST_PAUSE: Final = 1.0
 JITTER: Final = 0.1
@@ -132,9 +145,9 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The image is there."""
+    """The image is there, or all of several are."""
 
-    image: Image
+    found: Found
     checks: int
 
 
@@ -145,6 +158,7 @@ class Cause(StrEnum):
     NO_REPOSITORY = "no-repository"
     ACCESS_DENIED = "access-denied"
     REFUSED = "refused"
+    NEVER = "never"
     TOO_LATE = "too-late"
 
 
@@ -162,7 +176,7 @@ class GivenUp:
     """
 
     cause: Cause
-    finding: Finding | None
+    finding: Found | None
     checks: int
     faults: int = 0
     image_missing: bool = False
@@ -183,23 +197,25 @@ class SliceUsedUp:
 
 
 def judge(
-    rhythm: Rhythm, bounds: Bounds, progress: Progress, finding: Finding, *, began: float, ended: float, random: Random
+    rhythm: Rhythm, bounds: Bounds, progress: Progress, found: Found, *, began: float, ended: float, random: Random
 ) -> Ready | GivenUp | Progress:
     """Return what a check that ran from `began` to `ended` means: an outcome, or the progress to go on with.
 
     "Found" wins over "time is up": an image found at the limit, or after it, is found.
     """
     checks = progress.checks + 1
+    finding = decisive(found)
     if isinstance(finding, Image):
-        return Ready(finding, checks)
-    if isinstance(finding, Refused):
-        return GivenUp(Cause.REFUSED, finding, checks, progress.faults)
+        return Ready(found, checks)
+    if isinstance(finding, Refused | Never):
+        cause = Cause.REFUSED if isinstance(finding, Refused) else Cause.NEVER
+        return GivenUp(cause, found, checks, progress.faults)
     time_is_up = began >= bounds.limit
 
     if isinstance(finding, Unavailable):
         faults = progress.faults + 1
         if time_is_up:
-            return GivenUp(Cause.TIME_UP, finding, checks, faults, progress.image_missing)
+            return GivenUp(Cause.TIME_UP, found, checks, faults, progress.image_missing)
         # A fault says nothing about the repository, so it neither breaks nor makes a run.
         present = progress.fault_pause or progress.pause or _first_pause(rhythm)
         fault_pause = max(present, min(2 * present, FAULT_PAUSE_CAP))
@@ -210,9 +226,9 @@ def judge(
     since = progress.run_since if run is not None and run is progress.run else began
     cause, grace = GRACES.get(run, (Cause.TIME_UP, math.inf))
     grace_ends = since + grace
-    missing = isinstance(finding, NoImage | NotPullable)
+    missing = isinstance(finding, NoImage | NotPullable | NotYet)
     if time_is_up or began >= grace_ends:
-        return GivenUp(cause, finding, checks, progress.faults, missing)
+        return GivenUp(cause, found, checks, progress.faults, missing)
     pause = min(progress.pause * rhythm.backoff_rate or _first_pause(rhythm), rhythm.delay)
     rest = pause if rhythm.backoff_rate == 1.0 else pause * (1.0 - JITTER * random.random())
     if grace < math.inf:
@@ -261,8 +277,8 @@ def wait(
     progress: Progress,
     *,
     slice_end: float,
-    look: Callable[[bool], Finding],
-    checked: Callable[[Progress | Ready | GivenUp, Finding], None],
+    look: Callable[[bool], Found],
+    checked: Callable[[Progress | Ready | GivenUp, Found], None],
     ask: Callable[[], float | None],
     clock: Clock,
     random: Random,
@@ -304,9 +320,9 @@ def wait(
             asking = progress.ask_due if progress.ask_due > now else NEVER
             clock.sleep(min(progress.due, asking, max(leave_at, now)) - now)
             continue
-        finding = look(progress.checks == 0 or progress.run is Run.ARCHIVED or now >= bounds.limit)
-        judged = judge(rhythm, bounds, progress, finding, began=now, ended=clock.now(), random=random)
-        checked(judged, finding)
+        found = look(progress.checks == 0 or progress.run is Run.ARCHIVED or now >= bounds.limit)
+        judged = judge(rhythm, bounds, progress, found, began=now, ended=clock.now(), random=random)
+        checked(judged, found)
         if not isinstance(judged, Progress):
             return judged
         progress = judged

@@ -1,0 +1,65 @@
+"""What AWS's errors mean for a wait, by their codes: one table, and never a look at a message."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Final
+
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as BotoConnectionError
+
+from .findings import AccessDenied, Finding, NoImage, NoRepository, Refused, Unavailable
+
+_MEANING: Final[dict[str, Callable[[str, str], Finding]]] = {
+    "ImageNotFoundException": lambda _code, _message: NoImage(),
+    "RepositoryNotFoundException": lambda _code, _message: NoRepository(),
+    "AccessDenied": AccessDenied,
+    "AccessDeniedException": AccessDenied,
+    "AuthorizationError": AccessDenied,
+    "NotAuthorized": AccessDenied,
+    "UnauthorizedOperation": AccessDenied,
+    "ThrottleException": Unavailable,  # ECR's own spelling, which botocore's standard retries do not know
+    "Throttling": Unavailable,
+    "ThrottlingException": Unavailable,
+    "ThrottledException": Unavailable,
+    "RequestThrottled": Unavailable,
+    "RequestThrottledException": Unavailable,
+    "RequestLimitExceeded": Unavailable,
+    "TooManyRequestsException": Unavailable,
+    "LimitExceededException": Unavailable,
+    # An image behind a pull-through cache whose upstream is at fault, and a layer that is being written or deleted.
+    "UnableToGetUpstreamImageException": Unavailable,
+    "UnableToGetUpstreamLayerException": Unavailable,
+    "LayersNotFoundException": Unavailable,
+    "LayerInaccessibleException": Unavailable,
+    "ServerException": Unavailable,
+    "InternalError": Unavailable,
+    "InternalFailure": Unavailable,
+    "InternalServerError": Unavailable,
+    "ServiceUnavailable": Unavailable,
+    "ServiceUnavailableException": Unavailable,
+    "RequestTimeout": Unavailable,
+    "RequestTimeoutException": Unavailable,
+}
+INVALID: Final = frozenset({"InvalidParameterException", "ValidationException", "ParamValidationError"})
+
+
+def finding_of(error: Exception) -> Finding:
+    """Return what an exception of a boto3 call means: AWS's answer by its code, anything else by its kind."""
+    if isinstance(error, ClientError):
+        return _of_answer(error)
+    if isinstance(error, HTTPClientError | BotoConnectionError):
+        return Unavailable(type(error).__name__, "ECR could not be reached or did not answer in time")
+    if isinstance(error, BotoCoreError):
+        return Refused(type(error).__name__, str(error))
+    # An answer that boto3 cannot read is none.
+    return Unavailable(type(error).__name__, "ECR's answer cannot be read")
+
+
+def _of_answer(error: ClientError) -> Finding:
+    code = error.response.get("Error", {}).get("Code", "Unknown")
+    message = error.response.get("Error", {}).get("Message", "")
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code in _MEANING:
+        return _MEANING[code](code, message)
+    passing = status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return Unavailable(code, message) if passing else Refused(code, message)

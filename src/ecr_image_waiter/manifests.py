@@ -1,0 +1,131 @@
+"""What an image's manifest and config say. Pure, and total: what cannot be read says nothing.
+
+The forms are those of the OCI image specification 1.1 and of Docker's manifest V2 schema 2.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from .findings import Platform
+
+DOCKER_MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
+OCI_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
+DOCKER_INDEX: Final = "application/vnd.docker.distribution.manifest.list.v2+json"
+OCI_INDEX: Final = "application/vnd.oci.image.index.v1+json"
+SINGLE: Final = frozenset({DOCKER_MANIFEST, OCI_MANIFEST})
+INDEXES: Final = frozenset({DOCKER_INDEX, OCI_INDEX})
+IMAGE_CONFIGS: Final = frozenset(
+    {"application/vnd.docker.container.image.v1+json", "application/vnd.oci.image.config.v1+json"}
+)
+
+MOST_ENTRIES: Final = 50
+MOST_LABEL_CHARACTERS: Final = 1024
+"""Of a wanted label's value. A longer one in an image is cut behind that, and then equals none."""
+
+# What people call an architecture, and what an image's config does.
+_ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One manifest that an index lists."""
+
+    digest: str
+    media_type: str
+    platform: Platform
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A manifest: of one image, with its config, or an index, with its entries."""
+
+    media_type: str
+    config_digest: str = ""
+    config_type: str = ""
+    entries: tuple[Entry, ...] = ()
+
+    @property
+    def is_index(self) -> bool:
+        """Whether it lists other manifests."""
+        return self.media_type in INDEXES
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it is one image's: a manifest may as well be a Helm chart's, a signature's, ..."""
+        return self.media_type in SINGLE and self.config_type in IMAGE_CONFIGS
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What an image's config says of its platform, and of the labels that somebody asked for."""
+
+    platform: Platform
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+def platform_of(os: str, architecture: str, variant: str = "") -> Platform:
+    """Return a platform in the names that image configs have for it."""
+    architecture = _ARCHITECTURES.get(architecture.lower(), architecture.lower())
+    # Every arm64 is v8, and most say so nowhere.
+    return Platform(os.lower(), architecture, "" if (architecture, variant) == ("arm64", "v8") else variant)
+
+
+def read_manifest(text: str, media_type: str) -> Manifest:
+    """Return what a manifest says.
+
+    Args:
+        text: the manifest, as ECR has it.
+        media_type: as ECR says it; where it does not, the manifest's own.
+    """
+    document = _object(text)
+    media_type = media_type or _text(document.get("mediaType"))
+    entries = document.get("manifests")
+    if isinstance(entries, Sequence):
+        read = (_entry(entry) for entry in entries[:MOST_ENTRIES] if isinstance(entry, Mapping))
+        # A builder's attestations lie in the index as images for an unknown platform.
+        kept = tuple(entry for entry in read if entry.platform.os != "unknown")
+        return Manifest(media_type or OCI_INDEX, entries=kept)
+    config = document.get("config")
+    config = config if isinstance(config, Mapping) else {}
+    config_type = _text(document.get("artifactType")) or _text(config.get("mediaType"))
+    return Manifest(media_type or OCI_MANIFEST, _text(config.get("digest")), config_type)
+
+
+def read_config(content: bytes, labels: Sequence[str]) -> Config:
+    """Return what an image's config says.
+
+    Args:
+        content: the config, as the registry has it.
+        labels: the names of those that are asked for.
+    """
+    document = _object(content)
+    inner = document.get("config")
+    carried = inner.get("Labels") if isinstance(inner, Mapping) else None
+    carried = carried if isinstance(carried, Mapping) else {}
+    platform = platform_of(*(_text(document.get(key)) for key in ("os", "architecture", "variant")))
+    wanted = {name: _text(carried[name])[: MOST_LABEL_CHARACTERS + 1] for name in labels if name in carried}
+    return Config(platform, wanted)
+
+
+def _entry(entry: Mapping[str, Any]) -> Entry:
+    platform = entry.get("platform")
+    platform = platform if isinstance(platform, Mapping) else {}
+    return Entry(
+        _text(entry.get("digest")),
+        _text(entry.get("mediaType")),
+        platform_of(*(_text(platform.get(key)) for key in ("os", "architecture", "variant"))),
+    )
+
+
+def _object(content: str | bytes) -> Mapping[str, Any]:
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
