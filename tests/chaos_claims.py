@@ -15,7 +15,15 @@ from tests.simulation import DIGEST, Record
 
 ATTRIBUTES = {
     *("ImageUri", "ImageDigest", "TaggedImageUri", "RepositoryUri", "RepositoryName", "ImageTag", "RegistryId"),
-    *("ImagePushedAt", "ImageSizeInBytes", "ImageManifestMediaType", "Attempts", "WaitedSeconds"),
+    *(
+        "ImagePushedAt",
+        "ImageSizeInBytes",
+        "ImageManifestMediaType",
+        "PlatformDigest",
+        "PlatformImageUri",
+        "Architecture",
+    ),
+    *("Attempts", "WaitedSeconds"),
 }
 LAST_RESORT = "The waiter function died before it could answer"
 HAND_OVER_FAULTS = {"throttled", "5xx", "denied", "refused", "unreachable", "reply lost"}

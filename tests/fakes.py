@@ -11,6 +11,8 @@ import botocore.session
 from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
 
+from ecr_image_waiter.clock import Clock
+from ecr_image_waiter.registry import Registry
 from sandbox.player import ACCESS_KEY_ID, SIGNATURE
 from tests.leaks import NEEDLES, SESSION_TOKEN
 
@@ -79,6 +81,12 @@ class FakeClock:
     def __init__(self, now: float = NOW) -> None:
         self.time = now
         self.sleeps: list[float] = []
+        self._plans: list[tuple[float, Callable[[], object]]] = []
+
+    def plan(self, after: float, action: Callable[[], object]) -> None:
+        """Have something happen so many seconds from now, while somebody sleeps."""
+        self._plans.append((self.time + after, action))
+        self._plans.sort(key=lambda plan: plan[0])
 
     def now(self) -> float:
         return self.time
@@ -86,7 +94,11 @@ class FakeClock:
     def sleep(self, seconds: float) -> None:
         assert seconds >= 0
         self.sleeps.append(seconds)
-        self.time += seconds
+        wakes = self.time + seconds
+        while self._plans and self._plans[0][0] <= wakes:
+            self.time, action = self._plans.pop(0)
+            action()
+        self.time = wakes
 
 
 class FakeContext:
@@ -101,6 +113,25 @@ class FakeContext:
 
     def get_remaining_time_in_millis(self) -> int:
         return int((self._ends - self._clock.now()) * 1000)
+
+
+class NoBlobs:
+    """A bucket of layers that nothing is in."""
+
+    def get(self, url: str, *, most_bytes: int, seconds: float) -> bytes | None:
+        raise OSError(f"none of {most_bytes} bytes in {seconds} s at {len(url)} characters")
+
+
+def registry_on(
+    client: Callable[[float], Any], uri: Callable[[str, str], str] = lambda *_: "", clock: Clock | None = None
+) -> Registry:
+    """Return a registry on a fake of ECR's client, which is the same for each source and holds no configs."""
+    return Registry(
+        lambda _, seconds: client(seconds),
+        lambda _, registry_id, name: uri(registry_id, name),
+        clock or FakeClock(),
+        NoBlobs(),
+    )
 
 
 @cache
@@ -140,6 +171,11 @@ class ScriptedEcr:
             answer = answer(kwargs)
         _validate(answer, answered)
         return answer
+
+    def batch_get_image(self, **kwargs: Any) -> Any:
+        raise AssertionError(f"nobody wants manifests here: {kwargs}")
+
+    get_download_url_for_layer = describe_registries = batch_get_image
 
 
 def _validate(value: dict[str, Any], shape: Any) -> None:

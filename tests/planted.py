@@ -44,8 +44,8 @@ BUGS = (
     Bug(
         "the limit moves at each hand-over",
         _W + "handler.py",
-        "State(bounds.start, bounds.limit, progress)",
-        "State(bounds.start, bounds.limit + 10, progress)",
+        "State(bounds.start, bounds.limit, replace(",
+        "State(bounds.start, bounds.limit + 10, replace(",
     ),
     Bug(
         "a redelivered event starts its wait again",
@@ -88,7 +88,7 @@ BUGS = (
     Bug(
         "the hand-over is dropped",
         _W + "handler.py",
-        "fault = self._hand_over_with_retries(event, State(bounds.start, bounds.limit, progress), invocation)",
+        "fault = self._hand_over_with_retries(event, state, invocation)",
         'fault = ""',
     ),
     Bug(
@@ -124,12 +124,12 @@ BUGS = (
     Bug(
         "an image found at the limit is not found",
         _W + "waiting.py",
-        "    if isinstance(finding, Image):\n        return Ready(finding, checks)",
-        "    if isinstance(finding, Image) and began < bounds.limit:\n        return Ready(finding, checks)",
+        "    if isinstance(finding, Image):\n        return Ready(found, checks)",
+        "    if isinstance(finding, Image) and began < bounds.limit:\n        return Ready(found, checks)",
     ),
     Bug(
         "throttling ends the wait",
-        _W + "registry.py",
+        _W + "aws_codes.py",
         '"ThrottlingException": Unavailable,',
         '"ThrottlingException": Refused,',
     ),
@@ -157,7 +157,7 @@ BUGS = (
     Bug(
         "a rollback without its image fails",
         _W + "handler.py",
-        'return Answer("SUCCESS", data=attributes_without_image(image, uri, account))',
+        'return Answer("SUCCESS", data=data)',
         'return Answer("FAILED", "no image", invocation.note)',
     ),
     Bug(

@@ -45,6 +45,7 @@ from ecr_image_waiter.response import Courier
 from ecr_image_waiter.stacks import Stacks
 from sandbox.player import FUNCTION_ARN, RESET, CloudFormation, Delay, Fault, Operation, Put
 from sandbox.processes import ROOT
+from tests.fakes import NoBlobs
 
 EPOCH: Final = 1_800_000_000.6
 """When a simulation begins. Not a whole second, because X-Amz-Date is one."""
@@ -180,6 +181,11 @@ class FakeEcr:
         if isinstance(reply, Exception):
             raise reply
         return reply
+
+    def batch_get_image(self, **kwargs: Any) -> Any:
+        raise AssertionError(f"nobody wants manifests here: {kwargs}")
+
+    get_download_url_for_layer = describe_registries = batch_get_image
 
 
 # --- Lambda
@@ -626,9 +632,10 @@ class Simulation:
         logger.logger_handler.setStream(self.log)  # type: ignore[attr-defined]  # typed as a plain Handler
         return Waiter(
             registry=Registry(
-                lambda seconds: FakeEcr(self, seconds),
-                lambda registry_id, name: f"{registry_id}.dkr.ecr.us-east-1.amazonaws.com/{name}",
+                lambda _, seconds: FakeEcr(self, seconds),
+                lambda _, registry_id, name: f"{registry_id}.dkr.ecr.us-east-1.amazonaws.com/{name}",
                 clock,
+                NoBlobs(),
             ),
             stacks=Stacks(lambda seconds: _CloudFormationClient(self, seconds)),
             hand_over=HandOver(lambda seconds: _LambdaClient(self, seconds)),

@@ -16,7 +16,6 @@ from botocore.exceptions import ReadTimeoutError
 
 from ecr_image_waiter.continuation import HandOver
 from ecr_image_waiter.handler import Waiter
-from ecr_image_waiter.registry import Registry
 from ecr_image_waiter.response import Courier
 from ecr_image_waiter.stacks import Stacks
 from tests.fakes import (
@@ -29,9 +28,13 @@ from tests.fakes import (
     FakeTransport,
     ScriptedEcr,
     details,
+    registry_on,
 )
+from tests.memory_ecr import MemoryEcr
 
 FOUND = details({"imageTags": ["v1"]})
+IN_MEMORY = object()
+"""The script of a world whose ECR holds images."""
 NO_REPLY = ReadTimeoutError(endpoint_url="https://lambda")
 
 _names = (f"test-{uuid.uuid4().hex}" for _ in itertools.count())
@@ -51,7 +54,10 @@ class SlowLambda(FakeLambda):
 
 
 class World:
-    """A Waiter and everything around it. ECR's script says what it finds, Lambda keeps what is handed over."""
+    """A Waiter and everything around it. Lambda keeps what is handed over.
+
+    ECR's script says what it finds; with the script `IN_MEMORY` it holds what is pushed to `images`.
+    """
 
     def __init__(
         self,
@@ -63,7 +69,9 @@ class World:
         any_host: bool = False,
     ) -> None:
         self.clock = FakeClock()
+        self.images = MemoryEcr(self.clock)
         self.stacks = FakeCloudFormation(*stack)
+        self._in_memory = script == (IN_MEMORY,)
         self.ecr = ScriptedEcr(*(script or (FOUND,)))
         self.functions: FakeLambda = FakeLambda(*hand_overs)
         self.transport = FakeTransport(*answers)
@@ -76,8 +84,9 @@ class World:
 
     def build(self) -> None:
         """Make the service, which knows what is around it from then on."""
+        scripted = registry_on(self.ecr.within, lambda _, name: REPOSITORY_URI.replace("team/app", name), self.clock)
         self.waiter = Waiter(
-            registry=Registry(self.ecr.within, lambda _, name: REPOSITORY_URI.replace("team/app", name), self.clock),
+            registry=self.images.registry() if self._in_memory else scripted,
             stacks=Stacks(self.stacks.within),
             hand_over=HandOver(self._lambda),
             courier=Courier(self.transport, self.clock),

@@ -1,4 +1,4 @@
-"""What a check saw, and why a wait ended without its image: the phrases of the log and of a Reason. No I/O, no clock."""
+"""What a check saw, and why a wait ended in vain: the phrases of the log and of a Reason. No I/O, no clock."""
 
 import re
 from collections.abc import Sequence

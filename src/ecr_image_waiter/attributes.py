@@ -115,9 +115,9 @@ def _repository_uri(one: Wanted, uri: Uri, place: Place) -> str:
 
 
 def _as_named(one: Wanted, uri: Uri, place: Place) -> str:
-    if not one.image.repository:
+    if not one.image.repository or not (one.image.tag or one.image.digest):
         return ""
-    which = f":{one.image.tag}" if one.image.tag else f"@{one.image.digest}" if one.image.digest else ""
+    which = f":{one.image.tag}" if one.image.tag else f"@{one.image.digest}"
     return _repository_uri(one, uri, place) + which
 
 

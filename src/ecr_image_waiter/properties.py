@@ -62,7 +62,8 @@ class OneImage(Conditions):
     Region: str = Field(default="", pattern=f"^{REGION}$", description="an AWS region, such as eu-west-1")
     RoleArn: str = Field(
         default="",
-        pattern=r"^arn:[a-z-]+:iam::[0-9]{12}:role/[\w+=,.@/-]{1,512}$",
+        max_length=600,
+        pattern=r"^arn:[a-z-]+:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$",
         description="the ARN of an IAM role",
     )
 

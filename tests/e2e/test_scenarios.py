@@ -28,7 +28,15 @@ SOON = 5.0  # seconds: a cold start on a busy machine, and less than whatever th
 SIDE_BY_SIDE = 5
 KEYS = {
     *("ImageUri", "ImageDigest", "TaggedImageUri", "RepositoryUri", "RepositoryName", "ImageTag", "RegistryId"),
-    *("ImagePushedAt", "ImageSizeInBytes", "ImageManifestMediaType", "Attempts", "WaitedSeconds"),
+    *(
+        "ImagePushedAt",
+        "ImageSizeInBytes",
+        "ImageManifestMediaType",
+        "PlatformDigest",
+        "PlatformImageUri",
+        "Architecture",
+    ),
+    *("Attempts", "WaitedSeconds"),
 }
 
 Scenario = Callable[[Function], None]

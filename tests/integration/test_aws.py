@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError, NoRegionError, ReadTimeoutError
 from ecr_image_waiter.aws import Aws
 from ecr_image_waiter.continuation import HandOver
 from ecr_image_waiter.errors import HandOverFailed
+from ecr_image_waiter.findings import OWN
 from ecr_image_waiter.logs import make_logger
 from tests.fakes import FUNCTION_ARN, leaked, stack_event
 from tests.sockets import (
@@ -174,7 +175,7 @@ def test_a_repository_is_under_the_dns_suffix_of_its_regions_partition(
     aws = Aws()
 
     assert (aws.region, aws.dns_suffix) == (region, suffix)
-    assert aws.repository_uri("123456789012", "team/app") == f"123456789012.dkr.ecr.{region}.{suffix}/team/app"
+    assert aws.repository_uri(OWN, "123456789012", "team/app") == f"123456789012.dkr.ecr.{region}.{suffix}/team/app"
 
 
 def test_without_a_region_there_is_nowhere_to_look(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError, NoCredentialsError, ReadTimeoutErro
 from botocore.stub import Stubber
 from moto.server import ThreadedMotoServer
 
-from ecr_image_waiter.answers import Place, reason_given_up, seen
+from ecr_image_waiter.answers import reason_given_up, seen
 from ecr_image_waiter.aws import Aws
 from ecr_image_waiter.clock import SystemClock
 from ecr_image_waiter.findings import (
@@ -30,9 +30,10 @@ from ecr_image_waiter.findings import (
     TagSeen,
     Unavailable,
 )
+from ecr_image_waiter.place import Place
 from ecr_image_waiter.registry import Registry
 from ecr_image_waiter.waiting import Bounds, Cause, GivenUp
-from tests.fakes import DIGEST, NOW, OTHER_DIGEST, FakeClock, ScriptedEcr, aws_error, details
+from tests.fakes import DIGEST, NOW, OTHER_DIGEST, FakeClock, NoBlobs, ScriptedEcr, aws_error, details, registry_on
 from tests.sockets import closed_port, full_listener, silent_listener
 
 ACCOUNT: Final = "123456789012"  # moto's
@@ -68,7 +69,7 @@ def registry(moto_url: str, credentials: None, monkeypatch: pytest.MonkeyPatch) 
     for known in ecr.describe_repositories()["repositories"]:
         ecr.delete_repository(repositoryName=known["repositoryName"], force=True)
     aws = Aws()
-    return Registry(lambda seconds: aws.client("ecr", seconds), aws.repository_uri, SystemClock())
+    return Registry(aws.registry, aws.repository_uri, SystemClock(), NoBlobs())
 
 
 def push(tag: str, content: str = "") -> str:
@@ -92,7 +93,7 @@ def look(registry: Registry, image: ImageId = TAGGED, *, archived_too: bool = Tr
 
 def scripted(*script: Any) -> tuple[Registry, ScriptedEcr]:
     ecr = ScriptedEcr(*script)
-    return Registry(ecr.within, lambda registry_id, name: f"{registry_id}/{name}", FakeClock()), ecr
+    return registry_on(ecr.within, lambda registry_id, name: f"{registry_id}/{name}"), ecr
 
 
 # --- moto -----------------------------------------------------------------------------------------------------------
@@ -196,7 +197,7 @@ def test_an_error_is_classified_by_its_code_or_status(
     client = boto3.client("ecr", config=Config(retries={"total_max_attempts": 1}))
     with Stubber(client) as stubber:
         stubber.add_client_error("describe_images", code, "words", status)
-        registry = Registry(lambda _: client, lambda *_: "", FakeClock())
+        registry = registry_on(lambda _: client)
 
         assert look(registry, archived_too=False) == finding
 
@@ -238,7 +239,7 @@ def test_a_connection_that_fails_is_not_yet(
     with endpoint() as port:
         monkeypatch.setenv("AWS_ENDPOINT_URL_ECR", f"{scheme}://127.0.0.1:{port}")
         aws = Aws()
-        registry = Registry(lambda seconds: aws.client("ecr", seconds), aws.repository_uri, SystemClock())
+        registry = Registry(aws.registry, aws.repository_uri, SystemClock(), NoBlobs())
 
         found = registry.look(TAGGED, archived_too=True, seconds=seconds)
 
@@ -461,7 +462,7 @@ def test_the_look_for_newest_tags_ends_in_time_and_never_takes_more_than_five_se
 ) -> None:
     ecr = SlowEcr(FakeClock())
 
-    newest = Registry(ecr.within, lambda *_: "", ecr.clock).newest_tags("team/app", most=1, seconds=seconds)
+    newest = registry_on(ecr.within, clock=ecr.clock).newest_tags("team/app", most=1, seconds=seconds)
 
     assert ecr.budgets == budgets
     assert newest == [TagSeen("a", NOW - 1)][: len(budgets)]
@@ -485,7 +486,7 @@ def odd(body: str) -> Registry:
         "before-send.ecr.DescribeImages",
         lambda request, **_: AWSResponse(request.url, 200, headers, _Raw(body.encode())),
     )
-    return Registry(lambda _: client, lambda *_: "", FakeClock())
+    return registry_on(lambda _: client)
 
 
 class _Raw(BytesIO):

@@ -6,17 +6,16 @@ from typing import get_args
 import pytest
 
 from ecr_image_waiter.answers import (
-    Place,
-    attributes,
     duration,
-    place_of,
     reason_given_up,
     reason_invalid,
     reason_stopped,
     seen,
 )
+from ecr_image_waiter.attributes import attributes
 from ecr_image_waiter.errors import InvalidRequest
 from ecr_image_waiter.findings import (
+    OWN,
     AccessDenied,
     Finding,
     Image,
@@ -28,7 +27,9 @@ from ecr_image_waiter.findings import (
     TagSeen,
     Unavailable,
 )
-from ecr_image_waiter.waiting import Bounds, Cause, GivenUp, Ready
+from ecr_image_waiter.place import Place, place_of
+from ecr_image_waiter.readiness import Conditions, Wanted
+from ecr_image_waiter.waiting import Bounds, Cause, GivenUp
 from tests.fakes import DIGEST, FUNCTION_ARN, NOW, OTHER_DIGEST, REPOSITORY_URI
 
 PLACE = Place("aws", "eu-west-1", "123456789012")
@@ -58,11 +59,15 @@ def reason(
     return reason_given_up(image, PLACE, bounds, given_up=given_up, now=now, newest=newest)
 
 
+def wanted(image: ImageId, id_: str = "") -> list[Wanted]:
+    return [Wanted(id_, image, OWN, Conditions())]
+
+
 # --- Attributes -----------------------------------------------------------------------------------------------------
 
 
 def test_the_attributes_of_an_image_found_by_tag_are_these() -> None:
-    assert attributes(IMAGE, Ready(FOUND, checks=3), waited=42.9) == {
+    assert attributes(wanted(IMAGE), FOUND, checks=3, waited=42.9) == {
         "ImageUri": f"{REPOSITORY_URI}@{DIGEST}",
         "ImageDigest": DIGEST,
         "TaggedImageUri": f"{REPOSITORY_URI}:v1",
@@ -73,6 +78,9 @@ def test_the_attributes_of_an_image_found_by_tag_are_these() -> None:
         "ImagePushedAt": "2026-11-01T11:58:59Z",
         "ImageSizeInBytes": "12345",
         "ImageManifestMediaType": "application/vnd.oci.image.manifest.v1+json",
+        "PlatformDigest": "",
+        "PlatformImageUri": "",
+        "Architecture": "",
         "Attempts": "3",
         "WaitedSeconds": "42",
     }
@@ -81,9 +89,9 @@ def test_the_attributes_of_an_image_found_by_tag_are_these() -> None:
 def test_what_does_not_apply_is_an_empty_string_and_every_key_stays() -> None:
     bare = Image(DIGEST, "123456789012", REPOSITORY_URI)
 
-    found = attributes(ImageId("team/app", None, DIGEST), Ready(bare, checks=1), waited=0)
+    found = attributes(wanted(ImageId("team/app", None, DIGEST)), bare, checks=1, waited=0)
 
-    assert found.keys() == attributes(IMAGE, Ready(FOUND, checks=1), waited=0).keys()
+    assert found.keys() == attributes(wanted(IMAGE), FOUND, checks=1, waited=0).keys()
     assert all(isinstance(value, str) for value in found.values())
     assert {key for key, value in found.items() if not value} == {
         "TaggedImageUri",
@@ -91,11 +99,14 @@ def test_what_does_not_apply_is_an_empty_string_and_every_key_stays() -> None:
         "ImagePushedAt",
         "ImageSizeInBytes",
         "ImageManifestMediaType",
+        "PlatformDigest",
+        "PlatformImageUri",
+        "Architecture",
     }
 
 
 def test_an_image_of_no_bytes_and_of_1970_is_told_from_one_of_which_ecr_says_nothing() -> None:
-    found = attributes(IMAGE, Ready(replace(FOUND, size=0, pushed_at=0.0), checks=1), waited=0)
+    found = attributes(wanted(IMAGE), replace(FOUND, size=0, pushed_at=0.0), checks=1, waited=0)
 
     assert (found["ImageSizeInBytes"], found["ImagePushedAt"]) == ("0", "1970-01-01T00:00:00Z")
 
@@ -329,7 +340,9 @@ def test_a_shortened_wait_is_said_with_the_length_that_was_asked_for() -> None:
 
 
 def test_a_stopped_wait_says_what_how_often_how_long_and_why() -> None:
-    said = reason_stopped(IMAGE, PLACE, checks=1, waited=65.0, fault="the function could not invoke itself")
+    fault = "the function could not invoke itself"
+
+    said = reason_stopped("team/app:v1 in eu-west-1", checks=1, waited=65.0, fault=fault)
 
     assert said == (
         "Stopped waiting for team/app:v1 in eu-west-1, checked once in 1 min 5 s: the function could not invoke itself"

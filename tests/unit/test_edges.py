@@ -7,7 +7,6 @@ import pytest
 from ecr_image_waiter.errors import UnusableEvent
 from ecr_image_waiter.findings import NoImage
 from ecr_image_waiter.invocation import Invocation
-from ecr_image_waiter.properties import clipped
 from ecr_image_waiter.request import read_event, start_of_wait
 from ecr_image_waiter.waiting import (
     LAST_ASK,
@@ -21,6 +20,7 @@ from ecr_image_waiter.waiting import (
     SliceUsedUp,
     wait,
 )
+from ecr_image_waiter.wording import clipped
 from tests.fakes import NOW, FakeClock, FakeContext, stack_event
 
 OBJECTS = "CloudFormation's custom-resource event, or the properties of a direct invocation"

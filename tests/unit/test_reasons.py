@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from ecr_image_waiter.answers import Place, reason_given_up, reason_stopped
+from ecr_image_waiter.answers import reason_given_up, reason_stopped
 from ecr_image_waiter.findings import (
     AccessDenied,
     ImageId,
@@ -15,6 +15,7 @@ from ecr_image_waiter.findings import (
     TagSeen,
     Unavailable,
 )
+from ecr_image_waiter.place import Place
 from ecr_image_waiter.waiting import Bounds, Cause, GivenUp
 from tests.fakes import DIGEST, OTHER_DIGEST
 
@@ -246,6 +247,6 @@ def test_a_wait_in_vain_says_what_was_seen_and_what_to_do(
 
 @pytest.mark.parametrize(("checks", "times"), [(0, "never"), (1, "once"), (2, "2 times")])
 def test_a_wait_that_had_to_stop_says_how_far_it_got(checks: int, times: str) -> None:
-    said = reason_stopped(IMAGE, PLACE, checks=checks, waited=75.0, fault="no route")
+    said = reason_stopped("team/app:v1 in eu-west-1", checks=checks, waited=75.0, fault="no route")
 
     assert said == f"Stopped waiting for team/app:v1 in eu-west-1, checked {times} in 1 min 15 s: no route"

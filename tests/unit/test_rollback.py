@@ -5,15 +5,17 @@ from typing import Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from ecr_image_waiter.answers import attributes
-from ecr_image_waiter.findings import Image, ImageId
-from ecr_image_waiter.waiting import Ready
+from ecr_image_waiter.attributes import attributes
+from ecr_image_waiter.findings import OWN, Image, ImageId
+from ecr_image_waiter.readiness import Conditions, Wanted
 from tests.fakes import DIGEST, PROPERTIES, REPOSITORY_URI, aws_error, details, stack_event
 from tests.world import FOUND, World, short
 
 BACK = "UPDATE_ROLLBACK_IN_PROGRESS"
 NOT_FOUND = aws_error("ImageNotFoundException")
-KEYS = attributes(ImageId("", None, None), Ready(Image("", "", ""), 1), 0.0).keys()
+KEYS = attributes(
+    [Wanted("", ImageId("", None, None), OWN, Conditions())], Image("", "", ""), checks=1, waited=0.0
+).keys()
 HIDDEN = [
     aws_error("AccessDenied", operation="DescribeStacks"),
     aws_error("Throttling", operation="DescribeStacks"),

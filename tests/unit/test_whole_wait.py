@@ -18,6 +18,7 @@ from ecr_image_waiter.continuation import State, continuation, read_state
 from ecr_image_waiter.findings import (
     AccessDenied,
     Finding,
+    Found,
     Image,
     NoImage,
     NoRepository,
@@ -694,7 +695,7 @@ def play(
             looks.append(Look(began, clock.now(), finding, Progress(began)))
             return finding
 
-        def checked(judged: Progress | Ready | GivenUp, _: Finding) -> None:
+        def checked(judged: Progress | Ready | GivenUp, _: Found) -> None:
             looks[-1] = replace(looks[-1], judged=judged)
 
         outcome = wait(

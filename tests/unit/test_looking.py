@@ -1,0 +1,379 @@
+"""One check of several images: how many calls it costs, and that no answer mixes two images."""
+
+import json
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+import pytest
+
+from ecr_image_waiter.findings import (
+    OWN,
+    AccessDenied,
+    Image,
+    ImageId,
+    Never,
+    NoImage,
+    NoRepository,
+    NotPullable,
+    NotYet,
+    Refused,
+    Several,
+    Source,
+    Unavailable,
+    decisive,
+)
+from ecr_image_waiter.looking import Look
+from ecr_image_waiter.readiness import Conditions, Known, Wanted
+from tests.fakes import NOW, FakeClock, aws_error
+from tests.memory_ecr import ACCOUNT, MemoryEcr
+
+OPERATIONS = ("DescribeImages", "BatchGetImage", "GetDownloadUrlForLayer", "GET", "DescribeRegistries")
+ROLE = "arn:aws:iam::999999999999:role/reader"
+
+
+@pytest.fixture
+def ecr() -> MemoryEcr:
+    return MemoryEcr(FakeClock())
+
+
+def wanted(number: int, *, repository: str = "team/app", source: Source = OWN, **conditions: Any) -> Wanted:
+    return Wanted(f"I{number}", ImageId(repository, f"v{number}", None), source, Conditions(**conditions))
+
+
+def looking(ecr: MemoryEcr, *images: Wanted, known: Known | None = None) -> Callable[[], Several]:
+    """Return what makes one check after another."""
+    look = Look(ecr.registry(), images, known or Known(), NOW)
+
+    def check() -> Several:
+        ecr.calls.clear()
+        found = look(archived_too=True, budget=lambda: 9.0)
+        assert isinstance(found, Several)
+        return found
+
+    return check
+
+
+def spent(ecr: MemoryEcr) -> dict[str, int]:
+    return {operation: ecr.count(operation) for operation in OPERATIONS if ecr.count(operation)}
+
+
+# --- calls
+
+
+def test_twenty_images_of_one_repository_cost_one_call_a_check_and_one_more_when_all_are_there(ecr: MemoryEcr) -> None:
+    images = [wanted(number) for number in range(20)]
+    ecr.repository("team/app")
+    check = looking(ecr, *images)
+
+    for number in range(20):
+        assert len(check().missing) == 20 - number
+        assert spent(ecr) == {"BatchGetImage": 1}
+        ecr.push("team/app", f"v{number}", content=str(number))
+
+    assert not check().missing
+    assert spent(ecr) == {"BatchGetImage": 1, "DescribeImages": 1}
+
+
+def test_images_that_are_ready_are_not_asked_for_again_until_the_last_is(ecr: MemoryEcr) -> None:
+    ecr.push("one", "v0")
+    ecr.repository("two")
+    check = looking(ecr, wanted(0, repository="one"), wanted(1, repository="two"))
+    check()
+    assert spent(ecr) == {"BatchGetImage": 2}
+
+    check()
+    assert ecr.calls == [("BatchGetImage", "two")]
+
+    ecr.push("two", "v1")
+    check()
+    assert ecr.calls == [("BatchGetImage", "two"), ("DescribeImages", "one"), ("DescribeImages", "two")]
+
+
+def test_a_manifest_and_a_config_are_read_once_and_never_again(ecr: MemoryEcr) -> None:
+    ecr.push("team/app", "v0", labels={"a": "old"})
+    look = Look(
+        ecr.registry(),
+        [Wanted("", ImageId("team/app", "v0", None), OWN, Conditions(Labels={"a": "new"}))],
+        Known(),
+        NOW,
+    )
+
+    for check in range(5):
+        ecr.calls.clear()
+        assert isinstance(look(archived_too=False, budget=lambda: 9.0), NotYet)
+        more = {} if check else {"BatchGetImage": 1, "GetDownloadUrlForLayer": 1, "GET": 1}
+        assert spent(ecr) == {"DescribeImages": 1, **more}
+
+    ecr.push("team/app", "v0", labels={"a": "new"})
+    assert isinstance(look(archived_too=False, budget=lambda: 9.0), Image)
+    assert spent(ecr) == {"DescribeImages": 2, "BatchGetImage": 1, "GetDownloadUrlForLayer": 1, "GET": 1}
+
+
+def test_several_images_with_conditions_use_the_manifests_they_came_with(ecr: MemoryEcr) -> None:
+    for number in range(3):
+        ecr.push("team/app", f"v{number}", content=str(number), labels={"a": "b"})
+    images = [wanted(number, Labels={"a": "b"}, Platform="arm64", DeployTarget="Lambda") for number in range(3)]
+
+    assert not looking(ecr, *images)().missing
+    assert spent(ecr) == {"DescribeImages": 1, "BatchGetImage": 1, "GetDownloadUrlForLayer": 3, "GET": 3}
+
+
+def test_what_is_known_is_kept_within_bounds(ecr: MemoryEcr) -> None:
+    known = Known()
+    for number in range(120):
+        ecr.push("team/app", "v0", labels={"a": str(number)})
+        Look(
+            ecr.registry(),
+            [Wanted("", ImageId("team/app", "v0", None), OWN, Conditions(Labels={"a": "new"}))],
+            known,
+            NOW,
+        )(archived_too=False, budget=lambda: 9.0)
+
+    assert (len(known.manifests), len(known.configs)) == (100, 100)
+
+
+def test_an_old_image_among_several_is_described_once_and_remembered(ecr: MemoryEcr) -> None:
+    ecr.push("team/app", "v0")
+    ecr.repository("team/app").images[ecr.repository("team/app").tags["v0"]].pushed_at = NOW - 1
+    check = looking(ecr, wanted(0, PushedAfter="StackOperation", DeployTarget="ECS"), wanted(1))
+
+    check()
+    assert spent(ecr) == {"BatchGetImage": 1, "DescribeImages": 1}
+    for _ in range(3):
+        assert isinstance(dict(check().findings)["I0"], NotYet)
+        assert spent(ecr) == {"BatchGetImage": 1}
+
+
+def test_a_check_without_time_left_reads_no_more_and_says_so(ecr: MemoryEcr) -> None:
+    ecr.push("team/app", "v0", labels={"a": "b"})
+    left = iter([5.0, 0.01, 0.0])
+    image = Wanted("", ImageId("team/app", "v0", None), OWN, Conditions(Labels={"a": "b"}))
+
+    found = Look(ecr.registry(), [image], Known(), NOW)(archived_too=False, budget=lambda: next(left))
+
+    assert isinstance(found, Unavailable)
+    assert found.code == "OutOfTime"
+    assert spent(ecr) == {"DescribeImages": 1}
+
+
+# --- what is found decides for all
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (aws_error("RepositoryNotFoundException"), NoRepository),
+        (aws_error("AccessDeniedException"), AccessDenied),
+        (aws_error("ThrottlingException"), Unavailable),
+        (aws_error("InvalidParameterException"), Refused),
+        (KeyError("nonsense"), Unavailable),
+    ],
+)
+def test_what_one_repository_says_is_said_of_its_images_and_decides(
+    ecr: MemoryEcr, fault: Exception, kind: type
+) -> None:
+    ecr.push("one", "v0")
+    ecr.faults["two"] = fault
+
+    found = looking(ecr, wanted(0, repository="one"), wanted(1, repository="two"), wanted(2, repository="two"))()
+
+    assert [type(finding) for _, finding in found.findings] == [Image, kind, kind]
+    assert found.deciding == ("I1", decisive(found))
+    assert isinstance(decisive(found), kind)
+
+
+def test_what_can_never_be_deployed_decides_before_anything_else(ecr: MemoryEcr) -> None:
+    ecr.push_index("one", "v0")
+    ecr.faults["two"] = aws_error("AccessDeniedException")
+
+    found = looking(ecr, wanted(1, repository="two"), wanted(0, repository="one", DeployTarget="Lambda"))()
+
+    assert found.deciding[0] == "I0"
+    assert isinstance(decisive(found), Never)
+
+
+@pytest.mark.parametrize("status", ["ARCHIVED", "ACTIVATING"])
+def test_an_archived_image_among_several_is_not_yet_and_named_so(ecr: MemoryEcr, status: str) -> None:
+    digest = ecr.push("team/app", "v0")
+    ecr.push("team/app", "v1", content="1")
+    check = looking(ecr, wanted(0), wanted(1))
+    ecr.repository("team/app").images[digest].status = status
+
+    assert isinstance(dict(check().findings)["I0"], NotPullable)
+
+    ecr.repository("team/app").images[digest].status = "ACTIVE"
+    assert not check().missing
+
+
+@pytest.mark.parametrize(("code", "kind"), [("KmsError", Unavailable), ("UpstreamUnavailable", Unavailable)])
+def test_an_image_that_ecr_fails_to_serve_is_not_said_to_be_missing(ecr: MemoryEcr, code: str, kind: type) -> None:
+    class Client:
+        def batch_get_image(self, **asked: Any) -> Any:
+            failures = [{"imageId": each, "failureCode": code, "failureReason": "why"} for each in asked["imageIds"]]
+            return {"images": [], "failures": failures}
+
+    registry = ecr.registry()
+    registry._client = lambda *_: Client()  # type: ignore[assignment]  # one answer
+
+    found = Look(registry, [wanted(0), wanted(1)], Known(), NOW)(archived_too=False, budget=lambda: 9.0)
+
+    assert isinstance(decisive(found), kind)
+
+
+# --- other registries
+
+
+def test_the_same_name_in_other_accounts_and_regions_is_another_repository(ecr: MemoryEcr) -> None:
+    own = ecr.push("app", "v0", content="own")
+    there = ecr.push("app", "v0", content="there", region="us-east-1")
+    theirs = ecr.push("app", "v0", content="theirs", account="999999999999")
+    sources = [OWN, Source(region="us-east-1"), Source(registry_id="999999999999")]
+    images = [Wanted(f"I{n}", ImageId("app", "v0", None), source, Conditions()) for n, source in enumerate(sources)]
+
+    found = looking(ecr, *images)()
+
+    assert [
+        (finding.digest, finding.repository_uri) for _, finding in found.findings if isinstance(finding, Image)
+    ] == [
+        (own, f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/app"),
+        (there, f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/app"),
+        (theirs, "999999999999.dkr.ecr.eu-west-1.amazonaws.com/app"),
+    ]
+
+
+def test_a_role_is_assumed_where_it_is_named(ecr: MemoryEcr) -> None:
+    digest = ecr.push("app", "v0", account="999999999999")
+    image = Wanted("", ImageId("app", "v0", None), Source(role_arn=ROLE), Conditions())
+
+    found = Look(ecr.registry(), [image], Known(), NOW)(archived_too=False, budget=lambda: 9.0)
+
+    assert isinstance(found, Image)
+    assert (found.digest, ecr.roles) == (digest, [ROLE])
+
+
+def public(number: int, alias: str = "shop") -> Wanted:
+    return wanted(number, source=Source(region="us-east-1", host="public.ecr.aws", alias=alias))
+
+
+def test_public_images_are_described_one_by_one_and_their_registry_is_checked_once(ecr: MemoryEcr) -> None:
+    ecr.push("team/app", "v0", region="public")
+    check = looking(ecr, public(0), public(1))
+
+    assert isinstance(dict(check().findings)["I1"], NoImage)
+    assert spent(ecr) == {"DescribeRegistries": 1, "DescribeImages": 2}
+    ecr.push("team/app", "v1", region="public")
+    found = check()
+    assert not found.missing
+    assert spent(ecr) == {"DescribeImages": 1}
+    assert {f.repository_uri for _, f in found.findings if isinstance(f, Image)} == {"public.ecr.aws/shop/team/app"}
+
+
+def test_a_public_registry_of_somebody_else_can_never_be_waited_for(ecr: MemoryEcr) -> None:
+    ecr.push("team/app", "v0", region="public")
+
+    found = looking(ecr, public(0, alias="docker"), public(1))()
+
+    assert found.deciding[0] == "I0"
+    refused = decisive(found)
+    assert isinstance(refused, Never)
+    assert "the public registry docker is not this account's (those are a1b2c3d4, shop)" in refused.because
+
+
+# --- what changes between two calls
+
+
+@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize("seed", range(40))
+def test_whatever_moves_or_goes_between_two_calls_an_answer_is_one_image_that_was_there(
+    ecr: MemoryEcr, seed: int, *, several: bool
+) -> None:
+    """Before each call a tag moves, goes or comes back; each build has an image and labels of its own."""
+    random = Random(seed)  # noqa: S311  # reproducible on purpose
+    builds: dict[str, tuple[str, str]] = {}
+
+    def push(tag: str) -> None:
+        build = str(random.randrange(2))
+        index = ecr.push_index("team/app", tag, labels={"build": build}, content=f"{tag}{build}")
+        manifest = json.loads(ecr.repository("team/app").images[index].manifest)
+        builds[index] = (build, manifest["manifests"][1]["digest"])
+
+    def disturb(*_: str) -> None:
+        repository, tag = ecr.repository("team/app"), random.choice(["v0", "v1", "v2"])
+        act = random.randrange(5)
+        if act == 0:
+            push(tag)
+        elif act == 1:
+            repository.tags.pop(tag, None)
+        elif act == 2 and repository.tags.get(tag):
+            repository.images.pop(repository.tags.pop(tag), None)
+
+    for tag in ("v0", "v1", "v2"):
+        push(tag)
+    ecr.before = disturb
+    images = [wanted(number, Platform="linux/arm64", Labels={"build": "1"}) for number in range(3)]
+    look = Look(ecr.registry(), images if several else images[:1], Known(), NOW)
+
+    answered = 0
+    for _ in range(400):
+        found = look(archived_too=True, budget=lambda: 9.0)
+        assert isinstance(found, Several)
+        assert not isinstance(decisive(found), Never | Refused | AccessDenied | NoRepository)
+        if not found.missing:
+            answered += 1
+            for id_, image in found.findings:
+                assert isinstance(image, Image)
+                assert builds[image.digest] == ("1", image.platform_digest)
+                assert image.pushed_at is not None
+                assert id_[0] == "I"
+            look = Look(ecr.registry(), images if several else images[:1], Known(), NOW)
+    assert answered >= 5
+
+
+def test_a_tag_that_moves_while_the_others_are_waited_for_is_answered_as_it_is_in_the_end(ecr: MemoryEcr) -> None:
+    ecr.push("team/app", "v0", content="first")
+    check = looking(ecr, wanted(0), wanted(1))
+    assert len(check().missing) == 1
+
+    moved = ecr.push("team/app", "v0", content="second")
+    ecr.push("team/app", "v1")
+    found = dict(check().findings)
+
+    assert isinstance(found["I0"], Image)
+    assert found["I0"].digest == moved
+
+
+def test_a_tag_that_is_gone_when_the_last_image_comes_is_missing_again(ecr: MemoryEcr) -> None:
+    ecr.push("team/app", "v0")
+    check = looking(ecr, wanted(0), wanted(1))
+    check()
+
+    del ecr.repository("team/app").tags["v0"]
+    ecr.push("team/app", "v1", content="1")
+    found = check()
+
+    assert [type(finding) for _, finding in found.findings] == [NoImage, Image]
+
+
+def test_a_tag_that_moves_at_every_call_is_not_yet_and_told(ecr: MemoryEcr) -> None:
+    count = iter(range(1000))
+    ecr.push("team/app", "v1", content="still")
+    ecr.before = lambda operation, _: (
+        operation == "DescribeImages" and ecr.push("team/app", "v0", content=str(next(count)))
+    )
+    ecr.push("team/app", "v0")
+
+    found = dict(looking(ecr, wanted(0), wanted(1))().findings)
+
+    assert isinstance(found["I0"], NotYet)
+    assert found["I0"].because == "it was there, and then something in its repository changed"
+
+
+def test_an_image_deleted_before_its_manifest_is_read_is_not_there(ecr: MemoryEcr) -> None:
+    digest = ecr.push("team/app", "v0", labels={"a": "b"})
+    ecr.before = lambda operation, _: operation == "BatchGetImage" and ecr.repository("team/app").images.pop(digest)
+    image = Wanted("", ImageId("team/app", "v0", None), OWN, Conditions(Labels={"a": "b"}))
+
+    found = Look(ecr.registry(), [image], Known(), NOW)(archived_too=False, budget=lambda: 9.0)
+
+    assert found == NoImage()

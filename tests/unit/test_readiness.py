@@ -1,0 +1,343 @@
+"""What makes an image the one meant, and deployable: pure, from manifests and configs as builders make them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from ecr_image_waiter.findings import OWN, Image, ImageId, Never, NotYet
+from ecr_image_waiter.looking import Look
+from ecr_image_waiter.manifests import (
+    DOCKER_INDEX,
+    DOCKER_MANIFEST,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    read_config,
+    read_manifest,
+)
+from ecr_image_waiter.readiness import Conditions, Known, Wanted, assess
+from tests.fakes import NOW, FakeClock
+from tests.memory_ecr import MemoryEcr, digest_of, entry
+
+REVISION = "org.opencontainers.image.revision"
+HELM = "application/vnd.cncf.helm.config.v1+json"
+
+
+@pytest.fixture
+def ecr() -> MemoryEcr:
+    return MemoryEcr(FakeClock())
+
+
+def found(ecr: MemoryEcr, *, began: float = NOW, **conditions: Any) -> Any:
+    """Return what one look for team/app:v1 finds."""
+    wanted = Wanted("", ImageId("team/app", "v1", None), OWN, Conditions(**conditions))
+    return Look(ecr.registry(), [wanted], Known(), began)(archived_too=False, budget=lambda: 9.0)
+
+
+# --- DeployTarget
+
+
+@pytest.mark.parametrize("media_type", [DOCKER_MANIFEST, OCI_MANIFEST])
+@pytest.mark.parametrize("target", ["Lambda", "ECS"])
+def test_a_single_image_in_either_format_is_ready_for_both_targets(
+    ecr: MemoryEcr, media_type: str, target: str
+) -> None:
+    digest = ecr.push("team/app", media_type=media_type)
+
+    assert found(ecr, DeployTarget=target).digest == digest
+    assert ecr.calls == [("DescribeImages", "team/app")]
+
+
+@pytest.mark.parametrize(("media_type", "name"), [(OCI_INDEX, "an image index"), (DOCKER_INDEX, "a manifest list")])
+@pytest.mark.parametrize("attestations", [False, True])
+def test_an_index_is_never_for_lambda_with_the_cure_and_fine_for_ecs(
+    ecr: MemoryEcr, media_type: str, name: str, *, attestations: bool
+) -> None:
+    digest = ecr.push_index("team/app", media_type=media_type, attestations=attestations)
+
+    refused = found(ecr, DeployTarget="Lambda")
+    assert isinstance(refused, Never)
+    assert refused.because == f"{name} is there, and Lambda takes a single image only"
+    assert "docker buildx build --provenance=false --platform linux/arm64" in refused.cure
+    assert found(ecr, DeployTarget="ECS").digest == digest
+    assert ecr.count("BatchGetImage") == 0
+
+
+@pytest.mark.parametrize("target", ["Lambda", "ECS"])
+def test_an_artifact_that_is_no_image_is_never_deployable(ecr: MemoryEcr, target: str) -> None:
+    ecr.push("team/app", config_type=HELM)
+
+    refused = found(ecr, DeployTarget=target)
+
+    assert isinstance(refused, Never)
+    assert refused.because == f"what is there is no container image but an artifact of the type {HELM}"
+
+
+def test_an_image_in_a_format_of_before_2016_is_never_deployable(ecr: MemoryEcr) -> None:
+    ecr.put("team/app", "v1", {"schemaVersion": 1}, "application/vnd.docker.distribution.manifest.v1+prettyjws")
+
+    refused = found(ecr, DeployTarget="Lambda")
+
+    assert isinstance(refused, Never)
+    assert "application/vnd.docker.distribution.manifest.v1+pret" in refused.because
+
+
+def test_where_ecr_does_not_say_what_it_is_the_manifest_does() -> None:
+    """Old images have no media type in DescribeImages."""
+    image = Image("sha256:1", "1", "r")
+    known = Known(manifests={"sha256:1": read_manifest('{"manifests": []}', "")})
+
+    verdict = assess(image, Conditions(DeployTarget="Lambda"), known, NOW)
+
+    assert isinstance(verdict, Never)
+    assert "an image index" in verdict.because
+
+
+# --- Platform
+
+
+@pytest.mark.parametrize(
+    ("built", "wanted"),
+    [
+        ("linux/arm64", "linux/arm64"),
+        ("linux/arm64", "arm64"),
+        ("linux/arm64", "ARM64"),
+        ("linux/arm64/v8", "linux/arm64"),
+        ("linux/arm64", "linux/arm64/v8"),
+        ("linux/amd64", "x86_64"),
+        ("linux/amd64", "X86_64"),
+        ("linux/arm/v7", "linux/arm/v7"),
+        ("linux/arm/v7", "linux/arm"),
+        ("windows/amd64", "windows/amd64"),
+    ],
+)
+def test_a_platform_is_known_by_the_names_that_docker_lambda_and_ecs_give_it(
+    ecr: MemoryEcr, built: str, wanted: str
+) -> None:
+    ecr.push("team/app", platform=built)
+
+    assert found(ecr, Platform=wanted).architecture == built.split("/")[1]
+
+    index = ecr.push_index("team/app", platforms=("linux/386", built))
+    ready = found(ecr, Platform=wanted)
+    assert ready.digest == index
+    assert ready.architecture == built.split("/")[1]
+    assert ready.platform_digest not in ("", index)
+
+
+@pytest.mark.parametrize(
+    ("built", "wanted"),
+    [
+        ("linux/arm64", "linux/amd64"),
+        ("windows/amd64", "amd64"),
+        ("linux/arm/v6", "linux/arm/v7"),
+        ("linux/amd64/v3", "linux/amd64/v2"),
+    ],
+)
+def test_another_platform_is_never_the_one_and_is_named(ecr: MemoryEcr, built: str, wanted: str) -> None:
+    ecr.push("team/app", platform=built)
+    single = found(ecr, Platform=wanted)
+    ecr.push_index("team/app", platforms=(built,), attestations=True)
+    index = found(ecr, Platform=wanted)
+
+    assert isinstance(single, Never)
+    assert f"the image there is for {built}, wanted " in single.because
+    assert isinstance(index, Never)
+    assert index.because.endswith(f"; it has {built}")
+    assert "docker buildx build --platform" in index.cure
+
+
+def test_attestations_do_not_count_as_a_platform(ecr: MemoryEcr) -> None:
+    ecr.push_index("team/app", platforms=("linux/amd64",), attestations=True)
+
+    refused = found(ecr, Platform="linux/arm64")
+
+    assert isinstance(refused, Never)
+    assert refused.because == "the index there holds no image for linux/arm64; it has linux/amd64"
+
+
+def test_a_nested_index_is_read_too(ecr: MemoryEcr) -> None:
+    inner = ecr.push_index("team/app", None, platforms=("linux/s390x", "linux/arm64"))
+    nested = {"mediaType": OCI_INDEX, "digest": inner, "size": 1}
+    outer = ecr.push_index("team/app", platforms=("linux/amd64",), more=[nested])
+
+    ready = found(ecr, Platform="linux/arm64")
+
+    assert ready.digest == outer
+    assert ready.platform_digest == ecr_child(ecr, inner, 1)
+    refused = found(ecr, Platform="linux/386")
+    assert isinstance(refused, Never)
+    assert refused.because.endswith("it has linux/amd64, linux/s390x, linux/arm64")
+
+
+def test_indexes_that_list_each_other_without_end_are_read_to_an_end(ecr: MemoryEcr) -> None:
+    inner = ""
+    for level in range(70):
+        more: list[dict[str, Any]] = [{"mediaType": OCI_INDEX, "digest": inner, "size": 1}][: len(inner)]
+        inner = ecr.push_index("team/app", "v1", platforms=(), more=more, content=str(level))
+
+    assert isinstance(found(ecr, Platform="linux/386"), Never)
+
+
+def test_an_artifact_has_no_platform(ecr: MemoryEcr) -> None:
+    ecr.push("team/app", config_type=HELM)
+
+    refused = found(ecr, Platform="linux/arm64")
+
+    assert isinstance(refused, Never)
+    assert HELM in refused.because
+
+
+def ecr_child(ecr: MemoryEcr, index: str, number: int) -> str:
+    manifest = read_manifest(ecr.repository("team/app").images[index].manifest, "")
+    return manifest.entries[number].digest
+
+
+# --- Labels
+
+
+@pytest.mark.parametrize("labels", [None, {}, {REVISION: "old"}, {REVISION: "NEW"}, {"other": "new"}])
+def test_an_image_without_the_labels_is_not_yet_the_one(ecr: MemoryEcr, labels: dict[str, str] | None) -> None:
+    ecr.push("team/app", labels=labels)
+
+    waits = found(ecr, Labels={REVISION: "new"})
+
+    assert isinstance(waits, NotYet)
+    carries = f'is "{labels[REVISION]}"' if labels and REVISION in labels else "is missing"
+    assert waits.because == f'the image there is another one: its label {REVISION} {carries}, wanted "new"'
+
+
+def test_an_image_with_all_the_labels_is_the_one(ecr: MemoryEcr) -> None:
+    digest = ecr.push("team/app", labels={REVISION: "new", "a": "", "more": "x"})
+
+    assert found(ecr, Labels={REVISION: "new", "a": ""}).digest == digest
+    assert isinstance(found(ecr, Labels={REVISION: "new", "a": "1"}), NotYet)
+
+
+def test_an_index_is_the_one_when_each_of_its_images_carries_the_labels(ecr: MemoryEcr) -> None:
+    one = ecr.push("team/app", None, platform="linux/amd64", labels={REVISION: "new"})
+    other = ecr.push("team/app", None, platform="linux/arm64", labels={REVISION: "old"})
+    manifests = [entry(one, "linux/amd64"), entry(other, "linux/arm64")]
+    ecr.put("team/app", "v1", {"mediaType": OCI_INDEX, "manifests": manifests}, OCI_INDEX)
+
+    assert isinstance(found(ecr, Labels={REVISION: "new"}), NotYet)
+    assert found(ecr, Labels={REVISION: "new"}, Platform="linux/amd64").platform_digest == one
+    assert isinstance(found(ecr, Labels={REVISION: "new"}, Platform="linux/arm64"), NotYet)
+
+
+def test_a_new_index_without_the_platform_fails_and_an_old_one_is_waited_out(ecr: MemoryEcr) -> None:
+    ecr.push_index("team/app", platforms=("linux/amd64",), labels={REVISION: "old"})
+    assert isinstance(found(ecr, Labels={REVISION: "new"}, Platform="linux/arm64"), NotYet)
+
+    ecr.push_index("team/app", platforms=("linux/amd64",), labels={REVISION: "new"})
+    assert isinstance(found(ecr, Labels={REVISION: "new"}, Platform="linux/arm64"), Never)
+
+
+def test_an_old_image_of_the_wrong_kind_is_waited_out(ecr: MemoryEcr) -> None:
+    """What is there is not what is to be deployed, so it does not matter that it could not be."""
+    ecr.push_index("team/app", labels={REVISION: "old"})
+
+    assert isinstance(found(ecr, Labels={REVISION: "new"}, DeployTarget="Lambda"), NotYet)
+    assert isinstance(found(ecr, Labels={REVISION: "old"}, DeployTarget="Lambda"), Never)
+
+
+@pytest.mark.parametrize("platforms", [(), ("unknown/unknown",)])
+def test_what_holds_no_image_carries_no_labels(ecr: MemoryEcr, platforms: Sequence[str]) -> None:
+    ecr.push_index("team/app", platforms=platforms)
+    assert "no container image" in found(ecr, Labels={"a": "b"}).because
+
+    ecr.push("team/app", config_type=HELM)
+    assert "no container image" in found(ecr, Labels={"a": "b"}).because
+
+
+# --- PushedAfter
+
+
+@pytest.mark.parametrize(("age", "ready"), [(-1.0, True), (0.0, True), (0.1, False), (86_400.0, False)])
+@pytest.mark.parametrize("after", ["StackOperation", "2026-11-01T12:00:00Z", "2026-11-01T14:00:00+02:00"])
+def test_an_image_pushed_earlier_is_not_yet_the_one(ecr: MemoryEcr, age: float, after: str, *, ready: bool) -> None:
+    ecr.push("team/app")
+    next(iter(ecr.repository("team/app").images.values())).pushed_at = NOW - age
+
+    assert isinstance(found(ecr, PushedAfter=after), Image if ready else NotYet)
+
+
+@pytest.mark.parametrize(
+    ("after", "said"),
+    [
+        ("StackOperation", "before this operation began at 2026-11-01T12:00:00Z"),
+        ("2026-11-01T13:00:00+01:00", "before PushedAfter, 2026-11-01T12:00:00Z"),
+    ],
+)
+def test_an_image_that_is_too_old_is_told_with_both_times(ecr: MemoryEcr, after: str, said: str) -> None:
+    ecr.push("team/app")
+    next(iter(ecr.repository("team/app").images.values())).pushed_at = NOW - 60.0
+
+    waits = found(ecr, PushedAfter=after)
+
+    assert waits.because == f"the image there is an older one: it was pushed at 2026-11-01T11:59:00Z, {said}"
+
+
+def test_an_old_image_is_waited_out_whatever_it_is_and_nothing_of_it_is_read(ecr: MemoryEcr) -> None:
+    ecr.push_index("team/app")
+    ecr.clock.sleep(10.0)
+
+    assert isinstance(found(ecr, PushedAfter="StackOperation", began=NOW + 10, DeployTarget="Lambda"), NotYet)
+    assert ecr.calls == [("DescribeImages", "team/app")]
+
+
+# --- reading
+
+
+def test_without_conditions_nothing_but_the_description_is_asked_for(ecr: MemoryEcr) -> None:
+    ecr.push_index("team/app")
+
+    assert isinstance(found(ecr), Image)
+    assert ecr.calls == [("DescribeImages", "team/app")]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "null", "{", '{"manifests": 5}', '{"config": []}', '{"manifests": [1, {}]}']
+)
+def test_a_manifest_that_cannot_be_read_says_nothing(text: str) -> None:
+    manifest = read_manifest(text, OCI_MANIFEST)
+
+    assert not manifest.is_image
+    assert not manifest.config_digest
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff\xfe", b"[]", b'{"config": 5}', b'{"config": {"Labels": []}, "os": 7}', b"[" * 100_000]
+)
+def test_a_config_that_cannot_be_read_says_nothing(content: bytes) -> None:
+    config = read_config(content, ["a"])
+
+    assert (str(config.platform), config.labels) == ("no platform", {})
+
+
+def test_a_label_longer_than_any_that_can_be_wanted_equals_none() -> None:
+    content = b'{"config": {"Labels": {"a": "%s"}}}' % (b"x" * 5000)
+
+    assert len(read_config(content, ["a"]).labels["a"]) == 1025
+    with pytest.raises(ValidationError):
+        Conditions(Labels={"a": "x" * 1025})
+
+
+def test_a_config_of_another_digest_than_its_own_is_not_believed(ecr: MemoryEcr) -> None:
+    ecr.push("team/app", labels={"a": "b"})
+    blobs = ecr.repository("team/app").blobs
+    for digest in blobs:
+        blobs[digest] = blobs[digest].replace(b"b", b"c")
+
+    assert found(ecr, Labels={"a": "c"}).code == "ConfigUnread"
+
+
+def test_a_config_beyond_the_limit_is_not_read(ecr: MemoryEcr) -> None:
+    ecr.push("team/app", labels={"a": "x" * 1_100_000})
+
+    assert isinstance(found(ecr, Labels={"a": "b"}), Never)
+
+
+def test_digest_of_is_what_docker_calls_a_digest() -> None:
+    assert digest_of("") == "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

@@ -1,0 +1,90 @@
+"""Image URIs: which are read, and how."""
+
+import re
+
+import botocore.session
+import pytest
+
+from ecr_image_waiter.findings import ImageId, Source
+from ecr_image_waiter.uris import SUFFIXES, partition_of, read_uri
+
+PARTITIONS = botocore.session.get_session().get_component("data_loader").load_data("partitions")["partitions"]
+DIGEST = "sha256:" + "ab" * 32
+
+
+@pytest.mark.parametrize("partition", PARTITIONS, ids=lambda partition: partition["id"])
+def test_each_region_is_in_the_partition_that_botocore_says_and_has_its_suffix(partition: dict[str, object]) -> None:
+    regions, outputs = partition["regions"], partition["outputs"]
+    assert isinstance(regions, dict)
+    assert isinstance(outputs, dict)
+
+    named = [region for region in regions if "global" not in region]
+
+    assert {partition_of(region) for region in named} <= {partition["id"]}
+    usual, dual_stack = SUFFIXES[str(partition["id"])]
+    assert usual == outputs["dnsSuffix"]
+    if partition["id"] in ("aws", "aws-us-gov"):
+        assert dual_stack == "on.aws"  # User Guide, "Making requests to Amazon ECR registries"
+    else:
+        assert dual_stack == re.sub(r"^api\.", "on.", str(outputs["dualStackDnsSuffix"]))
+
+
+@pytest.mark.parametrize(
+    ("host", "region"),
+    [
+        ("123456789012.dkr.ecr.eu-west-1.amazonaws.com", "eu-west-1"),
+        ("123456789012.dkr.ecr-fips.us-east-1.amazonaws.com", "us-east-1"),
+        ("123456789012.dkr-ecr.eu-west-1.on.aws", "eu-west-1"),
+        ("123456789012.dkr-ecr-fips.us-gov-west-1.on.aws", "us-gov-west-1"),
+        ("123456789012.dkr.ecr.us-gov-west-1.amazonaws.com", "us-gov-west-1"),
+        ("123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn", "cn-north-1"),
+        ("123456789012.dkr-ecr.cn-north-1.on.amazonwebservices.com.cn", "cn-north-1"),
+        ("123456789012.dkr.ecr.eusc-de-east-1.amazonaws.eu", "eusc-de-east-1"),
+        ("123456789012.dkr.ecr.us-isob-east-1.sc2s.sgov.gov", "us-isob-east-1"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("rest", "image"),
+    [
+        ("team/app:v1", ImageId("team/app", "v1", None)),
+        (f"app@{DIGEST}", ImageId("app", None, DIGEST)),
+        (f"app:v1@{DIGEST}", ImageId("app", "v1", DIGEST)),
+        ("app", ImageId("app", None, None)),
+    ],
+)
+def test_a_private_uri_says_account_region_repository_tag_and_digest(
+    host: str, region: str, rest: str, image: ImageId
+) -> None:
+    assert read_uri(f"{host}/{rest}") == (image, Source(region=region, registry_id="123456789012", host=host))
+
+
+@pytest.mark.parametrize("host", ["public.ecr.aws", "ecr-public.aws.com"])
+def test_a_public_uri_says_the_alias_too(host: str) -> None:
+    assert read_uri(f"{host}/shop/team/app:v1") == (
+        ImageId("team/app", "v1", None),
+        Source(region="us-east-1", host=host, alias="shop"),
+    )
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "",
+        "app:v1",
+        "docker.io/library/app:v1",
+        "public.ecr.aws/app:v1",
+        "12345678901.dkr.ecr.eu-west-1.amazonaws.com/app:v1",
+        "123456789012.dkr.ecr.eu-west-1.amazonaws.com.cn/app:v1",
+        "123456789012.dkr.ecr.cn-north-1.amazonaws.com/app:v1",
+        "123456789012.dkr-ecr.eu-west-1.amazonaws.com/app:v1",
+        "123456789012.dkr.ecr.eu-west-1.on.aws/app:v1",
+        "https://123456789012.dkr.ecr.eu-west-1.amazonaws.com/app:v1",
+        "123456789012.dkr.ecr.eu-west-1.amazonaws.com/app:v1\n",
+        "123456789012.dkr.ecr.eu-west-1.amazonaws.com/App:v1",
+        "123456789012.dkr.ecr.eu-west-1.amazonaws.com/app:",
+        "123456789012.dkr.ecr.eu-west-1.amazonaws.com/app@sha256:ab",
+        "123456789012.dkr.ecr.eu-west-1.evil.com/app:v1",
+    ],
+)
+def test_anything_else_is_no_uri_of_an_image_in_ecr(uri: str) -> None:
+    assert read_uri(uri) is None
