@@ -1,8 +1,8 @@
 """The sandbox: an AWS account on loopback, with the waiter deployed into it as its users deploy it.
 
-CloudFormation, Lambda, IAM, STS, SSM, S3 and Logs are MiniStack's. ECR's repositories are moto's; its images, and all of
-ECR Public, are of a front that stands before moto (`sandbox.ecr`). A proxy stands before either endpoint for the functions'
-own calls. What they lack or do differently, beside what the tables of player, proxy and front say:
+CloudFormation, Lambda, IAM, STS, SSM, S3 and Logs are MiniStack's. ECR's repositories are moto's; its images, and all
+of ECR Public, are of a front that stands before moto (`sandbox.ecr`). A proxy stands before either endpoint for the
+functions' own calls. What they lack or do differently, beside what the tables of player, proxy and front say:
 
 - MiniStack calls a custom resource's function once, synchronously, without Lambda's retries; it sends no Delete after a
   failed Create; its ResponseURL carries no X-Amz-Date; it creates one resource at a time.

@@ -56,7 +56,7 @@ def is_digest(text: str) -> bool:
 
 
 def in_milliseconds(moment: float) -> float:
-    """Return a moment as precisely as ECR's answers have it: seconds since 1970 UTC with three decimals."""
+    """Return a moment, in seconds since 1970 UTC, as precisely as most of ECR's answers have it."""
     return round(moment, 3)
 
 
@@ -131,6 +131,7 @@ class Repository:
         """The two members by which most answers name their repository."""
         return {"registryId": self.registry_id, "repositoryName": self.name}
 
+    @property
     def place(self) -> str:
         """Return how messages name the repository."""
         return f"the repository with name '{self.name}' in the registry with id '{self.registry_id}'"
@@ -151,7 +152,7 @@ class Repository:
             raise Refused(
                 "InvalidLayerPartException",
                 f"Part of bytes {first} to {last}, with {len(part)} bytes, does not follow byte {expected - 1} of the "
-                f"upload with id '{upload_id}' to {self.place()}",
+                f"upload with id '{upload_id}' to {self.place}",
                 **self.identity,
                 uploadId=upload_id,
                 lastValidByteReceived=max(expected - 1, 0),
@@ -174,7 +175,7 @@ class Repository:
         del self._uploads[upload_id]
         if digest in self.blobs and not replaceable:
             raise Refused(
-                "LayerAlreadyExistsException", f"The layer with digest '{digest}' already exists in {self.place()}"
+                "LayerAlreadyExistsException", f"The layer with digest '{digest}' already exists in {self.place}"
             )
         self.blobs[digest] = blob
         return {**self.identity, "uploadId": upload_id, "layerDigest": digest}
@@ -204,7 +205,7 @@ class Repository:
     def _upload(self, request: Request) -> tuple[str, Upload]:
         upload_id = request["uploadId"]
         if upload_id not in self._uploads:
-            raise Refused("UploadNotFoundException", f"No upload with id '{upload_id}' to {self.place()}")
+            raise Refused("UploadNotFoundException", f"No upload with id '{upload_id}' to {self.place}")
         return upload_id, self._uploads[upload_id]
 
     # --- Images -----------------------------------------------------------------------------------------------------
@@ -230,7 +231,7 @@ class Repository:
         if image and image.status(now) == "ACTIVE" and (tag is None or tag in image.tags):
             raise Refused(
                 "ImageAlreadyExistsException",
-                f"Image with digest '{image.digest}' and tag '{tag or 'null'}' already exists in {self.place()}",
+                f"Image with digest '{image.digest}' and tag '{tag or 'null'}' already exists in {self.place}",
             )
         if tag is not None:
             self._free(tag, pushed.digest, immutable=immutable)
@@ -296,8 +297,7 @@ class Repository:
         digest, tag = wanted.get("imageDigest", "null"), wanted.get("imageTag", "null")
         return Refused(
             "ImageNotFoundException",
-            f"The image with imageId {{imageDigest:'{digest}', imageTag:'{tag}'}} does not exist within "
-            f"the repository with name '{self.name}' in the registry with id '{self.registry_id}'",
+            f"The image with imageId {{imageDigest:'{digest}', imageTag:'{tag}'}} does not exist within {self.place}",
         )
 
     def described(self, image: Image, image_id: Answer) -> Answer:
@@ -342,17 +342,24 @@ def page(items: list[Any], request: Request, member: str) -> Answer:
 
 
 def _image(request: Request, now: float) -> Image:
+    """Return the image that a PutImage brings.
+
+    Raises:
+        Refused: its manifest is not one.
+    """
     manifest = request["imageManifest"]
     try:
         document = json.loads(manifest)
         media_type = request.get("imageManifestMediaType") or document["mediaType"]
-    except (ValueError, KeyError, TypeError):
-        raise invalid("ImageManifest", "Invalid JSON syntax") from None
+        parts = document["manifests"] if media_type in INDEXES else [document["config"], *document["layers"]]
+        whole = all({"mediaType", "digest", "size"} <= part.keys() for part in parts)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        whole = False
+    if not whole:
+        raise invalid("ImageManifest", "Invalid JSON syntax")
     if media_type not in MANIFESTS:
         raise invalid("imageManifestMediaType", f"must be one of {', '.join(MANIFESTS)}")
-    if ("manifests" if media_type in INDEXES else "config") not in document:
-        raise invalid("ImageManifest", "Invalid JSON syntax")
-    return Image(digest_of(manifest.encode()), manifest, media_type, in_milliseconds(now))
+    return Image(digest_of(manifest.encode()), manifest, media_type, float(int(now)))
 
 
 def _failure(digest: str, code: str, reason: str) -> Answer:

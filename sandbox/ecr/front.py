@@ -210,23 +210,18 @@ class Front:
         operation = self._private.operations.get(call.operation)
         if operation is None:
             return self._pass_on(call, registry_id, name)
-        found = self._repository(call, registry_id, name)
+        settings = self._repository(call, registry_id, name)
         with self._lock:
             repository = self._private.repository(registry_id, call.region, name)
-            return operation(Context(repository, call.region, call.base, found), request)
+            return operation(Context(repository, call.region, call.base, settings), request)
 
     def _public_result(self, call: Call, request: Request) -> Answer:
         if call.region != REGION:
             raise Refused("UnsupportedCommandException", f"{call.operation} command is only supported in {REGION}.")
-        operation = self._public.operations.get(call.operation)
-        if operation is None:
+        if call.operation not in self._public.operations:
             raise Refused("UnsupportedCommandException", f"The sandbox's ECR Public has no {call.operation}.")
         with self._lock:
-            registry = request.get("registryId") or call.account
-            account = self._public.account_of(registry)
-            if account is None:
-                raise Refused("RegistryNotFoundException", f"The registry with id '{registry}' does not exist")
-            return operation(account, request)
+            return self._public.answer(call.operation, call.account, request)
 
     def _pass_on(self, call: Call, registry_id: str, name: str) -> Answer:
         """Let moto answer, and keep up with what it says about repositories."""

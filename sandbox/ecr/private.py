@@ -21,12 +21,12 @@ RESTORE_SECONDS: Final = 1200.0
 
 @dataclass(frozen=True)
 class Context:
-    """Where an operation takes place. `tags`: the repository's imageTagMutability; `base`: scheme and host of URLs."""
+    """Where an operation takes place. `base`: scheme and host of URLs; `settings`: the repository, as moto knows it."""
 
     repository: Repository
     region: str
     base: str
-    tags: Mapping[str, Any]
+    settings: Mapping[str, Any]
 
 
 class Private:
@@ -106,13 +106,14 @@ class Private:
         repository, digest = context.repository, request["layerDigest"]
         if digest not in repository.blobs:
             raise Refused(
-                "LayersNotFoundException", f"The layer with digest '{digest}' does not exist in {repository.place()}"
+                "LayersNotFoundException",
+                f"The layer with digest {digest} does not exist within {repository.place}",
             )
         used = any(entry["digest"] == digest for image in repository.images.values() for entry in image.blobs)
         if not used or digest in self._inaccessible(repository):
             raise Refused(
                 "LayerInaccessibleException",
-                f"The layer with digest '{digest}' belongs to no image of {repository.place()} that can be pulled",
+                f"The layer with digest '{digest}' belongs to no image of {repository.place} that can be pulled",
             )
         now = self._clock.now()
         path = f"/{uuid.uuid4().hex[:4]}-{repository.registry_id}-{uuid.uuid4()}/{uuid.uuid4()}"
@@ -134,7 +135,7 @@ class Private:
     # --- Images -----------------------------------------------------------------------------------------------------
 
     def _put_image(self, context: Context, request: Request) -> Answer:
-        immutable = _is_immutable(context.tags, request.get("imageTag"))
+        immutable = _is_immutable(context.settings, request.get("imageTag"))
         return context.repository.put_image(request, self._clock.now(), immutable=immutable)
 
     def _describe_images(self, context: Context, request: Request) -> Answer:
@@ -243,8 +244,8 @@ def _image_failure(wanted: Request, code: str, reason: str) -> Answer:
     return {"imageId": dict(wanted), "failureCode": code, "failureReason": reason}
 
 
-def _is_immutable(tags: Mapping[str, Any], tag: str | None) -> bool:
-    mutability = tags.get("imageTagMutability", "MUTABLE")
-    filters = tags.get("imageTagMutabilityExclusionFilters") or []
+def _is_immutable(settings: Mapping[str, Any], tag: str | None) -> bool:
+    mutability = settings.get("imageTagMutability", "MUTABLE")
+    filters = settings.get("imageTagMutabilityExclusionFilters") or []
     excluded = any(fnmatchcase(tag or "", each["filter"]) for each in filters)
     return bool(mutability.startswith("IMMUTABLE") != excluded)

@@ -6,10 +6,19 @@ from typing import Final
 
 from ecr_image_waiter.clock import Clock
 
-from .contents import Answer, Refused, Repository, Request, in_milliseconds, page
+from .contents import Answer, Refused, Repository, Request, in_milliseconds, invalid, page
 
 REGION: Final = "us-east-1"
 """The one region that has the API."""
+
+_TAKE_AN_ALIAS: Final = {
+    "BatchCheckLayerAvailability",
+    "CompleteLayerUpload",
+    "InitiateLayerUpload",
+    "PutImage",
+    "UploadLayerPart",
+}
+"""In the place of a registry's id."""
 
 
 class PublicRepository(Repository):
@@ -59,11 +68,22 @@ class Public:
             "UploadLayerPart": lambda *call: self._repository(*call).upload_part(call[1]),
         }
 
-    def account_of(self, registry: str) -> str | None:
-        """Return the account that a registry's id or alias belongs to; None where there is none."""
-        if registry.isdecimal():
-            return registry
-        return next((account for account in self._registries if registry in self._aliases(account)), None)
+    def answer(self, operation: str, caller: str, request: Request) -> Answer:
+        """Return the answer to a call of one of the operations.
+
+        Raises:
+            Refused: the error that it ends in.
+        """
+        named = str(request.get("registryId") or caller)
+        account = named if named.isdecimal() else self._account_with(named)
+        if account != named and operation not in _TAKE_AN_ALIAS:
+            raise invalid("registryId", "must satisfy regular expression '[0-9]{12}'")
+        if account is None:
+            raise Refused("RegistryNotFoundException", f"The registry with id '{named}' does not exist")
+        return self.operations[operation](account, request)
+
+    def _account_with(self, alias: str) -> str | None:
+        return next((account for account in self._registries if alias in self._aliases(account)), None)
 
     def reset(self) -> None:
         self._registries.clear()
