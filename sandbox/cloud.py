@@ -83,12 +83,12 @@ class Cloud:
             # MiniStack unpacks each function there, and does not clean up.
             temporary = TemporaryDirectory(prefix="ecr-image-waiter-", ignore_cleanup_errors=True)
             self._temporary = self._stack.enter_context(temporary)
-            self.proxy = self._stack.enter_context(Proxy(self.endpoint))
-            self.ecr_proxy = self._stack.enter_context(Proxy(self.ecr_endpoint))
             behind = free_port()
             moto_url = f"http://127.0.0.1:{behind}"
-            moto = self._run("moto", [sys.executable, "-m", "moto.server", "--port", str(behind)], {})
             self.ecr = self._stack.enter_context(Front(moto_url, sts=self.endpoint, bind=bind, port=ecr))
+            self.proxy = self._stack.enter_context(Proxy(self.endpoint))
+            self.ecr_proxy = self._stack.enter_context(Proxy(self.ecr_endpoint))
+            moto = self._run("moto", [sys.executable, "-m", "moto.server", "--port", str(behind)], {})
             self._ministack = self._run(
                 "ministack",
                 [MINISTACK_PYTHON, "-m", "ministack"],
