@@ -1,13 +1,15 @@
 """The sandbox: an AWS account on loopback, with the waiter deployed into it as its users deploy it.
 
-CloudFormation, Lambda, IAM, SSM, S3 and Logs are MiniStack's, ECR is moto's; a proxy stands in front of each for the
-functions' own calls. What they lack or do differently, beside what the player's and the proxy's tables say:
+CloudFormation, Lambda, IAM, STS, SSM, S3 and Logs are MiniStack's. ECR's repositories are moto's; its images, and all
+of ECR Public, are of a front that stands before moto (`sandbox.ecr`). A proxy stands before either endpoint for the
+functions' own calls. What they lack or do differently, beside what the tables of player, proxy and front say:
 
 - MiniStack calls a custom resource's function once, synchronously, without Lambda's retries; it sends no Delete after a
   failed Create; its ResponseURL carries no X-Amz-Date; it creates one resource at a time.
 - It runs functions on the interpreter that runs itself, as local processes: no isolation, memory not enforced, and
   IAM not either.
-- moto knows no image status, no archive, no throttling and no permissions.
+- MiniStack's AssumeRole asks for no role and no trust: it gives credentials of whatever account the ARN names.
+- ECR has no throttling, no permissions, no scans and no lifecycle but what a rule of the proxy does.
 """
 
 import json
@@ -26,6 +28,7 @@ from typing import Any, Self
 import boto3
 from botocore.config import Config
 
+from .ecr import Front
 from .processes import ROOT, Program, free_port, require_free
 from .proxy import Proxy
 
@@ -50,11 +53,15 @@ ISOLATED = {
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     "AWS_EC2_METADATA_DISABLED": "true",
     "PYTHONPATH": None,
+    # moto would take every call for this account's.
+    "MOTO_ACCOUNT_ID": None,
 }
 
 
 class Cloud:
-    """One emulated account. Use it as a context manager, or call `stop`.
+    """One emulated account, and any other that is named. Use it as a context manager, or call `stop`.
+
+    `ecr` is the front of its ECR, for what tests set there.
 
     Args:
         log: the folder for the programs' logs.
@@ -76,9 +83,12 @@ class Cloud:
             # MiniStack unpacks each function there, and does not clean up.
             temporary = TemporaryDirectory(prefix="ecr-image-waiter-", ignore_cleanup_errors=True)
             self._temporary = self._stack.enter_context(temporary)
+            behind = free_port()
+            moto_url = f"http://127.0.0.1:{behind}"
+            self.ecr = self._stack.enter_context(Front(moto_url, sts=self.endpoint, bind=bind, port=ecr))
             self.proxy = self._stack.enter_context(Proxy(self.endpoint))
             self.ecr_proxy = self._stack.enter_context(Proxy(self.ecr_endpoint))
-            moto = self._run("moto", [sys.executable, "-m", "moto.server", "--host", bind, "--port", str(ecr)], {})
+            moto = self._run("moto", [sys.executable, "-m", "moto.server", "--port", str(behind)], {})
             self._ministack = self._run(
                 "ministack",
                 [MINISTACK_PYTHON, "-m", "ministack"],
@@ -87,9 +97,10 @@ class Cloud:
                     "MINISTACK_HOST": host,
                     "GATEWAY_PORT": str(main),
                     "MINISTACK_ACCOUNT_ID": ACCOUNT,
-                    # The functions inherit these two.
+                    # The functions inherit these three.
                     "AWS_ENDPOINT_URL": self.proxy.url,
                     "AWS_ENDPOINT_URL_ECR": self.ecr_proxy.url,
+                    "AWS_ENDPOINT_URL_ECR_PUBLIC": self.ecr_proxy.url,
                     "DOCKER_HOST": "unix:///nonexistent",
                     # Listeners beside the one port, which nobody here needs.
                     "IOT_MTLS_ENABLED": "0",
@@ -97,28 +108,33 @@ class Cloud:
                     "LOG_LEVEL": "INFO",
                 },
             )
-            moto.wait_until(lambda: _answers(f"{self.ecr_endpoint}/moto-api/"))
+            moto.wait_until(lambda: _answers(f"{moto_url}/moto-api/"))
             self._ministack.wait_until(lambda: _answers(f"{self.endpoint}/_ministack/health"))
         except BaseException:
             self.stop()
             raise
 
     def _run(self, name: str, command: list[str | Path], environment: Mapping[str, str]) -> Program:
-        everything = {**ISOLATED, **CREDENTIALS, "MOTO_ACCOUNT_ID": ACCOUNT, "TMPDIR": self._temporary, **environment}
+        everything = {**ISOLATED, **CREDENTIALS, "TMPDIR": self._temporary, **environment}
         return self._stack.enter_context(Program(name, command, everything, self._log))
 
     @property
     def environment(self) -> dict[str, str]:
         """What the AWS CLI, SAM, boto3, CDK and Terraform need to use this account."""
-        return {**CREDENTIALS, "AWS_ENDPOINT_URL": self.endpoint, "AWS_ENDPOINT_URL_ECR": self.ecr_endpoint}
+        return {
+            **CREDENTIALS,
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ENDPOINT_URL_ECR": self.ecr_endpoint,
+            "AWS_ENDPOINT_URL_ECR_PUBLIC": self.ecr_endpoint,
+        }
 
-    def client(self, service: str) -> Any:
-        """Return a boto3 client for this account."""
+    def client(self, service: str, *, account: str = ACCOUNT, region: str = REGION) -> Any:
+        """Return a boto3 client for this account, or for another one."""
         return boto3.client(
             service,
-            endpoint_url=self.ecr_endpoint if service == "ecr" else self.endpoint,
-            region_name=REGION,
-            aws_access_key_id=ACCOUNT,
+            endpoint_url=self.ecr_endpoint if service in ("ecr", "ecr-public") else self.endpoint,
+            region_name=region,
+            aws_access_key_id=account,
             aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
             config=Config(read_timeout=120, retries={"total_max_attempts": 1}),
         )

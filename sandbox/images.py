@@ -1,7 +1,21 @@
-"""Push an image as docker does: its layers, its config, its manifest under a tag, all through the ECR API.
+"""Push images and artifacts as docker, buildx and helm do, all through the API of ECR or ECR Public.
 
-`python -m sandbox.images REPOSITORY TAG` does so with the endpoints and credentials of the environment, and creates the
-repository first where there is none.
+`python -m sandbox.images REPOSITORY TAG` pushes an image with the endpoints and credentials of the environment, and
+creates the repository first where there is none.
+
+The same arguments make the same digest. Each function takes a boto3 client of ECR or of ECR Public and an existing
+repository, and returns the digest under the tag.
+
+| what is pushed                                           | source                                                    |
+|----------------------------------------------------------|-----------------------------------------------------------|
+| manifest, config and layer of an image, OCI's            | OCI image-spec, "Image Manifest", "Image Configuration"   |
+| the same, docker's                                       | distribution, "Image Manifest Version 2, Schema 2"        |
+| index, manifest list                                     | OCI image-spec, "Image Index"; distribution, as above     |
+| attestations: platform unknown/unknown, two annotations, | BuildKit, "Image attestation storage"                     |
+| in-toto layers                                           |                                                           |
+| an index within an index                                 | OCI image-spec, "Image Index": manifests may be indexes   |
+| Helm chart: its config's type, no mediaType of its own   | Helm, "Use OCI-based registries"; helm#11482              |
+| an artifact with artifactType and the empty config       | OCI image-spec, "Guidelines for Artifact Usage"           |
 """
 
 import contextlib
@@ -11,17 +25,62 @@ import io
 import json
 import sys
 import tarfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 import boto3
 
-MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
-_CONFIG = "application/vnd.docker.container.image.v1+json"
-_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
+MANIFEST_LIST: Final = "application/vnd.docker.distribution.manifest.list.v2+json"
+OCI_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
+OCI_INDEX: Final = "application/vnd.oci.image.index.v1+json"
+HELM_CONFIG: Final = "application/vnd.cncf.helm.config.v1+json"
+EMPTY_CONFIG: Final = "application/vnd.oci.empty.v1+json"
+CREATED: Final = "2026-11-01T12:00:00Z"
+"""When the images say that they were made."""
+
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
-def push(ecr: Any, repository: str, tag: str, *, content: str = "hello", architecture: str = "arm64") -> str:
+@dataclass(frozen=True)
+class _Types:
+    """The media types of one of the two formats."""
+
+    manifest: str
+    index: str
+    config: str
+    layer: str
+
+
+_DOCKER: Final = _Types(
+    MANIFEST,
+    MANIFEST_LIST,
+    "application/vnd.docker.container.image.v1+json",
+    "application/vnd.docker.image.rootfs.diff.tar.gzip",
+)
+_OCI: Final = _Types(
+    OCI_MANIFEST,
+    OCI_INDEX,
+    "application/vnd.oci.image.config.v1+json",
+    "application/vnd.oci.image.layer.v1.tar+gzip",
+)
+
+
+def push(
+    ecr: Any,
+    repository: str,
+    tag: str,
+    *,
+    content: str = "hello",
+    architecture: str = "arm64",
+    labels: Mapping[str, str] = _NOTHING,
+    oci: bool = False,
+    variant: str = "",
+    os: str = "linux",
+) -> str:
     """Push an image of one layer.
 
     Args:
@@ -30,41 +89,193 @@ def push(ecr: Any, repository: str, tag: str, *, content: str = "hello", archite
         tag: the tag to put on it.
         content: of the one file in its layer; another content makes another digest.
         architecture: as the image's config says it.
+        labels: of the image's config.
+        oci: the OCI's media types in place of docker's.
+        variant: of the architecture, such as v8.
+        os: as the image's config says it.
 
     Returns:
         The image's digest.
     """
-    plain = _tar("greeting.txt", content.encode())
-    layer = gzip.compress(plain, mtime=0)
-    config = json.dumps(
-        {
-            "architecture": architecture,
-            "os": "linux",
-            "created": datetime.now(UTC).isoformat(),
-            "config": {"Cmd": ["cat", "/greeting.txt"]},
+    platform = _platform(os, architecture, variant)
+    image = _Repository(ecr, repository).push_image(_OCI if oci else _DOCKER, platform, content, labels, tag=tag)
+    return str(image["digest"])
+
+
+def push_index(
+    ecr: Any,
+    repository: str,
+    tag: str,
+    *,
+    platforms: Iterable[str] = ("linux/amd64", "linux/arm64"),
+    attestations: bool = False,
+    oci: bool = True,
+    labels: Mapping[str, str] = _NOTHING,
+    content: str = "hello",
+) -> str:
+    """Push an image for several platforms, as `docker buildx` does.
+
+    Args:
+        ecr: a boto3 client.
+        repository: an existing repository.
+        tag: the tag to put on the index; its images have none.
+        platforms: such as linux/arm64 or linux/arm/v7.
+        attestations: a second manifest for each image, with its provenance.
+        oci: an OCI index; a manifest list where not.
+        labels: of each image's config.
+        content: of the one file in each image's layer.
+
+    Returns:
+        The index's digest.
+    """
+    target, types = _Repository(ecr, repository), _OCI if oci else _DOCKER
+    entries = target.push_images(types, platforms, content, labels)
+    if attestations:
+        entries += [target.push_attestation(types, str(entry["digest"])) for entry in entries]
+    return str(target.push_index(types, entries, tag)["digest"])
+
+
+def push_nested_index(
+    ecr: Any,
+    repository: str,
+    tag: str,
+    *,
+    platforms: Iterable[str] = ("linux/amd64", "linux/arm64"),
+    labels: Mapping[str, str] = _NOTHING,
+    content: str = "hello",
+) -> str:
+    """Push an index whose one entry is an index of images. The arguments are those of `push_index`."""
+    target = _Repository(ecr, repository)
+    inner = target.push_index(_OCI, target.push_images(_OCI, platforms, content, labels))
+    return str(target.push_index(_OCI, [inner], tag)["digest"])
+
+
+def push_artifact(ecr: Any, repository: str, tag: str, *, artifact_type: str = "", content: str = "hello") -> str:
+    """Push something that is no image.
+
+    Args:
+        ecr: a boto3 client.
+        repository: an existing repository.
+        tag: the tag to put on it.
+        artifact_type: of a manifest with the empty config; without one, a Helm chart is pushed.
+        content: of its one file.
+
+    Returns:
+        The artifact's digest.
+    """
+    target = _Repository(ecr, repository)
+    kind: dict[str, str]
+    if artifact_type:
+        config = target.push_blob(EMPTY_CONFIG, b"{}")
+        layer = target.push_blob("application/octet-stream", content.encode())
+        kind = {"mediaType": OCI_MANIFEST, "artifactType": artifact_type}
+    else:
+        chart = {"apiVersion": "v2", "name": "chart", "version": "0.1.0", "description": content}
+        config = target.push_blob(HELM_CONFIG, json.dumps(chart).encode())
+        packed = gzip.compress(_tar("chart/Chart.yaml", json.dumps(chart).encode()), mtime=0)
+        layer = target.push_blob("application/vnd.cncf.helm.chart.content.v1.tar+gzip", packed)
+        kind = {}
+    manifest = {"schemaVersion": 2, **kind, "config": config, "layers": [layer]}
+    return str(target.push_manifest(OCI_MANIFEST, manifest, tag)["digest"])
+
+
+@dataclass(frozen=True)
+class _Repository:
+    """Where things are pushed to. What is pushed is returned as the descriptor that refers to it."""
+
+    ecr: Any
+    name: str
+
+    def push_images(
+        self, types: _Types, platforms: Iterable[str], content: str, labels: Mapping[str, str]
+    ) -> list[dict[str, Any]]:
+        """Push an image for each platform, without a tag; return their entries for an index."""
+        named = [_platform(*platform.split("/")) for platform in platforms]
+        return [{**self.push_image(types, each, content, labels), "platform": each} for each in named]
+
+    def push_image(
+        self,
+        types: _Types,
+        platform: Mapping[str, str],
+        content: str,
+        labels: Mapping[str, str],
+        *,
+        tag: str | None = None,
+    ) -> dict[str, Any]:
+        plain = _tar("greeting.txt", content.encode())
+        config = {
+            **platform,
+            "created": CREATED,
+            "config": {"Cmd": ["cat", "/greeting.txt"], **({"Labels": dict(labels)} if labels else {})},
             "rootfs": {"type": "layers", "diff_ids": [_digest(plain)]},
+            "history": [{"created": CREATED, "created_by": "COPY greeting.txt /"}],
         }
-    ).encode()
-    for blob in (layer, config):
-        _upload(ecr, repository, blob)
-    manifest = {
-        "schemaVersion": 2,
-        "mediaType": MANIFEST,
-        "config": {"mediaType": _CONFIG, "size": len(config), "digest": _digest(config)},
-        "layers": [{"mediaType": _LAYER, "size": len(layer), "digest": _digest(layer)}],
-    }
-    answer = ecr.put_image(
-        repositoryName=repository, imageManifest=json.dumps(manifest), imageManifestMediaType=MANIFEST, imageTag=tag
-    )
-    return str(answer["image"]["imageId"]["imageDigest"])
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": types.manifest,
+            "config": self.push_blob(types.config, json.dumps(config).encode()),
+            "layers": [self.push_blob(types.layer, gzip.compress(plain, mtime=0))],
+        }
+        return self.push_manifest(types.manifest, manifest, tag)
+
+    def push_attestation(self, types: _Types, subject: str) -> dict[str, Any]:
+        """Push the attestation of the image with this digest; return its entry for the index."""
+        predicate = "https://slsa.dev/provenance/v0.2"
+        statement = {
+            "_type": "https://in-toto.io/Statement/v0.1",
+            "predicateType": predicate,
+            "subject": [{"name": f"pkg:docker/{self.name}", "digest": {"sha256": subject.removeprefix("sha256:")}}],
+            "predicate": {"builder": {"id": ""}, "buildType": "https://mobyproject.org/buildkit@v1"},
+        }
+        content = json.dumps(statement).encode()
+        platform = {"architecture": "unknown", "os": "unknown"}
+        config = {**platform, "config": {}, "rootfs": {"type": "layers", "diff_ids": [_digest(content)]}}
+        layer = self.push_blob("application/vnd.in-toto+json", content)
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": types.manifest,
+            "config": self.push_blob(types.config, json.dumps(config).encode()),
+            "layers": [{**layer, "annotations": {"in-toto.io/predicate-type": predicate}}],
+        }
+        annotations = {"vnd.docker.reference.digest": subject, "vnd.docker.reference.type": "attestation-manifest"}
+        return {**self.push_manifest(types.manifest, manifest), "annotations": annotations, "platform": platform}
+
+    def push_index(self, types: _Types, entries: list[dict[str, Any]], tag: str | None = None) -> dict[str, Any]:
+        return self.push_manifest(
+            types.index, {"schemaVersion": 2, "mediaType": types.index, "manifests": entries}, tag
+        )
+
+    def push_manifest(self, media_type: str, manifest: Mapping[str, Any], tag: str | None = None) -> dict[str, Any]:
+        """Push a manifest, unless it is there with that tag."""
+        written = json.dumps(manifest, indent=2)
+        with contextlib.suppress(self.ecr.exceptions.ImageAlreadyExistsException):
+            self.ecr.put_image(
+                repositoryName=self.name,
+                imageManifest=written,
+                imageManifestMediaType=media_type,
+                **({"imageTag": tag} if tag else {}),
+            )
+        return _descriptor(media_type, written.encode())
+
+    def push_blob(self, media_type: str, blob: bytes) -> dict[str, Any]:
+        """Upload a blob, unless it is there."""
+        descriptor = _descriptor(media_type, blob)
+        place = {"repositoryName": self.name}
+        digests = [descriptor["digest"]]
+        known = self.ecr.batch_check_layer_availability(**place, layerDigests=digests)["layers"]
+        if [layer["layerAvailability"] for layer in known] != ["AVAILABLE"]:
+            upload = {**place, "uploadId": self.ecr.initiate_layer_upload(**place)["uploadId"]}
+            self.ecr.upload_layer_part(**upload, partFirstByte=0, partLastByte=len(blob) - 1, layerPartBlob=blob)
+            self.ecr.complete_layer_upload(**upload, layerDigests=digests)
+        return descriptor
 
 
-def _upload(ecr: Any, repository: str, blob: bytes) -> None:
-    upload = ecr.initiate_layer_upload(repositoryName=repository)["uploadId"]
-    ecr.upload_layer_part(
-        repositoryName=repository, uploadId=upload, partFirstByte=0, partLastByte=len(blob) - 1, layerPartBlob=blob
-    )
-    ecr.complete_layer_upload(repositoryName=repository, uploadId=upload, layerDigests=[_digest(blob)])
+def _platform(os: str, architecture: str, variant: str = "") -> dict[str, str]:
+    return {"architecture": architecture, "os": os, **({"variant": variant} if variant else {})}
+
+
+def _descriptor(media_type: str, content: bytes) -> dict[str, Any]:
+    return {"mediaType": media_type, "size": len(content), "digest": _digest(content)}
 
 
 def _tar(name: str, content: bytes) -> bytes:

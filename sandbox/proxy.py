@@ -8,7 +8,8 @@
 | its sentence with user, action and resource | IAM User Guide, "Troubleshoot access denied error messages" |
 | a connection reset without an answer | TCP |
 
-All else passes through unchanged, so its other limits are those of the emulators behind it.
+All else passes through unchanged but for x-forwarded-host, which says where the call came in; so its other limits are
+those of the emulators behind it.
 """
 
 import json
@@ -19,30 +20,39 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.client import HTTPConnection
 from typing import Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from .serving import Handler, Server
-
-_HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "host", "content-length"}
+from .serving import Handler, Server, Whole, forward, without_hop_by_hop
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call that came by. `operation` is like `ecr:DescribeImages`; `repository` is empty where none is named."""
+    """One call that came by.
+
+    `operation`: like `ecr:DescribeImages`; `s3:GetObject` where a presigned URL is followed. `repository`, `registry`:
+    empty where none is named.
+    """
 
     operation: str
-    target: str
+    target: str = field(repr=False)  # the query of a presigned URL would stand in every failed assertion
     body: str
+    region: str = "us-east-1"
 
     @property
     def repository(self) -> str:
+        return self._named("repositoryName")
+
+    @property
+    def registry(self) -> str:
+        return self._named("registryId")
+
+    def _named(self, parameter: str) -> str:
         try:
             body = json.loads(self.body)
         except ValueError:
             return ""
-        return str(body.get("repositoryName", "")) if isinstance(body, dict) else ""
+        return str(body.get(parameter, "")) if isinstance(body, dict) else ""
 
 
 @dataclass(frozen=True)
@@ -186,30 +196,30 @@ class Proxy:
             action, resource = "lambda:InvokeFunction", unquote(call.target.split("/")[3])
         else:
             action = call.operation
-            resource = f"arn:aws:ecr:us-east-1:123456789012:repository/{call.repository or '*'}"
+            service = "ecr-public:" if action.startswith("ecr-public:") else f"ecr:{call.region}"
+            resource = f"arn:aws:{service}:{call.registry or '123456789012'}:repository/{call.repository or '*'}"
         message = (
             f"User: {user} is not authorized to perform: {action} on resource: {resource} because no identity-based "
             f"policy allows the {action} action"
         )
         return 403 if call.operation.startswith("lambda:") else 400, message
 
-    def forward(
-        self, method: str, target: str, headers: dict[str, str], body: bytes
-    ) -> tuple[int, list[tuple[str, str]], bytes]:
-        connection = HTTPConnection(self._upstream, timeout=1000)
-        try:
-            connection.request(method, target, body, headers)
-            answer = connection.getresponse()
-            return answer.status, answer.getheaders(), answer.read()
-        finally:
-            connection.close()
+    def forward(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Whole:
+        # An answer with a URL of the endpoint's own then leads back here.
+        passed_on = {**without_hop_by_hop(headers), "x-forwarded-host": urlsplit(self.url).netloc}
+        return forward(self._upstream, method, target, passed_on, body)
+
+
+_SCOPE = re.compile(r"Credential=[^/]+/[0-9]+/([^/]+)/([a-z0-9-]+)/")
 
 
 def operation_of(target: str, headers: dict[str, str], body: str) -> str:
     """Name a call as IAM does, as far as the request shows it."""
     named = headers.get("x-amz-target", "")
-    scope = re.search(r"Credential=[^/]+/[0-9]+/[^/]+/([a-z0-9-]+)/", headers.get("authorization", ""))
-    service = scope[1] if scope else "unknown"
+    scope = _SCOPE.search(headers.get("authorization", ""))
+    if not scope and "X-Amz-Signature=" in target:
+        return "s3:GetObject"
+    service = scope[2] if scope else "unknown"
     if named:
         return f"{service}:{named.rpartition('.')[2]}"
     if service == "lambda" and target.partition("?")[0].endswith("/invocations"):
@@ -223,7 +233,8 @@ def _handler(proxy: Proxy) -> type[Handler]:
             raw = self.read_body()
             headers = {key.lower(): value for key, value in self.headers.items()}
             body = raw.decode(errors="replace")
-            call = Call(operation_of(self.path, headers, body), self.path, body)
+            scope = _SCOPE.search(headers.get("authorization", ""))
+            call = Call(operation_of(self.path, headers, body), self.path, body, scope[1] if scope else "us-east-1")
             effect = proxy.effect_on(call)
             if effect:
                 time.sleep(effect.delay)
@@ -238,10 +249,8 @@ def _handler(proxy: Proxy) -> type[Handler]:
                     content = json.dumps({"__type": effect.code, "message": message, "Message": message}).encode()
                     self.reply(status, content, [("x-amzn-errortype", effect.code)])
                     return
-            passed_on = {key: value for key, value in headers.items() if key not in _HOP_BY_HOP}
-            status, received, content = proxy.forward(self.command, self.path, passed_on, raw)
-            content += b" " * (effect.padding if effect else 0)
-            self.reply(status, content, [(key, value) for key, value in received if key.lower() not in _HOP_BY_HOP])
+            status, received, content = proxy.forward(self.command, self.path, headers, raw)
+            self.reply_whole((status, received, content + b" " * (effect.padding if effect else 0)))
 
         do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _serve  # noqa: N815  # names that http.server looks for
 

@@ -1,13 +1,22 @@
-"""What the sandbox's own HTTP servers have in common: they print no request, and can reset a connection."""
+"""What the sandbox's own HTTP servers have in common.
+
+They print no request, can reset a connection, and can pass a request on.
+"""
 
 import os
 import socket
 import struct
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Final, TypeAlias
+
+Whole: TypeAlias = tuple[int, list[tuple[str, str]], bytes]
+"""A whole answer: its status, headers and body."""
+
+_HOP_BY_HOP: Final = {"connection", "keep-alive", "transfer-encoding", "host", "content-length"}
 
 
 class Server(ThreadingHTTPServer):
@@ -49,6 +58,11 @@ class Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(content)
 
+    def reply_whole(self, whole: Whole) -> None:
+        """Send an answer that another server gave, or could have given."""
+        status, headers, content = whole
+        self.reply(status, content, [(name, value) for name, value in headers if name.lower() not in _HOP_BY_HOP])
+
     def reset(self) -> None:
         """End the connection so that the peer sees a reset, not an orderly end."""
         self.close_connection = True
@@ -56,3 +70,19 @@ class Handler(BaseHTTPRequestHandler):
         # in order first.
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         os.close(self.connection.detach())
+
+
+def without_hop_by_hop(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return those of a request's headers, their names in lower case, that are meant for its last receiver."""
+    return {name: value for name, value in headers.items() if name not in _HOP_BY_HOP}
+
+
+def forward(netloc: str, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Whole:
+    """Send a request to `host:port` and return the answer."""
+    connection = HTTPConnection(netloc, timeout=1000)
+    try:
+        connection.request(method, target, body, dict(headers))
+        answer = connection.getresponse()
+        return answer.status, answer.getheaders(), answer.read()
+    finally:
+        connection.close()

@@ -163,6 +163,7 @@ class UnderRie(Function):
                 "AWS_ENDPOINT_URL": cloud.endpoint,
                 "AWS_ENDPOINT_URL_CLOUDFORMATION": cloud.proxy.url,
                 "AWS_ENDPOINT_URL_ECR": cloud.ecr_proxy.url,
+                "AWS_ENDPOINT_URL_ECR_PUBLIC": cloud.ecr_proxy.url,
                 "AWS_ENDPOINT_URL_LAMBDA": self.self_invokes.url,
                 "LOG_LEVEL": "DEBUG",
                 **environment,

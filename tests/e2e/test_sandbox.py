@@ -12,11 +12,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from rich.console import Console
 
-from sandbox.cloud import STACK, Cloud
+from sandbox.cloud import ACCOUNT, STACK, Cloud
 from sandbox.demo import FUNCTION_TIMEOUT, play
+from sandbox.images import push
 from sandbox.processes import ROOT, PortTaken, free_port
 from tests.e2e.functions import TIMEOUT, Deployed
 from tests.waiting import eventually
@@ -105,6 +107,27 @@ def test_a_crash_of_the_emulator_leaves_no_process_of_a_function(output: Path) -
 def test_a_port_that_is_taken_is_said_so(output: Path) -> None:
     with Cloud(log=output / "first", port=(port := free_port())), pytest.raises(PortTaken, match=f"Port {port} of"):
         Cloud(log=output / "second", port=port)
+
+
+def test_an_assumed_role_reads_its_own_account_s_ecr_and_names_another_one_s(cloud: Cloud) -> None:
+    other, repository = "210987654321", {"repositoryName": "assumed"}
+    pushed = {}
+    for account in (ACCOUNT, other):
+        ecr = cloud.client("ecr", account=account)
+        ecr.create_repository(**repository)
+        pushed[account] = push(ecr, "assumed", "v1", content=account)
+    role = f"arn:aws:iam::{other}:role/reader"
+    given = cloud.client("sts").assume_role(RoleArn=role, RoleSessionName="waiter")["Credentials"]
+    assumed = boto3.client(
+        "ecr",
+        endpoint_url=cloud.ecr_proxy.url,
+        aws_access_key_id=given["AccessKeyId"],
+        aws_secret_access_key=given["SecretAccessKey"],
+        aws_session_token=given["SessionToken"],
+    )
+    own = assumed.describe_images(**repository)["imageDetails"]
+    named = assumed.describe_images(**repository, registryId=ACCOUNT)["imageDetails"]
+    assert [[each["imageDigest"] for each in found] for found in (own, named)] == [[pushed[other]], [pushed[ACCOUNT]]]
 
 
 PRINTED = re.compile(r" *([0-9.]+) s  (stack|log)  +(\S+) +(.+)")

@@ -1,0 +1,279 @@
+"""The server that stands before moto's, answers what moto does not or does wrong, and passes the rest on."""
+
+import json
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final, Self
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.config import Config
+
+from ecr_image_waiter.clock import Clock, SystemClock
+from sandbox.serving import Handler, Server, Whole, forward, without_hop_by_hop
+
+from .contents import Answer, Refused, Request
+from .private import Context, Private
+from .public import REGION, Public
+
+DEFAULT_ACCOUNT: Final = "123456789012"
+FORWARDED_HOST: Final = "x-forwarded-host"
+"""By which a proxy says where the call came in, so that a download URL leads there, too."""
+
+_ACCOUNT: Final = re.compile(r"[0-9]{12}")
+_KEY: Final = re.compile(r"Credential=([^/]+)/[0-9]+/([^/]+)/")
+_PRIVATE: Final = "AmazonEC2ContainerRegistry_V20150921"
+_PUBLIC: Final = "SpencerFrontendService"
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of one of the two APIs, as far as its head and its signature show it."""
+
+    service: str
+    operation: str
+    region: str
+    account: str
+    base: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def request(self) -> Request:
+        request: Request = json.loads(self.body or b"{}")
+        return request
+
+
+class _Passed(Exception):
+    """What moto answered, where that is the answer."""
+
+    def __init__(self, whole: Whole) -> None:
+        super().__init__()
+        self.whole = whole
+
+
+class Front:
+    """ECR and ECR Public on one port. Use it as a context manager, or call `stop`.
+
+    Args:
+        upstream: moto's server, `http://host:port`. MOTO_ACCOUNT_ID must not be in its environment.
+        sts: the endpoint that knows whose an access key is; moto by default.
+        bind: the address to listen on.
+        port: to listen on; a free one by default.
+        clock: the time.
+    """
+
+    def __init__(
+        self,
+        upstream: str,
+        *,
+        sts: str | None = None,
+        bind: str = "127.0.0.1",
+        port: int = 0,
+        clock: Clock | None = None,
+    ) -> None:
+        clock = clock or SystemClock()
+        self._upstream = urlsplit(upstream).netloc
+        self._sts = urlsplit(sts or upstream).netloc
+        self._accounts: dict[str, str] = {}
+        self._closed: set[str] = set()
+        self._lock = threading.RLock()
+        self._private = Private(clock)
+        self._public = Public(clock)
+        self._server = Server((bind, port), _handler(self))
+        host = "127.0.0.1" if bind == "0.0.0.0" else bind  # noqa: S104  # what the caller asked for
+        self.url = f"http://{host}:{self._server.server_address[1]}"
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    # --- For tests --------------------------------------------------------------------------------------------------
+
+    def client(self, service: str = "ecr", *, account: str = DEFAULT_ACCOUNT, region: str = REGION) -> Any:
+        """Return a boto3 client of an account in a region."""
+        return boto3.client(
+            service,
+            endpoint_url=self.url,
+            region_name=region,
+            aws_access_key_id=account,
+            aws_secret_access_key="sandbox",  # noqa: S106  # made up
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+
+    def set_restore_seconds(self, seconds: float) -> None:
+        """Let the restores that are asked for from now on take so long."""
+        self._private.restore_seconds = seconds
+
+    def end_restores(self) -> None:
+        """Let every image that is being restored be active now."""
+        with self._lock:
+            self._private.end_restores()
+
+    def reset(self) -> None:
+        """Forget everything, and let moto do so."""
+        with self._lock:
+            self._private.reset()
+            self._public.reset()
+            self._accounts.clear()
+            forward(self._upstream, "POST", "/moto-api/reset", {}, b"")
+
+    @contextmanager
+    def closed(self, account: str) -> Iterator[None]:
+        """Have an account's private registry deny every other account, as it does without a repository policy."""
+        self._closed.add(account)
+        try:
+            yield
+        finally:
+            self._closed.discard(account)
+
+    # --- Serving ----------------------------------------------------------------------------------------------------
+
+    def handle(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Whole:
+        """Answer a request, or pass it on."""
+        if method == "GET" and "X-Amz-Signature=" in target:
+            return self._download(target)
+        call = self._call(headers, body)
+        if call is None:
+            passed_on = without_hop_by_hop(headers)
+            key = _KEY.search(headers.get("authorization", ""))
+            if key and _ACCOUNT.fullmatch(key[1]):
+                passed_on["x-moto-account-id"] = key[1]
+            return forward(self._upstream, method, target, passed_on, body)
+        try:
+            status, content = self.answer(call)
+        except _Passed as passed:
+            return passed.whole
+        return status, [("content-type", "application/x-amz-json-1.1")], json.dumps(content).encode()
+
+    def answer(self, call: Call) -> tuple[int, Answer]:
+        """Return status and body of an answer of the front's own, be it a refusal.
+
+        Raises:
+            _Passed: moto's answer, which then stands.
+        """
+        try:
+            return 200, self._result(call)
+        except Refused as refused:
+            return 400, {"__type": refused.code, "message": refused.message, **refused.members}
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _download(self, target: str) -> Whole:
+        with self._lock:
+            blob = self._private.download(target)
+        if blob is None:
+            return 403, [("content-type", "application/xml")], b"<Error><Code>AccessDenied</Code></Error>"
+        return 200, [("content-type", "application/octet-stream")], blob
+
+    def _call(self, headers: Mapping[str, str], body: bytes) -> Call | None:
+        service, _, operation = headers.get("x-amz-target", "").partition(".")
+        scope = _KEY.search(headers.get("authorization", ""))
+        if service not in (_PRIVATE, _PUBLIC) or scope is None:
+            return None
+        base = f"http://{headers.get(FORWARDED_HOST) or headers['host']}"
+        name = "ecr" if service == _PRIVATE else "ecr-public"
+        return Call(name, operation, scope[2], self._account_of(scope[1]), base, headers, body)
+
+    def _account_of(self, key: str) -> str:
+        """Return the account that an access key belongs to."""
+        if _ACCOUNT.fullmatch(key):
+            return key
+        if key not in self._accounts:
+            headers = {
+                "authorization": f"AWS4-HMAC-SHA256 Credential={key}/20260101/{REGION}/sts/aws4_request, "
+                "SignedHeaders=host, Signature=0",
+                "content-type": "application/x-www-form-urlencoded",
+            }
+            body = b"Action=GetCallerIdentity&Version=2011-06-15"
+            content = forward(self._sts, "POST", "/", headers, body)[2].decode()
+            found = re.search(r"<Account>([0-9]{12})</Account>", content)
+            self._accounts[key] = found[1] if found else DEFAULT_ACCOUNT
+        return self._accounts[key]
+
+    def _result(self, call: Call) -> Answer:
+        request = call.request
+        if call.service == "ecr-public":
+            return self._public_result(call, request)
+        registry_id = request.get("registryId") or call.account
+        name = request.get("repositoryName", "")
+        if registry_id in self._closed and registry_id != call.account:
+            raise _denied(call, registry_id, name)
+        operation = self._private.operations.get(call.operation)
+        if operation is None:
+            return self._pass_on(call, registry_id, name)
+        settings = self._repository(call, registry_id, name)
+        with self._lock:
+            repository = self._private.repository(registry_id, call.region, name)
+            return operation(Context(repository, call.region, call.base, settings), request)
+
+    def _public_result(self, call: Call, request: Request) -> Answer:
+        if call.region != REGION:
+            raise Refused("UnsupportedCommandException", f"{call.operation} command is only supported in {REGION}.")
+        if call.operation not in self._public.operations:
+            raise Refused("UnsupportedCommandException", f"The sandbox's ECR Public has no {call.operation}.")
+        with self._lock:
+            return self._public.answer(call.operation, call.account, request)
+
+    def _pass_on(self, call: Call, registry_id: str, name: str) -> Answer:
+        """Let moto answer, and keep up with what it says about repositories."""
+        with self._lock:
+            deleted = call.operation == "DeleteRepository"
+            images = self._private.repository(registry_id, call.region, name).images if deleted else {}
+            if images and not call.request.get("force"):
+                raise Refused(
+                    "RepositoryNotEmptyException",
+                    f"The repository with name '{name}' in registry with id '{registry_id}' cannot be deleted because "
+                    "it still contains images",
+                )
+            passed = self._ask_moto(call, registry_id, call.operation, call.body)
+            if deleted and passed.whole[0] == 200:
+                self._private.forget(registry_id, call.region, name)
+        raise passed
+
+    def _repository(self, call: Call, registry_id: str, name: str) -> Mapping[str, Any]:
+        """Return what moto says of a repository, or let its refusal be the answer."""
+        passed = self._ask_moto(
+            call, registry_id, "DescribeRepositories", json.dumps({"repositoryNames": [name]}).encode()
+        )
+        status, _, content = passed.whole
+        if status != 200:
+            raise passed
+        found: Mapping[str, Any] = json.loads(content)["repositories"][0]
+        return found
+
+    def _ask_moto(self, call: Call, registry_id: str, operation: str, body: bytes) -> _Passed:
+        headers = without_hop_by_hop(call.headers) | {
+            "x-amz-target": f"{_PRIVATE}.{operation}",
+            "x-moto-account-id": registry_id,
+        }
+        return _Passed(forward(self._upstream, "POST", "/", headers, body))
+
+
+def _denied(call: Call, registry_id: str, name: str) -> Refused:
+    action = f"{call.service}:{call.operation}"
+    return Refused(
+        "AccessDeniedException",
+        f"User: arn:aws:sts::{call.account}:assumed-role/waiter-role/function is not authorized to perform: {action} "
+        f"on resource: arn:aws:ecr:{call.region}:{registry_id}:repository/{name or '*'} because no resource-based "
+        f"policy allows the {action} action",
+    )
+
+
+def _handler(front: Front) -> type[Handler]:
+    class FrontHandler(Handler):
+        def _serve(self) -> None:
+            headers = {key.lower(): value for key, value in self.headers.items()}
+            self.reply_whole(front.handle(self.command, self.path, headers, self.read_body()))
+
+        do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _serve  # noqa: N815  # names that http.server looks for
+
+    return FrontHandler
