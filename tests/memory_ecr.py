@@ -3,7 +3,7 @@
 It holds a registry for each account and region, and answers DescribeImages, BatchGetImage, GetDownloadUrlForLayer and
 ECR Public's DescribeRegistries. Questions and answers are held against botocore's models (types and required members,
 not patterns). It is not ECR: pages, permissions, scans and storage classes are missing; an image has a status, and that
-is all. What it does with a status, and with an image asked for twice in one call, is from the API Reference and untried.
+is all. What it does with a status, and with an image asked for twice in a call, is from the API Reference and untried.
 """
 
 import hashlib

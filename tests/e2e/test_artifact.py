@@ -105,6 +105,8 @@ print(json.dumps(sorted(function.environment["Variables"])))
     assert json.loads(done.stdout) == [
         "AWS_ENDPOINT_URL_CLOUDFORMATION",
         "AWS_ENDPOINT_URL_ECR",
+        "AWS_ENDPOINT_URL_ECR_PUBLIC",
         "AWS_ENDPOINT_URL_LAMBDA",
+        "AWS_ENDPOINT_URL_STS",
         "LOG_LEVEL",
     ]

@@ -919,7 +919,9 @@ def test_the_entry_point_serves_one_event_after_another(
 OPEN = ["AWS_ENDPOINT_URL", "AWS_SAM_LOCAL"]
 CLOSED = [
     "AWS_ENDPOINT_URL_ECR",
+    "AWS_ENDPOINT_URL_ECR_PUBLIC",
     "AWS_ENDPOINT_URL_LAMBDA",
+    "AWS_ENDPOINT_URL_STS",
     "AWS_ENDPOINT_URL_S3",
     "AWS_ENDPOINT_URL_CLOUDFORMATION",
     "AWS_SAM_CLI",

@@ -284,7 +284,7 @@ def test_a_public_registry_of_somebody_else_can_never_be_waited_for(ecr: MemoryE
 
 
 @pytest.mark.parametrize("several", [False, True])
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(20))
 def test_whatever_moves_or_goes_between_two_calls_an_answer_is_one_image_that_was_there(
     ecr: MemoryEcr, seed: int, *, several: bool
 ) -> None:
@@ -300,12 +300,12 @@ def test_whatever_moves_or_goes_between_two_calls_an_answer_is_one_image_that_wa
 
     def disturb(*_: str) -> None:
         repository, tag = ecr.repository("team/app"), random.choice(["v0", "v1", "v2"])
-        act = random.randrange(5)
-        if act == 0:
+        act = random.randrange(12)
+        if act <= 2:
             push(tag)
-        elif act == 1:
+        elif act == 3:
             repository.tags.pop(tag, None)
-        elif act == 2 and repository.tags.get(tag):
+        elif act == 4 and repository.tags.get(tag):
             repository.images.pop(repository.tags.pop(tag), None)
 
     for tag in ("v0", "v1", "v2"):
@@ -315,7 +315,7 @@ def test_whatever_moves_or_goes_between_two_calls_an_answer_is_one_image_that_wa
     look = Look(ecr.registry(), images if several else images[:1], Known(), NOW)
 
     answered = 0
-    for _ in range(400):
+    for _ in range(500 if several else 200):
         found = look(archived_too=True, budget=lambda: 9.0)
         assert isinstance(found, Several)
         assert not isinstance(decisive(found), Never | Refused | AccessDenied | NoRepository)
@@ -327,7 +327,7 @@ def test_whatever_moves_or_goes_between_two_calls_an_answer_is_one_image_that_wa
                 assert image.pushed_at is not None
                 assert id_[0] == "I"
             look = Look(ecr.registry(), images if several else images[:1], Known(), NOW)
-    assert answered >= 5
+    assert answered >= (2 if several else 20)
 
 
 def test_a_tag_that_moves_while_the_others_are_waited_for_is_answered_as_it_is_in_the_end(ecr: MemoryEcr) -> None:
