@@ -24,9 +24,10 @@ from tests.e2e.functions import TIMEOUT, Deployed
 from tests.waiting import eventually
 
 OWNER = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from sandbox.cloud import Cloud
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a job in the background of a shell inherits ignored
 with Cloud(log=Path(sys.argv[1])) as cloud:
     print("up", cloud.endpoint, cloud.ecr_endpoint, flush=True)
     time.sleep(600)
