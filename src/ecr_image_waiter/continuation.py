@@ -55,7 +55,7 @@ def read_state(received: object, now: float) -> State:
     try:
         state = _ADAPTER.validate_python(received)
     except ValidationError as error:
-        fields = sorted({".".join(map(str, item["loc"])) or STATE_KEY for item in error.errors()})
+        fields = sorted({".".join(map(str, item["loc"][:2])) or STATE_KEY for item in error.errors()})
     else:
         told = {"start": state.start <= now, "limit": state.start <= state.limit}
         told |= {name: getattr(state.progress, name) >= 0 for name in ("checks", "hops", "faults", "pause")}

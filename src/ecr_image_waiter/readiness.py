@@ -8,7 +8,7 @@ to know more says what is to be read, and is asked again.
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
@@ -333,6 +333,7 @@ def _matches(wanted: findings.Platform, seen: findings.Platform) -> bool:
 def _moment(text: str) -> float | None:
     try:
         read = datetime.fromisoformat(text)
-        return read.timestamp() if read.tzinfo else None
+        # In UTC it must still lie in the years that can be written.
+        return read.astimezone(UTC).timestamp() if read.tzinfo else None
     except (ValueError, OverflowError):
         return None

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal, TypeAlias, cast
 from urllib.parse import parse_qs, urlsplit
 
+from pydantic import ValidationError
+
 from .errors import UnusableEvent
 from .place import Place
 from .properties import OneImage, Properties, read_properties
 from .readiness import Conditions, Wanted
-from .uris import read_uri
 from .wording import clipped, shown
 
 STATE_KEY: Final = "EcrImageWaiter"
@@ -125,10 +126,11 @@ def named_images(request: StackRequest) -> list[Wanted]:
 
 def _named(received: Mapping[str, object], id_: str) -> Wanted:
     read = {name: _text(received.get(name)) for name in OneImage.model_fields}
-    if not read_uri(read["ImageUri"]):
-        read["ImageUri"] = ""
-    if not re.fullmatch(r"[a-z0-9-]+", read["Region"]):
-        read["Region"] = ""
+    for name in ("ImageUri", "RegistryId", "Region", "RoleArn"):
+        try:
+            OneImage.model_validate({name: read[name]})
+        except ValidationError:
+            read[name] = ""
     one = OneImage.model_construct(None, **read)
     return Wanted(id_, one.image, one.source, Conditions())
 

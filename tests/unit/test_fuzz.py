@@ -23,16 +23,17 @@ from sandbox.player import MAX_BODY_BYTES, Put, judge
 from tests.fakes import (
     DIGEST,
     NOW,
+    REPOSITORY_URI,
     FakeCloudFormation,
     FakeLambda,
     FakeTransport,
-    aws_error,
     leaked,
     path_of,
     response_url,
     stack_event,
 )
-from tests.world import FOUND, World
+from tests.memory_ecr import MemoryEcr
+from tests.world import IN_MEMORY, World
 
 EXAMPLES: Final = int(os.environ.get("FUZZ_EXAMPLES", "1500"))
 DRAWN: Final = "FUZZ_EXAMPLES" in os.environ
@@ -125,7 +126,46 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "WaitForRepository": st.sampled_from(["true", "false", "True", "TRUE", "yes", "on", "1", "maybe", "", "truee"]),
     "Trigger": TEXT | HUGE,
     "ServiceToken": TEXT,
+    "RegistryId": st.sampled_from(["123456789012", 123456789012, "1234", "", "x" * 12]),
+    "Region": st.sampled_from(["eu-west-1", "us-east-1", "cn-north-1", "Ireland", "eu-west-1a", ""]),
+    "RoleArn": st.sampled_from(
+        ["arn:aws:iam::999999999999:role/reader", "arn:aws-cn:iam::999999999999:role/reader", "arn:aws:iam", "arn:", ""]
+    ),
+    "DeployTarget": st.sampled_from(["Lambda", "ECS", "lambda", ""]),
+    "Platform": st.sampled_from(["linux/arm64", "arm64", "linux/arm/v7", "X86_64", "linux", "/", ""]),
+    "Labels": st.dictionaries(TEXT, TEXT | JSON, max_size=3) | HUGE,
+    "PushedAfter": st.sampled_from(
+        [
+            "StackOperation",
+            "2026-11-01T12:00:00Z",
+            "9999-12-31T23:59:59-14:00",
+            "0001-01-01T00:00:00+14:00",
+            "2026-11-01",
+            "",
+        ]
+    ),
 }
+URIS = st.sampled_from(
+    [
+        f"{REPOSITORY_URI}:v1",
+        f"{REPOSITORY_URI}@{DIGEST}",
+        REPOSITORY_URI,
+        "public.ecr.aws/shop/team/app:v1",
+        "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/team/app:v1",
+        "docker.io/team/app:v1",
+        "",
+    ]
+)
+IDENTITY = ("RegistryId", "Region", "RoleArn", "DeployTarget", "Platform", "Labels", "PushedAfter")
+ENTRIES = st.fixed_dictionaries(
+    {"Id": st.text("abcXYZ019", min_size=1, max_size=64) | TEXT},
+    optional={
+        "RepositoryName": st.sampled_from(["team/app", "app", "Team"]),
+        "ImageTag": st.sampled_from(["v1", "v2"]) | TEXT,
+        "ImageUri": URIS,
+        **{name: VALUES[name] for name in IDENTITY},
+    },
+)
 NAMED = {"RepositoryName": VALUES.pop("RepositoryName"), "ImageTag": VALUES.pop("ImageTag")}
 NEARLY = st.fixed_dictionaries(
     {"RepositoryName": st.just("team/app") | NAMED["RepositoryName"], "ImageTag": st.just("v1") | NAMED["ImageTag"]},
@@ -136,6 +176,11 @@ PROPERTY_SETS = st.one_of(
     st.tuples(NEARLY, st.dictionaries(st.sampled_from(sorted(VALUES)) | TEXT, JSON, max_size=3)).map(
         lambda two: {**two[0], **two[1]}
     ),
+    st.fixed_dictionaries(
+        {"Images": st.lists(ENTRIES | JSON, max_size=4) | st.lists(ENTRIES, min_size=18, max_size=22) | JSON},
+        optional={"MaxRetries": NUMBERS, "RepositoryName": st.just("team/app"), "Trigger": TEXT},
+    ),
+    st.fixed_dictionaries({"ImageUri": URIS | TEXT}, optional=VALUES),
     JSON,
 )
 URLS = st.one_of(
@@ -178,6 +223,21 @@ STATES = st.one_of(
                     "lost_replies": st.integers(-3, 3),
                 },
             ),
+            "known": JSON
+            | st.fixed_dictionaries(
+                {},
+                optional={
+                    "pushed": st.dictionaries(TEXT, st.floats() | JSON, max_size=2),
+                    "manifests": st.dictionaries(
+                        st.just(DIGEST) | TEXT, JSON | st.fixed_dictionaries({"media_type": TEXT}), max_size=2
+                    ),
+                    "configs": st.dictionaries(
+                        st.just(DIGEST) | TEXT,
+                        JSON | st.fixed_dictionaries({"platform": st.just({"os": "linux", "architecture": "arm64"})}),
+                        max_size=2,
+                    ),
+                },
+            ),
         }
     ),
 )
@@ -203,14 +263,18 @@ def spoilt_events(draw: st.DrawFn) -> dict[str, Any]:
 
 # What comes of it.
 
-_world = World(FOUND)
+_world = World(IN_MEMORY)
 
 
 def world(*, found: bool = True, back: bool = False) -> World:
     """Return the one world, as if nothing had happened in it. A logger for each example would stay for ever."""
     _world.clock.time = NOW
     _world.clock.sleeps.clear()
-    _world.ecr = type(_world.ecr)(FOUND if found else aws_error("ImageNotFoundException"))
+    _world.images = MemoryEcr(_world.clock)
+    _world.images.repository("team/app")
+    if found:
+        _world.images.push_index("team/app", "v1", labels={"a": "b"}, attestations=True)
+        _world.images.push("team/app", "v2", labels={"a": "b"})
     _world.functions = FakeLambda(None)
     _world.transport = FakeTransport()
     _world.stacks = FakeCloudFormation("UPDATE_ROLLBACK_IN_PROGRESS" if back else "UPDATE_IN_PROGRESS")
@@ -295,10 +359,10 @@ def test_a_spoilt_event_is_answered_handed_over_or_refused(event: dict[str, Any]
 
 @share(0.25)
 @given(KINDS, PROPERTY_SETS)
-def test_any_properties_are_answered(kind: str, properties: object) -> None:
+def test_any_properties_are_answered_or_waited_on(kind: str, properties: object) -> None:
     run["properties"] += 1
     there = settle(stack_event(kind, ResourceProperties=properties))
-    assert len(there.transport.puts) == 1
+    assert len(there.transport.puts) + len(there.functions.calls) == 1
 
 
 @share(0.05)
@@ -379,4 +443,4 @@ def test_the_last_resort_answers_or_leaves_alone_whatever_lambda_tells_it(event:
 
 
 def test_every_property_is_fuzzed() -> None:
-    assert Properties.model_fields.keys() <= {*VALUES, *NAMED}
+    assert Properties.model_fields.keys() <= {*VALUES, *NAMED, "ImageUri", "Images"}

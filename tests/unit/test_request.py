@@ -22,6 +22,7 @@ from ecr_image_waiter.request import (
     start_of_wait,
 )
 from ecr_image_waiter.waiting import Rhythm
+from ecr_image_waiter.wording import clipped
 from tests.fakes import (
     DIGEST,
     HOST,
@@ -113,6 +114,14 @@ _ANYTHING: list[object] = ["", "\ud800", None, 5, -1.5, True, ["a"], {"a": [None
         ("WaitForRepository", "1", True),
         ("WaitForRepository", 0, False),
         *((name, value, ...) for name in ("Trigger", "ServiceToken") for value in _ANYTHING),
+        ("RegistryId", 123456789012, "123456789012"),
+        ("Region", "us-gov-west-1", "us-gov-west-1"),
+        ("RoleArn", "arn:aws:iam::123456789012:role/a/b+c@d", "arn:aws:iam::123456789012:role/a/b+c@d"),
+        ("DeployTarget", "ECS", "ECS"),
+        ("Platform", "linux/arm/v7", "linux/arm/v7"),
+        ("Labels", {"a": 5, "b": "", "c": "x" * 1024}, {"a": "5", "b": "", "c": "x" * 1024}),
+        ("PushedAfter", "2026-11-01T12:00:00+02:00", "2026-11-01T12:00:00+02:00"),
+        ("PushedAfter", "20261101T120000Z", "20261101T120000Z"),
         ("ServiceTimeout", "3600", 3600),
         ("ServiceTimeout", 1, 1),
         ("ServiceToken", "arn:aws:lambda:eu-west-1:123456789012:function:waiter", ...),
@@ -174,7 +183,19 @@ _ALLOWED = {
     "BackoffRate": "a number from 1 to 10",
     "WaitForRepository": "true or false",
     "ServiceTimeout": "a whole number from 1 to 3600",
+    "ImageUri": "an image URI of ECR or ECR Public",
+    "Images": "a list of 1 to 20 objects, each with an Id",
+    "RegistryId": "an AWS account id of 12 digits",
+    "Region": "an AWS region, such as eu-west-1",
+    "RoleArn": "the ARN of an IAM role",
+    "DeployTarget": "Lambda or ECS",
+    "Platform": "a platform such as linux/arm64",
+    "Labels": "an object of 1 to 20 labels",
+    "PushedAfter": "an ISO 8601 time with its offset",
 }
+_INSTEAD: dict[str, dict[str, object]] = {"ImageUri": {}, "Images": {}}
+"""What takes the place of a repository and a tag."""
+_URI = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/app"
 _WRONG: dict[str, list[tuple[object, str]]] = {
     "RepositoryName": [
         *_NOT_TEXT,
@@ -212,6 +233,63 @@ _WRONG: dict[str, list[tuple[object, str]]] = {
     "WaitForRepository": [(value, f'"{value}"') for value in ("maybe", "", " ", "2", "-1", "tru")]
     + [(2, "2"), (-1, "-1"), (0.5, "0.5"), (None, "null"), ([True], "a list"), ({}, "an object")],
     "ServiceTimeout": [*_WHOLE_NUMBERS, ("0", '"0"')],
+    "ImageUri": [
+        *_NOT_TEXT,
+        (5, "5"),
+        ("team/app:v1", '"team/app:v1"'),
+        (_URI, f'"{_URI}"'),
+        (f"https://{_URI}:v1", f'"{clipped("https://" + _URI + ":v1")}"'),
+        (f"{_URI}:v1 ", f'"{_URI}:v1 "'),
+        (f"{_URI}@{DIGEST[:-1]}", f'"{clipped(_URI + "@" + DIGEST[:-1])}"'),
+        ("docker.io/library/python:3", '"docker.io/library/python:3"'),
+        ("public.ecr.aws/app:v1", '"public.ecr.aws/app:v1"'),
+    ],
+    "Images": [
+        (None, "null"),
+        ("", '""'),
+        ("a", '"a"'),
+        ({}, "an object"),
+        ([], "a list"),
+        ([{"Id": f"I{n}", "RepositoryName": "ab", "ImageTag": "v1"} for n in range(21)], "a list"),
+    ],
+    "RegistryId": [
+        *_NOT_TEXT,
+        ("1234", '"1234"'),
+        ("1234567890123", '"1234567890123"'),
+        ("123456789o12", '"123456789o12"'),
+    ],
+    "Region": [*_NOT_TEXT, ("Ireland", '"Ireland"'), ("eu-west-1a", '"eu-west-1a"'), ("eu-west-1\n", '"eu-west-1\\n"')],
+    "RoleArn": [
+        *_NOT_TEXT,
+        ("reader", '"reader"'),
+        ("arn:aws:iam::123456789012:user/reader", '"arn:aws:iam::123456789012:user/reader"'),
+        ("arn:aws:iam::1234:role/reader", '"arn:aws:iam::1234:role/reader"'),
+        ("arn:aws:iam::123456789012:role/*", '"arn:aws:iam::123456789012:role/*"'),
+    ],
+    "DeployTarget": [*_NOT_TEXT[1:], ("lambda", '"lambda"'), ("EKS", '"EKS"'), (5, "5")],
+    "Platform": [
+        *_NOT_TEXT,
+        ("linux", '"linux"'),
+        ("linux/mips", '"linux/mips"'),
+        ("linux/arm64/8", '"linux/arm64/8"'),
+    ],
+    "Labels": [
+        (None, "null"),
+        ("a=b", '"a=b"'),
+        (["a"], "a list"),
+        ({}, "an object"),
+        ({str(n): "x" for n in range(21)}, "an object"),
+    ],
+    "PushedAfter": [
+        *_NOT_TEXT,
+        ("yesterday", '"yesterday"'),
+        ("2026-11-01", '"2026-11-01"'),
+        ("2026-11-01T12:00:00", '"2026-11-01T12:00:00"'),  # of which clock?
+        ("2026-13-01T12:00:00Z", '"2026-13-01T12:00:00Z"'),
+        ("stackoperation", '"stackoperation"'),
+        ("0001-01-01T00:00:00+14:00", '"0001-01-01T00:00:00+14:00"'),
+        ("9999-12-31T23:59:59-14:00", '"9999-12-31T23:59:59-14:00"'),
+    ],
 }
 
 
@@ -221,7 +299,7 @@ _WRONG: dict[str, list[tuple[object, str]]] = {
 def test_a_wrong_value_is_named_with_what_was_received_and_what_is_allowed(
     name: str, value: object, shown: str
 ) -> None:
-    (fault,) = faults_of({**PROPERTIES, name: value})
+    (fault,) = faults_of({**_INSTEAD.get(name, PROPERTIES), name: value})
 
     assert fault.startswith(f"{name}: received {shown}, allowed: {_ALLOWED[name]}")
 

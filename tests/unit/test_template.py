@@ -35,7 +35,11 @@ def references(value: object) -> set[str]:
 
 
 def statements() -> list[dict[str, Any]]:
-    policies = [*RESOURCES["WaiterRole"]["Properties"]["Policies"], RESOURCES["InvokeItself"]["Properties"]]
+    policies = [
+        *RESOURCES["WaiterRole"]["Properties"]["Policies"],
+        RESOURCES["InvokeItself"]["Properties"],
+        RESOURCES["AssumeRoles"]["Properties"],
+    ]
     return [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
 
 
@@ -49,6 +53,7 @@ def test_the_logical_ids_stay_what_they_were_because_another_one_is_another_func
         "WaiterFunctionEventInvokeConfig": "AWS::Lambda::EventInvokeConfig",
         "WaiterRole": "AWS::IAM::Role",
         "InvokeItself": "AWS::IAM::Policy",
+        "AssumeRoles": "AWS::IAM::Policy",
         "LastResortFunction": "AWS::Lambda::Function",
         "LastResortFunctionEventInvokeConfig": "AWS::Lambda::EventInvokeConfig",
         "LastResortRole": "AWS::IAM::Role",
@@ -86,11 +91,16 @@ def test_the_role_may_do_these_things_and_nothing_else() -> None:
     actions = ([s["Action"]] if isinstance(s["Action"], str) else s["Action"] for s in statements())
     assert sorted(chain.from_iterable(actions)) == [
         "cloudformation:DescribeStacks",
+        "ecr-public:DescribeImages",
+        "ecr-public:DescribeRegistries",
+        "ecr:BatchGetImage",
         "ecr:DescribeImages",
+        "ecr:GetDownloadUrlForLayer",
         "lambda:InvokeFunction",  # itself
         "lambda:InvokeFunction",  # the last resort
         "logs:CreateLogStream",
         "logs:PutLogEvents",
+        "sts:AssumeRole",
     ]
 
 
@@ -102,7 +112,23 @@ def test_each_permission_is_for_one_resource_or_for_the_repositories_the_operato
     stacks = {"Fn::Sub": "arn:${AWS::Partition}:cloudformation:${AWS::Region}:${AWS::AccountId}:stack/*"}
     assert by_sid["DescribeStacks"] == stacks  # it waits for stacks that nobody knows beforehand
     everywhere = {"Fn::Sub": "arn:${AWS::Partition}:ecr:${AWS::Region}:${AWS::AccountId}:repository/*"}
-    assert by_sid["DescribeImages"] == {"Fn::If": ["AllRepositories", everywhere, {"Ref": "RepositoryArnPattern"}]}
+    named = {"Fn::If": ["AllRepositories", everywhere, {"Ref": "RepositoryArnPattern"}]}
+    for sid in ("DescribeImages", "GetManifests", "GetConfigs"):
+        assert by_sid[sid] == named, sid
+    public = "arn:${AWS::Partition}:ecr-public::${AWS::AccountId}:"
+    assert by_sid["DescribePublicImages"] == {"Fn::Sub": public + "repository/*"}
+    assert by_sid["DescribePublicRegistry"] == {"Fn::Sub": public + "registry/*"}
+
+
+def test_no_role_may_be_assumed_unless_the_operator_names_it() -> None:
+    assert RESOURCES["AssumeRoles"]["Condition"] == "AssumesRoles"
+    assert TEMPLATE["Parameters"]["AssumableRoleArns"]["Default"] == ""
+    (statement,) = RESOURCES["AssumeRoles"]["Properties"]["PolicyDocument"]["Statement"]
+    assert (statement["Action"], statement["Resource"]) == ("sts:AssumeRole", {"Ref": "AssumableRoleArns"})
+
+
+def test_the_role_s_policies_stand_before_the_service_token_is_known() -> None:
+    assert "AssumeRoles" not in references(RESOURCES["WaiterFunction"])
 
 
 def test_the_last_resort_is_called_when_the_waiter_dies_and_refers_to_nothing_of_the_waiter_s() -> None:
