@@ -22,6 +22,7 @@ from .findings import (
     TagSeen,
     Unavailable,
     decisive,
+    lacks_image,
 )
 from .place import Place
 from .readiness import Wanted
@@ -82,6 +83,8 @@ def reason_of(
 ) -> str:
     """Say why a wait ended without its image, or without one of several; see `reason_given_up`."""
     found = given_up.finding
+    if given_up.cause is Cause.TOO_LATE and len(wanted) > 1:
+        return _reason_too_late(subject(wanted), _effort(given_up, bounds, now))
     if not isinstance(found, Several):
         return reason_given_up(
             wanted[0].image, place.at(wanted[0].source), bounds, given_up=given_up, now=now, newest=newest
@@ -97,7 +100,7 @@ def reason_of(
         f"{id_} ({by_id[id_].image} in {place.at(by_id[id_].source).region}): {seen(each)}"
         for id_, each in found.missing
     )
-    first = next((by_id[id_] for id_, each in found.missing if isinstance(each, NoImage | NotPullable | NotYet)), one)
+    first = next((by_id[id_] for id_, each in found.missing if lacks_image(each)), one)
     tags = _newest(newest, now).replace("the repository's", f"{first.image.repository}'s", 1)
     return (
         f"Gave up on {len(found.missing)} of {len(wanted)} images: checked {_effort(given_up, bounds, now)}"
@@ -135,14 +138,9 @@ def reason_given_up(
             return f"Cannot look for {wanted} (checked {effort}): {said}; correct what AWS names, then deploy again"
         case Cause.NEVER:
             because, cure = (finding.because, finding.cure) if isinstance(finding, Never) else ("", "")
-            return (
-                f"{image} in {place.region} cannot be deployed (checked {effort}): {because}; {cure}, then deploy again"
-            )
+            return f"The image {wanted} cannot be deployed (checked {effort}): {because}; {cure}, then deploy again"
         case Cause.TOO_LATE:
-            return (
-                f"Gave up on {wanted} (checked {effort}): Lambda delivered this invocation only when ServiceTimeout "
-                "had passed; look for throttled invocations of the function, then deploy again"
-            )
+            return _reason_too_late(wanted, effort)
         case Cause.TIME_UP:
             last = seen(finding) if finding else "nothing"
             if isinstance(finding, Unavailable) and given_up.image_missing:
@@ -230,6 +228,13 @@ def _reason_denied(image: ImageId, place: Place, finding: Finding | None, effort
         f"{resource[1] if resource else place.repository_arn(image.repository)} to "
         f"{'the role ' + role[1] if role else 'the role of the waiter function'}, {example}; AWS said "
         f"{_coded(code, message)}"
+    )
+
+
+def _reason_too_late(wanted: str, effort: str) -> str:
+    return (
+        f"Gave up on {wanted} (checked {effort}): Lambda delivered this invocation only when ServiceTimeout had "
+        "passed; look for throttled invocations of the function, then deploy again"
     )
 
 

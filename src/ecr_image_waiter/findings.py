@@ -157,6 +157,12 @@ def decisive(found: Found) -> Finding:
     return found.deciding[1] if isinstance(found, Several) else found
 
 
+def lacks_image(found: Found) -> bool:
+    """Say whether a repository is known to be there without the image meant."""
+    findings = [finding for _, finding in found.findings] if isinstance(found, Several) else [found]
+    return any(isinstance(finding, NoImage | NotPullable | NotYet) for finding in findings)
+
+
 @dataclass(frozen=True, slots=True)
 class TagSeen:
     """A tag that a repository does hold, and when its image was pushed (seconds since 1970 UTC)."""

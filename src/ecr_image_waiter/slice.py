@@ -7,7 +7,7 @@ from aws_lambda_powertools import Logger
 
 from .answers import NEWEST_TAGS, reason_of, seen, subject
 from .clock import Clock
-from .findings import Found, NoImage, NotPullable, NotYet, Several, StackFinding, StackHidden
+from .findings import Found, Several, StackFinding, StackHidden, lacks_image
 from .invocation import Invocation
 from .looking import Look
 from .properties import Properties
@@ -104,7 +104,7 @@ class Slice:
     def _missing(self, given_up: GivenUp) -> Wanted:
         """Return the first image whose repository is there without it."""
         found = given_up.finding.findings if isinstance(given_up.finding, Several) else ()
-        missing = {id_ for id_, finding in found if isinstance(finding, NoImage | NotPullable | NotYet)}
+        missing = {id_ for id_, finding in found if lacks_image(finding)}
         return next((one for one in self._wanted if one.id in missing), self._wanted[0])
 
     def _look(self, archived_too: bool) -> Found:  # noqa: FBT001  # `wait` has only this one thing to say

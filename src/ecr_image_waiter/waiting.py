@@ -18,13 +18,12 @@ from .findings import (
     Found,
     Image,
     Never,
-    NoImage,
     NoRepository,
     NotPullable,
-    NotYet,
     Refused,
     Unavailable,
     decisive,
+    lacks_image,
 )
 
 FIRST_PAUSE: Final = 1.0
@@ -226,7 +225,7 @@ def judge(
     since = progress.run_since if run is not None and run is progress.run else began
     cause, grace = GRACES.get(run, (Cause.TIME_UP, math.inf))
     grace_ends = since + grace
-    missing = isinstance(finding, NoImage | NotPullable | NotYet)
+    missing = lacks_image(found)
     if time_is_up or began >= grace_ends:
         return GivenUp(cause, found, checks, progress.faults, missing)
     pause = min(progress.pause * rhythm.backoff_rate or _first_pause(rhythm), rhythm.delay)

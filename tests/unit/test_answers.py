@@ -20,9 +20,11 @@ from ecr_image_waiter.findings import (
     Finding,
     Image,
     ImageId,
+    Never,
     NoImage,
     NoRepository,
     NotPullable,
+    NotYet,
     Refused,
     TagSeen,
     Unavailable,
@@ -43,6 +45,8 @@ DENIED = AccessDenied(
 )
 REFUSED = Refused("InvalidParameterException", "Invalid parameter")
 THROTTLED = Unavailable("ThrottleException", "Rate exceeded")
+OLD = NotYet("the image there is an older one", FOUND)
+INDEX = Never("an image index is there, and Lambda takes a single image only", "push one", FOUND)
 
 
 def reason(
@@ -150,6 +154,8 @@ def test_a_duration_is_said_as_a_person_would(seconds: float, said: str) -> None
         (THROTTLED, ["did not answer", "ThrottleException: Rate exceeded"]),
         (Unavailable("ServerException", ""), ["did not answer (ServerException)"]),
         (REFUSED, ["refused", "InvalidParameterException: Invalid parameter"]),
+        (OLD, ["an older one"]),
+        (INDEX, ["Lambda takes a single image only"]),
     ],
 )
 def test_each_finding_has_words_of_its_own(finding: Finding, words: list[str]) -> None:
@@ -172,7 +178,7 @@ def test_the_place_is_read_from_the_functions_arn(arn: str, place: Place) -> Non
 
 # --- Reasons --------------------------------------------------------------------------------------------------------
 
-_NOT_YET: list[Finding] = [NoImage(), NoImage(OTHER_DIGEST), NotPullable("ARCHIVED"), NotPullable("ACTIVATING")]
+_NOT_YET: list[Finding] = [NoImage(), NoImage(OTHER_DIGEST), NotPullable("ARCHIVED"), NotPullable("ACTIVATING"), OLD]
 GIVEN_UP = [
     *(
         (Cause.TIME_UP, finding)
@@ -182,6 +188,7 @@ GIVEN_UP = [
     (Cause.ACCESS_DENIED, DENIED),
     (Cause.ACCESS_DENIED, AccessDenied("AccessDenied", "")),
     (Cause.REFUSED, REFUSED),
+    (Cause.NEVER, INDEX),
     (Cause.TOO_LATE, None),
 ]
 """Every cause with every finding it comes with."""
@@ -242,11 +249,13 @@ def test_a_reason_says_what_was_last_seen(cause: Cause, finding: Finding) -> Non
         (Cause.TIME_UP, NoImage(), "see whether the build that pushes it ran"),
         (Cause.TIME_UP, NotPullable("ARCHIVED"), "restore the image from the archive"),
         (Cause.TIME_UP, NotPullable("ACTIVATING"), "deploy again"),
+        (Cause.TIME_UP, OLD, "see why the build that pushes it did not, and whether Labels and PushedAfter say"),
         (Cause.TIME_UP, NoRepository(), "create the repository"),
         (Cause.TIME_UP, THROTTLED, "see whether ECR works in this region and can be reached"),
         (Cause.NO_REPOSITORY, NoRepository(), "set WaitForRepository to true"),
         (Cause.ACCESS_DENIED, DENIED, "allow ecr:BatchGetImage"),
         (Cause.REFUSED, REFUSED, "correct what AWS names, then deploy again"),
+        (Cause.NEVER, INDEX, "push one, then deploy again"),
         (Cause.TOO_LATE, None, "look for throttled invocations of the function"),
     ],
 )
@@ -286,6 +295,32 @@ def test_access_denied_without_details_falls_back_on_what_is_known(message: str)
         "allow ecr:DescribeImages on arn:aws:ecr:eu-west-1:123456789012:repository/team/app to the role of the waiter "
         "function"
     ) in reason(Cause.ACCESS_DENIED, AccessDenied("AccessDeniedException", message))
+
+
+def test_a_role_that_may_not_be_assumed_is_named_with_the_parameter_and_the_trust_it_needs() -> None:
+    said = AccessDenied(
+        "AccessDenied",
+        "User: arn:aws:sts::123456789012:assumed-role/waiter-role/waiter is not authorized to perform: sts:AssumeRole "
+        "on resource: arn:aws:iam::999999999999:role/reader",
+    )
+
+    denied = reason(Cause.ACCESS_DENIED, said)
+
+    assert "allow sts:AssumeRole on arn:aws:iam::999999999999:role/reader to the role waiter-role, " in denied
+    assert "with the waiter stack's parameter AssumableRoleArns, and let that role's trust policy name" in denied
+
+
+def test_access_denied_to_a_public_repository_names_its_action() -> None:
+    said = AccessDenied(
+        "AccessDeniedException",
+        "User: arn:aws:sts::1:assumed-role/waiter-role/w is not authorized to perform: ecr-public:DescribeImages on "
+        "resource: arn:aws:ecr-public::123456789012:repository/team/app",
+    )
+
+    assert (
+        "allow ecr-public:DescribeImages on arn:aws:ecr-public::123456789012:repository/team/app to the role "
+        "waiter-role"
+    ) in reason(Cause.ACCESS_DENIED, said)
 
 
 def test_access_denied_in_china_names_an_arn_of_china() -> None:

@@ -4,18 +4,26 @@ from collections.abc import Sequence
 
 import pytest
 
-from ecr_image_waiter.answers import reason_given_up, reason_stopped
+from ecr_image_waiter.answers import fault_too_much, reason_given_up, reason_of, reason_stopped
 from ecr_image_waiter.findings import (
+    OWN,
     AccessDenied,
+    Finding,
+    Image,
     ImageId,
+    Never,
     NoImage,
     NoRepository,
     NotPullable,
+    NotYet,
     Refused,
+    Several,
+    Source,
     TagSeen,
     Unavailable,
 )
 from ecr_image_waiter.place import Place
+from ecr_image_waiter.readiness import Conditions, Wanted
 from ecr_image_waiter.waiting import Bounds, Cause, GivenUp
 from tests.fakes import DIGEST, OTHER_DIGEST
 
@@ -30,6 +38,11 @@ SAID = (
     f"resource: {ARN} because no identity-based policy allows it"
 )
 NEWEST = [TagSeen("v2", 2740.0), TagSeen("v0", 1000.0)]
+THERE = Image(DIGEST, "123456789012", "123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/app")
+NOT_ASSUMED = (
+    "User: arn:aws:sts::123456789012:assumed-role/waiter-role/fn is not authorized to perform: sts:AssumeRole on "
+    "resource: arn:aws:iam::999999999999:role/reader"
+)
 
 
 @pytest.mark.parametrize(
@@ -235,6 +248,37 @@ NEWEST = [TagSeen("v2", 2740.0), TagSeen("v0", 1000.0)]
             "longer",
             id="nothing was looked at",
         ),
+        pytest.param(
+            IMAGE,
+            BOUNDS,
+            GivenUp(Cause.TIME_UP, NotYet("the image there is an older one", THERE), 37),
+            NEWEST,
+            "Gave up on team/app:v1 in eu-west-1: checked 37 times in 30 min, last seen: the image there is an older "
+            "one, the repository's newest tags are v2 (1 min old), v0 (30 min old); see why the build that pushes it "
+            "did not, and whether Labels and PushedAfter say what was meant, then deploy again, with a larger "
+            "MaxRetries if it needs longer",
+            id="an old image",
+        ),
+        pytest.param(
+            IMAGE,
+            BOUNDS,
+            GivenUp(Cause.NEVER, Never("an image index is there", "push a single image", THERE), 1),
+            None,
+            "The image team/app:v1 in eu-west-1 cannot be deployed (checked once in 30 min): an image index is there; "
+            "push a single image, then deploy again",
+            id="an image that cannot be deployed",
+        ),
+        pytest.param(
+            IMAGE,
+            BOUNDS,
+            GivenUp(Cause.ACCESS_DENIED, AccessDenied("AccessDenied", NOT_ASSUMED), 37),
+            None,
+            "Not allowed to look for team/app:v1 (checked 37 times in 30 min): allow sts:AssumeRole on "
+            "arn:aws:iam::999999999999:role/reader to the role waiter-role, with the waiter stack's parameter "
+            "AssumableRoleArns, and let that role's trust policy name the waiter's; AWS said AccessDenied: "
+            + NOT_ASSUMED,
+            id="a role that may not be assumed",
+        ),
     ],
 )
 def test_a_wait_in_vain_says_what_was_seen_and_what_to_do(
@@ -250,3 +294,85 @@ def test_a_wait_that_had_to_stop_says_how_far_it_got(checks: int, times: str) ->
     said = reason_stopped("team/app:v1 in eu-west-1", checks=checks, waited=75.0, fault="no route")
 
     assert said == f"Stopped waiting for team/app:v1 in eu-west-1, checked {times} in 1 min 15 s: no route"
+
+
+APP = Wanted("App", IMAGE, OWN, Conditions())
+JOBS = Wanted("Jobs", ImageId("jobs", "v2", None), Source(region="us-east-1"), Conditions())
+TOOLS = Wanted("Tools", ImageId("tools", "v3", None), OWN, Conditions())
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "cause", "newest", "reason"),
+    [
+        pytest.param(
+            [APP, JOBS, TOOLS],
+            [THERE, NoImage(), NotPullable("ARCHIVED")],
+            Cause.TIME_UP,
+            NEWEST,
+            "Gave up on 2 of 3 images: checked 37 times in 30 min, last seen of those missing: Jobs (jobs:v2 in "
+            "us-east-1): the repository has no such image; Tools (tools:v3 in eu-west-1): the image is archived, so "
+            "nothing can pull it, jobs's newest tags are v2 (1 min old), v0 (30 min old); correct ImageTag if one of "
+            "these is the image, otherwise see why its build did not push it, then deploy again, with a larger "
+            "MaxRetries if the build needs longer",
+            id="some are missing",
+        ),
+        pytest.param(
+            [APP, JOBS],
+            [THERE, Unavailable("ThrottlingException", "")],
+            Cause.TIME_UP,
+            None,
+            "Gave up on 1 of 2 images: checked 37 times in 30 min, last seen of those missing: Jobs (jobs:v2 in "
+            "us-east-1): ECR did not answer (ThrottlingException); see whether ECR works in this region and can be "
+            "reached from the function, then deploy again",
+            id="ECR unavailable for one",
+        ),
+        pytest.param(
+            [APP, JOBS],
+            [NoImage(), NoRepository()],
+            Cause.NO_REPOSITORY,
+            None,
+            "Jobs, one of 2 images: The repository jobs does not exist in us-east-1, account 123456789012 (checked 37 "
+            "times in 30 min): create it first, correct RepositoryName, or set WaitForRepository to true to wait for "
+            "it as well",
+            id="one repository is missing",
+        ),
+        pytest.param(
+            [APP],
+            [NoImage()],
+            Cause.TIME_UP,
+            [],
+            "Gave up on team/app:v1 in eu-west-1: checked 37 times in 30 min, last seen: the repository has no such "
+            "image, and no tagged image at all; see whether the build that pushes it ran and succeeded, then deploy "
+            "again, with a larger MaxRetries if it needs longer",
+            id="a list of one",
+        ),
+    ],
+)
+def test_a_wait_for_several_in_vain_says_which_are_missing_and_what_to_do(
+    wanted: list[Wanted], found: list[Finding], cause: Cause, newest: Sequence[TagSeen] | None, reason: str
+) -> None:
+    several = Several(tuple((one.id, each) for one, each in zip(wanted, found, strict=True)))
+
+    said = reason_of(wanted, PLACE, BOUNDS, given_up=GivenUp(cause, several, 37), now=2800.0, newest=newest)
+
+    assert said == reason
+
+
+def test_a_wait_for_several_delivered_too_late_names_none_of_them() -> None:
+    said = reason_of([APP, JOBS], PLACE, BOUNDS, given_up=GivenUp(Cause.TOO_LATE, None, 37), now=2800.0, newest=None)
+
+    assert said == (
+        "Gave up on 2 images (checked 37 times in 30 min): Lambda delivered this invocation only when ServiceTimeout "
+        "had passed; look for throttled invocations of the function, then deploy again"
+    )
+
+
+def test_an_answer_that_would_be_too_long_is_refused_with_what_would_fit() -> None:
+    assert fault_too_much(12, 20) == (
+        "Images: received 20, allowed here: 12, because the answer with more would not fit the 4096 bytes that "
+        "CloudFormation takes; use shorter Ids, or two resources"
+    )
+    assert fault_too_much(0, 1) == (
+        "RepositoryName, ImageTag: the answer with names this long would not fit the 4096 bytes that CloudFormation "
+        "takes; use shorter ones"
+    )

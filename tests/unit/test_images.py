@@ -1,0 +1,479 @@
+"""Waits for several images, for images that must be more than there, and for those elsewhere: the whole service."""
+
+import json
+from functools import partial
+from random import Random
+from typing import Any
+
+import pytest
+
+from ecr_image_waiter.errors import GaveUp
+from tests.fakes import REPOSITORY_URI, aws_error, stack_event
+from tests.memory_ecr import ACCOUNT
+from tests.world import IN_MEMORY, World
+
+REVISION = "org.opencontainers.image.revision"
+OTHER = "999999999999"
+ROLE = f"arn:aws:iam::{OTHER}:role/reader"
+HOST = f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com"
+
+
+def world(**options: Any) -> World:
+    there = World(IN_MEMORY, **options)
+    there.images.repository("team/app")
+    return there
+
+
+def event(kind: str = "Create", /, **properties: Any) -> dict[str, Any]:
+    """Return a request for one image; a wait of a minute unless changed."""
+    return stack_event(
+        kind,
+        ResourceProperties={
+            "RepositoryName": "team/app",
+            "ImageTag": "v1",
+            "MaxRetries": "2",
+            "RetryDelaySeconds": "30",
+            **properties,
+        },
+    )
+
+
+def request(kind: str = "Create", /, **properties: Any) -> dict[str, Any]:
+    """Return a request with no more than these properties."""
+    return stack_event(kind, ResourceProperties={"MaxRetries": "2", "RetryDelaySeconds": "30", **properties})
+
+
+def several(*entries: dict[str, Any], kind: str = "Create", **properties: Any) -> dict[str, Any]:
+    return request(kind, Images=list(entries), **properties)
+
+
+def entry(id_: str, name: str = "team/app", tag: str = "v1", **more: Any) -> dict[str, Any]:
+    return {"Id": id_, "RepositoryName": name, "ImageTag": tag, **more}
+
+
+# --- one image by its URI
+
+
+@pytest.mark.parametrize(
+    ("uri", "source"),
+    [
+        (f"{HOST}/team/app:v1", {}),
+        (f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/team/app:v1", {"region": "us-east-1"}),
+        (f"{OTHER}.dkr.ecr.eu-west-1.amazonaws.com/team/app:v1", {"account": OTHER}),
+        (f"{ACCOUNT}.dkr-ecr.eu-west-1.on.aws/team/app:v1", {}),
+        (f"{ACCOUNT}.dkr.ecr-fips.us-east-1.amazonaws.com/team/app:v1", {"region": "us-east-1"}),
+        ("public.ecr.aws/shop/team/app:v1", {"region": "public"}),
+    ],
+)
+def test_a_uri_leads_to_its_image_and_the_answer_names_the_same_host(uri: str, source: dict[str, Any]) -> None:
+    there = world()
+    digest = there.images.push("team/app", **source)
+
+    there.run(request(ImageUri=uri))
+
+    data = there.answer["Data"]
+    repository = uri.removesuffix(":v1")
+    assert there.answer["Status"] == "SUCCESS"
+    assert (data["ImageUri"], data["TaggedImageUri"]) == (f"{repository}@{digest}", uri)
+    assert (data["RepositoryUri"], data["RepositoryName"], data["ImageTag"]) == (repository, "team/app", "v1")
+
+
+def test_a_uri_by_tag_and_digest_is_the_image_only_where_the_tag_points_at_the_digest() -> None:
+    there = world()
+    first = there.images.push("team/app", content="first")
+    there.images.push("team/app", content="second")
+    there.clock.plan(20.0, lambda: there.images.repository("team/app").tags.update(v1=first))
+
+    there.run(request(ImageUri=f"{HOST}/team/app:v1@{first}"))
+
+    assert there.answer["Data"]["ImageUri"] == f"{HOST}/team/app@{first}"
+    assert there.clock.time > there.images.repository("team/app").images[first].pushed_at + 19
+
+
+@pytest.mark.parametrize(
+    ("properties", "source", "registry"),
+    [
+        ({"Region": "us-east-1"}, {"region": "us-east-1"}, f"{ACCOUNT}.dkr.ecr.us-east-1"),
+        ({"RegistryId": OTHER}, {"account": OTHER}, f"{OTHER}.dkr.ecr.eu-west-1"),
+        ({"RoleArn": ROLE}, {"account": OTHER}, ""),
+    ],
+)
+def test_an_image_elsewhere_is_found_there_and_not_here(
+    properties: dict[str, str], source: dict[str, Any], registry: str
+) -> None:
+    there = world()
+    there.images.push("team/app", content="here")
+    digest = there.images.push("team/app", content="there", **source)
+
+    there.run(event(**properties))
+
+    assert there.answer["Data"]["ImageDigest"] == digest
+    assert there.answer["Data"]["RepositoryUri"].startswith(registry)
+    assert there.images.roles == ([ROLE] if "RoleArn" in properties else [])
+
+
+def test_without_a_new_property_a_check_is_one_call_of_describe_images() -> None:
+    there = world()
+    there.images.push("team/app")
+
+    there.run(event())
+
+    assert there.images.calls == [("DescribeImages", "team/app")]
+
+
+# --- conditions
+
+
+def test_a_latest_that_moves_during_the_wait_is_answered_with_the_commit_meant() -> None:
+    there = world()
+    there.images.push("team/app", "latest", labels={REVISION: "old"})
+    new: list[str] = []
+    there.clock.plan(40.0, lambda: new.append(there.images.push("team/app", "latest", labels={REVISION: "new"})))
+
+    there.run(event(ImageTag="latest", Labels={REVISION: "new"}, MaxRetries="20"))
+
+    assert there.answer["Status"] == "SUCCESS"
+    assert there.answer["Data"]["ImageDigest"] == new[0]
+    assert there.answer["Data"]["Architecture"] == "arm64"
+    assert there.images.count("GET") == 2  # one for each image, however many checks there were
+    checks = there.lines_with("Checked")
+    assert len(checks) > 4
+    assert all(
+        'its label "org' not in line["seen"] and f"its label {REVISION} is " in line["seen"] for line in checks[:-1]
+    )
+
+
+def test_an_image_that_stays_the_old_one_is_said_to_be_that_at_the_limit() -> None:
+    there = world()
+    there.images.push("team/app", labels={REVISION: "old"})
+
+    there.run(event(Labels={REVISION: "new"}))
+
+    assert there.answer["Status"] == "FAILED"
+    reason = there.answer["Reason"]
+    assert f'the image there is another one: its label {REVISION} is "old", wanted "new"' in reason
+    assert "the repository's newest tags are v1 (" in reason
+    assert "see why the build that pushes it did not, and whether Labels and PushedAfter say what was meant" in reason
+
+
+@pytest.mark.parametrize("attestations", [False, True])
+def test_an_index_for_lambda_fails_within_one_check_with_the_cure(*, attestations: bool) -> None:
+    there = world()
+    there.images.push_index("team/app", platforms=["linux/arm64"], attestations=attestations)
+
+    there.run(event(DeployTarget="Lambda"))
+
+    assert there.answer["Status"] == "FAILED"
+    assert there.answer["Reason"].startswith(
+        "The image team/app:v1 in eu-west-1 cannot be deployed (checked once in 0 s): an image index is there, and "
+        "Lambda takes a single image only; push one with docker buildx build --provenance=false --platform linux/arm64 "
+    )
+    assert there.images.calls == [("DescribeImages", "team/app")]  # which says the media type
+
+
+def test_an_image_of_an_index_is_named_by_platform_beside_the_whole() -> None:
+    there = world()
+    index = there.images.push_index("team/app", attestations=True)
+    manifest = json.loads(there.images.repository("team/app").images[index].manifest)
+    (arm,) = (each["digest"] for each in manifest["manifests"] if each["platform"]["architecture"] == "arm64")
+
+    there.run(event(Platform="linux/arm64", DeployTarget="ECS"))
+
+    data = there.answer["Data"]
+    assert (data["ImageDigest"], data["PlatformDigest"]) == (index, arm)
+    assert (data["ImageUri"], data["PlatformImageUri"]) == (f"{REPOSITORY_URI}@{index}", f"{REPOSITORY_URI}@{arm}")
+    assert data["Architecture"] == "arm64"
+
+
+def test_since_the_operation_began_means_since_cloudformation_asked() -> None:
+    there = world()
+    there.clock.time -= 1.0
+    there.images.push("team/app", content="before")
+    there.clock.time += 1.0
+    new: list[str] = []
+    there.clock.plan(30.0, lambda: new.append(there.images.push("team/app", content="after")))
+
+    there.run(event(PushedAfter="StackOperation", MaxRetries="10"))
+
+    assert there.answer["Data"]["ImageDigest"] == new[0]
+
+
+def test_an_archived_image_that_is_restored_during_the_wait_is_found() -> None:
+    there = world()
+    digest = there.images.push("team/app")
+    image = there.images.repository("team/app").images[digest]
+    image.status = "ARCHIVED"
+    there.clock.plan(20.0, lambda: setattr(image, "status", "ACTIVATING"))
+    there.clock.plan(40.0, lambda: setattr(image, "status", "ACTIVE"))
+
+    there.run(event(MaxRetries="10"))
+
+    assert there.answer["Data"]["ImageDigest"] == digest
+    seen = [line["seen"] for line in there.lines_with("Checked")]
+    assert "the image is archived, so nothing can pull it" in seen
+    assert "the image is not to be had yet, its status is ACTIVATING" in seen
+
+
+# --- several images
+
+
+def test_several_images_are_ready_when_all_are_and_each_has_its_uri() -> None:
+    there = world()
+    first = there.images.push("team/app", content="1")
+    later: list[str] = []
+    there.clock.plan(20.0, lambda: later.append(there.images.push("jobs", "v2", content="2")))
+    there.images.repository("jobs")
+
+    there.run(several(entry("App"), entry("Jobs", "jobs", "v2")))
+
+    assert there.answer["Status"] == "SUCCESS"
+    data = there.answer["Data"]
+    assert data.keys() == {"App.ImageUri", "Jobs.ImageUri", "Attempts", "WaitedSeconds"}
+    assert data["App.ImageUri"] == f"{HOST}/team/app@{first}"
+    assert data["Jobs.ImageUri"] == f"{HOST}/jobs@{later[0]}"
+    assert int(data["WaitedSeconds"]) >= 20
+
+
+def test_one_entry_alone_is_answered_as_several_are() -> None:
+    there = world()
+    digest = there.images.push("team/app")
+
+    there.run(several(entry("App")))
+
+    assert there.answer["Data"].keys() == {"App.ImageUri", "Attempts", "WaitedSeconds"}
+    assert there.answer["Data"]["App.ImageUri"] == f"{HOST}/team/app@{digest}"
+    assert there.images.calls == [("DescribeImages", "team/app")]
+
+
+def test_twenty_images_pushed_in_any_order_over_hand_overs_are_all_found() -> None:
+    there = world(timeout=60.0)
+    names = [("one", f"v{n}") for n in range(7)] + [("two", f"v{n}") for n in range(7)] + [("three", "v0")] * 6
+    order = sorted(set(names))
+    Random(5).shuffle(order)  # noqa: S311  # reproducible on purpose
+    digests: dict[tuple[str, str], str] = {}
+    for name in ("one", "two", "three"):
+        there.images.repository(name)
+
+    def push(name: str, tag: str) -> None:
+        content = f"{name}{tag}"
+        digests[name, tag] = there.images.push(name, tag, content=content, labels={"n": content})
+
+    for place, image in enumerate(order):
+        there.clock.plan(10.0 + 12 * place, partial(push, *image))
+    entries = [entry(f"I{n}", name, tag, Labels={"n": f"{name}{tag}"}) for n, (name, tag) in enumerate(names)]
+
+    invocations = there.run_to_the_end(several(*entries, MaxRetries="20"))
+
+    assert invocations > 3
+    data = there.answer["Data"]
+    assert {key: uri.split("@")[1] for key, uri in data.items() if key.endswith("ImageUri")} == {
+        f"I{number}.ImageUri": digests[name] for number, name in enumerate(names)
+    }
+    # What an invocation has read, the next one knows: no config is read twice.
+    assert there.images.count("GET") == len(set(names))
+
+
+def test_what_is_missing_at_the_limit_is_listed() -> None:
+    there = world()
+    there.images.push("team/app", "v0")
+    there.images.push("jobs", "v2", labels={"a": "b"})
+
+    there.run(
+        several(
+            entry("Here", tag="v0"),
+            entry("Tag", tag="v9"),
+            entry("Old", "jobs", "v2", Labels={"a": "c"}),
+            entry("Far", tag="v7", Region="eu-north-1"),
+            WaitForRepository="true",
+        )
+    )
+
+    reason = there.answer["Reason"]
+    assert reason.startswith("Gave up on 3 of 4 images: checked ")
+    assert "Here" not in reason
+    assert "Tag (team/app:v9 in eu-west-1): the repository has no such image" in reason
+    assert 'Old (jobs:v2 in eu-west-1): the image there is another one: its label a is "b", wanted "c"' in reason
+    assert "Far (team/app:v7 in eu-north-1): the repository does not exist" in reason
+    assert "team/app's newest tags are v0 (1 min old)" in reason
+
+
+def test_what_ends_the_wait_for_one_ends_it_for_all_and_is_named() -> None:
+    there = world()
+    there.images.push("team/app")
+    there.images.push_index("jobs", "v2")
+
+    there.run(several(entry("App"), entry("None", tag="v9"), entry("Jobs", "jobs", "v2", DeployTarget="Lambda")))
+
+    assert there.answer["Reason"].startswith(
+        "Jobs, one of 3 images: The image jobs:v2 in eu-west-1 cannot be deployed (checked once in 0 s): "
+    )
+
+
+def test_a_repository_that_does_not_exist_among_several_fails_after_its_grace() -> None:
+    there = world()
+
+    there.run(several(entry("App"), entry("Jobs", "jobs"), MaxRetries="100"))
+
+    assert there.answer["Reason"].startswith("Jobs, one of 2 images: The repository jobs does not exist in eu-west-1")
+    assert there.clock.time - there.clock.sleeps[0] < 1793534400 + 30
+
+
+def test_each_check_of_several_is_logged_with_what_is_missing() -> None:
+    there = world()
+    there.images.push("team/app")
+    there.clock.plan(5.0, lambda: there.images.push("team/app", "v2"))
+
+    there.run(several(entry("App"), entry("Two", tag="v2")))
+
+    first, *_, last = there.lines_with("Checked")
+    assert (first["image"], first["seen"]) == ("2 images", "1 of 2 are ready, Two: the repository has no such image")
+    assert last["seen"] == "2 of 2 are ready"
+
+
+@pytest.mark.parametrize("length", [5, 64])
+def test_what_would_not_fit_an_answer_is_refused_before_any_call_with_how_many_would(length: int) -> None:
+    name = "n" * 256
+    ids = [f"I{number:0{length - 1}}" for number in range(20)]
+
+    def asked(count: int) -> World:
+        there = world()
+        for id_ in ids:
+            there.images.push(name, id_, content=id_)
+        there.run(several(*(entry(id_, name, id_) for id_ in ids[:count])))
+        return there
+
+    refused = asked(20)
+    assert refused.images.calls == []
+    reason = refused.answer["Reason"]
+    assert "Images: received 20, allowed here: " in reason
+    fits = int(reason.split("allowed here: ")[1].split(",")[0])
+    assert 0 < fits < 20
+    assert asked(fits).answer["Status"] == "SUCCESS"
+    assert asked(fits + 1).answer["Status"] == "FAILED"
+
+
+def test_twenty_images_of_usual_names_fit() -> None:
+    there = world()
+    entries = [entry(f"Service{n}", f"shop/backend-service-{n}", "latest") for n in range(20)]
+    for n in range(20):
+        there.images.push(f"shop/backend-service-{n}", "latest")
+
+    there.run(several(*entries))
+
+    assert there.answer["Status"] == "SUCCESS"
+
+
+# --- hand-overs
+
+
+def test_a_continuation_knows_what_was_read_before_it() -> None:
+    there = world(timeout=100.0)
+    there.images.push("team/app", labels={REVISION: "old"})
+
+    there.run(event(Labels={REVISION: "new"}, MaxRetries="20"))
+
+    (continuation,) = there.functions.events
+    there.images.calls.clear()
+    there.run(continuation)
+    assert {operation for operation, _ in there.images.calls} == {"DescribeImages"}
+
+
+# --- rollback
+
+
+def test_a_rollback_takes_whatever_is_there_and_tells_its_platform() -> None:
+    there = world(stack=("UPDATE_ROLLBACK_IN_PROGRESS",))
+    index = there.images.push_index("team/app", labels={REVISION: "old"})
+
+    there.run(
+        event("Update", Labels={REVISION: "new"}, DeployTarget="Lambda", PushedAfter="StackOperation", Platform="arm64")
+    )
+
+    data = there.answer["Data"]
+    assert (there.answer["Status"], data["ImageDigest"], data["Architecture"]) == ("SUCCESS", index, "arm64")
+
+
+def test_a_rollback_of_several_names_each_with_its_digest_where_it_is_there() -> None:
+    there = world(stack=("UPDATE_ROLLBACK_IN_PROGRESS",))
+    digest = there.images.push("team/app", "v0")
+
+    there.run(
+        several(entry("Here", tag="v0"), entry("Gone"), entry("Dig", tag="v0", ImageDigest=digest), kind="Update")
+    )
+
+    assert there.answer["Status"] == "SUCCESS"
+    assert there.answer["Data"] == {
+        "Here.ImageUri": f"{HOST}/team/app@{digest}",
+        "Gone.ImageUri": f"{HOST}/team/app:v1",
+        "Dig.ImageUri": f"{HOST}/team/app@{digest}",
+        "Attempts": "1",
+        "WaitedSeconds": "0",
+    }
+
+
+@pytest.mark.parametrize(
+    ("properties", "uris"),
+    [
+        ({"ImageUri": f"{HOST}/team/app:gone"}, {"ImageUri": f"{HOST}/team/app:gone"}),
+        ({"ImageUri": "public.ecr.aws/shop/app:v1"}, {"ImageUri": "public.ecr.aws/shop/app:v1"}),
+        ({"ImageUri": f"{HOST}/team/app:gone", "Typo": "x"}, {"ImageUri": f"{HOST}/team/app:gone"}),
+        ({"ImageUri": "nonsense"}, {"ImageUri": ""}),
+        ({"ImageUri": ["nonsense"]}, {"ImageUri": ""}),
+        (
+            {"RepositoryName": "team/app", "ImageTag": "v1", "Region": "us-east-1", "Typo": "x"},
+            {"ImageUri": f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/team/app:v1"},
+        ),
+        (
+            {"RepositoryName": "team/app", "ImageTag": "v1", "Region": "nowhere", "RoleArn": "arn:", "RegistryId": "1"},
+            {"ImageUri": f"{HOST}/team/app:v1"},
+        ),
+        (
+            {"RepositoryName": "team/app", "ImageTag": "v1", "RoleArn": ROLE, "Typo": "x"},
+            {"ImageUri": f"{OTHER}.dkr.ecr.eu-west-1.amazonaws.com/team/app:v1"},
+        ),
+        (
+            {"Images": [{"Id": "A", "RepositoryName": "team/app", "ImageTag": "v1", "Typo": "x"}, "x", {"Id": 5}]},
+            {"A.ImageUri": f"{HOST}/team/app:v1"},
+        ),
+        ({"Images": "x"}, {"ImageUri": ""}),
+    ],
+)
+def test_a_rollback_answers_with_what_can_be_read_of_properties_that_are_refused_or_lead_nowhere(
+    properties: dict[str, Any], uris: dict[str, str]
+) -> None:
+    there = world(stack=("UPDATE_ROLLBACK_IN_PROGRESS",))
+
+    there.run(request("Update", **properties))
+
+    assert there.answer["Status"] == "SUCCESS"
+    data = there.answer["Data"]
+    assert {key: value for key, value in data.items() if key in uris or key.endswith(".ImageUri")} == uris
+
+
+def test_a_rollback_that_ecr_denies_goes_on() -> None:
+    there = world(stack=("UPDATE_ROLLBACK_IN_PROGRESS",))
+    there.images.faults["team/app"] = aws_error("AccessDeniedException")
+
+    there.run(several(entry("A"), entry("B", tag="v2"), kind="Update"))
+
+    assert there.answer["Data"]["B.ImageUri"] == f"{HOST}/team/app:v2"
+
+
+# --- direct invocations
+
+
+def test_a_caller_gets_the_same_attributes() -> None:
+    there = world()
+    digest = there.images.push("team/app")
+
+    found = there.run({"Images": [entry("App")], "MaxRetries": 0})
+
+    assert found == {"App.ImageUri": f"{HOST}/team/app@{digest}", "Attempts": "1", "WaitedSeconds": "0"}
+
+
+def test_a_caller_is_told_what_can_never_be_deployed() -> None:
+    there = world()
+    there.images.push("team/app", platform="linux/amd64")
+
+    with pytest.raises(GaveUp, match="the image there is for linux/amd64, wanted linux/arm64"):
+        there.run({"RepositoryName": "team/app", "ImageTag": "v1", "Platform": "linux/arm64"})
