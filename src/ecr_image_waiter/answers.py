@@ -5,13 +5,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final, assert_never
 
+from .build_answers import reason_of_build, seen_of_build
 from .errors import InvalidRequest
 from .findings import (
     AccessDenied,
+    Awaited,
     Finding,
     Found,
     Image,
     ImageId,
+    Looked,
     Never,
     NoImage,
     NoRepository,
@@ -22,13 +25,16 @@ from .findings import (
     TagSeen,
     Unavailable,
     decisive,
+    images_of,
     lacks_image,
 )
 from .place import Place
 from .readiness import Wanted
 from .waiting import MAX_INVOCATIONS, Bounds, Cause, GivenUp
+from .wording import coded, duration
 
 NEWEST_TAGS: Final = 5
+_OF_BUILDS: Final = frozenset({Cause.BUILD_BROKEN, Cause.BUILT_WITHOUT, Cause.BUILD_HIDDEN})
 
 
 def subject(wanted: Sequence[Wanted]) -> str:
@@ -36,11 +42,23 @@ def subject(wanted: Sequence[Wanted]) -> str:
     return str(wanted[0].image) if len(wanted) == 1 else f"{len(wanted)} images"
 
 
-def seen(finding: Found) -> str:
+def seen(found: Found) -> str:
     """Say what a check saw, in a phrase for the log and for a Reason."""
-    match finding:
+    match found:
+        case Awaited():
+            return seen(found.images) + _build(found)
         case Several():
-            return _seen_of_several(finding)
+            return _seen_of_several(found)
+        case _:
+            return _seen_of_one(found)
+
+
+def _build(found: Found | None) -> str:
+    return f"; {seen_of_build(found.builder, found.build)}" if isinstance(found, Awaited) else ""
+
+
+def _seen_of_one(finding: Finding) -> str:
+    match finding:
         case Image():
             return f"the image, {finding.digest}"
         case NotYet(because=because) | Never(because=because):
@@ -59,7 +77,7 @@ def seen(finding: Found) -> str:
             return f"ECR denied access ({finding.code})"
         case Unavailable() | Refused():
             did = "did not answer" if isinstance(finding, Unavailable) else "refused"
-            return f"ECR {did} ({_coded(finding.code, finding.message)})"
+            return f"ECR {did} ({coded(finding.code, finding.message)})"
         case _:
             assert_never(finding)
 
@@ -82,9 +100,13 @@ def reason_of(
     newest: Sequence[TagSeen] | None,
 ) -> str:
     """Say why a wait ended without its image, or without one of several; see `reason_given_up`."""
-    found = given_up.finding
+    effort = _effort(given_up, bounds, now)
     if given_up.cause is Cause.TOO_LATE and len(wanted) > 1:
-        return _reason_too_late(subject(wanted), _effort(given_up, bounds, now))
+        return _reason_too_late(subject(wanted), effort)
+    if isinstance(given_up.finding, Awaited) and given_up.cause in _OF_BUILDS:
+        what = _missing_in_words(wanted, place, given_up.finding.images)
+        return reason_of_build(what, place, given_up.finding, effort=effort, newest=newest, now=now)
+    found = images_of(given_up.finding) if given_up.finding else None
     if not isinstance(found, Several):
         return reason_given_up(
             wanted[0].image, place.at(wanted[0].source), bounds, given_up=given_up, now=now, newest=newest
@@ -103,8 +125,9 @@ def reason_of(
     first = next((by_id[id_] for id_, each in found.missing if lacks_image(each)), one)
     tags = _newest(newest, now).replace("the repository's", f"{first.image.repository}'s", 1)
     return (
-        f"Gave up on {len(found.missing)} of {len(wanted)} images: checked {_effort(given_up, bounds, now)}"
-        f"{_cut(bounds)}, last seen of those missing: {missing}{tags}; {_advice(first.image, bounds, finding, newest)}"
+        f"Gave up on {len(found.missing)} of {len(wanted)} images: checked {effort}"
+        f"{_cut(bounds)}, last seen of those missing: {missing}{_build(given_up.finding)}{tags}; "
+        f"{_advice(first.image, bounds, finding, newest)}"
     )
 
 
@@ -142,15 +165,24 @@ def reason_given_up(
         case Cause.TOO_LATE:
             return _reason_too_late(wanted, effort)
         case Cause.TIME_UP:
-            last = seen(finding) if finding else "nothing"
+            last = seen(given_up.finding) if given_up.finding else "nothing"
             if isinstance(finding, Unavailable) and given_up.image_missing:
                 last += ", and before that no such image"
             return (
                 f"Gave up on {wanted}: checked {effort}{_cut(bounds)}, last seen: {last}"
                 f"{_newest(newest, now)}; {_advice(image, bounds, finding, newest)}"
             )
+        case Cause.BUILD_BROKEN | Cause.BUILT_WITHOUT | Cause.BUILD_HIDDEN:
+            raise TypeError("a build is not a finding of one image")
         case _:
             assert_never(given_up.cause)
+
+
+def _missing_in_words(wanted: Sequence[Wanted], place: Place, found: Looked) -> str:
+    if len(wanted) == 1 or not isinstance(found, Several):
+        return f"{wanted[0].image} in {place.at(wanted[0].source).region}"
+    named = {one.id: f"{one.image} in {place.at(one.source).region}" for one in wanted}
+    return f"{len(found.missing)} of {len(wanted)} images ({', '.join(named[id_] for id_, _ in found.missing)})"
 
 
 def _effort(given_up: GivenUp, bounds: Bounds, now: float) -> str:
@@ -188,20 +220,6 @@ def fault_too_much(fits: int, images: int) -> str:
     )
 
 
-def duration(seconds: float) -> str:
-    """Say a duration as a person would: `45 s`, `30 min`, `12 min 5 s`, `3 h 20 min`, `5 days`."""
-    whole = max(int(seconds), 0)
-    minutes, rest = divmod(whole, 60)
-    hours, minutes_left = divmod(minutes, 60)
-    if whole < 60:
-        return f"{whole} s"
-    if minutes < 120:
-        return f"{minutes} min" + (f" {rest} s" if rest else "")
-    if hours < 48:
-        return f"{hours} h" + (f" {minutes_left} min" if minutes_left else "")
-    return f"{hours // 24} days"
-
-
 def fault_too_long(seconds: float, needed: int, timeout: int, timeout_needed: int) -> str:
     """Say why a wait of so many seconds takes more invocations than Lambda's recursion guard allows."""
     return (
@@ -227,7 +245,7 @@ def _reason_denied(image: ImageId, place: Place, finding: Finding | None, effort
         f"Not allowed to look for {image} (checked {effort}): allow {action} on "
         f"{resource[1] if resource else place.repository_arn(image.repository)} to "
         f"{'the role ' + role[1] if role else 'the role of the waiter function'}, {example}; AWS said "
-        f"{_coded(code, message)}"
+        f"{coded(code, message)}"
     )
 
 
@@ -275,11 +293,6 @@ def _advice(image: ImageId, bounds: Bounds, finding: Finding | None, newest: Seq
                 f"see whether the build that pushes it ran and succeeded, then deploy again, {longer} if it needs "
                 "longer"
             )
-
-
-def _coded(code: str, message: str) -> str:
-    message = " ".join(message.split())  # a Reason is one line
-    return f"{code}: {message}" if message else code
 
 
 def _times(checks: int) -> str:

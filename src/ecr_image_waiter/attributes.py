@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from .findings import Finding, Found, Image, Never, NotYet, Several, Source
+from .findings import Finding, Image, Looked, Never, NotYet, Several, Source
 from .manifests import DOCKER_INDEX
 from .place import Place
 from .readiness import Wanted
@@ -13,7 +13,7 @@ Uri: TypeAlias = Callable[[Source, str, str], str]
 """Makes a repository's URI from its source, registry id and name."""
 
 
-def attributes(wanted: Sequence[Wanted], found: Found, *, checks: int, waited: float) -> dict[str, str]:
+def attributes(wanted: Sequence[Wanted], found: Looked, *, checks: int, waited: float) -> dict[str, str]:
     """Return the attributes for Fn::GetAtt: every key always, each value a string, empty where it does not apply.
 
     Of several images it is the URI of each alone, because twenty of all the rest would not fit an answer.
@@ -50,7 +50,7 @@ def attributes(wanted: Sequence[Wanted], found: Found, *, checks: int, waited: f
     }
 
 
-def attributes_in_rollback(wanted: Sequence[Wanted], found: Found | None, uri: Uri, place: Place) -> dict[str, str]:
+def attributes_in_rollback(wanted: Sequence[Wanted], found: Looked | None, uri: Uri, place: Place) -> dict[str, str]:
     """Return the attributes with which a rollback goes on, whatever was found.
 
     An image that is there is told as ever. Where it is not, it is the URI that the template names, without a digest.

@@ -7,6 +7,7 @@ from typing import Final
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
+from .builds import BuildHidden, BuildUnavailable
 from .findings import AccessDenied, Finding, NoImage, NoRepository, Refused, Unavailable
 
 _MEANING: Final[dict[str, Callable[[str, str], Finding]]] = {
@@ -26,6 +27,10 @@ _MEANING: Final[dict[str, Callable[[str, str], Finding]]] = {
     "RequestLimitExceeded": Unavailable,
     "TooManyRequestsException": Unavailable,
     "LimitExceededException": Unavailable,
+    # As many builds or executions run as may; starting one works later.
+    "AccountLimitExceededException": Unavailable,
+    "ConcurrentPipelineExecutionsLimitExceededException": Unavailable,
+    "ConflictException": Unavailable,
     # An image behind a pull-through cache whose upstream is at fault, and a layer that is being written or deleted.
     "UnableToGetUpstreamImageException": Unavailable,
     "UnableToGetUpstreamLayerException": Unavailable,
@@ -41,6 +46,22 @@ _MEANING: Final[dict[str, Callable[[str, str], Finding]]] = {
     "RequestTimeoutException": Unavailable,
 }
 INVALID: Final = frozenset({"InvalidParameterException", "ValidationException", "ParamValidationError"})
+
+
+def build_finding_of(error: Exception, action: str, *, missing: str) -> BuildHidden | BuildUnavailable:
+    """Return what an exception of a call to a build service means.
+
+    Args:
+        error: the exception.
+        action: the IAM action of the call.
+        missing: the code with which the service says that there is no such project or pipeline.
+    """
+    found = finding_of(error)
+    if isinstance(found, Unavailable):
+        return BuildUnavailable(found.code)
+    answer = error.response.get("Error", {}) if isinstance(error, ClientError) else {}
+    code = answer.get("Code", type(error).__name__)
+    return BuildHidden(action, code, answer.get("Message", ""), missing=code == missing)
 
 
 def finding_of(error: Exception) -> Finding:

@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedErro
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from .builds import Own
 from .errors import HandOverFailed, InvalidRequest
 from .readiness import Known
 from .request import STATE_KEY
@@ -29,6 +30,7 @@ class State:
     limit: float
     progress: Progress
     known: Known = field(default_factory=Known)
+    own: Own = field(default_factory=Own)
     version: Literal[1] = VERSION
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from .builds import Builder, BuildFinding
+
 
 @dataclass(frozen=True, slots=True)
 class ImageId:
@@ -149,17 +151,38 @@ class Several:
 _LEAST_HOPEFUL: Final[list[type]] = [
     Never, Refused, AccessDenied, NoRepository, Unavailable, NoImage, NotYet, NotPullable, Image
 ]  # fmt: skip
-Found: TypeAlias = Finding | Several
+
+
+Looked: TypeAlias = Finding | Several
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """What was found of images that are not all there, and of the build that is to push them."""
+
+    images: Looked
+    builder: Builder
+    build: BuildFinding
+
+
+Found: TypeAlias = Looked | Awaited
+
+
+def images_of(found: Found) -> Looked:
+    """Return what was found of the images alone."""
+    return found.images if isinstance(found, Awaited) else found
 
 
 def decisive(found: Found) -> Finding:
-    """Return the one finding that decides."""
-    return found.deciding[1] if isinstance(found, Several) else found
+    """Return the one finding of an image that decides."""
+    images = images_of(found)
+    return images.deciding[1] if isinstance(images, Several) else images
 
 
 def lacks_image(found: Found) -> bool:
     """Say whether a repository is known to be there without the image meant."""
-    findings = [finding for _, finding in found.findings] if isinstance(found, Several) else [found]
+    images = images_of(found)
+    findings = [finding for _, finding in images.findings] if isinstance(images, Several) else [images]
     return any(isinstance(finding, NoImage | NotPullable | NotYet) for finding in findings)
 
 

@@ -14,10 +14,14 @@ from .answers import fault_too_long, fault_too_much, reason_invalid, reason_stop
 from .attributes import attributes, attributes_in_rollback, longest_attributes
 from .aws import Aws
 from .blobs import Urllib3Blobs
+from .builds import Own
 from .clock import Clock, SystemClock
+from .codebuild import CodeBuild
+from .codepipeline import CodePipeline
 from .continuation import HandOver, State, continuation, read_state
 from .errors import DeliveryFailed, GaveUp, HandOverFailed, InvalidRequest, UnusableEvent
-from .findings import OWN, Found, Image, StackHidden, StackSeen, decisive
+from .findings import OWN, Image, Looked, StackHidden, StackSeen, decisive
+from .following import BuildService
 from .invocation import CALL_SECONDS, Context, Invocation
 from .logs import make_logger
 from .looking import Look
@@ -29,6 +33,7 @@ from .response import Answer, Courier, Urllib3Transport, encode, fits
 from .slice import Slice, Tools
 from .stacks import Stacks
 from .standing import first_ask, rolls_back
+from .uris import console_link
 from .waiting import (
     MAX_INVOCATIONS,
     Abandoned,
@@ -55,6 +60,7 @@ class Waiter:
     Args:
         registry: looks into ECR.
         stacks: looks at the stack.
+        builds: looks at the runs of each kind of builder, and starts them.
         hand_over: invokes this function again.
         courier: brings answers to CloudFormation.
         logger: Powertools' logger.
@@ -69,6 +75,7 @@ class Waiter:
         *,
         registry: Registry,
         stacks: Stacks,
+        builds: Mapping[str, BuildService],
         hand_over: HandOver,
         courier: Courier,
         logger: Logger,
@@ -77,7 +84,7 @@ class Waiter:
         dns_suffix: str,
         any_host: bool,
     ) -> None:
-        self._tools = Tools(registry=registry, stacks=stacks, logger=logger, clock=clock, random=random)
+        self._tools = Tools(registry=registry, stacks=stacks, builds=builds, logger=logger, clock=clock, random=random)
         self._hand_over = hand_over
         self._courier = courier
         self._logger = logger
@@ -144,8 +151,8 @@ class Waiter:
         properties = stack_properties(request, invocation.place)
         if request.state is None:
             self._require_room(request, properties.all_wanted, invocation)
-        bounds, progress, known = self._begin_or_go_on(request, properties, invocation)
-        piece = Slice(self._tools, properties, bounds, invocation, known=known, request=request)
+        bounds, progress, known, own = self._begin_or_go_on(request, properties, invocation)
+        piece = Slice(self._tools, properties, bounds, invocation, known=known, own=own, request=request)
         outcome = piece.run(replace(progress, forward=progress.forward or forward))
         match outcome:
             case Ready():
@@ -164,7 +171,7 @@ class Waiter:
                 )
                 return None
             case SliceUsedUp(progress=reached):
-                state = State(bounds.start, bounds.limit, replace(reached, hops=reached.hops + 1), known)
+                state = State(bounds.start, bounds.limit, replace(reached, hops=reached.hops + 1), known, own)
                 return self._go_on_elsewhere(properties, state, request.event, invocation)
             case _:
                 assert_never(outcome)
@@ -191,7 +198,7 @@ class Waiter:
     def _answer_in_rollback(self, request: StackRequest, invocation: Invocation) -> Answer:
         """Look once and succeed whatever is found: a failure would leave the stack stuck in its rollback."""
         wanted: Sequence[Wanted] = ()
-        found: Found | None = None
+        found: Looked | None = None
         registry, place = self._tools.registry, invocation.place
         try:
             properties = stack_properties(request, place)
@@ -217,15 +224,15 @@ class Waiter:
 
     def _begin_or_go_on(
         self, request: StackRequest, properties: Properties, invocation: Invocation
-    ) -> tuple[Bounds, Progress, Known]:
-        now, known = invocation.began, Known()
+    ) -> tuple[Bounds, Progress, Known, Own]:
+        now, known, own = invocation.began, Known(), Own()
         if request.state is None:
             start = start_of_wait(request.started, now)
             bounds = bounds_for_stack(start, properties.max_wait, properties.ServiceTimeout)
             progress = Progress(due=now, ask_due=first_ask(now, self._tools.random))
         else:
             state = read_state(request.state, now)
-            known = state.known
+            known, own = state.known, state.own
             bounds = bounds_for_stack(state.start, properties.max_wait, properties.ServiceTimeout)
             # The first limit stays, whatever a newer version of this code would make of the same event.
             bounds = replace(bounds, limit=min(state.limit, bounds.expires))
@@ -235,7 +242,7 @@ class Waiter:
         if needed > MAX_INVOCATIONS:
             seconds = bounds.limit - bounds.start
             raise InvalidRequest([fault_too_long(seconds, needed, invocation.timeout, timeout_needed(seconds))])
-        return bounds, progress, known
+        return bounds, progress, known, own
 
     def _go_on_elsewhere(
         self, properties: Properties, state: State, event: Mapping[str, Any], invocation: Invocation
@@ -296,7 +303,7 @@ class Waiter:
             self._logger.error("The request is not valid: %s", error)
             raise
         bounds = bounds_for_caller(invocation.began, properties.max_wait, invocation.slice_ends)
-        piece = Slice(self._tools, properties, bounds, invocation, known=Known())
+        piece = Slice(self._tools, properties, bounds, invocation, known=Known(), own=Own())
         outcome = piece.run(Progress(due=invocation.began))
         if isinstance(outcome, Ready):
             return self._attributes(properties, outcome, bounds)
@@ -328,13 +335,22 @@ def _waiter() -> Waiter:
     aws = Aws()
     aws.registry(OWN, math.inf)  # made now, because all but a Delete need it
     any_host = bool(os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_SAM_LOCAL"))
+    clock = SystemClock()
+
+    def console(path: str) -> str:
+        return console_link(path, aws.region)
+
     return Waiter(
-        registry=Registry(aws.registry, aws.repository_uri, SystemClock(), Urllib3Blobs(any_scheme=any_host)),
+        registry=Registry(aws.registry, aws.repository_uri, clock, Urllib3Blobs(any_scheme=any_host)),
         stacks=Stacks(lambda seconds: aws.client("cloudformation", seconds)),
+        builds={
+            "CodeBuild project": CodeBuild(lambda seconds: aws.client("codebuild", seconds), console),
+            "pipeline": CodePipeline(lambda seconds: aws.client("codepipeline", seconds), console, clock.now),
+        },
         hand_over=HandOver(lambda seconds: aws.client("lambda", seconds)),
-        courier=Courier(Urllib3Transport(), SystemClock()),
+        courier=Courier(Urllib3Transport(), clock),
         logger=make_logger(),
-        clock=SystemClock(),
+        clock=clock,
         random=Random(),  # noqa: S311  # spreads checks, guards nothing
         dns_suffix=aws.dns_suffix,
         any_host=any_host,

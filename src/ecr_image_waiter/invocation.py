@@ -29,7 +29,10 @@ class Context(Protocol):
 
 
 class Invocation:
-    """One invocation. `timeout` is a duration; `began`, `ends` and `slice_ends` are moments."""
+    """One invocation. `timeout` is a duration; `began`, `ends` and `slice_ends` are moments.
+
+    `id` is the same for each of Lambda's own repetitions.
+    """
 
     def __init__(self, context: Context, now: float) -> None:
         left = context.get_remaining_time_in_millis() / 1000
@@ -38,6 +41,7 @@ class Invocation:
         self.began = now
         self.ends = now + left - _LAST_MOMENT
         self.slice_ends = now + left - slice_reserve(self.timeout)
+        self.id = context.aws_request_id
         self.function_arn = context.invoked_function_arn
         self.place = place_of(context.invoked_function_arn)
         self.note = f" (log stream {context.log_stream_name})" if context.log_stream_name else ""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, Protocol, TypeVar
 
-from .findings import Finding, Found, Image, ImageId, NoImage, NotYet, Several, Source, Unavailable
+from .findings import Finding, Image, ImageId, Looked, NoImage, NotYet, Several, Source, Unavailable
 from .manifests import Config, Manifest
 from .readiness import Known, Unread, Wanted, assess
 
@@ -60,7 +60,7 @@ class Look:
         self._labels = sorted({name for one in wanted for name in one.conditions.Labels})
         self._found: dict[str, Finding] = {}
 
-    def __call__(self, *, archived_too: bool, budget: Callable[[], float]) -> Found:
+    def __call__(self, *, archived_too: bool, budget: Callable[[], float]) -> Looked:
         """Make one check.
 
         Args:

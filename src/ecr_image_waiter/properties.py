@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator
 
+from .builds import Builder
 from .errors import InvalidRequest
 from .findings import ImageId, Source
 from .place import Place
@@ -123,6 +124,17 @@ class Properties(OneImage):
     RetryDelaySeconds: Whole = Field(default=30, ge=1, le=900, description="a whole number from 1 to 900")
     BackoffRate: Decimal = Field(default=1.5, ge=1, le=10, description="a number from 1 to 10")
     WaitForRepository: bool = Field(default=False, description="true or false")
+    BuildProject: str = Field(
+        default="",
+        pattern=rf"^(arn:[a-z-]+:codebuild:{REGION}:[0-9]{{12}}:project/)?[A-Za-z0-9][A-Za-z0-9_-]{{1,149}}$",
+        description="the name of a CodeBuild project, or its ARN",
+    )
+    Pipeline: str = Field(
+        default="",
+        pattern=rf"^(arn:[a-z-]+:codepipeline:{REGION}:[0-9]{{12}}:)?[A-Za-z0-9.@_-]{{1,100}}$",
+        description="the name of a pipeline of CodePipeline, or its ARN",
+    )
+    StartBuild: bool = Field(default=False, description="true or false")
     Trigger: object = Field(default="", description="anything: it is ignored")
     ServiceTimeout: Whole = Field(
         default=_DEFAULT_SERVICE_TIMEOUT,
@@ -136,6 +148,13 @@ class Properties(OneImage):
     def all_wanted(self) -> tuple[Wanted, ...]:
         """Every image to wait for; one without an id where `Images` is not used."""
         return tuple(entry.wanted(entry.Id) for entry in self.Images) or (self.wanted(),)
+
+    @property
+    def builder(self) -> Builder | None:
+        """What is to push the images."""
+        if self.BuildProject:
+            return Builder("CodeBuild project", self.BuildProject.rpartition("/")[2])
+        return Builder("pipeline", self.Pipeline.rpartition(":")[2]) if self.Pipeline else None
 
     @property
     def rhythm(self) -> Rhythm:
@@ -198,6 +217,10 @@ def _faults_together(received: Mapping[object, object]) -> Iterator[str]:
         )
     for before, image in _each_image(received):
         yield from _faults_of_identity(before, image)
+    if "BuildProject" in received and "Pipeline" in received:
+        yield "Pipeline: received beside BuildProject; name the one that is to be followed"
+    if "StartBuild" in received and received.keys().isdisjoint({"BuildProject", "Pipeline"}):
+        yield "StartBuild: received without BuildProject and Pipeline; name the one that is to be started"
 
 
 def _faults_of_identity(before: str, image: Mapping[object, object]) -> Iterator[str]:
@@ -217,6 +240,13 @@ def _faults_of_identity(before: str, image: Mapping[object, object]) -> Iterator
 
 def _faults_of_place(received: Mapping[object, object], place: Place) -> Iterator[str]:
     """Return what cannot be reached from where the function is, or not be deployed there."""
+    for name, service in (("BuildProject", "codebuild"), ("Pipeline", "codepipeline")):
+        arn, own = _text(received.get(name)), f"arn:{place.partition}:{service}:{place.region}:{place.account}:"
+        if arn.startswith("arn:") and not arn.startswith(own):
+            yield (
+                f"{name}: received {shown(arn)}, allowed: one of the waiter's own account and region, whose ARN "
+                f"begins with {own}"
+            )
     for before, image in _each_image(received):
         uri, region, role = (_text(image.get(name)) for name in ("ImageUri", "Region", "RoleArn"))
         source = (read_uri(uri) or (None, Source(region=region)))[1]

@@ -1,5 +1,6 @@
 """From an event to what was asked: which kind of event it is, and from whom."""
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -112,6 +113,12 @@ def stack_properties(request: StackRequest, place: Place | None = None) -> Prope
     if isinstance(received, Mapping) and "ServiceTimeout" not in received and request.service_timeout is not None:
         received = {**received, "ServiceTimeout": request.service_timeout}
     return read_properties(received, place)
+
+
+def token_of(request: StackRequest) -> str:
+    """Return what names a request and nothing else does: 32 hexadecimal digits, the same however often it comes."""
+    named = f"{request.stack_id}|{request.logical_id}|{request.request_id}"
+    return hashlib.sha256(named.encode()).hexdigest()[:32]
 
 
 def named_images(request: StackRequest) -> list[Wanted]:

@@ -1,30 +1,40 @@
 """One invocation's slice of a wait: the pure loop, bound to ECR, to the stack, to the clock and to the log."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
+from typing import Final
 
 from aws_lambda_powertools import Logger
 
 from .answers import NEWEST_TAGS, reason_of, seen, subject
+from .builds import Own
 from .clock import Clock
-from .findings import Found, Several, StackFinding, StackHidden, lacks_image
+from .findings import Found, Looked, Several, StackFinding, StackHidden, images_of, lacks_image
+from .following import BuildService, Following
 from .invocation import Invocation
 from .looking import Look
 from .properties import Properties
 from .readiness import Conditions, Known, Wanted
 from .registry import Registry
-from .request import StackRequest
+from .request import StackRequest, token_of
 from .stacks import Stacks
 from .standing import next_ask, still_waits
 from .waiting import NEVER, Abandoned, Bounds, GivenUp, Progress, Ready, SliceUsedUp, wait
 
+_ASK_AGAIN: Final = 60.0  # seconds, whether a build may be started
+
 
 @dataclass(frozen=True)
 class Tools:
-    """What a slice works with. `random` spreads the checks of waits that began together."""
+    """What a slice works with. `random` spreads the checks of waits that began together.
+
+    `builds`: what knows the runs of each kind of builder.
+    """
 
     registry: Registry
     stacks: Stacks
+    builds: Mapping[str, BuildService]
     logger: Logger
     clock: Clock
     random: Random
@@ -39,6 +49,7 @@ class Slice:
         bounds: of the wait.
         invocation: whose time it has.
         known: what earlier slices have read of images; it grows.
+        own: what is remembered of a run that this wait started.
         request: CloudFormation's, None for a direct invocation, which no stack waits for.
     """
 
@@ -50,6 +61,7 @@ class Slice:
         invocation: Invocation,
         *,
         known: Known,
+        own: Own,
         request: StackRequest | None = None,
     ) -> None:
         self._tools = tools
@@ -59,6 +71,8 @@ class Slice:
         self._request = request
         self._wanted = properties.all_wanted
         self._look_for = Look(tools.registry, self._wanted, known, bounds.start)
+        self._following = self._follow(properties, own)
+        self._asks_to_start_at = 0.0
         self.stack: StackFinding = StackHidden("")
         """What was last found of the stack."""
 
@@ -103,17 +117,64 @@ class Slice:
 
     def _missing(self, given_up: GivenUp) -> Wanted:
         """Return the first image whose repository is there without it."""
-        found = given_up.finding.findings if isinstance(given_up.finding, Several) else ()
+        images = images_of(given_up.finding) if given_up.finding else None
+        found = images.findings if isinstance(images, Several) else ()
         missing = {id_ for id_, finding in found if lacks_image(finding)}
         return next((one for one in self._wanted if one.id in missing), self._wanted[0])
 
     def _look(self, archived_too: bool) -> Found:  # noqa: FBT001  # `wait` has only this one thing to say
         invocation, bounds, clock = self._invocation, self._bounds, self._tools.clock
-        if len(self._wanted) == 1 and self._wanted[0].conditions == Conditions():
+        if not self._following and len(self._wanted) == 1 and self._wanted[0].conditions == Conditions():
             seconds = invocation.for_each_call(2 if archived_too else 1, clock.now(), bounds)
             return self._look_for(archived_too=archived_too, budget=lambda: seconds)
         until = invocation.look_ends(clock.now(), bounds)
-        return self._look_for(archived_too=archived_too, budget=lambda: invocation.for_next_call(until, clock.now()))
+
+        def budget() -> float:
+            return invocation.for_next_call(until, clock.now())
+
+        def look() -> Looked:
+            return self._look_for(archived_too=archived_too, budget=budget)
+
+        if not self._following:
+            return look()
+        return self._following(look, budget, waits_for_repository=self._properties.WaitForRepository)
+
+    def _follow(self, properties: Properties, own: Own) -> Following | None:
+        builder, invocation = properties.builder, self._invocation
+        if builder is None:
+            return None
+        # Lambda's own name for a function's session; both services tell by it who started a run.
+        name = invocation.function_arn.split(":")[6:7]
+        return Following(
+            self._tools.builds[builder.kind],
+            builder,
+            own,
+            since=self._bounds.start,
+            token=token_of(self._request) if self._request else invocation.id,
+            mine=lambda who: who.split("/")[-1:] == name,
+            may_start=self._may_start,
+        )
+
+    def _may_start(self) -> bool:
+        """Say whether a build may be started now: never for a stack that rolls back or waits no more, or in doubt."""
+        now = self._tools.clock.now()
+        if not self._properties.StartBuild or now >= self._bounds.limit or now < self._asks_to_start_at:
+            return False
+        if self._request is None:
+            return True
+        self.stack = self._tools.stacks.look(self._request.stack_id, self._invocation.for_question(now))
+        if isinstance(self.stack, StackHidden):
+            # No Create belongs to a rollback.
+            allowed = self.stack.denied and self._request.type == "Create"
+        else:
+            allowed = still_waits(self.stack)
+        if not allowed:
+            self._asks_to_start_at = now + _ASK_AGAIN
+            self._tools.logger.warning(
+                "No build is started: the stack is %s",
+                self.stack.status if not isinstance(self.stack, StackHidden) else f"hidden ({self.stack.code})",
+            )
+        return allowed
 
     def _checked(self, judged: Progress | Ready | GivenUp, found: Found) -> None:
         now = self._tools.clock.now()

@@ -52,6 +52,19 @@ def partition_of(region: str) -> str:
     return next((partition for prefix, partition in _PARTITIONS.items() if region.startswith(prefix)), "aws")
 
 
+_CONSOLES: Final = {
+    "aws": "console.aws.amazon.com",
+    "aws-cn": "console.amazonaws.cn",
+    "aws-us-gov": "console.amazonaws-us-gov.com",
+}
+
+
+def console_link(path: str, region: str) -> str:
+    """Return the address of a page of the AWS console, empty for a partition whose console is not known here."""
+    host = _CONSOLES.get(partition_of(region))
+    return f"https://{region}.{host}/{path}?region={region}" if host else ""
+
+
 def read_uri(uri: str) -> tuple[ImageId, Source] | None:
     """Return the image that a URI names and where it is, None where it is no image URI of ECR or ECR Public."""
     found = _PUBLIC.fullmatch(uri)

@@ -11,18 +11,21 @@ from enum import StrEnum
 from random import Random
 from typing import Final
 
+from .builds import Broken, BuildHidden, Built
 from .clock import Clock
 from .findings import (
     AccessDenied,
-    Finding,
+    Awaited,
     Found,
     Image,
+    Looked,
     Never,
     NoRepository,
     NotPullable,
     Refused,
     Unavailable,
     decisive,
+    images_of,
     lacks_image,
 )
 
@@ -31,6 +34,7 @@ JITTER: Final = 0.1
 FAULT_PAUSE_CAP: Final = 60.0
 REPOSITORY_GRACE: Final = 15.0
 ACCESS_GRACE: Final = 60.0
+BUILT_GRACE: Final = 60.0
 GRACE_PAUSE: Final = 5.0
 LAST_ASK: Final = 10.0
 """So long before the limit nobody asks any more whether the stack still waits: the last check must not come late."""
@@ -113,6 +117,8 @@ class Run(StrEnum):
     NO_REPOSITORY = "no-repository"
     ACCESS_DENIED = "access-denied"
     ARCHIVED = "archived"
+    BUILT = "built"
+    BUILD_HIDDEN = "build-hidden"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +152,7 @@ class Progress:
 class Ready:
     """The image is there, or all of several are."""
 
-    found: Found
+    found: Looked
     checks: int
 
 
@@ -158,12 +164,17 @@ class Cause(StrEnum):
     ACCESS_DENIED = "access-denied"
     REFUSED = "refused"
     NEVER = "never"
+    BUILD_BROKEN = "build-broken"
+    BUILT_WITHOUT = "built-without"
+    BUILD_HIDDEN = "build-hidden"
     TOO_LATE = "too-late"
 
 
 GRACES: Final[dict[Run | None, tuple[Cause, float]]] = {
     Run.NO_REPOSITORY: (Cause.NO_REPOSITORY, REPOSITORY_GRACE),
     Run.ACCESS_DENIED: (Cause.ACCESS_DENIED, ACCESS_GRACE),
+    Run.BUILT: (Cause.BUILT_WITHOUT, BUILT_GRACE),
+    Run.BUILD_HIDDEN: (Cause.BUILD_HIDDEN, ACCESS_GRACE),
 }
 
 
@@ -205,7 +216,7 @@ def judge(
     checks = progress.checks + 1
     finding = decisive(found)
     if isinstance(finding, Image):
-        return Ready(found, checks)
+        return Ready(images_of(found), checks)
     if isinstance(finding, Refused | Never):
         cause = Cause.REFUSED if isinstance(finding, Refused) else Cause.NEVER
         return GivenUp(cause, found, checks, progress.faults)
@@ -221,11 +232,13 @@ def judge(
         due = ended + fault_pause * (1.0 - 0.5 * random.random())
         return replace(progress, checks=checks, faults=faults, fault_pause=fault_pause, due=min(due, bounds.limit))
 
-    run = _run_of(rhythm, finding)
+    missing = lacks_image(found)
+    if isinstance(found, Awaited) and isinstance(found.build, Broken):
+        return GivenUp(Cause.BUILD_BROKEN, found, checks, progress.faults, missing)
+    run = _run_of(rhythm, found)
     since = progress.run_since if run is not None and run is progress.run else began
     cause, grace = GRACES.get(run, (Cause.TIME_UP, math.inf))
     grace_ends = since + grace
-    missing = lacks_image(found)
     if time_is_up or began >= grace_ends:
         return GivenUp(cause, found, checks, progress.faults, missing)
     pause = min(progress.pause * rhythm.backoff_rate or _first_pause(rhythm), rhythm.delay)
@@ -249,8 +262,10 @@ def _first_pause(rhythm: Rhythm) -> float:
     return rhythm.delay if rhythm.backoff_rate == 1.0 else min(FIRST_PAUSE, rhythm.delay)
 
 
-def _run_of(rhythm: Rhythm, finding: Finding) -> Run | None:
-    match finding:
+def _run_of(rhythm: Rhythm, found: Found) -> Run | None:
+    if isinstance(found, Awaited) and isinstance(found.build, Built | BuildHidden):
+        return Run.BUILT if isinstance(found.build, Built) else Run.BUILD_HIDDEN
+    match decisive(found):
         case NoRepository() if not rhythm.wait_for_repository:
             return Run.NO_REPOSITORY
         case AccessDenied():

@@ -31,3 +31,23 @@ def shown(value: object) -> str:
 def iso(moment: float) -> str:
     """Return a moment, in seconds since 1970, as ISO 8601 in UTC and whole seconds."""
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def duration(seconds: float) -> str:
+    """Say a duration as a person would: `45 s`, `30 min`, `12 min 5 s`, `3 h 20 min`, `5 days`."""
+    whole = max(int(seconds), 0)
+    minutes, rest = divmod(whole, 60)
+    hours, minutes_left = divmod(minutes, 60)
+    if whole < 60:
+        return f"{whole} s"
+    if minutes < 120:
+        return f"{minutes} min" + (f" {rest} s" if rest else "")
+    if hours < 48:
+        return f"{hours} h" + (f" {minutes_left} min" if minutes_left else "")
+    return f"{hours // 24} days"
+
+
+def coded(code: str, message: str) -> str:
+    """Say an error of AWS's by its code and its message."""
+    message = " ".join(message.split())  # a Reason is one line
+    return f"{code}: {message}" if message else code

@@ -1,0 +1,141 @@
+"""What a builder's runs come to, in words: the phrases of the log and of a Reason. No I/O, no clock."""
+
+import re
+from collections.abc import Sequence
+from typing import Final, assert_never
+
+from .builds import (
+    Broken,
+    Builder,
+    BuildFinding,
+    BuildHidden,
+    BuildRun,
+    BuildUnavailable,
+    Built,
+    NoRun,
+    RunStatus,
+    UnderWay,
+)
+from .findings import Awaited, TagSeen
+from .place import Place
+from .wording import clipped, coded, duration
+
+_ENDS: Final = {
+    "FAILED": "failed",
+    "Failed": "failed",
+    "FAULT": "ended in a fault of CodeBuild's",
+    "TIMED_OUT": "timed out",
+    "STOPPED": "was stopped",
+    "Stopped": "was stopped",
+    "Cancelled": "was cancelled",
+}
+_LONGEST_MESSAGE: Final = 600
+
+
+def seen_of_build(builder: Builder, build: BuildFinding) -> str:
+    """Say what was seen of the build, in a phrase."""
+    match build:
+        case NoRun():
+            return f"no {builder.noun} of {builder} is under way"
+        case UnderWay(run=run, started=True):
+            return f"started {_run(builder, run)}"
+        case UnderWay(run=run):
+            if run.status is RunStatus.SUPERSEDED:
+                return f"{_run(builder, run)} was superseded, and its successor is not seen yet"
+            return f"{_run(builder, run)} is under way{_where(run)}"
+        case Broken(run=run):
+            return f"{_run(builder, run)} {_ended(run)}"
+        case Built(run=run):
+            return f"{_run(builder, run)} succeeded"
+        case BuildHidden(missing=True):
+            return f"{builder} does not exist"
+        case BuildHidden(action=action, code=code, message=message):
+            return f"AWS refused {action} on {builder} ({coded(code, message)})"
+        case BuildUnavailable(code=code):
+            return f"nothing was heard of {builder} ({code})"
+        case _:
+            assert_never(build)
+
+
+def reason_of_build(
+    wanted: str, place: Place, found: Awaited, *, effort: str, newest: Sequence[TagSeen] | None, now: float
+) -> str:
+    """Say in one sentence why a build ended the wait, and what to do next.
+
+    Args:
+        wanted: what was waited for, and where.
+        place: where the function is.
+        found: what was found.
+        effort: how often it was looked for, and for how long.
+        newest: the repository's newest tags, the newest first; None where nobody looked.
+        now: the time, from which the ages of tags are told.
+    """
+    builder, build = found.builder, found.build
+    match build:
+        case Broken(run=run):
+            return (
+                f"Gave up on {wanted} (checked {effort}): {_run(builder, run)}, which was to push it, {_ended(run)}; "
+                f"mend that{_link(run)}, then deploy again"
+            )
+        case Built(run=run):
+            return (
+                f"Gave up on {wanted} (checked {effort}): {_run(builder, run)} succeeded without pushing it"
+                f"{_instead(run, newest, now)}; correct the tag here or in the build{_link(run)}, then deploy again"
+            )
+        case BuildHidden(missing=True):
+            property_ = "BuildProject" if builder.kind == "CodeBuild project" else "Pipeline"
+            return (
+                f"Gave up on {wanted} (checked {effort}): {builder} does not exist in {place.region}, account "
+                f"{place.account}; correct {property_}, or create it before this resource"
+            )
+        case BuildHidden():
+            return _reason_hidden(wanted, place, effort, builder, build)
+        case _:
+            return f"Gave up on {wanted} (checked {effort}): {seen_of_build(builder, build)}"
+
+
+def _reason_hidden(wanted: str, place: Place, effort: str, builder: Builder, build: BuildHidden) -> str:
+    said = coded(build.code, build.message)
+    if "Denied" not in build.code and "Unauthorized" not in build.code:
+        return (
+            f"Gave up on {wanted} (checked {effort}): AWS refused {build.action} on {builder} ({said}); correct what "
+            "AWS names, then deploy again"
+        )
+    named = f"codepipeline:{place.region}:{place.account}:{builder.name}"
+    if builder.noun == "build":
+        named = f"codebuild:{place.region}:{place.account}:project/{builder.name}"
+    role = re.search(r":assumed-role/([^/\s]+)/", build.message)
+    parameter = "BuildProjectArns" if builder.noun == "build" else "PipelineArns"
+    starts = " and AllowStartBuild" if ":Start" in build.action else ""
+    return (
+        f"Not allowed to follow {builder}, which is to push {wanted} (checked {effort}): allow {build.action} on "
+        f"arn:{place.partition}:{named} to {'the role ' + role[1] if role else 'the role of the waiter function'}, "
+        f"with the waiter stack's parameter {parameter}{starts}; AWS said {said}"
+    )
+
+
+def _run(builder: Builder, run: BuildRun) -> str:
+    return f"{builder.noun} {run.id} of {builder}"
+
+
+def _ended(run: BuildRun) -> str:
+    message = clipped(" ".join(run.message.split()), _LONGEST_MESSAGE)
+    how = _ENDS.get(run.said, f"ended as {clipped(run.said)}")
+    return f"{how}{_where(run)}" + (f", saying: {message}" if message else "")
+
+
+def _where(run: BuildRun) -> str:
+    if run.where == "queued":
+        return ", queued"
+    return f", in {clipped(run.where, 200)}" if run.where else ""
+
+
+def _link(run: BuildRun) -> str:
+    return f", see {clipped(run.link, 400)}" if run.link else ""
+
+
+def _instead(run: BuildRun, newest: Sequence[TagSeen] | None, now: float) -> str:
+    if newest is None:
+        return ""
+    since = [f"{entry.tag} ({duration(now - entry.pushed_at)} old)" for entry in newest if entry.pushed_at >= run.began]
+    return f", and since it began the repository got {', '.join(since) if since else 'no tag at all'}"

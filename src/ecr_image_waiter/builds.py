@@ -1,0 +1,146 @@
+"""The build that is to push the image: what its runs say, and which of them a wait follows. Pure.
+
+A builder is a CodeBuild project or a pipeline; a run is one build of it, or one execution. All times are seconds since
+1970 UTC.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Literal, TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Builder:
+    """A CodeBuild project or a pipeline of the function's own account and region, by its name."""
+
+    kind: Literal["CodeBuild project", "pipeline"]
+    name: str
+
+    def __str__(self) -> str:
+        return f"the {self.kind} {self.name}"
+
+    @property
+    def noun(self) -> str:
+        """What a run of it is called."""
+        return "build" if self.kind == "CodeBuild project" else "execution"
+
+
+class RunStatus(StrEnum):
+    """What a run's own status comes to."""
+
+    UNDER_WAY = "under-way"
+    SUCCEEDED = "succeeded"
+    BROKEN = "broken"
+    SUPERSEDED = "superseded"
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRun:
+    """One run.
+
+    `said` is the service's own status. `ended` is None while it is under way. `ours`: this waiter started it. `where`:
+    the phase, or the stage and action, that it is in or ended in. `message` and `link`: the service's, if it has them.
+    """
+
+    id: str
+    status: RunStatus
+    said: str
+    began: float
+    ended: float | None = None
+    ours: bool = False
+    where: str = ""
+    message: str = ""
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NoRun:
+    """No run is under way, and none began since the wait did."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnderWay:
+    """A run is under way, or has passed the baton to another that is not seen yet. `started`: by this very check."""
+
+    run: BuildRun
+    started: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The run that was followed has failed, or somebody has stopped it."""
+
+    run: BuildRun
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """The run that was followed has succeeded."""
+
+    run: BuildRun
+
+
+@dataclass(frozen=True, slots=True)
+class BuildHidden:
+    """The service does not say, and asking again will hardly help. `missing`: there is no such project or pipeline.
+
+    `action` is what was refused, such as `codebuild:StartBuild`.
+    """
+
+    action: str
+    code: str
+    message: str
+    missing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BuildUnavailable:
+    """The service throttled, failed or could not be reached."""
+
+    code: str
+
+
+BuildFinding: TypeAlias = NoRun | UnderWay | Broken | Built | BuildHidden | BuildUnavailable
+
+
+@dataclass
+class Own:
+    """What a wait must remember of the run it started: its id. It survives a hand-over."""
+
+    run: str = ""
+
+
+NEWEST_RUNS: Final = 20
+"""So many of a builder's runs are looked at."""
+
+
+def follow(runs: Iterable[BuildRun], since: float) -> NoRun | UnderWay | Broken | Built:
+    """Return what the runs that matter to a wait come to.
+
+    That is the one it started; otherwise those that were under way when it began, or began since. While one of them is
+    under way there is hope; after that the last one to end decides. A superseded run is another one's business.
+
+    Args:
+        runs: the builder's newest.
+        since: when the wait began.
+    """
+    matter = [run for run in runs if run.ended is None or run.ended >= since]
+    ours = [run for run in matter if run.ours and run.began >= since]
+    if ours:
+        own = max(ours, key=_began)
+        after = [run for run in matter if run.began > own.began]
+        matter = [own, *after] if own.status is RunStatus.SUPERSEDED else [own]
+    overtaken = [run for run in matter if run.status is RunStatus.SUPERSEDED]
+    matter = [run for run in matter if run.status is not RunStatus.SUPERSEDED]
+    under_way = [run for run in matter if run.status is RunStatus.UNDER_WAY]
+    if under_way:
+        return UnderWay(max(under_way, key=_began))
+    if matter:
+        last = max(matter, key=lambda run: (run.ended or 0.0, run.began))
+        return Built(last) if last.status is RunStatus.SUCCEEDED else Broken(last)
+    return UnderWay(max(overtaken, key=_began)) if overtaken else NoRun()
+
+
+def _began(run: BuildRun) -> float:
+    return run.began
