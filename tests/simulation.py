@@ -638,6 +638,7 @@ class Simulation:
                 NoBlobs(),
             ),
             stacks=Stacks(lambda seconds: _CloudFormationClient(self, seconds)),
+            builds={},
             hand_over=HandOver(lambda seconds: _LambdaClient(self, seconds)),
             courier=Courier(_Transport(self), clock),
             logger=logger,

@@ -8,6 +8,7 @@ import io
 import itertools
 import json
 import uuid
+from collections.abc import Mapping
 from random import Random
 from typing import Any
 
@@ -15,6 +16,7 @@ from aws_lambda_powertools import Logger
 from botocore.exceptions import ReadTimeoutError
 
 from ecr_image_waiter.continuation import HandOver
+from ecr_image_waiter.following import BuildService
 from ecr_image_waiter.handler import Waiter
 from ecr_image_waiter.response import Courier
 from ecr_image_waiter.stacks import Stacks
@@ -67,6 +69,7 @@ class World:
         answers: tuple[int | Exception, ...] = (),
         stack: tuple[str | Exception, ...] = (),
         any_host: bool = False,
+        builds: Mapping[str, BuildService] | None = None,
     ) -> None:
         self.clock = FakeClock()
         self.images = MemoryEcr(self.clock)
@@ -77,6 +80,7 @@ class World:
         self.transport = FakeTransport(*answers)
         self.timeout = timeout
         self._any_host = any_host
+        self._builds = builds or {}
         self._output = io.StringIO()
         # A name of its own: loggers of the same name share their stream.
         self._logger = Logger(service=next(_names), level="DEBUG", stream=self._output, use_rfc3339=True, location=None)
@@ -88,6 +92,7 @@ class World:
         self.waiter = Waiter(
             registry=self.images.registry() if self._in_memory else scripted,
             stacks=Stacks(self.stacks.within),
+            builds=self._builds,
             hand_over=HandOver(self._lambda),
             courier=Courier(self.transport, self.clock),
             logger=self._logger,
