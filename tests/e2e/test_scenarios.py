@@ -389,6 +389,7 @@ def test_a_second_wait_in_the_same_process_has_nothing_of_the_first(cloud: Cloud
             eventually(lambda: not function.service.busy, "the process is free")
             two = player.create({"RepositoryName": second, "ImageTag": "v1", "MaxRetries": "0"}, stack="two")
             outcome = two.wait(30)
+            eventually(lambda: not function.service.busy, "the last line of the log")
         assert outcome.status == "FAILED"
         assert outcome.data == {}
         assert "One" not in str(two.attempts[0].verdict.answer)
