@@ -5,6 +5,7 @@
 | ThrottlingException, ThrottleException: HTTP 400, "Rate exceeded" | ECR API Reference, "Common Errors"; botocore |
 | ServerException, ServiceException: HTTP 500 | botocore's models of ECR and Lambda |
 | AccessDeniedException: HTTP 400 from a JSON service, 403 from a REST one | botocore's recorded errors of both |
+| AccessDenied: HTTP 403, and XML, from a query service such as STS | IAM User Guide, as below; botocore's parser |
 | its sentence with user, action and resource | IAM User Guide, "Troubleshoot access denied error messages" |
 | a connection reset without an answer | TCP |
 
@@ -17,11 +18,13 @@ import random
 import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import parse_qs, unquote, urlsplit
+from xml.sax.saxutils import escape
 
 from .serving import Handler, Server, Whole, forward, without_hop_by_hop
 
@@ -171,6 +174,11 @@ class Proxy:
                 for call in self._calls
             )
 
+    def counts(self, repository: str) -> Counter[str]:
+        """Return how many calls that name a repository came by, by their operations."""
+        with self._lock:
+            return Counter(call.operation for call in self._calls if call.repository == repository)
+
     def stop(self) -> None:
         self._server.shutdown()
         self._server.server_close()
@@ -194,6 +202,8 @@ class Proxy:
         user = f"arn:aws:sts::123456789012:assumed-role/{self._role}/function"
         if call.operation == "lambda:Invoke":
             action, resource = "lambda:InvokeFunction", unquote(call.target.split("/")[3])
+        elif call.operation == "sts:AssumeRole":
+            action, resource = call.operation, parse_qs(call.body)["RoleArn"][0]
         else:
             action = call.operation
             service = "ecr-public:" if action.startswith("ecr-public:") else f"ecr:{call.region}"
@@ -202,7 +212,7 @@ class Proxy:
             f"User: {user} is not authorized to perform: {action} on resource: {resource} because no identity-based "
             f"policy allows the {action} action"
         )
-        return 403 if call.operation.startswith("lambda:") else 400, message
+        return 403 if call.operation.startswith(("lambda:", *_QUERY_SERVICES)) else 400, message
 
     def forward(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Whole:
         # An answer with a URL of the endpoint's own then leads back here.
@@ -210,6 +220,7 @@ class Proxy:
         return forward(self._upstream, method, target, passed_on, body)
 
 
+_QUERY_SERVICES = ("cloudformation:", "sts:")
 _SCOPE = re.compile(r"Credential=[^/]+/[0-9]+/([^/]+)/([a-z0-9-]+)/")
 
 
@@ -225,6 +236,13 @@ def operation_of(target: str, headers: dict[str, str], body: str) -> str:
     if service == "lambda" and target.partition("?")[0].endswith("/invocations"):
         return "lambda:Invoke"
     return f"{service}:{parse_qs(body).get('Action', ['unknown'])[0]}"
+
+
+def _in_xml(code: str, message: str) -> bytes:
+    """Return an error as a query service sends it, by the name that it has there."""
+    code = {"AccessDeniedException": "AccessDenied"}.get(code, code)
+    error = f"<Type>Sender</Type><Code>{code}</Code><Message>{escape(message)}</Message>"
+    return f"<ErrorResponse><Error>{error}</Error><RequestId>0</RequestId></ErrorResponse>".encode()
 
 
 def _handler(proxy: Proxy) -> type[Handler]:
@@ -246,6 +264,9 @@ def _handler(proxy: Proxy) -> type[Handler]:
                     return
                 if effect.code:
                     status, message = proxy.refusal(effect, call)
+                    if call.operation.startswith(_QUERY_SERVICES):
+                        self.reply(status, _in_xml(effect.code, message), [("content-type", "text/xml")])
+                        return
                     content = json.dumps({"__type": effect.code, "message": message, "Message": message}).encode()
                     self.reply(status, content, [("x-amzn-errortype", effect.code)])
                     return

@@ -123,7 +123,7 @@ def reason_of(
         for id_, each in found.missing
     )
     first = next((by_id[id_] for id_, each in found.missing if lacks_image(each)), one)
-    tags = _newest(newest, now).replace("the repository's", f"{first.image.repository}'s", 1)
+    tags = _newest(newest, now, finding).replace("the repository's", f"{first.image.repository}'s", 1)
     return (
         f"Gave up on {len(found.missing)} of {len(wanted)} images: checked {effort}"
         f"{_cut(bounds)}, last seen of those missing: {missing}{_build(given_up.finding)}{tags}; "
@@ -160,8 +160,11 @@ def reason_given_up(
             said = seen(finding) if finding else "ECR refused"
             return f"Cannot look for {wanted} (checked {effort}): {said}; correct what AWS names, then deploy again"
         case Cause.NEVER:
-            because, cure = (finding.because, finding.cure) if isinstance(finding, Never) else ("", "")
-            return f"The image {wanted} cannot be deployed (checked {effort}): {because}; {cure}, then deploy again"
+            never = finding if isinstance(finding, Never) else Never("", "")
+            return (
+                f"The image {wanted} cannot {never.cannot} (checked {effort}): {never.because}; {never.cure}, then "
+                "deploy again"
+            )
         case Cause.TOO_LATE:
             return _reason_too_late(wanted, effort)
         case Cause.TIME_UP:
@@ -170,7 +173,7 @@ def reason_given_up(
                 last += ", and before that no such image"
             return (
                 f"Gave up on {wanted}: checked {effort}{_cut(bounds)}, last seen: {last}"
-                f"{_newest(newest, now)}; {_advice(image, bounds, finding, newest)}"
+                f"{_newest(newest, now, finding)}; {_advice(image, bounds, finding, newest)}"
             )
         case Cause.BUILD_BROKEN | Cause.BUILT_WITHOUT | Cause.BUILD_HIDDEN:
             raise TypeError("a build is not a finding of one image")
@@ -256,11 +259,12 @@ def _reason_too_late(wanted: str, effort: str) -> str:
     )
 
 
-def _newest(newest: Sequence[TagSeen] | None, now: float) -> str:
+def _newest(newest: Sequence[TagSeen] | None, now: float, finding: Finding | None) -> str:
     if newest is None:
         return ""
     if not newest:
-        return ", and no tagged image at all"
+        # Those look at what can be pulled.
+        return "" if isinstance(finding, NotPullable) else ", and no tagged image at all"
     tags = ", ".join(f"{entry.tag} ({duration(now - entry.pushed_at)} old)" for entry in newest[:NEWEST_TAGS])
     return f", the repository's newest tags are {tags}"
 

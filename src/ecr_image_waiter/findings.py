@@ -76,11 +76,12 @@ class NotYet:
 
 @dataclass(frozen=True, slots=True)
 class Never:
-    """What is there cannot be deployed, and waiting will not change that. Both are phrases."""
+    """What is there cannot be deployed, or not be waited for, and waiting will not change that. All are phrases."""
 
     because: str
     cure: str
     image: Image | None = None
+    cannot: str = "be deployed"
 
 
 @dataclass(frozen=True, slots=True)

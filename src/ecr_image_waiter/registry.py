@@ -263,7 +263,8 @@ class Registry:
         return Never(
             f"the public registry {source.alias} is not this account's (those are {ours}), and ECR Public answers for "
             "an account's own repositories only",
-            "correct ImageUri, or deploy without waiting for that image",
+            "correct ImageUri",
+            cannot="be waited for",
         )
 
     def _describe_any_status(self, image: ImageId, source: Source, seconds: float) -> Finding:

@@ -6,14 +6,12 @@ Most of a wait is waiting, so the scenarios run side by side; each test collects
 import math
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from queue import Empty, SimpleQueue
 
 import pytest
 
@@ -22,6 +20,7 @@ from sandbox.player import Delay, Operation, Reset, Status, new_resource
 from sandbox.player_server import Player
 from sandbox.proxy import Rule, deny, throttle
 from tests.e2e.functions import LONG_TIMEOUT, TIMEOUT, Deployed, Function, FunctionError, UnderRie
+from tests.e2e.side_by_side import side_by_side
 from tests.waiting import eventually
 
 SOON = 5.0  # seconds: a cold start on a busy machine, and less than whatever the wait would be instead
@@ -355,7 +354,6 @@ Running = dict[tuple[str, str], Future[None]]
 @pytest.fixture(scope="module")
 def running(cloud: Cloud, deployed: dict[int, Deployed], output: Path) -> Running:
     """Every scenario in each place, under way; those that take longest first."""
-    queue: SimpleQueue[tuple[Future[None], Callable[[], None]]] = SimpleQueue()
 
     def under_rie(run: Scenario, timeout: int) -> None:
         function = UnderRie(cloud, output, timeout=timeout)
@@ -364,31 +362,11 @@ def running(cloud: Cloud, deployed: dict[int, Deployed], output: Path) -> Runnin
         finally:
             function.stop()
 
-    def work() -> None:
-        while True:
-            try:
-                future, run = queue.get_nowait()
-            except Empty:
-                return
-            try:
-                run()
-            except BaseException as error:  # noqa: BLE001  # pytest's failures are no Exceptions
-                future.set_exception(error)
-            else:
-                future.set_result(None)
-
-    futures: Running = {}
+    jobs: dict[tuple[str, str], Callable[[], None]] = {}
     for run, timeout in sorted(SCENARIOS.items(), key=lambda item: -item[1]):
-        for place, job in {
-            "deployed": partial(run, deployed[timeout]),
-            "rie": partial(under_rie, run, timeout),
-        }.items():
-            futures[run.__name__, place] = Future()
-            queue.put((futures[run.__name__, place], job))
-    for _ in range(SIDE_BY_SIDE):
-        # Not a pool: one that hangs would be waited for when Python exits.
-        threading.Thread(target=work, daemon=True).start()
-    return futures
+        jobs[run.__name__, "deployed"] = partial(run, deployed[timeout])
+        jobs[run.__name__, "rie"] = partial(under_rie, run, timeout)
+    return side_by_side(jobs, SIDE_BY_SIDE)
 
 
 @pytest.mark.parametrize("place", ["deployed", "rie"])
@@ -411,6 +389,7 @@ def test_a_second_wait_in_the_same_process_has_nothing_of_the_first(cloud: Cloud
             eventually(lambda: not function.service.busy, "the process is free")
             two = player.create({"RepositoryName": second, "ImageTag": "v1", "MaxRetries": "0"}, stack="two")
             outcome = two.wait(30)
+            eventually(lambda: not function.service.busy, "the last line of the log")
         assert outcome.status == "FAILED"
         assert outcome.data == {}
         assert "One" not in str(two.attempts[0].verdict.answer)

@@ -88,6 +88,6 @@ def test_a_broken_rule_is_named(built: dict[str, Any], name: str) -> None:
 
 
 def test_a_reason_that_names_a_module_that_is_gone_is_named(built: dict[str, Any]) -> None:
-    text = TEXT.replace("# registry.py:", "# gone.py:")
+    text = TEXT.replace("# stacks.py:", "# gone.py:")
 
-    assert violations(built, text) == ["DescribeImages: needed by gone.py, which is not there"]
+    assert violations(built, text) == ["DescribeStacks: needed by gone.py, which is not there"]

@@ -103,6 +103,18 @@ def test_an_invocation_is_denied_as_a_rest_service_does(proxy: Proxy) -> None:
     function.close()
 
 
+def test_an_assumption_of_a_role_is_denied_as_a_query_service_does(proxy: Proxy) -> None:
+    arn = "arn:aws:iam::210987654321:role/reader"
+    sts = client("sts", proxy)
+    with proxy.rule(Rule("sts:AssumeRole", deny())), pytest.raises(ClientError) as caught:
+        sts.assume_role(RoleArn=arn, RoleSessionName="waiter")
+    answer = caught.value.response
+    assert (answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"]["Code"]) == (403, "AccessDenied")
+    assert f"not authorized to perform: sts:AssumeRole on resource: {arn} because" in answer["Error"]["Message"]
+    assert proxy.count("sts:AssumeRole", containing="reader") == 1
+    sts.close()
+
+
 def test_a_delayed_call_is_answered_later(proxy: Proxy, ecr: Any) -> None:
     with proxy.rule(rule(delay(0.5))):
         began = time.monotonic()
@@ -164,6 +176,7 @@ def test_every_call_is_counted_met_by_a_rule_or_not(proxy: Proxy, ecr: Any) -> N
     assert proxy.count("ecr:DescribeImages", repository="app-3") == 2
     assert proxy.count("ecr:CreateRepository") == 2
     assert proxy.count("ecr:DeleteRepository") == 0
+    assert proxy.counts("app-3") == {"ecr:CreateRepository": 1, "ecr:DescribeImages": 2}
 
 
 def test_all_else_passes_through_with_its_errors(proxy: Proxy, ecr: Any) -> None:

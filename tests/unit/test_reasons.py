@@ -196,7 +196,7 @@ NOT_ASSUMED = (
             GivenUp(Cause.TIME_UP, NotPullable("ACTIVATING"), 37),
             [],
             "Gave up on team/app:v1 in eu-west-1: checked 37 times in 30 min, last seen: the image is not to be "
-            "had yet, its status is ACTIVATING, and no tagged image at all; deploy again when ECR has restored it",
+            "had yet, its status is ACTIVATING; deploy again when ECR has restored it",
             id="being restored",
         ),
         pytest.param(
