@@ -14,6 +14,8 @@ Status = Literal["Cancelled", "InProgress", "Stopped", "Stopping", "Succeeded", 
 ActionStatus = Literal["InProgress", "Abandoned", "Succeeded", "Failed"]
 Trigger = Mapping[str, str]
 
+DEPLOYER: Final = "deployer/AWSCloudFormation"
+"""The role and the session of whoever creates pipelines."""
 PUSH: Final[Trigger] = {"triggerType": "WebhookV2", "triggerDetail": "refs/heads/main"}
 """What a push starts an execution by."""
 
@@ -286,7 +288,8 @@ class CodePipeline:
             raise Refused("InvalidStructureException", "Pipeline should have at least two stages")
         pipeline = Pipeline(place, declaration, now)
         self._pipelines.setdefault(place, {})[name] = pipeline
-        self.start(context, name, {"triggerType": "CreatePipeline", "triggerDetail": context.caller})
+        deployer = f"arn:aws:sts::{place.account}:assumed-role/{DEPLOYER}"
+        self.start(context, name, {"triggerType": "CreatePipeline", "triggerDetail": deployer})
         return {"pipeline": pipeline.declaration, "tags": request.get("tags", [])}
 
     def _update_pipeline(self, context: Context, request: Request) -> Answer:
