@@ -149,7 +149,6 @@ class Pipeline:
         return next((each for each in self.executions if each.id == execution_id), None)
 
     def start(self, script: Execution, trigger: Trigger, now: float) -> StartedExecution:
-        self.advance(now)
         mode = str(self.declaration["executionMode"])
         execution = StartedExecution(script, self.version, mode, now, trigger, now)
         self.executions.append(execution)
@@ -167,7 +166,6 @@ class Pipeline:
             self._let_in(due)
 
     def stop(self, execution: StartedExecution, *, abandon: bool, reason: str, now: float) -> None:
-        self.advance(now)
         execution.status, execution.changed, execution.stop_reason = "Stopping", now, reason
         if abandon or execution.waits:
             execution.end("Stopped", now)

@@ -111,11 +111,13 @@ class Builds:
         """Start a build as somebody else does, by a push for one."""
         settings = self._project(place, project)
         with self._lock:
+            self.advance()
             return self._codebuild.start(Context(place, self._clock.now(), initiator, settings), project)
 
     def start_pipeline(self, pipeline: str, *, trigger: Trigger = PUSH, place: Place = _HERE) -> StartedExecution:
         """Start an execution as somebody else does, by a push for one."""
         with self._lock:
+            self.advance()
             return self._codepipeline.start(Context(place, self._clock.now(), ""), pipeline, trigger)
 
     def runs(self, project: str, *, place: Place = _HERE) -> list[StartedBuild]:

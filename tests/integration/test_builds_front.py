@@ -137,6 +137,10 @@ def test_the_projects_may_be_another_services() -> None:
         assert code_of(start, client=client) == "ResourceNotFoundException"
         assert look(client, build)["id"] == build["id"]
         assert behind.runs("app") == []
+        with_project(client)
+        arn = f"arn:aws:codebuild:us-east-1:{ACCOUNT}:project/app"
+        assert client.batch_get_projects(names=[arn])["projects"]
+        assert code_of(start, client=client, project=arn) == "ResourceNotFoundException"
         assert front.faults == []
 
 
@@ -169,9 +173,11 @@ def test_a_build_goes_through_its_phases_in_their_time(front: Watched, codebuild
     assert [each["phaseType"] for each in ended["phases"]] == list(PHASES)
 
 
-def test_a_phase_under_way_has_a_beginning_alone(front: Watched, codebuild: Any) -> None:
+def test_a_phase_under_way_has_a_beginning_alone_and_so_has_its_build(front: Watched, codebuild: Any) -> None:
     front.play("app", Build({"QUEUED": 2}))
-    assert phase(start(codebuild), "QUEUED").keys() == {"phaseType", "startTime"}
+    build = start(codebuild)
+    assert phase(build, "QUEUED").keys() == {"phaseType", "startTime"}
+    assert "endTime" not in build
 
 
 @pytest.mark.parametrize("ending", ["FAILED", "FAULT", "TIMED_OUT", "STOPPED"])
@@ -302,6 +308,7 @@ def test_a_script_of_a_phase_that_does_not_exist_is_refused() -> None:
 
 
 def test_builds_are_numbered_and_say_who_began_them(front: Watched, codebuild: Any) -> None:
+    start(with_project(codebuild, "other"), "other")
     pushed = front.start("app")
     begun = start(codebuild)
     assert [build["buildNumber"] for build in (look(codebuild, {"id": pushed.id}), begun)] == [1, 2]
@@ -311,7 +318,9 @@ def test_builds_are_numbered_and_say_who_began_them(front: Watched, codebuild: A
 
 
 def test_the_commit_is_known_once_the_source_is_there(front: Watched, codebuild: Any) -> None:
-    front.play("app", Build({"DOWNLOAD_SOURCE": 3, "BUILD": 1}, commit="c0ffee"))
+    gone = Build({}, ends="FAILED", phase="DOWNLOAD_SOURCE")
+    front.play("app", gone, Build({"DOWNLOAD_SOURCE": 3, "BUILD": 1}, commit="c0ffee"))
+    assert "resolvedSourceVersion" not in start(codebuild)
     build = start(codebuild, sourceVersion="main")
     assert build["sourceVersion"] == "main"
     assert "resolvedSourceVersion" not in build
@@ -738,6 +747,33 @@ def test_a_failure_lets_the_next_execution_in(front: Watched, codepipeline: Any)
     front.time.time += 6
     assert status_of(codepipeline, first) == "Failed"
     assert action_states(codepipeline, second)["Docker"] == "InProgress"
+
+
+def test_what_is_due_is_done_before_a_push_starts_another_execution(front: Watched, codepipeline: Any) -> None:
+    first = create(codepipeline)
+    front.time.time += 10
+    second = front.start_pipeline("app").id
+    assert [status_of(codepipeline, each) for each in (first, second)] == ["Succeeded", "InProgress"]
+    assert actions_of(codepipeline, second)[0]["startTime"].timestamp() == NOW + 10
+
+
+def test_what_an_action_does_last_is_its_state(front: Watched, codepipeline: Any) -> None:
+    front.play_pipeline("app", Execution({"Checkout": Action(1, "no")}), Execution())
+    create(codepipeline)
+    front.time.time += 10
+    last = execute(codepipeline)
+    state = stage_of(codepipeline, "Source")["actionStates"][0]["latestExecution"]
+    assert (state["actionExecutionId"], state["status"]) == (
+        actions_of(codepipeline, last)[0]["actionExecutionId"],
+        "InProgress",
+    )
+
+
+def test_an_execution_that_is_abandoned_lets_the_next_one_in(front: Watched, codepipeline: Any) -> None:
+    first, second = create(codepipeline), execute(codepipeline)
+    assert action_states(codepipeline, second) == {}
+    codepipeline.stop_pipeline_execution(pipelineName="app", pipelineExecutionId=first, abandon=True)
+    assert action_states(codepipeline, second) == {"Checkout": "InProgress"}
 
 
 def test_stopping_waits_for_what_is_running(front: Watched, codepipeline: Any) -> None:
