@@ -18,11 +18,13 @@ def main() -> int:
     """Start, say how to use it, and wait."""
     usage = "make sandbox [PORT=4566] [BIND=127.0.0.1]"
     parser = argparse.ArgumentParser(usage=usage, description=main.__doc__)
-    parser.add_argument("--port", type=int, required=True, help="of AWS; ECR and the answers take the next two")
+    parser.add_argument(
+        "--port", type=int, required=True, help="of AWS; ECR, the answers and builds take the next three"
+    )
     parser.add_argument("--bind", required=True, help="address to listen on; 0.0.0.0 lets containers in")
     options = parser.parse_args()
-    if not 0 < options.port <= 65533:
-        parser.error(f"PORT: received {options.port}, allowed: 1 to 65533, because the next two are used as well")
+    if not 0 < options.port <= 65532:
+        parser.error(f"PORT: received {options.port}, allowed: 1 to 65532, because the next three are used as well")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     require_free(options.port + 2, options.bind)
     if not ipaddress.ip_address(socket.gethostbyname(options.bind)).is_loopback:

@@ -1,13 +1,15 @@
 """The sandbox: an AWS account on loopback, with the waiter deployed into it as its users deploy it.
 
-CloudFormation, Lambda, IAM, STS, SSM, S3 and Logs are MiniStack's. ECR's repositories are moto's; its images, and all
-of ECR Public, are of a front that stands before moto (`sandbox.ecr`). A proxy stands before either endpoint for the
-functions' own calls. What they lack or do differently, beside what the tables of player, proxy and front say:
+CloudFormation, Lambda, IAM, STS, SSM, S3 and Logs are MiniStack's, and so are CodeBuild's projects. ECR's repositories
+are moto's; its images, and all of ECR Public, are of a front that stands before moto (`sandbox.ecr`). Builds, and all
+of CodePipeline, are of a front, too (`sandbox.builds`). A proxy stands before each of the three endpoints for the
+functions' own calls. What they lack or do differently, beside what the tables of player, proxy and the fronts say:
 
 - MiniStack calls a custom resource's function once, synchronously, without Lambda's retries; it sends no Delete after a
   failed Create; its ResponseURL carries no X-Amz-Date; it creates one resource at a time.
 - It runs functions on the interpreter that runs itself, as local processes: no isolation, memory not enforced, and
   IAM not either.
+- MiniStack has builds of its own, at the AWS endpoint, which are over at once; nobody is led there.
 - MiniStack's AssumeRole asks for no role and no trust: it gives credentials of whatever account the ARN names.
 - ECR has no throttling, no permissions, no scans and no lifecycle but what a rule of the proxy does.
 """
@@ -28,6 +30,7 @@ from typing import Any, Self
 import boto3
 from botocore.config import Config
 
+from .builds import Builds
 from .ecr import Front
 from .processes import ROOT, Program, free_port, require_free
 from .proxy import Proxy
@@ -61,11 +64,12 @@ ISOLATED = {
 class Cloud:
     """One emulated account, and any other that is named. Use it as a context manager, or call `stop`.
 
-    `ecr` is the front of its ECR, for what tests set there.
+    `ecr` is the front of its ECR, and `builds` that of its CodeBuild and CodePipeline, for what tests set there.
 
     Args:
         log: the folder for the programs' logs.
-        port: of the AWS endpoint; ECR's is the next one. Free ports where it is not given.
+        port: of the AWS endpoint; ECR's is the next one, and that of builds the third after it. Free ports where it is
+            not given.
         bind: the address to listen on.
     """
 
@@ -74,11 +78,12 @@ class Cloud:
         self._stack = ExitStack()
         # Programs on the same machine reach every address through loopback.
         host = "127.0.0.1" if bind == "0.0.0.0" else bind  # noqa: S104  # what the user asked for
-        main, ecr = (port, port + 1) if port else (free_port(bind), free_port(bind))
-        for wanted in (main, ecr):
+        main, ecr, builds = (port + after if port else free_port(bind) for after in (0, 1, 3))
+        for wanted in (main, ecr, builds):
             require_free(wanted, bind)
         self.endpoint = f"http://{host}:{main}"
         self.ecr_endpoint = f"http://{host}:{ecr}"
+        self.builds_endpoint = f"http://{host}:{builds}"
         try:
             # MiniStack unpacks each function there, and does not clean up.
             temporary = TemporaryDirectory(prefix="ecr-image-waiter-", ignore_cleanup_errors=True)
@@ -86,19 +91,24 @@ class Cloud:
             behind = free_port()
             moto_url = f"http://127.0.0.1:{behind}"
             self.ecr = self._stack.enter_context(Front(moto_url, sts=self.endpoint, bind=bind, port=ecr))
+            self.builds = self._stack.enter_context(Builds(self.endpoint, bind=bind, port=builds))
             self.proxy = self._stack.enter_context(Proxy(self.endpoint))
             self.ecr_proxy = self._stack.enter_context(Proxy(self.ecr_endpoint))
+            self.builds_proxy = self._stack.enter_context(Proxy(self.builds_endpoint))
             moto = self._run("moto", [sys.executable, "-m", "moto.server", "--port", str(behind)], {})
             self._ministack = self._run(
                 "ministack",
-                [MINISTACK_PYTHON, "-m", "ministack"],
+                # Without the script's folder among those where modules are looked for.
+                [MINISTACK_PYTHON, "-P", Path(__file__).parent / "builds" / "in_ministack.py"],
                 {
                     "BIND_HOST": bind,
                     "MINISTACK_HOST": host,
                     "GATEWAY_PORT": str(main),
                     "MINISTACK_ACCOUNT_ID": ACCOUNT,
-                    # The functions inherit these three.
+                    # The functions inherit these five.
                     "AWS_ENDPOINT_URL": self.proxy.url,
+                    "AWS_ENDPOINT_URL_CODEBUILD": self.builds_proxy.url,
+                    "AWS_ENDPOINT_URL_CODEPIPELINE": self.builds_proxy.url,
                     "AWS_ENDPOINT_URL_ECR": self.ecr_proxy.url,
                     "AWS_ENDPOINT_URL_ECR_PUBLIC": self.ecr_proxy.url,
                     "DOCKER_HOST": "unix:///nonexistent",
@@ -124,15 +134,19 @@ class Cloud:
         return {
             **CREDENTIALS,
             "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ENDPOINT_URL_CODEBUILD": self.builds_endpoint,
+            "AWS_ENDPOINT_URL_CODEPIPELINE": self.builds_endpoint,
             "AWS_ENDPOINT_URL_ECR": self.ecr_endpoint,
             "AWS_ENDPOINT_URL_ECR_PUBLIC": self.ecr_endpoint,
         }
 
     def client(self, service: str, *, account: str = ACCOUNT, region: str = REGION) -> Any:
         """Return a boto3 client for this account, or for another one."""
+        own = dict.fromkeys(("ecr", "ecr-public"), self.ecr_endpoint)
+        own |= dict.fromkeys(("codebuild", "codepipeline"), self.builds_endpoint)
         return boto3.client(
             service,
-            endpoint_url=self.ecr_endpoint if service in ("ecr", "ecr-public") else self.endpoint,
+            endpoint_url=own.get(service, self.endpoint),
             region_name=region,
             aws_access_key_id=account,
             aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],

@@ -22,7 +22,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
@@ -50,12 +50,37 @@ class Call:
     def registry(self) -> str:
         return self._named("registryId")
 
-    def _named(self, parameter: str) -> str:
+    @property
+    def resource(self) -> str:
+        """What IAM calls that which the call is about."""
+        service, account = self.operation.partition(":")[0], self.registry or "123456789012"
+        match service:
+            case "lambda":
+                return unquote(self.target.split("/")[3])
+            case "sts":
+                return parse_qs(self.body).get("RoleArn", ["*"])[0]
+            case "codebuild":
+                build = self._named("id") or next(iter(self._parameters.get("ids", [])), "")
+                name = self._named("projectName") or build.partition(":")[0]
+                return f"arn:aws:codebuild:{self.region}:{account}:project/{name}" if name else "*"
+            case "codepipeline":
+                name = self._named("pipelineName") or self._named("name")
+                return f"arn:aws:codepipeline:{self.region}:{account}:{name}" if name else "*"
+            case "ecr-public":
+                return f"arn:aws:ecr-public::{account}:repository/{self.repository or '*'}"
+            case _:
+                return f"arn:aws:ecr:{self.region}:{account}:repository/{self.repository or '*'}"
+
+    @property
+    def _parameters(self) -> dict[str, Any]:
         try:
             body = json.loads(self.body)
         except ValueError:
-            return ""
-        return str(body.get(parameter, "")) if isinstance(body, dict) else ""
+            return {}
+        return body if isinstance(body, dict) else {}
+
+    def _named(self, parameter: str) -> str:
+        return str(self._parameters.get(parameter, ""))
 
 
 @dataclass(frozen=True)
@@ -200,17 +225,10 @@ class Proxy:
         if effect.name != "deny":
             return effect.status, effect.message
         user = f"arn:aws:sts::123456789012:assumed-role/{self._role}/function"
-        if call.operation == "lambda:Invoke":
-            action, resource = "lambda:InvokeFunction", unquote(call.target.split("/")[3])
-        elif call.operation == "sts:AssumeRole":
-            action, resource = call.operation, parse_qs(call.body)["RoleArn"][0]
-        else:
-            action = call.operation
-            service = "ecr-public:" if action.startswith("ecr-public:") else f"ecr:{call.region}"
-            resource = f"arn:aws:{service}:{call.registry or '123456789012'}:repository/{call.repository or '*'}"
+        action = "lambda:InvokeFunction" if call.operation == "lambda:Invoke" else call.operation
         message = (
-            f"User: {user} is not authorized to perform: {action} on resource: {resource} because no identity-based "
-            f"policy allows the {action} action"
+            f"User: {user} is not authorized to perform: {action} on resource: {call.resource} because no "
+            f"identity-based policy allows the {action} action"
         )
         return 403 if call.operation.startswith(("lambda:", *_QUERY_SERVICES)) else 400, message
 

@@ -1,7 +1,6 @@
 """The server that stands before moto's, answers what moto does not or does wrong, and passes the rest on."""
 
 import json
-import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,18 +12,16 @@ import boto3
 from botocore.config import Config
 
 from ecr_image_waiter.clock import Clock, SystemClock
+from sandbox.accounts import DEFAULT_ACCOUNT, Accounts, is_account, scope_of
 from sandbox.serving import Handler, Server, Whole, forward, without_hop_by_hop
 
 from .contents import Answer, Refused, Request
 from .private import Context, Private
 from .public import REGION, Public
 
-DEFAULT_ACCOUNT: Final = "123456789012"
 FORWARDED_HOST: Final = "x-forwarded-host"
 """By which a proxy says where the call came in, so that a download URL leads there, too."""
 
-_ACCOUNT: Final = re.compile(r"[0-9]{12}")
-_KEY: Final = re.compile(r"Credential=([^/]+)/[0-9]+/([^/]+)/")
 _PRIVATE: Final = "AmazonEC2ContainerRegistry_V20150921"
 _PUBLIC: Final = "SpencerFrontendService"
 
@@ -77,8 +74,7 @@ class Front:
     ) -> None:
         clock = clock or SystemClock()
         self._upstream = urlsplit(upstream).netloc
-        self._sts = urlsplit(sts or upstream).netloc
-        self._accounts: dict[str, str] = {}
+        self._accounts = Accounts(sts or upstream)
         self._closed: set[str] = set()
         self._lock = threading.RLock()
         self._private = Private(clock)
@@ -115,7 +111,7 @@ class Front:
         with self._lock:
             self._private.reset()
             self._public.reset()
-            self._accounts.clear()
+            self._accounts.forget()
             forward(self._upstream, "POST", "/moto-api/reset", {}, b"")
 
     @contextmanager
@@ -136,9 +132,9 @@ class Front:
         call = self._call(headers, body)
         if call is None:
             passed_on = without_hop_by_hop(headers)
-            key = _KEY.search(headers.get("authorization", ""))
-            if key and _ACCOUNT.fullmatch(key[1]):
-                passed_on["x-moto-account-id"] = key[1]
+            scope = scope_of(headers.get("authorization", ""))
+            if scope and is_account(scope[0]):
+                passed_on["x-moto-account-id"] = scope[0]
             return forward(self._upstream, method, target, passed_on, body)
         try:
             status, content = self.answer(call)
@@ -176,28 +172,13 @@ class Front:
 
     def _call(self, headers: Mapping[str, str], body: bytes) -> Call | None:
         service, _, operation = headers.get("x-amz-target", "").partition(".")
-        scope = _KEY.search(headers.get("authorization", ""))
+        scope = scope_of(headers.get("authorization", ""))
         if service not in (_PRIVATE, _PUBLIC) or scope is None:
             return None
         base = f"http://{headers.get(FORWARDED_HOST) or headers['host']}"
         name = "ecr" if service == _PRIVATE else "ecr-public"
-        return Call(name, operation, scope[2], self._account_of(scope[1]), base, headers, body)
-
-    def _account_of(self, key: str) -> str:
-        """Return the account that an access key belongs to."""
-        if _ACCOUNT.fullmatch(key):
-            return key
-        if key not in self._accounts:
-            headers = {
-                "authorization": f"AWS4-HMAC-SHA256 Credential={key}/20260101/{REGION}/sts/aws4_request, "
-                "SignedHeaders=host, Signature=0",
-                "content-type": "application/x-www-form-urlencoded",
-            }
-            body = b"Action=GetCallerIdentity&Version=2011-06-15"
-            content = forward(self._sts, "POST", "/", headers, body)[2].decode()
-            found = re.search(r"<Account>([0-9]{12})</Account>", content)
-            self._accounts[key] = found[1] if found else DEFAULT_ACCOUNT
-        return self._accounts[key]
+        key, region = scope
+        return Call(name, operation, region, self._accounts.of(key), base, headers, body)
 
     def _result(self, call: Call) -> Answer:
         request = call.request

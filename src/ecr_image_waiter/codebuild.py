@@ -53,7 +53,8 @@ class CodeBuild:
         """
         action = "codebuild:ListBuildsForProject"
         try:
-            ids = self._client(budget()).list_builds_for_project(projectName=project, sortOrder="DESCENDING")["ids"]
+            # The newest first: so is the default, and naming the order is an error for a project of over 100 builds.
+            ids = self._client(budget()).list_builds_for_project(projectName=project)["ids"]
             wanted = list(dict.fromkeys([*ids[:NEWEST_RUNS], *([own] if own else [])]))
             if not wanted:
                 return []

@@ -16,6 +16,7 @@ import boto3
 import pytest
 from rich.console import Console
 
+from sandbox.builds import Build
 from sandbox.cloud import ACCOUNT, STACK, Cloud
 from sandbox.demo import FUNCTION_TIMEOUT, play
 from sandbox.images import push
@@ -99,10 +100,104 @@ def test_a_crash_of_the_emulator_leaves_no_process_of_a_function(output: Path) -
         commands = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in processes_of(group)}
         assert worker in commands
         (emulator,) = [
-            pid for pid, command in commands.items() if command.endswith(b"\0-m\0ministack\0") and pid != group
+            pid for pid, command in commands.items() if command.endswith(b"/in_ministack.py\0") and pid != group
         ]
         os.kill(emulator, signal.SIGKILL)
         eventually(lambda: not processes_of(group), "nothing is left")
+
+
+def stack_of_builds(project: str, pipeline: str, mode: str = "SUPERSEDED") -> str:
+    """Return a template with a project and a pipeline that have these names."""
+    role = f"arn:aws:iam::{ACCOUNT}:role/build"
+    kinds = {"Source": "CodeStarSourceConnection", "Build": "CodeBuild"}
+    stages = [
+        {
+            "Name": kind,
+            "Actions": [
+                {
+                    "Name": kind,
+                    "ActionTypeId": {"Category": kind, "Owner": "AWS", "Provider": provider, "Version": 1},
+                    "Configuration": {"ProjectName": {"Ref": "Project"}},
+                    "RunOrder": "1",
+                }
+            ],
+        }
+        for kind, provider in kinds.items()
+    ]
+    environment = {"Type": "LINUX_CONTAINER", "Image": "image", "ComputeType": "BUILD_GENERAL1_SMALL"}
+    parts = {"ServiceRole": role, "Environment": environment}
+    parts |= {"Source": {"Type": "NO_SOURCE"}, "Artifacts": {"Type": "NO_ARTIFACTS"}}
+    resources = {
+        "Project": {"Type": "AWS::CodeBuild::Project", "Properties": {"Name": project, **parts}},
+        "Pipeline": {
+            "Type": "AWS::CodePipeline::Pipeline",
+            "Properties": {"Name": pipeline, "RoleArn": role, "Stages": stages, "ExecutionMode": mode},
+        },
+    }
+    return json.dumps({"Resources": resources})
+
+
+def test_projects_and_pipelines_of_a_stack_are_those_that_run_and_go_with_it(cloud: Cloud) -> None:
+    cloudformation = cloud.client("cloudformation")
+    codebuild, codepipeline = cloud.client("codebuild"), cloud.client("codepipeline")
+
+    def settle(status: str) -> None:
+        stack = {"StackName": created}
+        eventually(lambda: cloudformation.describe_stacks(**stack)["Stacks"][0]["StackStatus"] == status, status)
+
+    created = cloudformation.create_stack(
+        StackName="builds", TemplateBody=stack_of_builds("of-a-stack", "pipeline-of-a-stack")
+    )["StackId"]
+    settle("CREATE_COMPLETE")
+    build = codebuild.start_build(projectName="of-a-stack")["build"]
+    assert build["environment"]["image"] == "image"
+    (execution,) = cloud.builds.pipeline_runs("pipeline-of-a-stack")
+    assert execution.trigger["triggerType"] == "CreatePipeline"
+    (stage, _) = codepipeline.get_pipeline(name="pipeline-of-a-stack")["pipeline"]["stages"]
+    assert stage["actions"][0]["configuration"] == {"ProjectName": "of-a-stack"}
+
+    queued = stack_of_builds("of-a-stack", "pipeline-of-a-stack", "QUEUED")
+    cloudformation.update_stack(StackName="builds", TemplateBody=queued)
+    settle("UPDATE_COMPLETE")
+    assert codepipeline.get_pipeline(name="pipeline-of-a-stack")["pipeline"]["executionMode"] == "QUEUED"
+
+    cloudformation.delete_stack(StackName="builds")
+    settle("DELETE_COMPLETE")
+    with pytest.raises(codebuild.exceptions.ResourceNotFoundException):
+        codebuild.start_build(projectName="of-a-stack")
+    with pytest.raises(codepipeline.exceptions.PipelineNotFoundException):
+        codepipeline.get_pipeline(name="pipeline-of-a-stack")
+
+
+def test_a_build_that_a_function_starts_pushes_its_image_without_anybody_asking(cloud: Cloud) -> None:
+    started = "boto3.client('codebuild').start_build(projectName='by-a-function')"
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("f.py", f"import boto3\ndef handler(*_): return {started}['build']['id']")
+    parts = {"type": "LINUX_CONTAINER", "image": "image", "computeType": "BUILD_GENERAL1_SMALL"}
+    cloud.client("codebuild").create_project(
+        name="by-a-function",
+        source={"type": "NO_SOURCE"},
+        artifacts={"type": "NO_ARTIFACTS"},
+        environment=parts,
+        serviceRole=f"arn:aws:iam::{ACCOUNT}:role/build",
+    )
+    ecr = cloud.client("ecr")
+    ecr.create_repository(repositoryName="by-a-function")
+    cloud.builds.play("by-a-function", Build({"BUILD": 0.5}, does=lambda: push(ecr, "by-a-function", "v1")))
+    cloud.client("lambda").create_function(
+        FunctionName="starts-a-build",
+        Runtime="python3.13",
+        Role=f"arn:aws:iam::{ACCOUNT}:role/f",
+        Handler="f.handler",
+        Timeout=30,
+        Code={"ZipFile": archive.getvalue()},
+    )
+    answer = cloud.client("lambda").invoke(FunctionName="starts-a-build")
+    build_id = json.loads(answer["Payload"].read())
+    assert [build.id for build in cloud.builds.runs("by-a-function")] == [build_id]
+    assert cloud.builds_proxy.count("codebuild:StartBuild", containing="by-a-function") == 1
+    eventually(lambda: ecr.list_images(repositoryName="by-a-function")["imageIds"] != [], "the image is there")
 
 
 def test_a_port_that_is_taken_is_said_so(output: Path) -> None:

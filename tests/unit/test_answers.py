@@ -6,7 +6,6 @@ from typing import get_args
 import pytest
 
 from ecr_image_waiter.answers import (
-    duration,
     reason_given_up,
     reason_invalid,
     reason_stopped,
@@ -32,6 +31,7 @@ from ecr_image_waiter.findings import (
 from ecr_image_waiter.place import Place, place_of
 from ecr_image_waiter.readiness import Conditions, Wanted
 from ecr_image_waiter.waiting import Bounds, Cause, GivenUp
+from ecr_image_waiter.wording import duration
 from tests.fakes import DIGEST, FUNCTION_ARN, NOW, OTHER_DIGEST, REPOSITORY_URI
 
 PLACE = Place("aws", "eu-west-1", "123456789012")
