@@ -94,7 +94,7 @@ class Registry:
         self._uri = uri
         self._blobs = blobs
         self._status_filter_known = True
-        self._aliases: set[str] = set()
+        self._aliases: dict[str, set[str]] = {}  # by the role that looks: another account has others
 
     def look(self, image: ImageId, *, source: Source = OWN, archived_too: bool, seconds: float) -> Finding:
         """Return what is at the image's tag or digest.
@@ -250,16 +250,17 @@ class Registry:
 
         ECR Public describes repositories of the caller's account alone, by a name that another account may have too.
         """
-        if source.alias in self._aliases:
+        known = self._aliases.setdefault(source.role_arn, set())
+        if source.alias in known:
             return None
         try:
             registries = self._client(source, seconds).describe_registries()["registries"]
-            self._aliases |= {alias["name"] for registry in registries for alias in registry["aliases"]}
+            known |= {alias["name"] for registry in registries for alias in registry["aliases"]}
         except Exception as error:  # noqa: BLE001  # as above
             return finding_of(error)
-        if source.alias in self._aliases:
+        if source.alias in known:
             return None
-        ours = ", ".join(sorted(self._aliases)[:5]) or "none"
+        ours = ", ".join(sorted(known)[:5]) or "none"
         return Never(
             f"the public registry {source.alias} is not this account's (those are {ours}), and ECR Public answers for "
             "an account's own repositories only",
