@@ -106,13 +106,15 @@ class Registry:
             image: what to look for.
             source: where.
             archived_too: whether an archived image is worth a second call.
-            seconds: how long the look may take.
+            seconds: how long each call may take; half of it where a call more asks whose a public registry is.
 
         Returns:
             A finding. Everything that AWS answers is one, as is AWS not answering.
         """
-        if source.alias and (refusal := self._not_ours(source, seconds)):
-            return refusal
+        if source.alias and source.alias not in self._aliases.get(source.role_arn, ()):
+            seconds /= 2
+            if refusal := self._not_ours(source, seconds):
+                return refusal
         finding = self._describe(image, source, seconds)
         if isinstance(finding, NoImage) and finding.tag_points_at is None and archived_too and not source.alias:
             archived = self._describe_any_status(image, source, seconds)
@@ -251,8 +253,6 @@ class Registry:
         ECR Public describes repositories of the caller's account alone, by a name that another account may have too.
         """
         known = self._aliases.setdefault(source.role_arn, set())
-        if source.alias in known:
-            return None
         try:
             registries = self._client(source, seconds).describe_registries()["registries"]
             known |= {alias["name"] for registry in registries for alias in registry["aliases"]}
