@@ -91,6 +91,12 @@ def test_a_check_leaves_half_of_the_time_for_the_hand_over_or_the_answer(
     *, properties: dict[str, Any], pushed: bool, archived_too: bool, at_end: bool, timeout: float
 ) -> None:
     world = World(timeout)
+    for name, region in [
+        ("team/app", "eu-west-1"),
+        ("team/app", "public"),
+        *((f"r{n}0", "eu-west-1") for n in range(7)),
+    ]:
+        world.ecr.repository(name, region)
     if pushed:
         world.ecr.push("team/app", "v1", labels={"build": "new"})
         world.ecr.push("team/app", "v1", region="public")
