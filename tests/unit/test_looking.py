@@ -23,7 +23,7 @@ from ecr_image_waiter.findings import (
     Unavailable,
     decisive,
 )
-from ecr_image_waiter.looking import Look
+from ecr_image_waiter.looking import MOST_KNOWN, Look
 from ecr_image_waiter.readiness import Conditions, Known, Wanted
 from tests.fakes import NOW, FakeClock, aws_error
 from tests.memory_ecr import ACCOUNT, MemoryEcr
@@ -121,7 +121,7 @@ def test_several_images_with_conditions_use_the_manifests_they_came_with(ecr: Me
 
 def test_what_is_known_is_kept_within_bounds(ecr: MemoryEcr) -> None:
     known = Known()
-    for number in range(120):
+    for number in range(MOST_KNOWN + 20):
         ecr.push("team/app", "v0", labels={"a": str(number)})
         Look(
             ecr.registry(),
@@ -130,7 +130,7 @@ def test_what_is_known_is_kept_within_bounds(ecr: MemoryEcr) -> None:
             NOW,
         )(archived_too=False, budget=lambda: 9.0)
 
-    assert (len(known.manifests), len(known.configs)) == (100, 100)
+    assert (len(known.manifests), len(known.configs)) == (MOST_KNOWN, MOST_KNOWN)
 
 
 def test_an_old_image_among_several_is_described_once_and_remembered(ecr: MemoryEcr) -> None:
