@@ -109,8 +109,6 @@ class Look:
         """Describe all images, and see that each is still the one that was found ready."""
         for group in _groups(self._wanted):
             source, repository = group[0].source, group[0].image.repository
-            if source.alias:
-                continue
             described = self._registry.describe(
                 repository, (one.image for one in group), source=source, seconds=budget()
             )

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 
 from ecr_image_waiter.continuation import State, continuation, read_state
-from ecr_image_waiter.findings import OWN, Finding, Image, ImageId, Never, NotYet, Platform, Several
+from ecr_image_waiter.findings import OWN, Finding, Image, ImageId, Never, NotYet, Platform, Several, Source
 from ecr_image_waiter.looking import Look
 from ecr_image_waiter.manifests import (
     MOST_ENTRIES,
@@ -236,3 +236,25 @@ def test_of_several_windows_versions_in_an_index_the_first_is_the_one(ecr: Memor
 
     assert isinstance(found, Image)
     assert found.platform_digest == entries[0]["digest"]
+
+
+# --- what moved since it was found
+
+
+def test_a_public_tag_that_moves_while_others_are_waited_for_is_answered_as_it_is_in_the_end(ecr: MemoryEcr) -> None:
+    public = Source(region="us-east-1", host="public.ecr.aws", alias="shop")
+    ecr.push("team/app", "v1", content="first", region="public")
+    ecr.repository("team/app")
+    check = looking(
+        ecr,
+        Wanted("Theirs", ImageId("team/app", "v1", None), public, Conditions()),
+        Wanted("Ours", ImageId("team/app", "v1", None), OWN, Conditions()),
+    )
+    check()
+
+    moved = ecr.push("team/app", "v1", content="second", region="public")
+    ecr.push("team/app", "v1")
+    found = dict(check()[0].findings)
+
+    assert isinstance(found["Theirs"], Image)
+    assert found["Theirs"].digest == moved

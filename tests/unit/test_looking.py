@@ -265,7 +265,7 @@ def test_public_images_are_described_one_by_one_and_their_registry_is_checked_on
     ecr.push("team/app", "v1", region="public")
     found = check()
     assert not found.missing
-    assert spent(ecr) == {"DescribeImages": 1}
+    assert spent(ecr) == {"DescribeImages": 2}, "the missing one, and then both of them at once"
     assert {f.repository_uri for _, f in found.findings if isinstance(f, Image)} == {"public.ecr.aws/shop/team/app"}
 
 
