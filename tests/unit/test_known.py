@@ -111,6 +111,14 @@ def test_attestations_take_no_place_among_an_indexs_entries() -> None:
     assert index.entries == (Entry(digest_of("image"), OCI_MANIFEST, Platform("linux", "arm64")),)
 
 
+def test_of_a_thousand_entries_the_first_fifty_are_kept() -> None:
+    entries = [entry(digest_of(str(number)), f"linux/arm/v{number}") for number in range(1000)]
+
+    index = read_manifest(json.dumps({"manifests": entries}), OCI_INDEX)
+
+    assert [each.digest for each in index.entries] == [each["digest"] for each in entries[:MOST_ENTRIES]]
+
+
 # --- across a hand-over
 
 
