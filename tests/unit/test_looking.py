@@ -23,7 +23,7 @@ from ecr_image_waiter.findings import (
     Unavailable,
     decisive,
 )
-from ecr_image_waiter.looking import Look
+from ecr_image_waiter.looking import MOST_KNOWN, Look
 from ecr_image_waiter.readiness import Conditions, Known, Wanted
 from ecr_image_waiter.registry import Registry
 from tests.fakes import NOW, FakeClock, aws_error
@@ -122,7 +122,7 @@ def test_several_images_with_conditions_use_the_manifests_they_came_with(ecr: Me
 
 def test_what_is_known_is_kept_within_bounds(ecr: MemoryEcr) -> None:
     known = Known()
-    for number in range(120):
+    for number in range(MOST_KNOWN + 20):
         ecr.push("team/app", "v0", labels={"a": str(number)})
         Look(
             ecr.registry(),
@@ -131,7 +131,7 @@ def test_what_is_known_is_kept_within_bounds(ecr: MemoryEcr) -> None:
             NOW,
         )(archived_too=False, budget=lambda: 9.0)
 
-    assert (len(known.manifests), len(known.configs)) == (100, 100)
+    assert (len(known.manifests), len(known.configs)) == (MOST_KNOWN, MOST_KNOWN)
 
 
 def test_an_old_image_among_several_is_described_once_and_remembered(ecr: MemoryEcr) -> None:
@@ -265,7 +265,7 @@ def test_public_images_are_described_one_by_one_and_their_registry_is_checked_on
     ecr.push("team/app", "v1", region="public")
     found = check()
     assert not found.missing
-    assert spent(ecr) == {"DescribeImages": 1}
+    assert spent(ecr) == {"DescribeImages": 2}, "the missing one, and then both of them at once"
     assert {f.repository_uri for _, f in found.findings if isinstance(f, Image)} == {"public.ecr.aws/shop/team/app"}
 
 
