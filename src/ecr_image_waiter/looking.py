@@ -129,6 +129,8 @@ class Look:
             verdict = assess(finding, one.conditions, self._known, self._operation_began)
             if not isinstance(verdict, Unread):
                 return verdict
+            if one.source.alias and verdict.what != "details":
+                return finding  # ECR Public gives no manifests, so there is nothing to hold against the image
             fault = self._read(one, verdict, budget())
             if fault:
                 return fault

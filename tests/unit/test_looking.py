@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -377,3 +378,20 @@ def test_an_image_deleted_before_its_manifest_is_read_is_not_there(ecr: MemoryEc
     found = Look(ecr.registry(), [image], Known(), NOW)(archived_too=False, budget=lambda: 9.0)
 
     assert found == NoImage()
+
+
+def test_what_ecr_public_does_not_say_of_an_image_is_not_held_against_it(ecr: MemoryEcr) -> None:
+    ecr.push("team/app", "v0", region="public", media_type=DOCKER_MANIFEST)
+    source = Source(region="us-east-1", host="public.ecr.aws", alias="shop")
+    image = Wanted("", ImageId("team/app", "v0", None), source, Conditions(DeployTarget="ECS"))
+    says_config = ecr.registry()
+
+    class Silent:
+        def look(self, *args: Any, **kwargs: Any) -> Any:
+            found = says_config.look(*args, **kwargs)
+            assert isinstance(found, Image)
+            return replace(found, artifact_type=None)
+
+    found = Look(Silent(), [image], Known(), NOW)(archived_too=False, budget=lambda: 9.0)  # type: ignore[arg-type]  # all it needs
+
+    assert isinstance(found, Image)
