@@ -128,8 +128,9 @@ def _uri_pattern() -> str:
 
 
 def _time_pattern() -> str:
-    day = "(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])|W[0-5][0-9](-[1-7])?"
-    date = rf"[0-9]{{4}}(-({day})|{day.replace('-(', '(')})"
+    month, day = "(0[1-9]|1[0-2])", "(0[1-9]|[12][0-9]|3[01])"
+    week = "W[0-5][0-9]"
+    date = rf"[0-9]{{4}}(-{month}-{day}|{month}{day}|-{week}(-[1-7])?|{week}[1-7]?)"
     clock = r"([01][0-9]|2[0-3])(:[0-5][0-9](:[0-5][0-9]([.,][0-9]+)?)?|[0-5][0-9]([0-5][0-9]([.,][0-9]+)?)?)?"
     offset = "(Z|[+-]([01][0-9]|2[0-3])(:?[0-5][0-9])?)"
     return f"^({STACK_OPERATION}|{date}[Tt ]{clock}{offset})$"
@@ -137,7 +138,7 @@ def _time_pattern() -> str:
 
 # What the model checks in code and not in a constraint of the field.
 _CHECKED: Final[dict[str, Schema]] = {
-    "RepositoryName": {"not": {"pattern": r"\.dkr\.ecr\."}},
+    "RepositoryName": {"not": {"type": "string", "pattern": r"\.dkr\.ecr\."}},
     "ImageUri": {"pattern": _uri_pattern()},
     "PushedAfter": {"pattern": _time_pattern()},
 }

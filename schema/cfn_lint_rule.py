@@ -71,12 +71,13 @@ def _in_words(error: ValidationError) -> str:
     allowed = error.schema.get("errorMessage") if isinstance(error.schema, dict) else None
     if not allowed:
         return f"{where}: {error.message}" if where else str(error.message)
-    kinds = {list: "a list", dict: "an object"}
-    return f"{where}: received {kinds.get(type(error.instance), repr(error.instance))}. {allowed}"
+    kinds = ((list, "a list"), (dict, "an object"))
+    received = next((word for kind, word in kinds if isinstance(error.instance, kind)), repr(error.instance))
+    return f"{where}: received {received}. {allowed}"
 
 
 def _place(path: list[Any]) -> str:
-    """Return the property that a path leads to: of a function, the branch of an Fn::If is no step, and others end it."""
+    """Return the property that a path leads to. The branches of an Fn::If are no steps, other functions end it."""
     where = ""
     steps = iter(path)
     for step in steps:
