@@ -172,6 +172,13 @@ def _image(model: Schema, wrap: Wrap) -> Schema:
     return {"type": "object", "additionalProperties": False, "properties": properties}
 
 
+_FUNCTION: Final = {"$ref": "#/definitions/function"}
+
+
+def _or_function(value: Schema) -> Schema:
+    return {"if": _FUNCTION, "else": value}
+
+
 PARTS: Final = ("RepositoryName", "ImageTag", "ImageDigest", "RegistryId", "Region")
 _TAG_OR_DIGEST: Final = {"if": {"not": {"required": ["ImageDigest"]}}, "then": {"required": ["ImageTag"]}}
 _BY_PARTS: Final = {"required": ["RepositoryName"], **_TAG_OR_DIGEST}
@@ -189,13 +196,10 @@ def _excluded(beside: str, names: tuple[str, ...]) -> Schema:
 
 def _excluded_unless_functions(beside: str, names: tuple[str, ...]) -> Schema:
     """As above, where either may be an Fn::If that leaves it out: an editor does not resolve conditions."""
-    function = {"type": "object", "errorMessage": f"Not beside {beside}: leave one of them out"}
-    return {
-        beside: {
-            "if": {"properties": {beside: {"$ref": "#/definitions/function"}}},
-            "else": {"properties": dict.fromkeys(names, function)},
-        }
-    }
+    # Nothing else takes null, so it stands for `false`, to which editors give no message.
+    nothing = {"type": "null", "errorMessage": f"Not beside {beside}: leave one of them out"}
+    names_it = {"properties": {beside: _FUNCTION}}
+    return {beside: {"if": names_it, "else": {"properties": dict.fromkeys(names, _or_function(nothing))}}}
 
 
 def properties_schema(wrap: Wrap = lambda value: value, excluded: Callable[..., Schema] = _excluded) -> Schema:
@@ -220,10 +224,6 @@ def properties_schema(wrap: Wrap = lambda value: value, excluded: Callable[..., 
         "dependencies": {**excluded("ImageUri", PARTS), **excluded("Images", tuple(OneImage.model_fields))},
         **_identity(instead=["ImageUri", "Images"]),
     }
-
-
-def _or_function(value: Schema) -> Schema:
-    return {"if": {"$ref": "#/definitions/function"}, "else": value}
 
 
 def template_schema() -> Schema:

@@ -15,7 +15,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from ecr_image_waiter.errors import InvalidRequest
 from ecr_image_waiter.place import Place
-from ecr_image_waiter.properties import Entry, Properties, read_properties
+from ecr_image_waiter.properties import Entry, OneImage, Properties, read_properties
 from sandbox.processes import ROOT
 from schema.__main__ import (
     FOLDER,
@@ -30,6 +30,7 @@ from schema.__main__ import (
 )
 from tests.fakes import DIGEST, PROPERTIES
 from tests.unit.test_fuzz import JSON, NAMED, NUMBERS, TEXT, VALUES
+from tests.unit.test_request import _WRONG as WRONG
 
 SCHEMAS = {name: json.loads((FOLDER / name).read_text()) for name in (PROPERTIES_FILE, TEMPLATE_FILE)}
 OF_PROPERTIES = Draft7Validator(SCHEMAS[PROPERTIES_FILE])
@@ -144,7 +145,7 @@ def mostly(right: st.SearchStrategy[Any], *wrong: Any, odd: st.SearchStrategy[An
     return st.integers(0, 9).flatmap(lambda number: right if number else others)
 
 
-TRUE = True
+TRUE = True  # as a value of a property
 
 
 def one_of(*values: Any) -> st.SearchStrategy[Any]:
@@ -495,6 +496,75 @@ def test_the_schema_takes_what_the_service_takes(properties: object) -> None:
     assert OF_PROPERTIES.is_valid(properties) is taken
     if isinstance(properties, dict):
         assert template_takes({"ServiceToken": "x", **properties}) is taken
+
+
+RIGHT: dict[str, Any] = {
+    "RepositoryName": "app",
+    "ImageTag": "v1",
+    "ImageDigest": DIGEST,
+    "ImageUri": URI,
+    "RegistryId": "123456789012",
+    "Region": "eu-west-1",
+    "RoleArn": "arn:aws:iam::123456789012:role/x",
+    "DeployTarget": "ECS",
+    "Platform": "arm64",
+    "Labels": {"a": "b"},
+    "PushedAfter": "StackOperation",
+}
+BESIDE: dict[str, dict[str, Any]] = {
+    "a URI": {"ImageUri": URI},
+    "a repository and a tag": ONE,
+    "a repository and a digest": {"RepositoryName": "app", "ImageDigest": DIGEST},
+    "a repository": {"RepositoryName": "app"},
+    "a tag": {"ImageTag": "v1"},
+    "a list of images": {"Images": [{"Id": "a", **ONE}]},
+    "nothing": {},
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+@pytest.mark.parametrize("beside", BESIDE)
+def test_what_may_stand_beside_what_is_the_same_for_one_image_and_in_a_list(name: str, beside: str) -> None:
+    properties = {**BESIDE[beside], name: RIGHT[name]}
+    entries = {"Images": [{"Id": "a", **properties}]}
+
+    for each in (properties, entries):
+        assert OF_PROPERTIES.is_valid(each) is service_takes(each) is template_takes({"ServiceToken": "x", **each})
+
+
+def test_there_is_a_right_value_of_each_property_of_an_image() -> None:
+    assert RIGHT.keys() == OneImage.model_fields.keys()
+    for name, value in RIGHT.items():
+        assert OF_PROPERTIES.is_valid({**({} if name == "ImageUri" else ONE), name: value})
+
+
+AT_THE_EDGES: dict[str, list[object]] = {
+    "RepositoryName": [f"{HOST}/app", "a.dkr.ecr.b", 9, 10, MOST_EXACT, "ab", "a", "a" * 256, "a" * 257],
+    "ImageTag": [0, -1, MOST_EXACT, 1.5, "12e4567", "t" * 300, "t" * 301],
+    "RegistryId": [10**11 - 1, 10**11, 10**12 - 1, 10**12],
+    "Platform": [385, 386, 387],
+    "PushedAfter": [
+        f"2026-11-01{clock}Z"
+        for clock in ("T12", "T1200", "T12:00", "T120000", "T12:00:00", "T120000,5", "T120000.5", "T12:00:00,5", "")
+    ],
+    "Labels": [{}, {"": "x"}, {"x" * 256: ""}, {"x" * 257: ""}, {"a": "x" * 1024}, {"a": "x" * 1025}]
+    + [{str(n): 1 for n in range(count)} for count in (20, 21)],
+    "Images": [[{"Id": str(n), **ONE} for n in range(count)] for count in (0, 1, 20, 21)],
+    "MaxRetries": [*range(-2, 3), 3599, 3600, 3601, "3600", "3601", "03600", "+3600", "3600.0", "3600.1", "", " "],
+    "RetryDelaySeconds": [0, 1, 900, 901, "0", "1", "900", "901"],
+    "BackoffRate": [0.9, 1, 10, 10.1, "0.9", "1", "1.", "9.99", "10", "10.0", "10.1", "010", ".5e1", "1e0", "e1"],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [(name, value) for name, values in AT_THE_EDGES.items() for value in values]
+    + [(name, value) for name, values in WRONG.items() for value, _ in values if is_json(value)],
+)
+def test_an_edge_is_where_the_service_has_it(name: str, value: object) -> None:
+    properties = {**({} if name in ("ImageUri", "Images") else ONE), name: value}
+
+    assert differs(properties) or OF_PROPERTIES.is_valid(properties) is service_takes(properties)
 
 
 @pytest.mark.parametrize("difference", DIFFERENCES, ids=lambda difference: difference.why)
