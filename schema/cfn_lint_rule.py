@@ -14,6 +14,7 @@ from typing import Any, Final
 from cfnlint.jsonschema import ValidationError, Validator
 from cfnlint.rules.jsonschema import CfnLintJsonSchema
 
+_COUNTS: Final = ("minItems", "maxItems", "minProperties", "maxProperties")
 _SCHEMA: Final = Path(__file__).with_name("ecr-image-waiter.json")
 
 Keyword = Callable[[Validator, Any, Any, dict[str, Any]], Iterator[ValidationError]]
@@ -54,13 +55,13 @@ class EcrImageWaiterProperties(CfnLintJsonSchema):  # type: ignore[misc]  # cfn-
         for error in ours.iter_errors(instance):
             if error.unknown:
                 continue
-            error.message = _in_words(error)
+            error.message = _in_words(error, self._schema["properties"])
             if (fault := (tuple(error.path), error.message)) not in said:
                 said.add(fault)
                 yield self._clean_error(error)
 
 
-def _in_words(error: ValidationError) -> str:
+def _in_words(error: ValidationError, properties: dict[str, Any]) -> str:
     """Return the fault in the words of the waiter's own Reason, as far as the schema has them."""
     where = _place(list(error.path))
     if error.schema is False:
@@ -68,7 +69,9 @@ def _in_words(error: ValidationError) -> str:
         return f"{where}: received beside {beside}; leave one of them out"
     if error.validator == "uniqueKeys":
         return f"{where}: an Id stands in it more than once, allowed: once"
-    allowed = error.schema.get("errorMessage") if isinstance(error.schema, dict) else None
+    # Of a schema that counts, cfn-lint shows the error no more than the counts.
+    schema = properties[where.rpartition(".")[2]] if error.validator in _COUNTS else error.schema
+    allowed = schema.get("errorMessage")
     if not allowed:
         return f"{where}: {error.message}" if where else str(error.message)
     kinds = ((list, "a list"), (dict, "an object"))

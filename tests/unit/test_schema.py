@@ -274,6 +274,7 @@ def objects(named: st.SearchStrategy[Any], others: dict[str, st.SearchStrategy[A
 
 
 CONDITIONS = {name: OF_ONE_IMAGE[name] for name in ("RoleArn", "DeployTarget", "Platform", "Labels", "PushedAfter")}
+OTHER_IDS = mostly(one_of({"Id": 7}, {"Id": True}, {"Id": "x" * 64}), {"Id": "x" * 65}, {"Id": ""}, {"Id": "a-b"}, {})
 ENTRIES = st.lists(objects(IDENTITIES, CONDITIONS), min_size=1, max_size=3).flatmap(
     lambda entries: st.tuples(
         *(
@@ -282,7 +283,6 @@ ENTRIES = st.lists(objects(IDENTITIES, CONDITIONS), min_size=1, max_size=3).flat
         )
     ).map(list)
 )
-OTHER_IDS = mostly(one_of({"Id": 7}, {"Id": True}, {"Id": "x" * 64}), {"Id": "x" * 65}, {"Id": ""}, {"Id": "a-b"}, {})
 OF_ALL = {
     "WaitForRepository": mostly(st.booleans() | one_of("yes", "Off", "T", 0, 1), odd=VALUES["WaitForRepository"]),
     "Trigger": VALUES["Trigger"] | JSON,
