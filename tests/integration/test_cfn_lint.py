@@ -120,6 +120,7 @@ WRONG = f"""
         - Id: one
           RepositoryName: app
           ImageTag: v1
+        - !If [Live, {{Id: two, RepositoryName: A, ImageTag: v1}}, !Ref AWS::NoValue]  # Images[2].RepositoryName: received
 """
 
 Lint = Callable[[str], list[tuple[int, str, str]]]
