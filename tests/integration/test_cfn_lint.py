@@ -120,7 +120,7 @@ WRONG = f"""
         - Id: one
           RepositoryName: app
           ImageTag: v1
-        - !If [Live, {{Id: two, RepositoryName: A, ImageTag: v1}}, !Ref AWS::NoValue]  # Images[2].RepositoryName: received
+        - !If [Live, {{Id: two, RepositoryName: A, ImageTag: v1}}, !Ref AWS::NoValue]  # Images[2].RepositoryName:
 """
 
 Lint = Callable[[str], list[tuple[int, str, str]]]

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -179,8 +180,9 @@ URIS = mostly(
     "docker.io/library/app:v1",
     "",
 )
+OFFSETS = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 TIMES = mostly(
-    st.datetimes(timezones=st.timezones()).map(lambda time: time.isoformat())
+    st.datetimes(timezones=OFFSETS).map(lambda time: time.isoformat())
     | st.builds(
         "{}{}{}{}".format,
         one_of("2026-11-01", "20261101", "2026-W44", "2026W44", "2026-W44-7", "2026W447"),
@@ -325,7 +327,8 @@ def is_text(value: Any) -> bool:
 
 
 def unusual_time(value: Any) -> bool:
-    plain = r"(\d{4}-\d\d-\d\d|\d{8}|\d{4}-?W\d\d(-?\d)?)[Tt ]\d\d(:?\d\d(:?\d\d([.,]\d+)?)?)?(Z|[+-]\d\d(:?\d\d)?)"
+    date = r"(\d{4}-\d\d-\d\d|\d{8}|\d{4}-W\d\d(-\d)?|\d{4}W\d{2,3})"
+    plain = date + r"[Tt ]([01]\d|2[0-3])(:?\d\d(:?\d\d([.,]\d+)?)?)?(Z|[+-]\d\d(:?\d\d)?)"
     return is_text(value) and service_takes({**ONE, "PushedAfter": value}) and not re.fullmatch(plain, value)
 
 
