@@ -47,7 +47,7 @@ class Conditions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True, allow_inf_nan=False)
 
-    DeployTarget: Literal["", "Lambda", "ECS"] = Field(default="", description="Lambda or ECS")
+    DeployTarget: str = Field(default="", pattern="^(Lambda|ECS)$", description="Lambda or ECS")
     Platform: str = Field(
         default="",
         pattern=_PLATFORM,

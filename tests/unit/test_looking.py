@@ -25,6 +25,7 @@ from ecr_image_waiter.findings import (
     decisive,
 )
 from ecr_image_waiter.looking import MOST_KNOWN, Look
+from ecr_image_waiter.manifests import DOCKER_MANIFEST
 from ecr_image_waiter.readiness import Conditions, Known, Wanted
 from ecr_image_waiter.registry import Registry
 from tests.fakes import NOW, FakeClock, aws_error
