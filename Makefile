@@ -19,7 +19,7 @@ RUN := exec env PATH="$(CURDIR)/$(DEV)/bin:$(CURDIR)/$(TOOLS)/sam/bin:$$PATH" PY
 BUILDING := $(DEV)/.ready $(TOOLS)/sam/.ready
 SETUP := $(BUILDING) $(TOOLS)/ministack/.ready $(TOOLS)/runtime/.ready
 
-.PHONY: help demo sandbox test check chaos planted crash fuzz mutants build deploy measure setup lock clean
+.PHONY: help demo sandbox test check schema chaos planted crash fuzz mutants build deploy measure setup lock clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is
@@ -36,6 +36,9 @@ test: setup ## Lint, types, templates, all tests, coverage
 
 check: $(BUILDING) ## Lint, types and templates only
 	@$(RUN) $(DEV)/bin/python -m tests.run --output $(OUTPUT) --only-check
+
+schema: $(DEV)/.ready ## Write the JSON schemas of the properties anew from the model
+	@$(RUN) $(DEV)/bin/python -m schema
 
 chaos: $(DEV)/.ready ## Run the service through random faults on a simulated clock (SEEDS=2000, FIRST=seed to repeat a run)
 	@$(RUN) $(DEV)/bin/python -m tests.chaos --seeds "$(SEEDS)" $(if $(FIRST),--first "$(FIRST)")
@@ -68,7 +71,7 @@ lock: | $(TOOLS)/uv/.ready ## Lock the versions that pyproject.toml allows
 
 clean: ## Remove what the targets made
 	rm -rf $(DEV) $(TOOLS) $(OUTPUT) .mutants .aws-sam .sandbox .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	find src sandbox tests -name __pycache__ -prune -exec rm -rf {} +
+	find src sandbox schema tests -name __pycache__ -prune -exec rm -rf {} +
 
 define environment
 	@echo "Setting up $(1) ..." >&2

@@ -25,7 +25,7 @@ LEAST_KILLED = 0.9
 COPIES = ROOT / ".mutants"
 SURVIVORS = ROOT / "tests" / "mutants.toml"
 # What reads the source as text, or is too slow to run for each mutant and adds nothing.
-LEFT_OUT = ("chaos", "crash_cases", "fuzz", "imports", "locks", "player", "processes", "template")
+LEFT_OUT = ("chaos", "crash_cases", "fuzz", "imports", "locks", "player", "processes", "schema", "template")
 SLOW = "tests/unit/test_abandoned.py::test_five_hundred_waits_that_begin_together_ask_fewer_than_four_times_a_second"
 
 

@@ -112,8 +112,8 @@ BUGS = (
     Bug(
         "a hand-over changes the event",
         _W + "continuation.py",
-        "return {**event, STATE_KEY:",
-        'return {**event, "ResourceType": "Custom::Image", STATE_KEY:',
+        "whole = {**event, STATE_KEY:",
+        'whole = {**event, "ResourceType": "Custom::Image", STATE_KEY:',
     ),
     Bug(
         "no time is kept for the hand-over",

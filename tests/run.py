@@ -18,7 +18,8 @@ CHECKS = {
     "format": ["ruff", "format", "--check", "."],
     "lint": ["ruff", "check", "."],
     "types": ["mypy"],
-    "templates": ["cfn-lint", "template.yaml", "sandbox/consumer.yaml"],
+    "schemas": [sys.executable, "-m", "schema", "--check"],
+    "templates": ["cfn-lint", "template.yaml", "sandbox/consumer.yaml", "--append-rules", "schema"],
     "template, as SAM sees it": ["sam", "validate", "--lint", "--region", "us-east-1"],
 }
 

@@ -21,6 +21,7 @@ from ecr_image_waiter.handler import Waiter
 from ecr_image_waiter.response import Courier
 from ecr_image_waiter.stacks import Stacks
 from tests.fakes import (
+    FUNCTION_ARN,
     PROPERTIES,
     REPOSITORY_URI,
     FakeClock,
@@ -70,8 +71,11 @@ class World:
         stack: tuple[str | Exception, ...] = (),
         any_host: bool = False,
         builds: Mapping[str, BuildService] | None = None,
+        clock: FakeClock | None = None,
+        arn: str = FUNCTION_ARN,
     ) -> None:
-        self.clock = FakeClock()
+        self.clock = clock or FakeClock()
+        self._arn = arn
         self.images = MemoryEcr(self.clock)
         self.stacks = FakeCloudFormation(*stack)
         self._in_memory = script == (IN_MEMORY,)
@@ -108,7 +112,7 @@ class World:
         return self.functions
 
     def run(self, event: object, timeout: float | None = None) -> dict[str, str] | None:
-        return self.waiter.handle(event, FakeContext(self.clock, timeout or self.timeout))
+        return self.waiter.handle(event, FakeContext(self.clock, timeout or self.timeout, self._arn))
 
     def run_to_the_end(self, event: dict[str, Any]) -> int:
         """Run an event and all its continuations; return how many invocations that took."""

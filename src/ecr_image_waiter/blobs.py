@@ -36,7 +36,8 @@ class Urllib3Blobs:
             if answer.status != 200:
                 raise OSError(f"HTTP status {answer.status}")
             content = bytearray()
-            for chunk in answer.stream(_CHUNK):
+            # As it is, never unpacked: its digest is that of these bytes, and the limit is for them.
+            for chunk in answer.stream(_CHUNK, decode_content=False):
                 content += chunk
                 if len(content) > most_bytes:
                     return None

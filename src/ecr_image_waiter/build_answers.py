@@ -138,4 +138,4 @@ def _instead(run: BuildRun, newest: Sequence[TagSeen] | None, now: float) -> str
     if newest is None:
         return ""
     since = [f"{entry.tag} ({duration(now - entry.pushed_at)} old)" for entry in newest if entry.pushed_at >= run.began]
-    return f", and since it began the repository got {', '.join(since) if since else 'no tag at all'}"
+    return f", and since it began the repository got {', '.join(since) if since else 'no new image'}"

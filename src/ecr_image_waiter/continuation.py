@@ -16,6 +16,7 @@ from .request import STATE_KEY
 from .waiting import Progress
 
 VERSION: Final = 1
+_MOST_BYTES: Final = 500_000  # half of what Lambda queues
 _DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException"})
 
 
@@ -70,8 +71,14 @@ def read_state(received: object, now: float) -> State:
 
 
 def continuation(event: Mapping[str, Any], state: State) -> dict[str, Any]:
-    """Return the event of the next invocation: CloudFormation's own, unchanged, and the state under one key."""
-    return {**event, STATE_KEY: _ADAPTER.dump_python(state, mode="json")}
+    """Return the event of the next invocation: CloudFormation's own, unchanged, and the state under one key.
+
+    What is known of images stays behind where the event would be too long to be queued: it can be read again.
+    """
+    whole = {**event, STATE_KEY: _ADAPTER.dump_python(state, mode="json")}
+    if len(json.dumps(whole)) > _MOST_BYTES:
+        whole[STATE_KEY]["known"] = {}
+    return whole
 
 
 class HandOver:

@@ -10,12 +10,13 @@ from dataclasses import replace
 from typing import Final, Protocol, TypeVar
 
 from .findings import Finding, Image, ImageId, Looked, NoImage, NotYet, Several, Source, Unavailable
-from .manifests import Config, Manifest
+from .manifests import MOST_ENTRIES, Config, Manifest
 from .readiness import Known, Unread, Wanted, assess
 
 T = TypeVar("T")
 
-_MOST_KNOWN: Final = 100  # of each kind: a state must fit into an event
+# Of each kind: what one check of the most images can need, or it would read again and again what it has just read.
+MOST_KNOWN: Final = 20 * (MOST_ENTRIES + 1)
 _MOST_ROUNDS: Final = 3  # of one check, while images change under it
 _SHORTEST_CALL: Final = 0.05
 
@@ -108,8 +109,6 @@ class Look:
         """Describe all images, and see that each is still the one that was found ready."""
         for group in _groups(self._wanted):
             source, repository = group[0].source, group[0].image.repository
-            if source.alias:
-                continue
             described = self._registry.describe(
                 repository, (one.image for one in group), source=source, seconds=budget()
             )
@@ -130,6 +129,8 @@ class Look:
             verdict = assess(finding, one.conditions, self._known, self._operation_began)
             if not isinstance(verdict, Unread):
                 return verdict
+            if one.source.alias and verdict.what != "details":
+                return finding  # ECR Public gives no manifests, so there is nothing to hold against the image
             fault = self._read(one, verdict, budget())
             if fault:
                 return fault
@@ -164,7 +165,7 @@ class Look:
 
 def _keep(store: dict[str, T], digest: str, value: T) -> None:
     store[digest] = value
-    while len(store) > _MOST_KNOWN:
+    while len(store) > MOST_KNOWN:
         del store[next(iter(store))]
 
 

@@ -6,6 +6,7 @@ The forms are those of the OCI image specification 1.1 and of Docker's manifest 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final
 
 from .findings import Platform
@@ -21,6 +22,7 @@ IMAGE_CONFIGS: Final = frozenset(
 )
 
 MOST_ENTRIES: Final = 50
+_LONGEST: Final = 255  # of a digest, a media type, a platform's names: ECR takes a manifest of 4 MB
 MOST_LABEL_CHARACTERS: Final = 1024
 """Of a wanted label's value. A longer one in an image is cut behind that, and then equals none."""
 
@@ -83,10 +85,10 @@ def read_manifest(text: str, media_type: str) -> Manifest:
     media_type = media_type or _text(document.get("mediaType"))
     entries = document.get("manifests")
     if isinstance(entries, Sequence):
-        read = (_entry(entry) for entry in entries[:MOST_ENTRIES] if isinstance(entry, Mapping))
+        read = (_entry(entry) for entry in entries if isinstance(entry, Mapping))
         # A builder's attestations lie in the index as images for an unknown platform.
-        kept = tuple(entry for entry in read if entry.platform.os != "unknown")
-        return Manifest(media_type or OCI_INDEX, entries=kept)
+        kept = (entry for entry in read if entry.platform.os != "unknown")
+        return Manifest(media_type or OCI_INDEX, entries=tuple(islice(kept, MOST_ENTRIES)))
     config = document.get("config")
     config = config if isinstance(config, Mapping) else {}
     config_type = _text(document.get("artifactType")) or _text(config.get("mediaType"))
@@ -105,7 +107,7 @@ def read_config(content: bytes, labels: Sequence[str]) -> Config:
     carried = inner.get("Labels") if isinstance(inner, Mapping) else None
     carried = carried if isinstance(carried, Mapping) else {}
     platform = platform_of(*(_text(document.get(key)) for key in ("os", "architecture", "variant")))
-    wanted = {name: _text(carried[name])[: MOST_LABEL_CHARACTERS + 1] for name in labels if name in carried}
+    wanted = {name: _text(carried[name], MOST_LABEL_CHARACTERS + 1) for name in labels if name in carried}
     return Config(platform, wanted)
 
 
@@ -127,5 +129,5 @@ def _object(content: str | bytes) -> Mapping[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+def _text(value: object, longest: int = _LONGEST) -> str:
+    return value[:longest] if isinstance(value, str) else ""

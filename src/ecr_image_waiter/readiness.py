@@ -47,7 +47,7 @@ class Conditions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True, allow_inf_nan=False)
 
-    DeployTarget: Literal["", "Lambda", "ECS"] = Field(default="", description="Lambda or ECS")
+    DeployTarget: str = Field(default="", pattern="^(Lambda|ECS)$", description="Lambda or ECS")
     Platform: str = Field(
         default="",
         pattern=_PLATFORM,
@@ -296,7 +296,8 @@ def _of_platform(case: _Case, manifest: Manifest) -> list[Manifest] | Unread:
         return unread
     wanted = case.conditions.platform
     meant: list[Manifest] = []
-    for entry in [entry for entry in entries if wanted and _matches(wanted, entry.platform)] or entries:
+    of_platform = [entry for entry in entries if wanted and _matches(wanted, entry.platform)] or entries
+    for entry in of_platform[:_MOST_READ]:
         single = case.read(entry.digest)
         if isinstance(single, Unread):
             return single

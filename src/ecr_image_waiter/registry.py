@@ -94,7 +94,7 @@ class Registry:
         self._uri = uri
         self._blobs = blobs
         self._status_filter_known = True
-        self._aliases: set[str] = set()
+        self._aliases: dict[str, set[str]] = {}  # by the role that looks: another account has others
 
     def look(self, image: ImageId, *, source: Source = OWN, archived_too: bool, seconds: float) -> Finding:
         """Return what is at the image's tag or digest.
@@ -106,13 +106,15 @@ class Registry:
             image: what to look for.
             source: where.
             archived_too: whether an archived image is worth a second call.
-            seconds: how long the look may take.
+            seconds: how long each call may take; half of it where a call more asks whose a public registry is.
 
         Returns:
             A finding. Everything that AWS answers is one, as is AWS not answering.
         """
-        if source.alias and (refusal := self._not_ours(source, seconds)):
-            return refusal
+        if source.alias and source.alias not in self._aliases.get(source.role_arn, ()):
+            seconds /= 2
+            if refusal := self._not_ours(source, seconds):
+                return refusal
         finding = self._describe(image, source, seconds)
         if isinstance(finding, NoImage) and finding.tag_points_at is None and archived_too and not source.alias:
             archived = self._describe_any_status(image, source, seconds)
@@ -250,16 +252,15 @@ class Registry:
 
         ECR Public describes repositories of the caller's account alone, by a name that another account may have too.
         """
-        if source.alias in self._aliases:
-            return None
+        known = self._aliases.setdefault(source.role_arn, set())
         try:
             registries = self._client(source, seconds).describe_registries()["registries"]
-            self._aliases |= {alias["name"] for registry in registries for alias in registry["aliases"]}
+            known |= {alias["name"] for registry in registries for alias in registry["aliases"]}
         except Exception as error:  # noqa: BLE001  # as above
             return finding_of(error)
-        if source.alias in self._aliases:
+        if source.alias in known:
             return None
-        ours = ", ".join(sorted(self._aliases)[:5]) or "none"
+        ours = ", ".join(sorted(known)[:5]) or "none"
         return Never(
             f"the public registry {source.alias} is not this account's (those are {ours}), and ECR Public answers for "
             "an account's own repositories only",

@@ -2,23 +2,30 @@
 
 import json
 import logging
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any, Final
+from urllib.parse import parse_qs
 
 import botocore.session
 import pytest
 from botocore.exceptions import ClientError, NoRegionError, ReadTimeoutError
 
 from ecr_image_waiter.aws import Aws
+from ecr_image_waiter.clock import SystemClock
 from ecr_image_waiter.continuation import HandOver
 from ecr_image_waiter.errors import HandOverFailed
-from ecr_image_waiter.findings import OWN
+from ecr_image_waiter.findings import OWN, AccessDenied, Finding, ImageId, Source, Unavailable
 from ecr_image_waiter.logs import make_logger
-from tests.fakes import FUNCTION_ARN, leaked, stack_event
+from ecr_image_waiter.registry import Registry
+from tests.fakes import FUNCTION_ARN, NOW, FakeClock, NoBlobs, leaked, stack_event
 from tests.sockets import (
     answering,
     closed_port,
@@ -184,6 +191,222 @@ def test_without_a_region_there_is_nowhere_to_look(monkeypatch: pytest.MonkeyPat
 
     with pytest.raises(NoRegionError):
         Aws()
+
+
+# --- Registries: regions, roles, ECR Public -------------------------------------------------------------------------
+
+ROLE: Final = "arn:aws:iam::210987654321:role/reader"
+OTHER_ROLE: Final = "arn:aws:iam::210987654321:role/other"
+HOUR: Final = 3600.0
+_CREDENTIAL: Final = re.compile(r"Credential=([^/]+)/[0-9]+/([^/]+)/([^/]+)/")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One call: its operation, and by whom it was signed, for which region."""
+
+    operation: str
+    key: str
+    region: str
+    service: str
+    token: str = ""
+
+
+@dataclass
+class Cloud:
+    """STS and ECR over HTTP, as far as a look goes: it finds no image, and shows who asked.
+
+    `lifetime`: of a role's credentials, in seconds from `clock`'s now. `denied`: the message with which STS refuses.
+    `fails`: whether STS has a fault.
+    """
+
+    clock: FakeClock
+    lifetime: float = HOUR
+    denied: str = ""
+    fails: bool = False
+    asked: list[Asked] = field(default_factory=list)
+
+    def assumed(self) -> list[str]:
+        return [each.operation for each in self.asked if each.service == "sts"]
+
+    def answer(self, headers: Any, body: str) -> tuple[int, str, str]:
+        key, region, service = _CREDENTIAL.search(headers["Authorization"]).groups()  # type: ignore[union-attr]
+        token = headers.get("X-Amz-Security-Token", "")
+        if service != "sts":
+            self.asked.append(Asked(headers["X-Amz-Target"].split(".")[1], key, region, service, token))
+            return 400, "application/x-amz-json-1.1", '{"__type": "ImageNotFoundException", "message": "none"}'
+        call = {name: values[0] for name, values in parse_qs(body).items()}
+        self.asked.append(Asked(f"{call['Action']} {call['RoleArn']}", key, region, service, token))
+        if self.fails:
+            return 500, "text/xml", ""
+        if self.denied:
+            error = f"<Type>Sender</Type><Code>AccessDenied</Code><Message>{self.denied}</Message>"
+            return 403, "text/xml", f"<ErrorResponse><Error>{error}</Error></ErrorResponse>"
+        number = len(self.assumed())
+        until = datetime.fromtimestamp(self.clock.now() + self.lifetime, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        given = (
+            f"<AccessKeyId>ASIA{number}</AccessKeyId><SecretAccessKey>made up</SecretAccessKey>"
+            f"<SessionToken>token{number}</SessionToken><Expiration>{until}</Expiration>"
+        )
+        result = f"<AssumeRoleResult><Credentials>{given}</Credentials></AssumeRoleResult>"
+        return 200, "text/xml", f"<AssumeRoleResponse>{result}</AssumeRoleResponse>"
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    served = Cloud(FakeClock())
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:  # the name http.server looks for
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            status, kind, content = served.answer(self.headers, body)
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content.encode())
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        thread = Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+        yield served
+        server.shutdown()
+        thread.join()
+
+
+def look(aws: Aws, source: Source, *, seconds: float = 10.0) -> Finding:
+    registry = Registry(aws.registry, aws.repository_uri, SystemClock(), NoBlobs())
+    return registry.look(ImageId("team/app", "v1", None), source=source, archived_too=False, seconds=seconds)
+
+
+def test_a_role_is_assumed_and_ecr_is_asked_with_the_credentials_it_gave(cloud: Cloud) -> None:
+    look(Aws(cloud.clock), Source(role_arn=ROLE))
+
+    assert cloud.asked == [
+        Asked(f"AssumeRole {ROLE}", "madeup", "eu-west-1", "sts"),
+        Asked("DescribeImages", "ASIA1", "eu-west-1", "ecr", "token1"),
+    ]
+
+
+def test_without_a_role_nobody_asks_sts(cloud: Cloud) -> None:
+    look(Aws(cloud.clock), Source(region="us-east-1", registry_id="210987654321"))
+
+    assert cloud.asked == [Asked("DescribeImages", "madeup", "us-east-1", "ecr")]
+
+
+def test_a_role_is_assumed_once_for_all_regions_and_each_has_a_client_of_its_own(cloud: Cloud) -> None:
+    aws = Aws(cloud.clock)
+
+    for region in ("us-east-1", "eu-north-1", "", "us-east-1"):
+        look(aws, Source(role_arn=ROLE, region=region))
+
+    assert cloud.assumed() == [f"AssumeRole {ROLE}"]
+    of_ecr = [(each.region, each.key) for each in cloud.asked if each.service == "ecr"]
+    assert of_ecr == [(region, "ASIA1") for region in ("us-east-1", "eu-north-1", "eu-west-1", "us-east-1")]
+
+
+def test_each_role_has_credentials_of_its_own(cloud: Cloud) -> None:
+    aws = Aws(cloud.clock)
+
+    for role in (ROLE, OTHER_ROLE, ROLE, ""):
+        look(aws, Source(role_arn=role))
+
+    assert cloud.assumed() == [f"AssumeRole {ROLE}", f"AssumeRole {OTHER_ROLE}"]
+    assert [each.key for each in cloud.asked if each.service == "ecr"] == ["ASIA1", "ASIA2", "ASIA1", "madeup"]
+
+
+@pytest.mark.parametrize(("age", "times"), [(0.0, 1), (HOUR - 1000, 1), (HOUR - 999, 2), (HOUR, 2), (2 * HOUR, 2)])
+def test_a_role_is_assumed_again_when_its_credentials_have_less_than_a_thousand_seconds_left(
+    cloud: Cloud, age: float, times: int
+) -> None:
+    aws = Aws(cloud.clock)
+    look(aws, Source(role_arn=ROLE))
+
+    cloud.clock.time = NOW + age
+    look(aws, Source(role_arn=ROLE))
+
+    assert len(cloud.assumed()) == times
+    assert cloud.asked[-1].key == f"ASIA{times}"
+
+
+def test_credentials_that_last_no_thousand_seconds_serve_all_the_same(cloud: Cloud) -> None:
+    """A role's shortest session is of 900 s (STS API Reference); then each look asks for new ones."""
+    cloud.lifetime = 900.0
+    aws = Aws(cloud.clock)
+
+    for _ in range(2):
+        look(aws, Source(role_arn=ROLE))
+
+    assert [each.key for each in cloud.asked] == ["madeup", "ASIA1", "madeup", "ASIA2"]
+
+
+def test_a_role_that_may_not_be_assumed_is_access_denied_and_names_the_action(cloud: Cloud) -> None:
+    cloud.denied = (
+        "User: arn:aws:sts::123456789012:assumed-role/waiter-role/function is not authorized to perform: "
+        f"sts:AssumeRole on resource: {ROLE}"
+    )
+    aws = Aws(cloud.clock)
+
+    assert look(aws, Source(role_arn=ROLE)) == AccessDenied("AccessDenied", cloud.denied)
+    assert cloud.assumed() == [f"AssumeRole {ROLE}"], "and a refusal is not tried again"
+
+    cloud.denied = ""
+    look(aws, Source(role_arn=ROLE))
+    assert cloud.asked[-1].key == "ASIA2", "nor kept"
+
+
+def test_sts_that_fails_is_not_yet(cloud: Cloud) -> None:
+    cloud.fails = True
+
+    assert isinstance(look(Aws(cloud.clock), Source(role_arn=ROLE)), Unavailable)
+
+
+@pytest.mark.parametrize("service", ["STS", "ECR"])
+def test_assuming_a_role_and_looking_take_half_the_time_each_so_both_together_no_more_than_they_may(
+    service: str, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = 2.4
+    with silent_listener() as port:
+        monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", f"http://127.0.0.1:{port}")
+        aws = Aws(cloud.clock)
+        began = time.monotonic()
+
+        found = look(aws, Source(role_arn=ROLE), seconds=seconds)
+
+        assert time.monotonic() - began < seconds / 2 + MARGIN
+    assert isinstance(found, Unavailable)
+    assert len(cloud.asked) == (service == "ECR")
+
+
+def test_ecr_public_is_asked_in_the_one_region_that_has_its_api(cloud: Cloud) -> None:
+    public = Source(region="us-east-1", host="public.ecr.aws", alias="shop")
+    aws = Aws(cloud.clock)
+
+    for source in (public, Source(region="eu-west-1", alias="shop"), Source(alias="shop", role_arn=ROLE)):
+        look(aws, source)
+
+    asked = [(each.operation, each.service, each.region, each.key) for each in cloud.asked if each.service != "sts"]
+    assert asked == [("DescribeRegistries", "ecr-public", "us-east-1", key) for key in ("madeup", "madeup", "ASIA1")]
+
+
+@pytest.mark.parametrize(
+    ("source", "uri"),
+    [
+        (OWN, "210987654321.dkr.ecr.eu-west-1.amazonaws.com/team/app"),
+        (Source(region="us-east-1"), "210987654321.dkr.ecr.us-east-1.amazonaws.com/team/app"),
+        (Source(host="210987654321.dkr-ecr.eu-west-1.on.aws"), "210987654321.dkr-ecr.eu-west-1.on.aws/team/app"),
+        (Source(region="us-east-1", host="public.ecr.aws", alias="shop"), "public.ecr.aws/shop/team/app"),
+    ],
+)
+def test_a_repository_is_called_as_the_template_does_or_else_by_account_and_region(source: Source, uri: str) -> None:
+    assert Aws().repository_uri(source, "210987654321", "team/app") == uri
 
 
 # --- botocore's model -----------------------------------------------------------------------------------------------

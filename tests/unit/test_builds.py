@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from itertools import product
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -105,8 +106,8 @@ RUNS: dict[tuple[str, bool], str] = {
 
 
 def played(name: str, *, ours: bool) -> Sequence[BuildRun] | BuildHidden | BuildUnavailable:
-    since_before = {"began": -50.0, "ended": 60.0}
-    before = {"began": -50.0, "ended": -1.0}
+    since_before: dict[str, Any] = {"began": -50.0, "ended": 60.0}
+    before: dict[str, Any] = {"began": -50.0, "ended": -1.0}
     if name == "denied":
         return DENIED
     if name == "no project":

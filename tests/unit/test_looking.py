@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -23,7 +24,8 @@ from ecr_image_waiter.findings import (
     Unavailable,
     decisive,
 )
-from ecr_image_waiter.looking import Look
+from ecr_image_waiter.looking import MOST_KNOWN, Look
+from ecr_image_waiter.manifests import DOCKER_MANIFEST
 from ecr_image_waiter.readiness import Conditions, Known, Wanted
 from ecr_image_waiter.registry import Registry
 from tests.fakes import NOW, FakeClock, aws_error
@@ -122,7 +124,7 @@ def test_several_images_with_conditions_use_the_manifests_they_came_with(ecr: Me
 
 def test_what_is_known_is_kept_within_bounds(ecr: MemoryEcr) -> None:
     known = Known()
-    for number in range(120):
+    for number in range(MOST_KNOWN + 20):
         ecr.push("team/app", "v0", labels={"a": str(number)})
         Look(
             ecr.registry(),
@@ -131,7 +133,7 @@ def test_what_is_known_is_kept_within_bounds(ecr: MemoryEcr) -> None:
             NOW,
         )(archived_too=False, budget=lambda: 9.0)
 
-    assert (len(known.manifests), len(known.configs)) == (100, 100)
+    assert (len(known.manifests), len(known.configs)) == (MOST_KNOWN, MOST_KNOWN)
 
 
 def test_an_old_image_among_several_is_described_once_and_remembered(ecr: MemoryEcr) -> None:
@@ -265,7 +267,7 @@ def test_public_images_are_described_one_by_one_and_their_registry_is_checked_on
     ecr.push("team/app", "v1", region="public")
     found = check()
     assert not found.missing
-    assert spent(ecr) == {"DescribeImages": 1}
+    assert spent(ecr) == {"DescribeImages": 2}, "the missing one, and then both of them at once"
     assert {f.repository_uri for _, f in found.findings if isinstance(f, Image)} == {"public.ecr.aws/shop/team/app"}
 
 
@@ -377,3 +379,20 @@ def test_an_image_deleted_before_its_manifest_is_read_is_not_there(ecr: MemoryEc
     found = Look(ecr.registry(), [image], Known(), NOW)(archived_too=False, budget=lambda: 9.0)
 
     assert found == NoImage()
+
+
+def test_what_ecr_public_does_not_say_of_an_image_is_not_held_against_it(ecr: MemoryEcr) -> None:
+    ecr.push("team/app", "v0", region="public", media_type=DOCKER_MANIFEST)
+    source = Source(region="us-east-1", host="public.ecr.aws", alias="shop")
+    image = Wanted("", ImageId("team/app", "v0", None), source, Conditions(DeployTarget="ECS"))
+    says_config = ecr.registry()
+
+    class Silent:
+        def look(self, *args: Any, **kwargs: Any) -> Any:
+            found = says_config.look(*args, **kwargs)
+            assert isinstance(found, Image)
+            return replace(found, artifact_type=None)
+
+    found = Look(Silent(), [image], Known(), NOW)(archived_too=False, budget=lambda: 9.0)  # type: ignore[arg-type]  # all it needs
+
+    assert isinstance(found, Image)

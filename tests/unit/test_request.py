@@ -266,7 +266,7 @@ _WRONG: dict[str, list[tuple[object, str]]] = {
         ("arn:aws:iam::1234:role/reader", '"arn:aws:iam::1234:role/reader"'),
         ("arn:aws:iam::123456789012:role/*", '"arn:aws:iam::123456789012:role/*"'),
     ],
-    "DeployTarget": [*_NOT_TEXT[1:], ("lambda", '"lambda"'), ("EKS", '"EKS"'), (5, "5")],
+    "DeployTarget": [*_NOT_TEXT, ("lambda", '"lambda"'), ("EKS", '"EKS"'), (5, "5")],
     "Platform": [
         *_NOT_TEXT,
         ("linux", '"linux"'),

@@ -1,0 +1,292 @@
+"""Write the JSON schemas of the resource's properties from the model: `python -m schema`, with --check to compare only.
+
+The generator has no module of its own beside this one, because cfn-lint loads every module of this folder whose name
+begins with a letter or a digit, on machines that have nothing of this project but the folder.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from ecr_image_waiter.properties import MOST_IMAGES, OneImage, Properties
+from ecr_image_waiter.readiness import STACK_OPERATION
+from ecr_image_waiter.uris import DIGEST, REGION, REPOSITORY, SUFFIXES, TAG
+
+Schema: TypeAlias = dict[str, Any]
+Wrap: TypeAlias = Callable[[Schema], Schema]
+
+FOLDER: Final = Path(__file__).parent
+PROPERTIES_FILE: Final = "ecr-image-waiter.json"
+TEMPLATE_FILE: Final = "template.json"
+TYPE: Final = "Custom::EcrImageWaiter"
+DRAFT: Final = "http://json-schema.org/draft-07/schema#"
+
+MEANINGS: Final = {
+    "RepositoryName": "The repository, with its namespaces, as ECR spells it.",
+    "ImageTag": "The tag to wait for. Required unless ImageDigest or ImageUri is given.",
+    "ImageDigest": "The digest to wait for. With ImageTag, the tag must point at it.",
+    "ImageUri": "The image as a whole URI instead of its parts; account and region are read from it.",
+    "RegistryId": "The account of the registry, where it is not the waiter's own.",
+    "Region": "The region of the registry, where it is not the waiter's own.",
+    "RoleArn": "The role to assume before looking, one of those that the install allows.",
+    "DeployTarget": "Where the image is to run. Lambda: a single image in the function's region, else the stack fails "
+    "at once with the cure; ECS: an image index will do as well.",
+    "Platform": "The platform that the image must be for, or that its index must hold. Another one fails at once.",
+    "Labels": "Labels that the image must carry. Until it does, it is not the image that is waited for.",
+    "PushedAfter": f"An image that was pushed earlier is not the one that is waited for. {STACK_OPERATION}: before "
+    "this Create or Update began.",
+    "Images": f"1 to {MOST_IMAGES} images to wait for together, instead of one.",
+    "Id": "The name of this image, unique among Images: Fn::GetAtt gives <Id>.ImageUri.",
+    "MaxRetries": "Times RetryDelaySeconds, the longest wait in seconds. 0 checks once.",
+    "RetryDelaySeconds": "The longest pause between two checks, in seconds.",
+    "BackoffRate": "Pauses begin at 1 s and grow by this factor up to RetryDelaySeconds. 1: all are RetryDelaySeconds.",
+    "WaitForRepository": "Whether a repository that does not exist is waited for as well.",
+    "Trigger": "Change it to have the image looked up again.",
+    "ServiceTimeout": "CloudFormation's own: the seconds after which it fails the resource. The wait ends before that.",
+    "ServiceToken": "CloudFormation's own: the ARN of the waiter function.",
+}
+"""What a property means; what it allows is the model's to say."""
+
+MOST_EXACT: Final = 2**53 - 1
+"""The largest whole number that every reader of JSON keeps exactly; a longer one must be written as a string."""
+
+# CloudFormation sends numbers and booleans as text, so they will do where their text does.
+_TEXT_OF_ANY: Final = {"type": ["string", "number", "boolean"]}
+_TEXT_OF: Final = {
+    "RepositoryName": {"type": ["string", "integer", "boolean"], "minimum": 10, "maximum": MOST_EXACT},
+    "ImageTag": {**_TEXT_OF_ANY, "minimum": 0, "maximum": MOST_EXACT},
+    "RegistryId": {"type": ["string", "integer"], "minimum": 10**11, "maximum": 10**12 - 1},
+    "Platform": {"type": ["string", "integer"], "minimum": 386, "maximum": 386},
+    "Id": {"type": ["string", "integer", "boolean"], "minimum": 0, "maximum": MOST_EXACT},
+}
+
+# What pydantic takes for numbers and booleans, as far as people write it.
+_SPACE: Final = r"[ \t-\r]*"
+_TRUE_OR_FALSE: Final = ("true", "false", "yes", "no", "on", "off", "t", "f", "y", "n", "1", "0")
+
+
+def digits_between(least: int, most: int) -> str:
+    """Return a pattern of the whole numbers from `least`, 0 or more, to `most`, without leading zeros."""
+    alternatives = []
+    for length in range(len(str(least)), len(str(most)) + 1):
+        low = max(least, 10 ** (length - 1) if length > 1 else 0)
+        alternatives += _of_one_length(str(low), str(min(most, 10**length - 1)))
+    return f"({'|'.join(alternatives)})"
+
+
+def _of_one_length(low: str, high: str) -> list[str]:
+    rest = len(low) - 1
+    if not rest:
+        return [low if low == high else f"[{low}-{high}]"]
+    first, last = int(low[0]), int(high[0])
+    if first == last:
+        return [low[0] + tail for tail in _of_one_length(low[1:], high[1:])]
+    before, after = [], []
+    if low[1:] != "0" * rest:
+        before = [low[0] + tail for tail in _of_one_length(low[1:], "9" * rest)]
+        first += 1
+    if high[1:] != "9" * rest:
+        after = [high[0] + tail for tail in _of_one_length("0" * rest, high[1:])]
+        last -= 1
+    heads = _of_one_length(str(first), str(last)) if first <= last else []
+    return [*before, *(head + "[0-9]" * rest for head in heads), *after]
+
+
+def _whole(field: Schema) -> Schema:
+    digits = digits_between(field["minimum"], field["maximum"])
+    return {"type": ["integer", "string"], "pattern": rf"^{_SPACE}\+?0*{digits}(\.0+)?{_SPACE}$"}
+
+
+def _decimal(field: Schema) -> Schema:
+    # What an exponent makes of a number is the service's to say.
+    least, most = int(field["minimum"]), int(field["maximum"])
+    within = rf"{digits_between(least, most - 1)}(\.[0-9]*)?|{most}(\.0*)?"
+    exponent = r"([0-9]+\.?|[0-9]*\.[0-9]+)[eE][+-]?[0-9]+"
+    return {"type": ["number", "string"], "pattern": rf"^{_SPACE}\+?(0*({within})|{exponent}){_SPACE}$"}
+
+
+def _boolean(_: Schema) -> Schema:
+    words = ("".join(f"[{c.upper()}{c}]" if c.isalpha() else c for c in word) for word in _TRUE_OR_FALSE)
+    return {"type": ["boolean", "integer", "string"], "minimum": 0, "maximum": 1, "pattern": f"^({'|'.join(words)})$"}
+
+
+_OF_TYPE: Final[dict[str, Callable[[Schema], Schema]]] = {"integer": _whole, "number": _decimal, "boolean": _boolean}
+
+
+def _uri_pattern() -> str:
+    usual, dual_stack = (
+        "|".join(dict.fromkeys(suffixes[kind].replace(".", r"\.") for suffixes in SUFFIXES.values())) for kind in (0, 1)
+    )
+    host = (
+        rf"[0-9]{{12}}\.dkr(\.ecr(-fips)?\.{REGION}\.({usual})|-ecr(-fips)?\.{REGION}\.({dual_stack}))"
+        r"|(public\.ecr\.aws|ecr-public\.aws\.com)/[a-z][a-z0-9._-]+"
+    )
+    return f"^({host})/{REPOSITORY}(:{TAG}(@{DIGEST})?|@{DIGEST})$"
+
+
+def _time_pattern() -> str:
+    month, day = "(0[1-9]|1[0-2])", "(0[1-9]|[12][0-9]|3[01])"
+    week = "W[0-5][0-9]"
+    date = rf"[0-9]{{4}}(-{month}-{day}|{month}{day}|-{week}(-[1-7])?|{week}[1-7]?)"
+    clock = r"([01][0-9]|2[0-3])(:[0-5][0-9](:[0-5][0-9]([.,][0-9]+)?)?|[0-5][0-9]([0-5][0-9]([.,][0-9]+)?)?)?"
+    offset = "(Z|[+-]([01][0-9]|2[0-3])(:?[0-5][0-9])?)"
+    return f"^({STACK_OPERATION}|{date}[Tt ]{clock}{offset})$"
+
+
+# What the model checks in code and not in a constraint of the field.
+_CHECKED: Final[dict[str, Schema]] = {
+    "RepositoryName": {"not": {"type": "string", "pattern": r"\.dkr\.ecr\."}},
+    "ImageUri": {"pattern": _uri_pattern()},
+    "PushedAfter": {"pattern": _time_pattern()},
+}
+
+
+def _property(name: str, field: Schema, wrap: Wrap) -> Schema:
+    """Return the schema of one property of the model's, as templates write it."""
+    allowed = str(field["description"])
+    default = field.get("default", "")
+    known = "" if default == "" else f" Default: {json.dumps(default)}."
+    hover = {
+        "description": f"{MEANINGS[name]} Allowed: {allowed}.{known}",
+        **({} if default == "" else {"default": default}),
+    }
+    constraints = {key: value for key, value in field.items() if key not in ("title", "description", "default")}
+    written = _OF_TYPE.get(constraints.get("type", ""))
+    changed = written(constraints) if written else {}
+    value = {**constraints, **changed, **_TEXT_OF.get(name, {}), **_CHECKED.get(name, {})}
+    if name == "Labels":
+        label = constraints["additionalProperties"]
+        said = f"Allowed: a string of at most {label['maxLength']} characters"
+        value["additionalProperties"] = wrap({**label, **_TEXT_OF_ANY, "errorMessage": said})
+    if not value:
+        return hover
+    return {**hover, **wrap({**value, "errorMessage": f"Allowed: {allowed}"})}
+
+
+def _image(model: Schema, wrap: Wrap) -> Schema:
+    """Return the schema of an object that says which image, without what must be beside what."""
+    properties = {name: _property(name, field, wrap) for name, field in model["properties"].items() if name != "Images"}
+    return {"type": "object", "additionalProperties": False, "properties": properties}
+
+
+_FUNCTION: Final = {"$ref": "#/definitions/function"}
+
+
+def _or_function(value: Schema) -> Schema:
+    return {"if": _FUNCTION, "else": value}
+
+
+PARTS: Final = ("RepositoryName", "ImageTag", "ImageDigest", "RegistryId", "Region")
+_TAG_OR_DIGEST: Final = {"if": {"not": {"required": ["ImageDigest"]}}, "then": {"required": ["ImageTag"]}}
+_BY_PARTS: Final = {"required": ["RepositoryName"], **_TAG_OR_DIGEST}
+
+
+def _identity(*, instead: list[str]) -> Schema:
+    """Return that an image is named by its parts, unless by one of the properties that stand instead of them."""
+    named = [{"required": [name]} for name in instead]
+    return {"if": {"not": {"anyOf": named}}, "then": _BY_PARTS}
+
+
+def _excluded(beside: str, names: tuple[str, ...]) -> Schema:
+    return {beside: {"properties": dict.fromkeys(names, False)}}
+
+
+def _excluded_unless_functions(beside: str, names: tuple[str, ...]) -> Schema:
+    """As above, where either may be an Fn::If that leaves it out: an editor does not resolve conditions."""
+    # Nothing else takes null, so it stands for `false`, to which editors give no message.
+    nothing = {"type": "null", "errorMessage": f"Not beside {beside}: leave one of them out"}
+    names_it = {"properties": {beside: _FUNCTION}}
+    return {beside: {"if": names_it, "else": {"properties": dict.fromkeys(names, _or_function(nothing))}}}
+
+
+def properties_schema(wrap: Wrap = lambda value: value, excluded: Callable[..., Schema] = _excluded) -> Schema:
+    """Return the schema of the properties.
+
+    Args:
+        wrap: what becomes of the schema of a value.
+        excluded: how it is said that properties must not stand beside another.
+    """
+    model = Properties.model_json_schema(mode="validation")
+    entry = {
+        **_image(model["$defs"]["Entry"], wrap),
+        "required": model["$defs"]["Entry"]["required"],
+        "dependencies": excluded("ImageUri", PARTS),
+        **_identity(instead=["ImageUri"]),
+    }
+    whole = _image(model, wrap)
+    images = model["properties"]["Images"]
+    whole["properties"]["Images"] = _property("Images", {**images, "items": wrap(entry)}, wrap)
+    return {
+        **whole,
+        "dependencies": {**excluded("ImageUri", PARTS), **excluded("Images", tuple(OneImage.model_fields))},
+        **_identity(instead=["ImageUri", "Images"]),
+    }
+
+
+def template_schema() -> Schema:
+    """Return the schema of a template, which constrains the properties of resources of our type and nothing else."""
+    properties = properties_schema(_or_function, _excluded_unless_functions)
+    properties["required"] = ["ServiceToken"]
+    properties["patternProperties"] = {"^Fn::(Transform$|ForEach::)": {}}
+    ours = {"required": ["Properties"], "properties": {"Properties": {"$ref": "#/definitions/properties"}}}
+    return {
+        "$schema": DRAFT,
+        "title": f"A CloudFormation template with {TYPE}",
+        "definitions": {
+            "function": {
+                "type": "object",
+                "minProperties": 1,
+                "maxProperties": 1,
+                "additionalProperties": False,
+                "patternProperties": {"^(Ref|Fn::[A-Za-z0-9:]+)$": {}},
+            },
+            "properties": properties,
+        },
+        "type": "object",
+        "properties": {
+            "Resources": {
+                "type": "object",
+                "additionalProperties": {
+                    "if": {"type": "object", "required": ["Type"], "properties": {"Type": {"const": TYPE}}},
+                    "then": ours,
+                },
+            }
+        },
+    }
+
+
+def files() -> Mapping[str, str]:
+    """Return the text of each file by its name."""
+    head = {"$schema": DRAFT, "title": TYPE, "description": "Holds a stack until a container image is in ECR."}
+    schemas = {PROPERTIES_FILE: {**head, **properties_schema()}, TEMPLATE_FILE: template_schema()}
+    return {name: json.dumps(schema, indent=2) + "\n" for name, schema in schemas.items()}
+
+
+def stale(folder: Path) -> list[str]:
+    """Return the names of the files of a folder that are missing or not what the model gives."""
+    texts = files()
+    return [name for name in texts if not (folder / name).exists() or (folder / name).read_text() != texts[name]]
+
+
+def main(arguments: list[str] | None = None, folder: Path = FOLDER) -> int:
+    """Write the files, or say which are stale. Returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m schema", description=main.__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail when a file is stale")
+    options = parser.parse_args(arguments)
+    old = stale(folder)
+    if options.check:
+        for name in old:
+            print(f"{folder / name} is not what the model gives: make schema", file=sys.stderr)
+        return 1 if old else 0
+    texts = files()
+    for name in old:
+        (folder / name).write_text(texts[name])
+        print(f"Wrote {folder / name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,184 @@
+"""cfn-lint itself, with the rule of the folder `schema`: what it reports, and where."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sandbox.processes import ROOT
+
+TYPE = "Custom::EcrImageWaiter"
+RULE = "E9350"
+SUB_RESOLVED = "W1031"
+REF_RESOLVED = "W1030"
+HEAD = """\
+AWSTemplateFormatVersion: "2010-09-09"
+Parameters:
+  Tag: {Type: String, Default: v1}
+  Retries: {Type: Number, Default: 60}
+  Names: {Type: CommaDelimitedList, Default: "team/app,team/other"}
+  Stage: {Type: String, Default: test, AllowedValues: [test, live]}
+Conditions:
+  Live: !Equals [!Ref Stage, live]
+Resources:
+"""
+
+RIGHT = f"""
+  Literal:
+    Type: {TYPE}
+    Properties:
+      ServiceToken: "{{{{resolve:ssm:/ecr-image-waiter/service-token}}}}"
+      RepositoryName: team/app
+      ImageTag: "12e4567"
+      MaxRetries: 120
+      WaitForRepository: true
+  Functions:
+    Type: {TYPE}
+    Properties:
+      ServiceToken: !ImportValue ecr-image-waiter-ServiceToken
+      RepositoryName: !Select [1, !Ref Names]
+      ImageTag: !Sub "${{Tag}}-x"
+      MaxRetries: !Ref Retries
+      RetryDelaySeconds: !If [Live, 30, "5"]
+      BackoffRate: !If [Live, 2, !Ref AWS::NoValue]
+      Labels:
+        org.opencontainers.image.revision: !Ref Tag
+      Trigger: !Ref AWS::StackId
+  Either:
+    Type: {TYPE}
+    Properties:
+      ServiceToken: !GetAtt Waiter.Arn
+      ImageUri: !If [Live, !Sub "${{AWS::AccountId}}.dkr.ecr.${{AWS::Region}}.amazonaws.com/app:v1", !Ref AWS::NoValue]
+      RepositoryName: !If [Live, !Ref AWS::NoValue, app]
+      ImageTag: !If [Live, !Ref AWS::NoValue, v1]
+  Several:
+    Type: {TYPE}
+    Properties:
+      ServiceToken: !GetAtt Waiter.Arn
+      Images:
+        - Id: one
+          RepositoryName: !GetAtt Literal.RepositoryName
+          ImageDigest: !GetAtt Literal.ImageDigest
+        - !If [Live, {{Id: two, RepositoryName: app, ImageTag: !Ref Tag}}, !Ref AWS::NoValue]
+  OfAnotherType:
+    Type: AWS::CloudFormation::CustomResource
+    Properties:
+      ServiceToken: !GetAtt Waiter.Arn
+      RepositoryName: App
+  Waiter:
+    Type: AWS::Lambda::Function
+    Properties:
+      PackageType: Image
+      Role: arn:aws:iam::123456789012:role/x
+      Code: {{ImageUri: !GetAtt Literal.ImageUri}}
+"""
+
+WRONG = f"""
+  OneByOne:
+    Type: {TYPE}
+    Properties:
+      ServiceToken: "{{{{resolve:ssm:/ecr-image-waiter/service-token}}}}"
+      RepositoryName: App  # RepositoryName: received 'App'. Allowed: an ECR repository name
+      ImageTag: !Sub "-${{AWS::Partition}}"  # ImageTag: received '-aws'. Allowed: an image tag
+      MaxRetries: "3601"  # MaxRetries: received '3601'. Allowed: a whole number from 0 to 3600
+      RetryDelay: 5  # RetryDelay: Additional properties are not allowed
+      BackoffRate: [2]  # BackoffRate: received a list. Allowed: a number from 1 to 10
+      WaitForRepository: !If [Live, true, maybe]  # WaitForRepository: received 'maybe'. Allowed: true or false
+      Labels:
+        a: {{b: c}}  # Labels.a: received an object. Allowed: a string
+  NotNamed:
+    Type: {TYPE}
+    Properties:  # 'ImageTag' is a required property
+      ServiceToken: "{{{{resolve:ssm:/ecr-image-waiter/service-token}}}}"
+      RepositoryName: app
+  NamedTwice:
+    Type: {TYPE}
+    Properties:
+      ServiceToken: "{{{{resolve:ssm:/ecr-image-waiter/service-token}}}}"
+      ImageUri: 123456789012.dkr.ecr.eu-west-1.amazonaws.com/app:v1
+      Region: eu-west-1  # Region: received beside ImageUri; leave one of them out
+  NamedTwiceWhenLive:
+    Type: {TYPE}
+    Properties:
+      ServiceToken: "{{{{resolve:ssm:/ecr-image-waiter/service-token}}}}"
+      RepositoryName: app  # RepositoryName: received beside Images; leave one of them out
+      ImageTag: !If [Live, !Ref AWS::NoValue, v1]
+      Images: !If [Live, [], !Ref AWS::NoValue]  # Images: received a list. Allowed: a list of 1 to 20
+  Several:
+    Type: {TYPE}
+    Properties:
+      ServiceToken: "{{{{resolve:ssm:/ecr-image-waiter/service-token}}}}"
+      Images:  # Images: an Id stands in it more than once
+        - Id: one
+          RepositoryName: app
+          ImageTag: v 1  # Images[0].ImageTag: received 'v 1'. Allowed: an image tag
+        - Id: one
+          RepositoryName: app
+          ImageTag: v1
+        - !If [Live, {{Id: two, RepositoryName: A, ImageTag: v1}}, !Ref AWS::NoValue]  # Images[2].RepositoryName:
+"""
+
+Lint = Callable[[str], list[tuple[int, str, str]]]
+
+
+@pytest.fixture(scope="module")
+def lint(tmp_path_factory: pytest.TempPathFactory) -> Lint:
+    """Lint resources with a copy of the folder `schema` and nothing else of the project. Line, rule, message."""
+    folder = tmp_path_factory.mktemp("of-a-user")
+    shutil.copytree(ROOT / "schema", folder / "schema", ignore=shutil.ignore_patterns("__pycache__"))
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+    def run(resources: str) -> list[tuple[int, str, str]]:
+        (folder / "template.yaml").write_text(HEAD + resources)
+        command = [str(Path(sys.executable).parent / "cfn-lint"), "template.yaml", "--format", "json"]
+        unused = ["W2001", "W8001"]  # parameters, conditions
+        done = subprocess.run(
+            [*command, "--append-rules", "schema", "--ignore-checks", *unused],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert not done.stderr
+        found = json.loads(done.stdout)
+        return [(each["Location"]["Start"]["LineNumber"], each["Rule"]["Id"], each["Message"]) for each in found]
+
+    return run
+
+
+def test_a_right_template_is_clean_whether_its_values_are_literals_or_functions(lint: Lint) -> None:
+    assert lint(RIGHT) == []
+
+
+def test_each_fault_is_reported_at_its_line_in_the_words_of_the_waiter(lint: Lint) -> None:
+    lines = enumerate((HEAD + WRONG).splitlines(), start=1)
+    marked = {number: line.partition("  # ")[2] for number, line in lines if "  # " in line}
+
+    found = lint(WRONG)
+
+    assert [line for line, _, _ in found] == sorted(marked)
+    assert [message[: len(marked[line])] for line, _, message in found] == list(marked.values())
+    assert {rule for _, rule, _ in found} == {RULE, SUB_RESOLVED}
+
+
+def test_a_parameter_s_default_that_would_be_refused_is_a_warning_at_the_parameter(lint: Lint) -> None:
+    template = f"""
+  Image:
+    Type: {TYPE}
+    Properties:
+      ServiceToken: x
+      RepositoryName: app
+      ImageTag: !Ref Tag
+      MaxRetries: !Ref Tag
+"""
+
+    assert [(line, rule, message[:27]) for line, rule, message in lint(template)] == [
+        (3, REF_RESOLVED, "MaxRetries: received 'v1'. ")
+    ]

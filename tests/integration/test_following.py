@@ -1,0 +1,602 @@
+"""Waits that follow a build: the whole service over real boto3 and the sandbox's builds, on a fake clock."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from ecr_image_waiter.builds import BuildRun
+from ecr_image_waiter.codebuild import CodeBuild
+from ecr_image_waiter.codepipeline import CodePipeline
+from ecr_image_waiter.errors import GaveUp
+from ecr_image_waiter.uris import console_link
+from sandbox.builds import Action, Build, Builds, Execution
+from sandbox.builds.calls import Place as SandboxPlace
+from sandbox.proxy import Proxy, Rule, deny, throttle
+from tests.fakes import FUNCTION_ARN, NOW, FakeClock, aws_error, response_url, signed_query, stack_event
+from tests.world import IN_MEMORY, World
+
+ACCOUNT: Final = "123456789012"
+REGION: Final = "eu-west-1"
+MESSAGE: Final = "Error while executing command: docker build -t app . Reason: exit status 1"
+PROJECT: Final[dict[str, Any]] = {
+    "source": {"type": "GITHUB", "location": "https://github.com/example/app.git"},
+    "artifacts": {"type": "NO_ARTIFACTS"},
+    "environment": {"type": "LINUX_CONTAINER", "image": "image", "computeType": "BUILD_GENERAL1_SMALL"},
+    "serviceRole": f"arn:aws:iam::{ACCOUNT}:role/build",
+}
+HERE: Final = SandboxPlace(ACCOUNT, REGION)
+# What the sandbox calls whoever starts a run.
+ARN: Final = FUNCTION_ARN.replace(":waiter", ":function")
+
+
+class Place:
+    """A waiter, a repository, a project and a pipeline `app` on one clock, and a proxy before the builds."""
+
+    def __init__(self, **options: Any) -> None:
+        self.clock = FakeClock()
+        self.builds = Builds(clock=self.clock)
+        self.proxy = Proxy(self.builds.url)
+        self.codebuild = self.builds.client("codebuild", region=REGION)
+        self.codepipeline = self.builds.client("codepipeline", region=REGION)
+        self.world = self.new_world(**options)
+        self.world.images.repository("app")
+        self.codebuild.create_project(name="app", **PROJECT)
+
+    def new_world(self, **options: Any) -> World:
+        """Return a waiter in a new process."""
+        codebuild, codepipeline = (
+            boto3.client(
+                service,
+                endpoint_url=self.proxy.url,
+                region_name=REGION,
+                aws_access_key_id=ACCOUNT,
+                aws_secret_access_key="sandbox",  # noqa: S106  # made up
+                config=Config(retries={"total_max_attempts": 1}),
+            )
+            for service in ("codebuild", "codepipeline")
+        )
+
+        def console(path: str) -> str:
+            return console_link(path, REGION)
+
+        self.service = CodeBuild(lambda _: codebuild, console)
+        return World(
+            IN_MEMORY,
+            clock=self.clock,
+            arn=ARN,
+            builds={
+                "CodeBuild project": self.service,
+                "pipeline": CodePipeline(lambda _: codepipeline, console, self.clock.now),
+            },
+            **options,
+        )
+
+    def close(self) -> None:
+        self.proxy.stop()
+        self.builds.stop()
+
+    def push(self, tag: str = "v1") -> None:
+        self.world.images.push("app", tag)
+
+    def create_pipeline(self) -> None:
+        """Create a pipeline that runs at once, as all do."""
+        self.codepipeline.create_pipeline(pipeline=PIPELINE)
+
+    def wait(self, kind: str = "Create", /, **properties: Any) -> dict[str, Any]:
+        """Run a wait to its end and return the answer."""
+        self.world.run_to_the_end(event(kind, **properties))
+        return self.world.answer
+
+    @property
+    def seconds(self) -> float:
+        return self.clock.time - NOW
+
+    @property
+    def seen(self) -> list[str]:
+        return [line["seen"] for line in self.world.lines_with("Checked")]
+
+    def calls(self, *operations: str) -> dict[str, int]:
+        return {operation: self.proxy.count(operation) for operation in operations}
+
+
+SOURCE: Final[dict[str, Any]] = {
+    "name": "Checkout",
+    "actionTypeId": {"category": "Source", "owner": "AWS", "provider": "CodeStarSourceConnection", "version": "1"},
+    "outputArtifacts": [{"name": "SourceOutput"}],
+}
+DOCKER: Final[dict[str, Any]] = {
+    "name": "Docker",
+    "actionTypeId": {"category": "Build", "owner": "AWS", "provider": "CodeBuild", "version": "1"},
+    "configuration": {"ProjectName": "app"},
+    "inputArtifacts": [{"name": "SourceOutput"}],
+}
+PIPELINE: Final[dict[str, Any]] = {
+    "name": "app",
+    "roleArn": f"arn:aws:iam::{ACCOUNT}:role/pipeline",
+    "artifactStore": {"type": "S3", "location": "artifacts"},
+    "stages": [{"name": "Source", "actions": [SOURCE]}, {"name": "Build", "actions": [DOCKER]}],
+}
+
+
+class Killed(BaseException):
+    """The end of a process."""
+
+
+def die() -> None:
+    raise Killed
+
+
+def signed_now(place: Place, **properties: Any) -> dict[str, Any]:
+    """Return a request that CloudFormation signs now."""
+    signed = datetime.fromtimestamp(place.clock.time, UTC).strftime("%Y%m%dT%H%M%SZ")
+    return {**event(**properties), "ResponseURL": response_url(query=signed_query(signed))}
+
+
+def event(kind: str = "Create", /, **properties: Any) -> dict[str, Any]:
+    """Return a request for app:v1 that waits for half an hour."""
+    return stack_event(kind, ResourceProperties={"RepositoryName": "app", "ImageTag": "v1", **properties})
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    place = Place()
+    yield place
+    place.close()
+
+
+LIST, GET, START = "codebuild:ListBuildsForProject", "codebuild:BatchGetBuilds", "codebuild:StartBuild"
+EXECUTIONS, ACTIONS = "codepipeline:ListPipelineExecutions", "codepipeline:ListActionExecutions"
+EXECUTE = "codepipeline:StartPipelineExecution"
+
+
+# --- following a project
+
+
+def test_a_build_that_fails_ends_the_wait_within_two_checks_with_its_own_message(place: Place) -> None:
+    place.builds.play("app", Build({"BUILD": 8}, ends="FAILED", message=MESSAGE))
+    place.builds.start("app", place=HERE)
+
+    answer = place.wait(BuildProject="app")
+
+    (run,) = place.builds.runs("app", place=HERE)
+    assert answer["Status"] == "FAILED"
+    assert answer["Reason"].startswith("Gave up on app:v1 in eu-west-1 (checked ")
+    assert (
+        f"build {run.id} of the CodeBuild project app, which was to push it, failed, in BUILD, saying: {MESSAGE}; mend "
+        f"that, see https://eu-west-1.console.aws.amazon.com/codesuite/codebuild/{ACCOUNT}/projects/app/build/app%3A"
+    ) in answer["Reason"]
+    first_late = next(number for number, seen in enumerate(place.seen) if "failed" in seen)
+    assert len(place.seen) == first_late + 1
+    assert 8 <= place.seconds <= 8 + 7.6  # the pause in force then
+
+
+def test_a_build_in_progress_shows_in_the_log_with_its_phase(place: Place) -> None:
+    place.builds.play("app", Build({"QUEUED": 3, "BUILD": 30}, does=place.push))
+    place.builds.start("app", place=HERE)
+
+    assert place.wait(BuildProject="app")["Status"] == "SUCCESS"
+
+    assert any(seen.endswith("of the CodeBuild project app is under way, in QUEUED") for seen in place.seen)
+    assert any(seen.endswith("of the CodeBuild project app is under way, in BUILD") for seen in place.seen)
+
+
+def test_following_costs_two_calls_a_check_and_none_when_the_image_is_there(place: Place) -> None:
+    place.builds.play("app", Build({"BUILD": 60}, does=place.push))
+    place.builds.start("app", place=HERE)
+
+    place.wait(BuildProject="app")
+
+    waited = len(place.seen) - 1
+    assert place.calls(LIST, GET, START) == {LIST: waited, GET: waited, START: 0}
+
+
+def test_a_failure_older_than_the_wait_does_not_count(place: Place) -> None:
+    place.builds.play("app", Build({"BUILD": 5}, ends="FAILED"), Build({"BUILD": 5}, does=place.push))
+    place.builds.start("app", place=HERE)
+    place.clock.time += 60
+    place.clock.plan(30, lambda: place.builds.start("app", place=HERE))
+
+    place.world.run_to_the_end(signed_now(place, BuildProject="app"))
+
+    assert place.world.answer["Status"] == "SUCCESS"
+    assert "no build of the CodeBuild project app is under way" in place.seen[0]
+
+
+@pytest.mark.parametrize(
+    ("ends", "said"),
+    [("FAULT", "ended in a fault of CodeBuild's"), ("TIMED_OUT", "timed out"), ("STOPPED", "was stopped")],
+)
+def test_a_build_that_ends_in_any_other_way_but_well_ends_the_wait_too(place: Place, ends: Any, said: str) -> None:
+    place.builds.play("app", Build({"BUILD": 4}, ends=ends))
+    place.builds.start("app", place=HERE)
+
+    assert f"which was to push it, {said}" in place.wait(BuildProject="app")["Reason"]
+
+
+def test_a_build_that_somebody_stops_ends_the_wait(place: Place) -> None:
+    place.builds.play("app", Build({"BUILD": 600}))
+    build = place.builds.start("app", place=HERE)
+    place.clock.plan(40, lambda: place.codebuild.stop_build(id=build.id))
+
+    answer = place.wait(BuildProject="app")
+
+    assert "was stopped, in BUILD" in answer["Reason"]
+    assert place.seconds < 40 + 31
+
+
+def test_a_build_that_pushes_and_then_fails_has_done_its_part(place: Place) -> None:
+    place.builds.play("app", Build({"BUILD": 4, "POST_BUILD": 2}, ends="FAILED", phase="POST_BUILD", does=place.push))
+    place.builds.start("app", place=HERE)
+
+    assert place.wait(BuildProject="app")["Status"] == "SUCCESS"
+
+
+def test_a_build_that_pushes_another_tag_fails_after_a_minute_saying_which(place: Place) -> None:
+    place.push("old")
+    place.builds.play("app", Build({"BUILD": 20}, does=lambda: place.world.images.push("app", "v2", content="new")))
+    place.clock.time += 5
+    place.builds.start("app", place=HERE)
+
+    answer = place.wait(BuildProject="app")
+
+    assert "succeeded without pushing it, and since it began the repository got v2 (" in answer["Reason"]
+    assert "old (" not in answer["Reason"]
+    assert "; correct the tag here or in the build, see https://" in answer["Reason"]
+    assert 80 <= place.seconds - 5 <= 20 + 60 + 31
+
+
+def test_a_build_that_pushes_nothing_fails_after_a_minute_saying_so(place: Place) -> None:
+    place.builds.play("app", Build({"BUILD": 2}))
+    place.builds.start("app", place=HERE)
+
+    answer = place.wait(BuildProject="app")
+
+    assert "succeeded without pushing it, and since it began the repository got no new image" in answer["Reason"]
+
+
+def test_a_build_that_succeeds_while_ecr_is_slow_to_tell_has_a_minute(place: Place) -> None:
+    place.builds.play("app", Build({"BUILD": 2}))
+    place.builds.start("app", place=HERE)
+    place.clock.plan(45, place.push)
+
+    assert place.wait(BuildProject="app")["Status"] == "SUCCESS"
+
+
+def test_throttled_questions_about_the_build_leave_the_wait_as_it_is(place: Place) -> None:
+    place.clock.plan(100, place.push)
+    with place.proxy.rule(Rule("codebuild:ListBuildsForProject", throttle())):
+        answer = place.wait(BuildProject="app")
+
+    assert answer["Status"] == "SUCCESS"
+    assert "nothing was heard of the CodeBuild project app (ThrottlingException)" in place.seen[0]
+
+
+def test_without_leave_to_follow_the_wait_fails_after_a_minute_with_what_to_grant(place: Place) -> None:
+    with place.proxy.rule(Rule("codebuild:BatchGetBuilds", deny())):
+        place.builds.play("app", Build({"BUILD": 600}))
+        place.builds.start("app", place=HERE)
+        answer = place.wait(BuildProject="app")
+
+    assert answer["Reason"].startswith(
+        "Not allowed to follow the CodeBuild project app, which is to push app:v1 in eu-west-1 (checked "
+    )
+    assert (
+        "allow codebuild:BatchGetBuilds on arn:aws:codebuild:eu-west-1:123456789012:project/app to the role "
+        "waiter-role, with the waiter stack's parameter BuildProjectArns; AWS said AccessDeniedException"
+    ) in answer["Reason"]
+    assert 60 <= place.seconds <= 66
+
+
+def test_a_project_that_does_not_exist_fails_after_a_minute(place: Place) -> None:
+    answer = place.wait(BuildProject="other")
+
+    assert (
+        "the CodeBuild project other does not exist in eu-west-1, account 123456789012; correct BuildProject"
+        in (answer["Reason"])
+    )
+    assert 60 <= place.seconds <= 66
+
+
+def test_a_project_that_is_deleted_during_the_wait_ends_it(place: Place) -> None:
+    place.clock.plan(50, lambda: place.codebuild.delete_project(name="app"))
+
+    answer = place.wait(BuildProject="app")
+
+    assert "the CodeBuild project app does not exist" in answer["Reason"]
+    assert 110 <= place.seconds <= 150
+
+
+def test_an_arn_names_a_project_as_its_name_does(place: Place) -> None:
+    place.builds.play("app", Build({"BUILD": 4}, does=place.push))
+    place.builds.start("app", place=HERE)
+
+    answer = place.wait(BuildProject=f"arn:aws:codebuild:eu-west-1:{ACCOUNT}:project/app")
+
+    assert answer["Status"] == "SUCCESS"
+
+
+# --- starting a build
+
+
+def test_a_missing_image_starts_its_build_once_and_is_found(place: Place) -> None:
+    place.builds.play("app", Build({"BUILD": 90}, does=place.push))
+
+    answer = place.wait(BuildProject="app", StartBuild="true")
+
+    assert answer["Status"] == "SUCCESS"
+    assert place.calls(START) == {START: 1}
+    assert place.seen[0].startswith("the repository has no such image; started build app:")
+
+
+def test_an_image_that_is_there_starts_nothing(place: Place) -> None:
+    place.push()
+
+    place.wait(BuildProject="app", StartBuild="true")
+
+    assert place.calls(LIST, START) == {LIST: 0, START: 0}
+
+
+def test_a_build_under_way_is_followed_instead_of_starting_another(place: Place) -> None:
+    place.builds.play("app", Build({"BUILD": 30}, does=place.push))
+    place.builds.start("app", place=HERE)
+
+    place.wait(BuildProject="app", StartBuild="true")
+
+    assert place.calls(START) == {START: 0}
+
+
+def test_our_own_build_that_fails_ends_the_wait_whatever_others_do(place: Place) -> None:
+    place.builds.play("app", Build({"BUILD": 20}, ends="FAILED"), Build({"BUILD": 600}))
+    place.clock.plan(10, lambda: place.builds.start("app", place=HERE))
+
+    answer = place.wait(BuildProject="app", StartBuild="true")
+
+    own = place.builds.runs("app", place=HERE)[0]
+    assert f"build {own.id} of the CodeBuild project app, which was to push it, failed" in answer["Reason"]
+    assert place.seconds < 60
+
+
+@pytest.mark.parametrize("later", [1.0, 360.0])
+def test_the_same_event_again_starts_no_second_build(place: Place, later: float) -> None:
+    place.builds.play("app", Build({"BUILD": 900}))
+    request = event(BuildProject="app", StartBuild="true")
+    # The first process dies when it has started the build, and has noted it nowhere.
+    place.clock.plan(0.5, die)
+    with pytest.raises(Killed):
+        place.world.run(request)
+
+    place.clock.time += later
+    again = place.new_world()
+    again.images = place.world.images
+    again.build()
+    again.run(request)
+
+    assert len(place.builds.runs("app", place=HERE)) == 1
+    assert place.calls(START) == {START: 1}
+
+
+def test_two_deliveries_at_once_start_one_build(place: Place) -> None:
+    place.builds.play("app", Build({"BUILD": 900}))
+    token = "t" * 32
+
+    first, second = (place.service.start("app", token, lambda: 5.0) for _ in range(2))
+
+    assert isinstance(first, BuildRun)
+    assert isinstance(second, BuildRun)
+    assert first.id == second.id
+
+
+def test_a_hand_over_takes_the_build_along(place: Place) -> None:
+    place.builds.play("app", Build({"BUILD": 200}, does=place.push))
+    place.world.timeout = 60.0
+
+    answer = place.wait(BuildProject="app", StartBuild="true", MaxRetries="15")
+
+    assert answer["Status"] == "SUCCESS"
+    assert place.calls(START) == {START: 1}
+    (build,) = place.builds.runs("app", place=HERE)
+    assert place.world.functions.events[0]["EcrImageWaiter"]["own"] == {"run": build.id}
+
+
+def test_without_leave_to_start_the_wait_fails_after_a_minute_with_what_to_grant(place: Place) -> None:
+    with place.proxy.rule(Rule(START, deny())):
+        answer = place.wait(BuildProject="app", StartBuild="true")
+
+    assert "allow codebuild:StartBuild on arn:aws:codebuild:eu-west-1:123456789012:project/app" in answer["Reason"]
+    assert "with the waiter stack's parameter BuildProjectArns and AllowStartBuild; AWS said" in answer["Reason"]
+    assert 60 <= place.seconds <= 66
+
+
+def test_too_many_builds_at_once_are_waited_out(place: Place) -> None:
+    place.builds.play("app", Build({"BUILD": 5}, does=place.push))
+    busy = Rule(START, throttle("AccountLimitExceededException"), times=2)
+    with place.proxy.rule(busy):
+        answer = place.wait(BuildProject="app", StartBuild="true")
+
+    assert answer["Status"] == "SUCCESS"
+
+
+def test_a_single_check_starts_nothing(place: Place) -> None:
+    place.wait(BuildProject="app", StartBuild="true", MaxRetries="0")
+
+    assert place.calls(START) == {START: 0}
+
+
+@pytest.mark.parametrize(
+    ("kind", "stack", "starts"),
+    [
+        ("Create", "CREATE_IN_PROGRESS", 1),
+        ("Create", "UPDATE_IN_PROGRESS", 1),
+        ("Update", "UPDATE_IN_PROGRESS", 1),
+        ("Create", "ROLLBACK_IN_PROGRESS", 0),
+        ("Create", "DELETE_IN_PROGRESS", 0),
+        ("Create", "ROLLBACK_COMPLETE", 0),
+        ("Create", aws_error("AccessDenied", operation="DescribeStacks"), 1),
+        ("Create", aws_error("Throttling", operation="DescribeStacks"), 0),
+        ("Update", aws_error("AccessDenied", operation="DescribeStacks"), 0),
+        ("Update", aws_error("Throttling", operation="DescribeStacks"), 0),
+    ],
+)
+def test_nothing_is_started_for_a_stack_that_may_not_wait_for_it(kind: str, stack: Any, starts: int) -> None:
+    place = Place(stack=(stack,))
+    try:
+        place.builds.play("app", Build({"BUILD": 5}, does=place.push))
+        place.world.run(event(kind, BuildProject="app", StartBuild="true", MaxRetries="2"))
+
+        assert place.calls(START) == {START: starts}
+    finally:
+        place.close()
+
+
+@pytest.mark.parametrize("status", ["UPDATE_ROLLBACK_IN_PROGRESS"])
+def test_a_rollback_starts_and_follows_nothing(status: str) -> None:
+    place = Place(stack=(status,))
+    try:
+        answer = place.wait("Update", BuildProject="app", StartBuild="true")
+
+        assert answer["Status"] == "SUCCESS"
+        assert place.calls(LIST, START) == {LIST: 0, START: 0}
+    finally:
+        place.close()
+
+
+def test_a_delete_starts_and_follows_nothing(place: Place) -> None:
+    place.wait("Delete", BuildProject="app", StartBuild="true")
+
+    assert place.calls(LIST, START) == {LIST: 0, START: 0}
+
+
+def test_a_direct_invocation_may_start_a_build(place: Place) -> None:
+    place.builds.play("app", Build({"BUILD": 5}, does=place.push))
+
+    found = place.world.run({"RepositoryName": "app", "ImageTag": "v1", "BuildProject": "app", "StartBuild": True})
+
+    assert found
+    assert place.calls(START) == {START: 1}
+
+
+def test_a_direct_invocation_is_told_of_the_build_that_failed(place: Place) -> None:
+    place.builds.play("app", Build({"BUILD": 5}, ends="FAILED"))
+
+    with pytest.raises(GaveUp, match="which was to push it, failed, in BUILD"):
+        place.world.run({"RepositoryName": "app", "ImageTag": "v1", "BuildProject": "app", "StartBuild": True})
+
+
+def test_of_several_images_those_that_the_build_did_not_push_are_named(place: Place) -> None:
+    place.builds.play("app", Build({"BUILD": 5, "POST_BUILD": 1}, ends="FAILED", phase="POST_BUILD", does=place.push))
+    images = [{"Id": f"I{n}", "RepositoryName": "app", "ImageTag": f"v{n}"} for n in (1, 2)]
+    request = stack_event(ResourceProperties={"Images": images, "BuildProject": "app", "StartBuild": "true"})
+
+    place.world.run_to_the_end(request)
+
+    reason = place.world.answer["Reason"]
+    assert reason.startswith("Gave up on 1 of 2 images (app:v2 in eu-west-1) (checked ")
+    assert "failed, in POST_BUILD" in reason
+
+
+def test_an_old_image_at_the_tag_starts_the_build_that_replaces_it(place: Place) -> None:
+    place.world.images.push("app", "v1", labels={"commit": "old"})
+    place.builds.play(
+        "app", Build({"BUILD": 5}, does=lambda: place.world.images.push("app", "v1", labels={"commit": "new"}))
+    )
+
+    answer = place.wait(Labels={"commit": "new"}, BuildProject="app", StartBuild="true")
+
+    assert answer["Status"] == "SUCCESS"
+
+
+# --- pipelines
+
+
+def test_a_pipeline_that_fails_in_its_source_ends_the_wait_with_stage_action_and_message(place: Place) -> None:
+    place.builds.play_pipeline("app", Execution({"Checkout": Action(8, fails="The repository could not be found")}))
+    place.create_pipeline()
+
+    answer = place.wait(Pipeline="app")
+
+    (run,) = place.builds.pipeline_runs("app", place=HERE)
+    assert (
+        f"execution {run.id} of the pipeline app, which was to push it, failed, in stage Source, action Checkout, "
+        "saying: The repository could not be found; mend that, see https://"
+    ) in answer["Reason"]
+    assert 8 <= place.seconds <= 8 + 7.6
+
+
+def test_following_a_pipeline_costs_two_calls_a_check(place: Place) -> None:
+    place.builds.play_pipeline("app", Execution({"Docker": Action(60, does=place.push)}))
+    place.create_pipeline()
+
+    assert place.wait(Pipeline="app")["Status"] == "SUCCESS"
+
+    waited = len(place.seen) - 1
+    assert place.calls(EXECUTIONS) == {EXECUTIONS: waited}
+    assert waited - 1 <= place.calls(ACTIONS)[ACTIONS] <= waited  # the last may see it succeeded, which says all
+    assert any(seen.endswith("is under way, in stage Source, action Checkout") for seen in place.seen)
+    assert any(seen.endswith("is under way, in stage Build, action Docker") for seen in place.seen)
+
+
+def test_a_superseded_execution_passes_the_baton_to_its_successor(place: Place) -> None:
+    slow = Execution({"Docker": Action(100)})
+    place.builds.play_pipeline("app", slow, slow, Execution({"Docker": Action(10, does=place.push)}))
+    place.create_pipeline()
+    # The second waits before the stage that the first is in, and the third overtakes it there.
+    place.clock.plan(10, lambda: place.builds.start_pipeline("app", place=HERE))
+    place.clock.plan(20, lambda: place.builds.start_pipeline("app", place=HERE))
+
+    answer = place.wait(Pipeline="app")
+
+    assert answer["Status"] == "SUCCESS"
+    assert [run.status for run in place.builds.pipeline_runs("app", place=HERE)][1] == "Superseded"
+
+
+def test_an_execution_that_somebody_stops_ends_the_wait(place: Place) -> None:
+    place.builds.play_pipeline("app", Execution({"Docker": Action(600)}))
+    place.create_pipeline()
+    (run,) = place.builds.pipeline_runs("app", place=HERE)
+    place.clock.plan(
+        30,
+        lambda: place.codepipeline.stop_pipeline_execution(
+            pipelineName="app", pipelineExecutionId=run.id, abandon=True, reason="wrong branch"
+        ),
+    )
+
+    answer = place.wait(Pipeline="app")
+
+    assert "was stopped" in answer["Reason"]
+    assert "wrong branch" in answer["Reason"]
+
+
+def test_a_missing_image_starts_its_pipeline_once(place: Place) -> None:
+    place.builds.play_pipeline("app", Execution(), Execution({"Docker": Action(30, does=place.push)}))
+    place.create_pipeline()
+    place.clock.time += 60
+
+    place.world.run_to_the_end(signed_now(place, Pipeline="app", StartBuild="true"))
+
+    assert place.world.answer["Status"] == "SUCCESS"
+    assert place.calls(EXECUTE) == {EXECUTE: 1}
+
+
+def test_a_pipeline_that_does_not_exist_fails_after_a_minute(place: Place) -> None:
+    assert "the pipeline other does not exist in eu-west-1" in place.wait(Pipeline="other")["Reason"]
+
+
+def test_without_leave_to_follow_a_pipeline_its_arn_and_parameter_are_named(place: Place) -> None:
+    with place.proxy.rule(Rule(EXECUTIONS, deny())):
+        reason = place.wait(Pipeline="app")["Reason"]
+
+    assert "allow codepipeline:ListPipelineExecutions on arn:aws:codepipeline:eu-west-1:123456789012:app to" in reason
+    assert "the waiter stack's parameter PipelineArns; AWS said" in reason
+
+
+def test_what_an_execution_s_actions_do_not_tell_is_left_out(place: Place) -> None:
+    place.builds.play_pipeline("app", Execution({"Checkout": Action(8, fails="The repository could not be found")}))
+    place.create_pipeline()
+    with place.proxy.rule(Rule(ACTIONS, deny())):
+        reason = place.wait(Pipeline="app")["Reason"]
+
+    assert "of the pipeline app, which was to push it, failed; mend that, see https://" in reason

@@ -1,0 +1,808 @@
+"""What ECR and ECR Public say of images of every kind, through boto3 and over HTTP: from manifests that were pushed."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import boto3
+import botocore.session
+import pytest
+from botocore.config import Config as BotoConfig
+from botocore.stub import Stubber
+
+from ecr_image_waiter.aws import Aws
+from ecr_image_waiter.blobs import Urllib3Blobs
+from ecr_image_waiter.findings import (
+    OWN,
+    AccessDenied,
+    Finding,
+    Image,
+    ImageId,
+    Never,
+    NoImage,
+    NoRepository,
+    NotPullable,
+    NotYet,
+    Platform,
+    Refused,
+    Several,
+    Source,
+    TagSeen,
+    Unavailable,
+)
+from ecr_image_waiter.looking import Look
+from ecr_image_waiter.manifests import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Config, Manifest
+from ecr_image_waiter.readiness import Conditions, Known, Wanted
+from ecr_image_waiter.registry import MOST_CONFIG_BYTES, Blobs, Registry
+from sandbox import images
+from sandbox.accounts import DEFAULT_ACCOUNT
+from sandbox.ecr import Front
+from sandbox.ecr.contents import Answer
+from sandbox.ecr.front import Call
+from sandbox.ecr.standalone import standalone
+from tests.fakes import DIGEST, NOW, OTHER_DIGEST, FakeClock, NoBlobs, aws_error, registry_on
+
+REGION: Final = "eu-west-1"
+OTHER: Final = "210987654321"
+ROLE: Final = f"arn:aws:iam::{OTHER}:role/reader"
+ALIAS: Final = "team9012"
+PUBLIC: Final = Source(region="us-east-1", host="public.ecr.aws", alias=ALIAS)
+DOCKER_CONFIG: Final = "application/vnd.docker.container.image.v1+json"
+OCI_CONFIG: Final = "application/vnd.oci.image.config.v1+json"
+SBOM: Final = "application/vnd.example.sbom.v1"
+ARM64: Final = Platform("linux", "arm64")
+AMD64: Final = Platform("linux", "amd64")
+
+
+class Counted(Front):
+    """A front on a clock of the test's that keeps which operations were asked for."""
+
+    def __init__(self, upstream: str) -> None:
+        self.time = FakeClock()
+        self.asked: list[str] = []
+        super().__init__(upstream, clock=self.time)
+
+    def answer(self, call: Call) -> tuple[int, Answer]:
+        self.asked.append(call.operation)
+        return super().answer(call)
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Counted]:
+    fronts: list[Counted] = []
+
+    def make(upstream: str) -> Counted:
+        fronts.append(Counted(upstream))
+        return fronts[0]
+
+    with standalone(make):
+        yield fronts[0]
+
+
+@pytest.fixture
+def front(served: Counted, monkeypatch: pytest.MonkeyPatch) -> Counted:
+    """An empty ECR, to which the environment leads as a deployed function's does."""
+    served.reset()
+    served.time.time = NOW
+    for name, value in {
+        "AWS_ENDPOINT_URL": served.url,
+        "AWS_ACCESS_KEY_ID": DEFAULT_ACCOUNT,
+        "AWS_SECRET_ACCESS_KEY": "sandbox",
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }.items():
+        monkeypatch.setenv(name, value)
+    return served
+
+
+@pytest.fixture
+def ecr(front: Counted) -> Any:
+    """A client of whoever pushes; its repository is there."""
+    return with_repository(front.client(region=REGION))
+
+
+@pytest.fixture
+def public(front: Counted) -> Any:
+    return with_repository(front.client("ecr-public"))
+
+
+@pytest.fixture
+def registry(front: Counted) -> Registry:
+    return registry_of(front)
+
+
+def registry_of(front: Counted, blobs: Blobs | None = None) -> Registry:
+    aws = Aws()
+    front.asked.clear()
+    return Registry(aws.registry, aws.repository_uri, front.time, blobs or Urllib3Blobs(any_scheme=True))
+
+
+def with_repository(client: Any, name: str = "app") -> Any:
+    client.create_repository(repositoryName=name)
+    return client
+
+
+def named(tag: str | None = "v1", digest: str | None = None, repository: str = "app") -> ImageId:
+    return ImageId(repository, tag, digest)
+
+
+def look(
+    registry: Registry, image: ImageId | None = None, source: Source = OWN, *, archived_too: bool = False
+) -> Finding:
+    return registry.look(image or named(), source=source, archived_too=archived_too, seconds=10.0)
+
+
+def get(registry: Registry, *wanted: ImageId, source: Source = OWN) -> dict[ImageId, tuple[Image, Manifest] | Finding]:
+    found = registry.get("app", wanted or [named()], source=source, seconds=10.0)
+    assert isinstance(found, dict), found
+    return found
+
+
+def manifest(registry: Registry, image: ImageId | None = None) -> Manifest:
+    found = get(registry, image or named())[image or named()]
+    assert isinstance(found, tuple), found
+    return found[1]
+
+
+def describe(registry: Registry, *wanted: ImageId, source: Source = OWN) -> dict[ImageId, Finding]:
+    found = registry.describe("app", wanted, source=source, seconds=10.0)
+    assert isinstance(found, dict), found
+    return found
+
+
+def config(registry: Registry, digest: str, *labels: str) -> Config | Finding:
+    return registry.config("app", digest, labels, source=OWN, seconds=10.0)
+
+
+def digest_in(found: object) -> str:
+    assert isinstance(found, Image), found
+    return found.digest
+
+
+def archive(client: Any, digest: str, target: str = "ARCHIVE") -> None:
+    client.update_image_storage_class(repositoryName="app", imageId={"imageDigest": digest}, targetStorageClass=target)
+
+
+# --- What is pushed -------------------------------------------------------------------------------------------------
+
+KINDS: Final[dict[str, Callable[[Any], str]]] = {
+    "docker": lambda ecr: images.push(ecr, "app", "v1"),
+    "oci": lambda ecr: images.push(ecr, "app", "v1", oci=True),
+    "index": lambda ecr: images.push_index(ecr, "app", "v1"),
+    "manifest list": lambda ecr: images.push_index(ecr, "app", "v1", oci=False),
+    "buildx": lambda ecr: images.push_index(ecr, "app", "v1", platforms=["linux/arm64"], attestations=True),
+    "nested": lambda ecr: images.push_nested_index(ecr, "app", "v1"),
+    "chart": lambda ecr: images.push_artifact(ecr, "app", "v1"),
+    "artifact": lambda ecr: images.push_artifact(ecr, "app", "v1", artifact_type=SBOM),
+}
+TYPES: Final = {
+    "docker": (DOCKER_MANIFEST, DOCKER_CONFIG),
+    "oci": (OCI_MANIFEST, OCI_CONFIG),
+    "index": (OCI_INDEX, None),
+    "manifest list": (DOCKER_INDEX, None),
+    "buildx": (OCI_INDEX, None),
+    "nested": (OCI_INDEX, None),
+    "chart": (OCI_MANIFEST, images.HELM_CONFIG),
+    "artifact": (OCI_MANIFEST, images.EMPTY_CONFIG),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_whatever_is_pushed_is_found_by_tag_and_by_digest_with_its_media_types(
+    ecr: Any, registry: Registry, kind: str
+) -> None:
+    digest = KINDS[kind](ecr)
+
+    by_tag, by_digest, by_both = (look(registry, named(*one)) for one in (("v1",), (None, digest), ("v1", digest)))
+
+    assert by_tag == by_digest == by_both
+    assert isinstance(by_tag, Image)
+    assert (by_tag.digest, by_tag.registry_id, by_tag.pushed_at) == (digest, DEFAULT_ACCOUNT, NOW)
+    assert by_tag.repository_uri == f"{DEFAULT_ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/app"
+    assert (by_tag.media_type, by_tag.artifact_type) == TYPES[kind]
+    assert by_tag.size
+    assert describe(registry, named()) == {named(): by_tag}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_its_manifest_comes_with_the_digest_under_which_it_was_pushed(ecr: Any, registry: Registry, kind: str) -> None:
+    digest = KINDS[kind](ecr)
+    by_digest = named(None, digest)
+
+    found = get(registry, named(), by_digest)
+
+    assert found[named()] == found[by_digest]
+    assert isinstance(found[named()], tuple)
+    assert digest_in(found[named()][0]) == digest  # type: ignore[index]  # a tuple, see above
+
+
+@pytest.mark.parametrize("kind", ["docker", "oci"])
+def test_a_single_image_has_a_config_which_says_its_platform_and_labels(
+    ecr: Any, registry: Registry, kind: str
+) -> None:
+    labels = {"revision": "4f2c", "other": "x"}
+    images.push(ecr, "app", "v1", architecture="amd64", variant="v3", labels=labels, oci=kind == "oci")
+
+    single = manifest(registry)
+
+    assert single.is_image
+    assert not single.is_index
+    expected = Config(Platform("linux", "amd64", "v3"), {"revision": "4f2c"})
+    assert config(registry, single.config_digest, "revision", "missing") == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "platforms"),
+    [("index", [AMD64, ARM64]), ("manifest list", [AMD64, ARM64]), ("buildx", [ARM64])],
+)
+def test_an_index_lists_its_images_and_no_attestations(
+    ecr: Any, registry: Registry, kind: str, platforms: list[Platform]
+) -> None:
+    KINDS[kind](ecr)
+
+    index = manifest(registry)
+
+    assert index.is_index
+    assert [entry.platform for entry in index.entries] == platforms
+    for entry in index.entries:
+        single = manifest(registry, named(None, entry.digest))
+        read = config(registry, single.config_digest)
+        assert isinstance(read, Config)
+        assert read.platform == entry.platform
+
+
+def test_an_index_in_an_index_is_one_of_its_entries(ecr: Any, registry: Registry) -> None:
+    KINDS["nested"](ecr)
+
+    (inner,) = manifest(registry).entries
+
+    assert (inner.media_type, inner.platform) == (OCI_INDEX, Platform("", ""))
+    assert [entry.platform for entry in manifest(registry, named(None, inner.digest)).entries] == [AMD64, ARM64]
+
+
+@pytest.mark.parametrize(("kind", "config_type"), [("chart", images.HELM_CONFIG), ("artifact", SBOM)])
+def test_an_artifact_is_no_image(ecr: Any, registry: Registry, kind: str, config_type: str) -> None:
+    KINDS[kind](ecr)
+
+    found = manifest(registry)
+
+    assert (found.is_image, found.is_index, found.config_type) == (False, False, config_type)
+
+
+# --- Which of it is ready -------------------------------------------------------------------------------------------
+
+
+def checked(registry: Registry, **conditions: Any) -> Finding | Several:
+    wanted = [Wanted("", named(), OWN, Conditions(**conditions))]
+    return Look(registry, wanted, Known(), NOW)(archived_too=False, budget=lambda: 10.0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("target", ["Lambda", "ECS"])
+def test_lambda_takes_single_images_only_and_ecs_indexes_too(
+    ecr: Any, registry: Registry, kind: str, target: str
+) -> None:
+    KINDS[kind](ecr)
+
+    found = checked(registry, DeployTarget=target)
+
+    indexes = ["index", "manifest list", "buildx", "nested"]
+    if kind in ["docker", "oci", *(indexes if target == "ECS" else ())]:
+        assert isinstance(found, Image)
+    elif kind in indexes:
+        assert isinstance(found, Never)
+        assert "--provenance=false" in found.cure
+    else:
+        assert isinstance(found, Never)
+        assert "no container image but an artifact" in found.because
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_platform_is_looked_for_in_every_kind(ecr: Any, registry: Registry, kind: str) -> None:
+    KINDS[kind](ecr)
+
+    there, absent = (checked(registry, Platform=platform) for platform in ("linux/arm64", "linux/s390x"))
+
+    assert isinstance(absent, Never)
+    if kind in ("chart", "artifact"):
+        assert isinstance(there, Never)
+        return
+    assert isinstance(there, Image)
+    assert there.architecture == "arm64"
+    assert bool(there.platform_digest) == (kind not in ("docker", "oci"))
+    assert "unknown" not in absent.because
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_labels_are_those_of_the_config_that_is_under_the_tag_now(
+    ecr: Any, registry: Registry, *, several: bool
+) -> None:
+    wanted = [Wanted("A", named(), OWN, Conditions(Labels={"revision": "new"}))]
+    wanted += [Wanted("B", named("other"), OWN, Conditions())] if several else []
+    look_for = Look(registry, wanted, Known(), NOW)
+    images.push(ecr, "app", "other")
+    images.push_index(ecr, "app", "v1", labels={"revision": "old"}, attestations=True)
+
+    def check() -> Finding:
+        found = look_for(archived_too=False, budget=lambda: 10.0)
+        assert isinstance(found, Several)
+        return dict(found.findings)["A"]
+
+    assert isinstance(check(), NotYet)
+    moved = images.push_index(ecr, "app", "v1", labels={"revision": "new"}, attestations=True)
+
+    assert digest_in(check()) == moved
+
+
+def test_twenty_images_in_one_repository_cost_one_call_a_check(front: Counted, ecr: Any, registry: Registry) -> None:
+    wanted = [Wanted(f"I{n}", named(f"v{n}"), OWN, Conditions()) for n in range(20)]
+    look_for = Look(registry, wanted, Known(), NOW)
+    for number in range(0, 20, 2):
+        images.push(ecr, "app", f"v{number}", content=str(number))
+
+    def check() -> tuple[int, list[str]]:
+        front.asked.clear()
+        found = look_for(archived_too=False, budget=lambda: 10.0)
+        assert isinstance(found, Several)
+        return len(found.missing), list(front.asked)
+
+    assert check() == (10, ["BatchGetImage"])
+    for number in range(1, 20, 2):
+        images.push(ecr, "app", f"v{number}", content=str(number))
+    assert check() == (0, ["BatchGetImage", "DescribeImages"])
+
+
+# --- Configs --------------------------------------------------------------------------------------------------------
+
+
+class Altered:
+    """A bucket whose content was tampered with on the way."""
+
+    def __init__(self, alter: Callable[[bytes], bytes | None]) -> None:
+        self.alter = alter
+        self.inner = Urllib3Blobs(any_scheme=True)
+
+    def get(self, url: str, *, most_bytes: int, seconds: float) -> bytes | None:
+        content = self.inner.get(url, most_bytes=most_bytes, seconds=seconds)
+        assert content is not None
+        return self.alter(content)
+
+
+@pytest.mark.parametrize(
+    "alter", [lambda it: it.replace(b"arm64", b"amd64"), lambda it: it + b" ", lambda it: it[:-1], lambda _: b""]
+)
+def test_a_config_of_another_digest_is_not_believed(
+    front: Counted, ecr: Any, alter: Callable[[bytes], bytes | None]
+) -> None:
+    images.push(ecr, "app", "v1")
+    tampered = registry_of(front, Altered(alter))
+
+    found = config(tampered, manifest(tampered).config_digest)
+
+    assert isinstance(found, Unavailable)
+    assert (found.code, "another digest" in found.message) == ("ConfigUnread", True)
+    assert isinstance(checked(tampered, Platform="linux/amd64"), Unavailable)
+
+
+def test_a_config_beyond_the_limit_is_never_read(ecr: Any, registry: Registry) -> None:
+    images.push(ecr, "app", "v1", labels={"huge": "x" * MOST_CONFIG_BYTES})
+
+    found = config(registry, manifest(registry).config_digest, "huge")
+
+    assert isinstance(found, Never)
+    assert str(MOST_CONFIG_BYTES) in found.because
+
+
+def test_a_config_whose_url_has_expired_is_not_yet(front: Counted, ecr: Any) -> None:
+    images.push(ecr, "app", "v1")
+
+    class Late(Altered):
+        def get(self, url: str, *, most_bytes: int, seconds: float) -> bytes | None:
+            front.time.time += 3600.0
+            return super().get(url, most_bytes=most_bytes, seconds=seconds)
+
+    registry = registry_of(front, Late(lambda it: it))
+    found = config(registry, manifest(registry).config_digest)
+
+    assert found == Unavailable("ConfigUnread", "the image's config could not be read: HTTP status 403")
+
+
+def test_a_layer_that_is_not_there_is_not_yet(ecr: Any, registry: Registry) -> None:
+    found = config(registry, DIGEST)
+
+    assert isinstance(found, Unavailable)
+    assert found.code == "LayersNotFoundException"
+
+
+class SlowEcr:
+    """ECR that takes its time for each call, on the clock, and gives what it was told."""
+
+    def __init__(self, clock: FakeClock, takes: float) -> None:
+        self.clock = clock
+        self.takes = takes
+        self.budgets: list[float] = []
+
+    def within(self, seconds: float) -> "SlowEcr":
+        self.budgets.append(seconds)
+        return self
+
+    def get_download_url_for_layer(self, **asked: str) -> dict[str, str]:
+        self.clock.time += self.takes
+        return {"downloadUrl": "https://layers", "layerDigest": asked["layerDigest"]}
+
+    def describe_images(self, **_: object) -> Any:
+        raise AssertionError("only a config is read here")
+
+    batch_get_image = describe_registries = describe_images
+
+
+class Timed(NoBlobs):
+    """A bucket that keeps how long it was given."""
+
+    def __init__(self) -> None:
+        self.budgets: list[float] = []
+
+    def get(self, url: str, *, most_bytes: int, seconds: float) -> bytes | None:
+        self.budgets.append(seconds)
+        return super().get(url, most_bytes=most_bytes, seconds=seconds)
+
+
+@pytest.mark.parametrize(("takes", "left"), [(0.5, 7.5), (4.0, 4.0), (9.0, 0.1)])
+def test_a_config_is_read_in_what_its_url_left_of_the_time(takes: float, left: float) -> None:
+    clock, blobs = FakeClock(), Timed()
+    ecr = SlowEcr(clock, takes)
+    registry = Registry(lambda _, seconds: ecr.within(seconds), lambda *_: "", clock, blobs)
+
+    registry.config("app", DIGEST, [], source=OWN, seconds=8.0)
+
+    assert (ecr.budgets, blobs.budgets) == ([4.0], [left])
+
+
+# --- Tags and digests -----------------------------------------------------------------------------------------------
+
+
+def test_several_tags_of_one_image_are_each_found(ecr: Any, registry: Registry) -> None:
+    digest = images.push(ecr, "app", "v1")
+    assert images.push(ecr, "app", "latest") == digest
+    wanted = named("v1"), named("latest"), named(None, digest), named("v1", digest)
+
+    got, described = get(registry, *wanted), describe(registry, *wanted)
+
+    for image in wanted:
+        assert isinstance(got[image], tuple)
+        assert digest_in(got[image][0]) == digest_in(described[image]) == digest  # type: ignore[index]  # see above
+
+
+def test_a_tag_at_another_digest_is_told_with_that_by_every_way_of_looking(ecr: Any, registry: Registry) -> None:
+    old = images.push(ecr, "app", "v1", content="old")
+    new = images.push(ecr, "app", "v1", content="new")
+    both, by_tag, by_digest = named("v1", old), named("v1"), named(None, old)
+
+    assert look(registry, both) == NoImage(tag_points_at=new)
+    assert look(registry, both, archived_too=True) == NoImage(tag_points_at=new)
+    described, got = describe(registry, both, by_tag, by_digest), get(registry, both, by_tag, by_digest)
+    assert described[both] == got[both] == NoImage(tag_points_at=new)
+    assert [digest_in(described[each]) for each in (by_tag, by_digest)] == [new, old]
+    assert [digest_in(got[each][0]) for each in (by_tag, by_digest)] == [new, old]  # type: ignore[index]  # tuples
+
+
+@pytest.mark.parametrize("image", [named("none"), named(None, OTHER_DIGEST), named("none", OTHER_DIGEST)], ids=str)
+def test_what_is_missing_is_told_beside_what_is_there(ecr: Any, registry: Registry, image: ImageId) -> None:
+    images.push(ecr, "app", "v1")
+
+    got = get(registry, named(), image)
+
+    assert isinstance(got[named()], tuple)
+    assert got[image] == look(registry, image, archived_too=True) == NoImage()
+    assert registry.describe("app", [named(), image], source=OWN, seconds=10.0) == NoImage()
+
+
+def test_a_missing_repository_is_missing_by_every_way_of_looking(registry: Registry) -> None:
+    assert look(registry) == NoRepository()
+    assert registry.get("app", [named()], source=OWN, seconds=10.0) == NoRepository()
+    assert registry.describe("app", [named()], source=OWN, seconds=10.0) == NoRepository()
+    assert config(registry, DIGEST) == NoRepository()
+    assert registry.newest_tags("app", most=5, seconds=5.0) is None
+
+
+# --- Archived images ------------------------------------------------------------------------------------------------
+
+
+def test_an_archived_image_is_not_pullable_until_it_is_restored(front: Counted, ecr: Any, registry: Registry) -> None:
+    digest = images.push(ecr, "app", "v1")
+    config_digest = manifest(registry).config_digest
+    front.set_restore_seconds(60.0)
+
+    for status, act in (("ARCHIVED", "ARCHIVE"), ("ACTIVATING", "STANDARD")):
+        archive(ecr, digest, act)
+        assert look(registry, archived_too=True) == NotPullable(status)
+        assert look(registry) == NoImage(), "one call alone does not see it"
+        assert isinstance(get(registry)[named()], NotPullable)
+        assert registry.describe("app", [named()], source=OWN, seconds=10.0) == NoImage()
+        unread = config(registry, config_digest)
+        assert isinstance(unread, Unavailable)
+        assert unread.code == "LayerInaccessibleException"
+
+    front.time.time += 60.0
+    assert digest_in(look(registry)) == digest
+    assert isinstance(get(registry)[named()], tuple)
+
+
+# --- Other registries -----------------------------------------------------------------------------------------------
+
+
+def test_other_regions_and_accounts_have_images_of_their_own(front: Counted, ecr: Any, registry: Registry) -> None:
+    places = {
+        OWN: (DEFAULT_ACCOUNT, REGION),
+        Source(region="us-east-1"): (DEFAULT_ACCOUNT, "us-east-1"),
+        Source(registry_id=OTHER): (OTHER, REGION),
+        Source(role_arn=ROLE, region="eu-north-1"): (OTHER, "eu-north-1"),
+    }
+    pushed = {}
+    for source, (account, region) in places.items():
+        client = ecr if source == OWN else with_repository(front.client(account=account, region=region))
+        pushed[source] = images.push(client, "app", "v1", content=account + region)
+
+    for source, (account, region) in places.items():
+        found = look(registry, source=source)
+        assert digest_in(found) == pushed[source]
+        assert isinstance(found, Image)
+        assert found.repository_uri == f"{account}.dkr.ecr.{region}.amazonaws.com/app"
+        got = get(registry, source=source)[named()]
+        assert isinstance(got, tuple)
+        assert (got[0].digest, got[0].repository_uri) == (found.digest, found.repository_uri)
+
+
+def test_an_account_that_lets_nobody_look_is_access_denied_by_every_way(front: Counted, registry: Registry) -> None:
+    images.push(with_repository(front.client(account=OTHER, region=REGION)), "app", "v1")
+    source = Source(registry_id=OTHER)
+
+    with front.closed(OTHER):
+        findings = [
+            look(registry, source=source),
+            registry.get("app", [named()], source=source, seconds=10.0),
+            registry.describe("app", [named()], source=source, seconds=10.0),
+            registry.config("app", DIGEST, [], source=source, seconds=10.0),
+        ]
+        assert digest_in(look(registry, source=Source(role_arn=ROLE)))
+
+    actions = ["DescribeImages", "BatchGetImage", "DescribeImages", "GetDownloadUrlForLayer"]
+    for finding, action in zip(findings, actions, strict=True):
+        assert isinstance(finding, AccessDenied)
+        assert f"not authorized to perform: ecr:{action} on resource: arn:aws:ecr:{REGION}:{OTHER}:" in finding.message
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_public_image_is_found_as_a_private_one_is(public: Any, registry: Registry, kind: str) -> None:
+    digest = KINDS[kind](public)
+
+    found = look(registry, source=PUBLIC)
+
+    assert isinstance(found, Image)
+    assert (found.digest, found.registry_id, found.pushed_at) == (digest, DEFAULT_ACCOUNT, NOW)
+    assert found.repository_uri == f"public.ecr.aws/{ALIAS}/app"
+    assert (found.media_type, found.artifact_type) == TYPES[kind]
+    assert look(registry, named(None, digest), PUBLIC) == look(registry, named("v1", digest), PUBLIC) == found
+    assert describe(registry, named(), named(None, digest), source=PUBLIC) == {
+        named(): found,
+        named(None, digest): found,
+    }
+
+
+def test_a_public_image_may_be_missing_moved_or_without_a_repository(
+    front: Counted, public: Any, registry: Registry
+) -> None:
+    assert look(registry, source=PUBLIC, archived_too=True) == NoImage()
+    old, new = (images.push(public, "app", "v1", content=content) for content in ("old", "new"))
+
+    assert look(registry, named("v1", old), PUBLIC, archived_too=True) == NoImage(tag_points_at=new)
+    assert look(registry, named(repository="other"), PUBLIC) == NoRepository()
+    assert set(front.asked) <= {"DescribeRegistries", "DescribeImages", "PutImage", "CreateRepository"} | {
+        operation for operation in front.asked if "Layer" in operation
+    }, "ECR Public has no other way to look, and no status to ask for"
+
+
+def test_whose_an_alias_is_is_asked_once_for_each_process(front: Counted, public: Any, registry: Registry) -> None:
+    images.push(public, "app", "v1")
+    front.asked.clear()
+    default = next(
+        alias["name"]
+        for alias in front.client("ecr-public").describe_registries()["registries"][0]["aliases"]
+        if alias["defaultRegistryAlias"]
+    )
+    front.asked.clear()
+
+    for alias in (ALIAS, ALIAS, default):
+        assert digest_in(look(registry, source=Source(region="us-east-1", host="public.ecr.aws", alias=alias)))
+
+    assert front.asked == ["DescribeRegistries", *["DescribeImages"] * 3]
+
+
+def test_a_public_registry_of_another_account_is_never_looked_into(
+    front: Counted, public: Any, registry: Registry
+) -> None:
+    """ECR Public would answer with the account's own repository of that name."""
+    images.push(public, "app", "v1")
+    theirs = Source(region="us-east-1", host="public.ecr.aws", alias="team4321")
+    front.asked.clear()
+
+    found = look(registry, source=theirs)
+
+    assert isinstance(found, Never)
+    assert ALIAS in found.because
+    assert front.asked == ["DescribeRegistries"]
+
+
+def test_an_alias_is_that_of_the_role_which_looks(front: Counted, public: Any, registry: Registry) -> None:
+    """The same name in two accounts: what a role may look into is no business of the function's own account."""
+    images.push(public, "app", "v1", content="own")
+    theirs = images.push(with_repository(front.client("ecr-public", account=OTHER)), "app", "v1", content="theirs")
+    alias = {"region": "us-east-1", "host": "public.ecr.aws", "alias": "team4321"}
+
+    assert digest_in(look(registry, source=Source(role_arn=ROLE, **alias))) == theirs
+    assert isinstance(look(registry, source=Source(**alias)), Never)
+
+
+# --- The newest tags ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("source", [OWN, PUBLIC], ids=["private", "public"])
+def test_the_newest_tags_are_told_with_their_times(front: Counted, ecr: Any, public: Any, source: Source) -> None:
+    client = public if source.alias else ecr
+    for number in range(8):
+        front.time.time = NOW + number
+        images.push(client, "app", f"v{number}", content=str(number))
+    images.push(client, "app", "again", content="7")
+    images.push_index(client, "app", "indexed")  # and two images without a tag
+
+    newest = registry_of(front).newest_tags("app", source=source, most=4, seconds=5.0)
+
+    assert newest == [
+        TagSeen("again", NOW + 7),
+        *(TagSeen(tag, NOW + 7) for tag in ("indexed", "v7")),
+        TagSeen("v6", NOW + 6),
+    ]
+    assert registry_of(front).newest_tags("other", source=source, most=4, seconds=5.0) is None
+
+
+# --- BatchGetImage's failures, by their codes -----------------------------------------------------------------------
+
+FAILURES: Final[dict[str, Finding]] = {
+    "ImageNotFound": NoImage(),
+    "InvalidImageTag": NoImage(),
+    "InvalidImageDigest": NoImage(),
+    "ImageInaccessible": NotPullable("ARCHIVED"),
+    **{
+        code: Unavailable(code, "why")
+        for code in (
+            "ImageTagDoesNotMatchDigest",
+            "MissingDigestAndTag",
+            "ImageReferencedByManifestList",
+            "KmsError",
+            "UpstreamAccessDenied",
+            "UpstreamTooManyRequests",
+            "UpstreamUnavailable",
+        )
+    },
+}
+
+
+def answering(answer: dict[str, Any]) -> Registry:
+    """Return a registry whose BatchGetImage answers once, checked against botocore's model."""
+    client = boto3.client("ecr", config=BotoConfig(retries={"total_max_attempts": 1}))
+    stubber = Stubber(client)
+    stubber.add_response("batch_get_image", answer)
+    stubber.activate()
+    return registry_on(lambda _: client)
+
+
+@pytest.mark.parametrize("code", FAILURES)
+def test_a_failure_of_one_image_is_told_by_its_code(front: Counted, code: str) -> None:
+    failure = {"imageId": {"imageTag": "v1"}, "failureCode": code, "failureReason": "why"}
+    other = {"imageId": {"imageTag": "v2"}, "failureCode": "KmsError", "failureReason": "another's"}
+
+    found = get(answering({"images": [], "failures": [other, failure]}))
+
+    assert found == {named(): FAILURES[code]}
+
+
+def test_every_failure_code_that_botocore_knows_has_a_meaning() -> None:
+    model = botocore.session.get_session().get_service_model("ecr").operation_model("BatchGetImage")
+    failure = model.output_shape.members["failures"].member
+
+    assert set(failure.members["failureCode"].enum) == set(FAILURES)
+
+
+@pytest.mark.parametrize(
+    ("error", "finding"),
+    [
+        (aws_error("LimitExceededException", "why"), Unavailable("LimitExceededException", "why")),
+        (aws_error("UnableToGetUpstreamImageException", "w"), Unavailable("UnableToGetUpstreamImageException", "w")),
+        (aws_error("InvalidParameterException", "why"), Refused("InvalidParameterException", "why")),
+        (aws_error("ServerException", "why"), Unavailable("ServerException", "why")),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_a_call_that_fails_says_the_same_of_all_its_images(error: Exception, finding: Finding) -> None:
+    class Failing(SlowEcr):
+        def batch_get_image(self, **_: object) -> Any:
+            raise error
+
+    registry = registry_on(Failing(FakeClock(), 0.0).within)
+
+    assert registry.get("app", [named(), named("v2")], source=OWN, seconds=10.0) == finding
+
+
+# --- Answers that nobody would expect -------------------------------------------------------------------------------
+
+_GOT: Final = {"registryId": "1", "repositoryName": "app", "imageId": {"imageDigest": DIGEST, "imageTag": "v1"}}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {"failures": []},
+        {"images": []},
+        {"images": [{}]},
+        {"images": [{**_GOT, "imageId": {}}]},
+        {"images": [{**_GOT, "imageId": {"imageTag": "v1"}, "imageManifest": "{}"}]},
+        {"images": [_GOT]},
+        {"images": [{"imageId": _GOT["imageId"], "imageManifest": "{}"}]},
+        {"images": [{**_GOT, "imageId": {"imageDigest": DIGEST}, "imageManifest": "{}"}]},
+        {"images": [], "failures": [{}]},
+        {"images": [], "failures": [{"failureCode": "KmsError"}]},
+        {"images": [], "failures": [{"imageId": {"imageTag": "v1"}}]},
+    ],
+    ids=json.dumps,
+)
+def test_an_answer_with_something_missing_ends_no_wait(front: Counted, answer: dict[str, Any]) -> None:
+    found = answering(answer).get("app", [named()], source=OWN, seconds=10.0)
+
+    assert isinstance(found[named()] if isinstance(found, dict) else found, NoImage | Unavailable)
+
+
+def described_as(text: str, media_type: str = OCI_MANIFEST) -> Finding | Several:
+    """Return what a check with every condition makes of an image with this manifest and no readable config."""
+    got = {**_GOT, "imageManifest": text, "imageManifestMediaType": media_type}
+    detail = {**_GOT, "imageDigest": DIGEST, "imageTags": ["v1"], "imageManifestMediaType": media_type}
+    del detail["imageId"]
+
+    class Odd(SlowEcr):
+        def describe_images(self, **_: object) -> Any:
+            return {"imageDetails": [detail]}
+
+        def batch_get_image(self, **_: object) -> Any:
+            return {"images": [got], "failures": []}
+
+    registry = registry_on(Odd(FakeClock(), 0.0).within)
+    return checked(registry, Platform="linux/arm64", Labels={"a": "b"}, DeployTarget="ECS")
+
+
+@pytest.mark.parametrize("media_type", [OCI_MANIFEST, DOCKER_INDEX, "", "text/plain"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "null",
+        "[]",
+        "{}",
+        "no JSON",
+        '{"manifests": null}',
+        '{"manifests": "abc"}',
+        '{"manifests": [null, 5, [], {}]}',
+        '{"manifests": [{"platform": null, "digest": 5}]}',
+        '{"config": null}',
+        '{"config": {"mediaType": 5, "digest": []}}',
+        f'{{"config": {{"mediaType": "{OCI_CONFIG}"}}}}',
+        f'{{"config": {{"mediaType": "{OCI_CONFIG}", "digest": "sha512:{"ab" * 64}"}}}}',
+        '{"a":' * 10_000,
+        "[" * 4_000_000,
+        '{"manifests": [' + ",".join(['{"platform": {"os": "linux", "architecture": "s390x"}}'] * 1000) + "]}",
+    ],
+    ids=lambda text: text[:40],
+)
+def test_whatever_a_manifest_says_a_check_ends_with_a_finding(text: str, media_type: str) -> None:
+    found = described_as(text, media_type)
+
+    assert isinstance(found, Never | NotYet | Unavailable | NoImage), found
