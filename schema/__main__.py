@@ -44,6 +44,9 @@ MEANINGS: Final = {
     "RetryDelaySeconds": "The longest pause between two checks, in seconds.",
     "BackoffRate": "Pauses begin at 1 s and grow by this factor up to RetryDelaySeconds. 1: all are RetryDelaySeconds.",
     "WaitForRepository": "Whether a repository that does not exist is waited for as well.",
+    "BuildProject": "The CodeBuild project that pushes the image. When its build fails, so does the wait.",
+    "Pipeline": "The pipeline of CodePipeline that pushes the image. When its execution fails, so does the wait.",
+    "StartBuild": "Whether that project or pipeline is started when the image is not there and no run is under way.",
     "Trigger": "Change it to have the image looked up again.",
     "ServiceTimeout": "CloudFormation's own: the seconds after which it fails the resource. The wait ends before that.",
     "ServiceToken": "CloudFormation's own: the ARN of the waiter function.",
@@ -60,6 +63,8 @@ _TEXT_OF: Final = {
     "ImageTag": {**_TEXT_OF_ANY, "minimum": 0, "maximum": MOST_EXACT},
     "RegistryId": {"type": ["string", "integer"], "minimum": 10**11, "maximum": 10**12 - 1},
     "Platform": {"type": ["string", "integer"], "minimum": 386, "maximum": 386},
+    "BuildProject": {"type": ["string", "integer", "boolean"], "minimum": 10, "maximum": MOST_EXACT},
+    "Pipeline": {**_TEXT_OF_ANY, "minimum": -MOST_EXACT, "maximum": MOST_EXACT},
     "Id": {"type": ["string", "integer", "boolean"], "minimum": 0, "maximum": MOST_EXACT},
 }
 
@@ -221,7 +226,12 @@ def properties_schema(wrap: Wrap = lambda value: value, excluded: Callable[..., 
     whole["properties"]["Images"] = _property("Images", {**images, "items": wrap(entry)}, wrap)
     return {
         **whole,
-        "dependencies": {**excluded("ImageUri", PARTS), **excluded("Images", tuple(OneImage.model_fields))},
+        "dependencies": {
+            **excluded("ImageUri", PARTS),
+            **excluded("Images", tuple(OneImage.model_fields)),
+            **excluded("BuildProject", ("Pipeline",)),
+            "StartBuild": {"anyOf": [{"required": ["BuildProject"]}, {"required": ["Pipeline"]}]},
+        },
         **_identity(instead=["ImageUri", "Images"]),
     }
 

@@ -124,8 +124,8 @@ BUGS = (
     Bug(
         "an image found at the limit is not found",
         _W + "waiting.py",
-        "    if isinstance(finding, Image):\n        return Ready(found, checks)",
-        "    if isinstance(finding, Image) and began < bounds.limit:\n        return Ready(found, checks)",
+        "    if isinstance(finding, Image):\n        return Ready(images_of(found), checks)",
+        "    if isinstance(finding, Image) and began < bounds.limit:\n        return Ready(images_of(found), checks)",
     ),
     Bug(
         "throttling ends the wait",

@@ -126,6 +126,21 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "WaitForRepository": st.sampled_from(["true", "false", "True", "TRUE", "yes", "on", "1", "maybe", "", "truee"]),
     "Trigger": TEXT | HUGE,
     "ServiceToken": TEXT,
+    "BuildProject": st.sampled_from(
+        [
+            "app",
+            "a",
+            "app:1",
+            "",
+            "arn:aws:codebuild:eu-west-1:123456789012:project/app",
+            "arn:aws:codebuild:",
+            "x" * 151,
+        ]
+    ),
+    "Pipeline": st.sampled_from(
+        ["app", "a b", "", "arn:aws:codepipeline:eu-west-1:123456789012:app", "arn:aws:s3:::app", "x" * 101]
+    ),
+    "StartBuild": st.sampled_from(["true", "false", True, "maybe", ""]),
     "RegistryId": st.sampled_from(["123456789012", 123456789012, "1234", "", "x" * 12]),
     "Region": st.sampled_from(["eu-west-1", "us-east-1", "cn-north-1", "Ireland", "eu-west-1a", ""]),
     "RoleArn": st.sampled_from(

@@ -10,7 +10,20 @@ import ecr_image_waiter
 SOURCE = Path(ecr_image_waiter.__file__).parent
 EDGES = {"boto3", "botocore", "crhelper", "aws_lambda_powertools", "urllib3"}
 AT_THE_EDGE = {
-    *("aws", "aws_codes", "blobs", "continuation", "handler", "logs", "registry", "response", "slice", "stacks")
+    *(
+        "aws",
+        "aws_codes",
+        "blobs",
+        "codebuild",
+        "codepipeline",
+        "continuation",
+        "handler",
+        "logs",
+        "registry",
+        "response",
+        "slice",
+        "stacks",
+    )
 }
 DECIDING = {path.stem for path in SOURCE.glob("*.py")} - AT_THE_EDGE
 

@@ -114,6 +114,10 @@ _ANYTHING: list[object] = ["", "\ud800", None, 5, -1.5, True, ["a"], {"a": [None
         ("WaitForRepository", "1", True),
         ("WaitForRepository", 0, False),
         *((name, value, ...) for name in ("Trigger", "ServiceToken") for value in _ANYTHING),
+        ("BuildProject", "a1", "a1"),
+        ("BuildProject", "arn:aws:codebuild:eu-west-1:123456789012:project/app", ...),
+        ("Pipeline", "a.b@c_d-e", ...),
+        ("Pipeline", "arn:aws-cn:codepipeline:cn-north-1:123456789012:app", ...),
         ("RegistryId", 123456789012, "123456789012"),
         ("Region", "us-gov-west-1", "us-gov-west-1"),
         ("RoleArn", "arn:aws:iam::123456789012:role/a/b+c@d", "arn:aws:iam::123456789012:role/a/b+c@d"),
@@ -192,9 +196,16 @@ _ALLOWED = {
     "Platform": "a platform such as linux/arm64",
     "Labels": "an object of 1 to 20 labels",
     "PushedAfter": "an ISO 8601 time with its offset",
+    "BuildProject": "the name of a CodeBuild project, or its ARN",
+    "Pipeline": "the name of a pipeline of CodePipeline, or its ARN",
+    "StartBuild": "true or false",
 }
-_INSTEAD: dict[str, dict[str, object]] = {"ImageUri": {}, "Images": {}}
-"""What takes the place of a repository and a tag."""
+_INSTEAD: dict[str, dict[str, object]] = {
+    "ImageUri": {},
+    "Images": {},
+    "StartBuild": {**PROPERTIES, "BuildProject": "app"},
+}
+"""What stands beside a property, where it is not a repository and a tag."""
 _URI = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/app"
 _WRONG: dict[str, list[tuple[object, str]]] = {
     "RepositoryName": [
@@ -273,6 +284,21 @@ _WRONG: dict[str, list[tuple[object, str]]] = {
         ("linux/mips", '"linux/mips"'),
         ("linux/arm64/8", '"linux/arm64/8"'),
     ],
+    "BuildProject": [
+        *_NOT_TEXT,
+        ("a", '"a"'),
+        ("a b", '"a b"'),
+        ("-app", '"-app"'),
+        ("x" * 151, '"' + "x" * 57 + '..."'),
+        ("arn:aws:codebuild:eu-west-1:123456789012:build/app", '"arn:aws:codebuild:eu-west-1:123456789012:build/app"'),
+    ],
+    "Pipeline": [
+        *_NOT_TEXT,
+        ("a b", '"a b"'),
+        ("x" * 101, '"' + "x" * 57 + '..."'),
+        ("arn:aws:codebuild:eu-west-1:123456789012:app", '"arn:aws:codebuild:eu-west-1:123456789012:app"'),
+    ],
+    "StartBuild": [(value, f'"{value}"') for value in ("maybe", "", "2")] + [(2, "2"), (None, "null"), ([], "a list")],
     "Labels": [
         (None, "null"),
         ("a=b", '"a=b"'),

@@ -126,6 +126,7 @@ def test_every_property_says_what_it_means_and_what_it_allows() -> None:
         "RetryDelaySeconds",
         "BackoffRate",
         "WaitForRepository",
+        "StartBuild",
         "ServiceTimeout",
     }
 
@@ -285,8 +286,13 @@ ENTRIES = st.lists(objects(IDENTITIES, CONDITIONS), min_size=1, max_size=3).flat
         )
     ).map(list)
 )
+ARN_OF_PROJECT = "arn:aws:codebuild:eu-west-1:123456789012:project/app"
+ARN_OF_PIPELINE = "arn:aws:codepipeline:eu-west-1:123456789012:app"
 OF_ALL = {
     "WaitForRepository": mostly(st.booleans() | one_of("yes", "Off", "T", 0, 1), odd=VALUES["WaitForRepository"]),
+    "BuildProject": mostly(one_of("app", "a1", 12, ARN_OF_PROJECT), odd=VALUES["BuildProject"]),
+    "Pipeline": mostly(one_of("app", "a", 1.5, -1, ARN_OF_PIPELINE), odd=VALUES["Pipeline"]),
+    "StartBuild": mostly(st.booleans() | one_of("true", "No", 1), odd=VALUES["WaitForRepository"]),
     "Trigger": VALUES["Trigger"] | JSON,
     "ServiceToken": VALUES["ServiceToken"],
     "MaxRetries": mostly(st.integers(0, 3600) | st.integers(0, 3600).map(str), odd=NUMBERS),
@@ -408,7 +414,7 @@ DIFFERENCES = [
         lambda name, value: (
             isinstance(value, float)
             and value.is_integer()
-            and name in ("WaitForRepository", "RegistryId", "Platform", "Id")
+            and name in ("WaitForRepository", "StartBuild", "RegistryId", "Platform", "Id", "BuildProject")
         ),
         {"RegistryId": 123456789012.0},
         schema_takes_it=True,
@@ -595,7 +601,7 @@ def test_what_depends_on_the_place_of_the_function_is_left_to_the_service(proper
 
 @pytest.mark.parametrize("name", [name for name in Properties.model_fields if name not in ("Images", *FREE)])
 def test_a_wrong_value_is_refused_at_its_property_in_the_model_s_words(name: str) -> None:
-    beside = {} if name == "ImageUri" else PROPERTIES
+    beside = {"ImageUri": {}, "StartBuild": {**PROPERTIES, "BuildProject": "app"}}.get(name, PROPERTIES)
 
     errors = list(OF_PROPERTIES.iter_errors({**beside, name: []}))
 

@@ -37,8 +37,7 @@ def references(value: object) -> set[str]:
 def statements() -> list[dict[str, Any]]:
     policies = [
         *RESOURCES["WaiterRole"]["Properties"]["Policies"],
-        RESOURCES["InvokeItself"]["Properties"],
-        RESOURCES["AssumeRoles"]["Properties"],
+        *(resource["Properties"] for resource in RESOURCES.values() if resource["Type"] == "AWS::IAM::Policy"),
     ]
     return [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
 
@@ -54,6 +53,10 @@ def test_the_logical_ids_stay_what_they_were_because_another_one_is_another_func
         "WaiterRole": "AWS::IAM::Role",
         "InvokeItself": "AWS::IAM::Policy",
         "AssumeRoles": "AWS::IAM::Policy",
+        "FollowBuilds": "AWS::IAM::Policy",
+        "StartBuilds": "AWS::IAM::Policy",
+        "FollowPipelines": "AWS::IAM::Policy",
+        "StartPipelines": "AWS::IAM::Policy",
         "LastResortFunction": "AWS::Lambda::Function",
         "LastResortFunctionEventInvokeConfig": "AWS::Lambda::EventInvokeConfig",
         "LastResortRole": "AWS::IAM::Role",
@@ -91,6 +94,12 @@ def test_the_role_may_do_these_things_and_nothing_else() -> None:
     actions = ([s["Action"]] if isinstance(s["Action"], str) else s["Action"] for s in statements())
     assert sorted(chain.from_iterable(actions)) == [
         "cloudformation:DescribeStacks",
+        "codebuild:BatchGetBuilds",
+        "codebuild:ListBuildsForProject",
+        "codebuild:StartBuild",
+        "codepipeline:ListActionExecutions",
+        "codepipeline:ListPipelineExecutions",
+        "codepipeline:StartPipelineExecution",
         "ecr-public:DescribeImages",
         "ecr-public:DescribeRegistries",
         "ecr:BatchGetImage",
@@ -125,6 +134,31 @@ def test_no_role_may_be_assumed_unless_the_operator_names_it() -> None:
     assert TEMPLATE["Parameters"]["AssumableRoleArns"]["Default"] == ""
     (statement,) = RESOURCES["AssumeRoles"]["Properties"]["PolicyDocument"]["Statement"]
     assert (statement["Action"], statement["Resource"]) == ("sts:AssumeRole", {"Ref": "AssumableRoleArns"})
+
+
+@pytest.mark.parametrize(
+    ("policy", "condition", "parameter"),
+    [
+        ("FollowBuilds", "FollowsBuilds", "BuildProjectArns"),
+        ("StartBuilds", "StartsBuilds", "BuildProjectArns"),
+        ("FollowPipelines", "FollowsPipelines", "PipelineArns"),
+        ("StartPipelines", "StartsPipelines", "PipelineArns"),
+    ],
+)
+def test_no_build_is_followed_or_started_unless_the_operator_names_it(
+    policy: str, condition: str, parameter: str
+) -> None:
+    assert RESOURCES[policy]["Condition"] == condition
+    assert TEMPLATE["Parameters"][parameter]["Default"] == ""
+    assert TEMPLATE["Parameters"]["AllowStartBuild"]["Default"] == "false"
+    (statement,) = RESOURCES[policy]["Properties"]["PolicyDocument"]["Statement"]
+    assert statement["Resource"] == {"Ref": parameter}
+    named = {"Fn::Not": [{"Fn::Equals": [{"Fn::Join": ["", {"Ref": parameter}]}, ""]}]}
+    follows = "FollowsBuilds" if parameter == "BuildProjectArns" else "FollowsPipelines"
+    assert TEMPLATE["Conditions"][follows] == named
+    if condition != follows:
+        allowed = {"Fn::Equals": [{"Ref": "AllowStartBuild"}, "true"]}
+        assert TEMPLATE["Conditions"][condition] == {"Fn::And": [{"Condition": follows}, allowed]}
 
 
 def test_the_role_s_policies_stand_before_the_service_token_is_known() -> None:

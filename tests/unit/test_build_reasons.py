@@ -1,0 +1,242 @@
+"""What a wait that followed a build says, word for word: in the log of a check, and in the Reason of one in vain."""
+
+from collections.abc import Sequence
+from typing import get_args
+
+import pytest
+
+from ecr_image_waiter.answers import reason_of, seen
+from ecr_image_waiter.build_answers import reason_of_build, seen_of_build
+from ecr_image_waiter.builds import (
+    Broken,
+    Builder,
+    BuildFinding,
+    BuildHidden,
+    BuildRun,
+    BuildUnavailable,
+    Built,
+    NoRun,
+    RunStatus,
+    UnderWay,
+)
+from ecr_image_waiter.findings import OWN, Awaited, Image, ImageId, NoImage, Several, TagSeen
+from ecr_image_waiter.place import Place
+from ecr_image_waiter.readiness import Conditions, Wanted
+from ecr_image_waiter.waiting import Bounds, Cause, GivenUp
+from tests.fakes import DIGEST
+
+PLACE = Place("aws", "eu-west-1", "123456789012")
+PROJECT = Builder("CodeBuild project", "app")
+PIPELINE = Builder("pipeline", "app")
+APP = Wanted("", ImageId("team/app", "v1", None), OWN, Conditions())
+BOUNDS = Bounds(1000.0, 2800.0, 2800.0, 4600.0)
+THERE = Image(DIGEST, "123456789012", "123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/app")
+LINK = "https://eu-west-1.console.aws.amazon.com/x"
+
+
+def run(said: str = "IN_PROGRESS", where: str = "BUILD", message: str = "", link: str = LINK) -> BuildRun:
+    status = {"IN_PROGRESS": RunStatus.UNDER_WAY, "SUCCEEDED": RunStatus.SUCCEEDED, "Superseded": RunStatus.SUPERSEDED}
+    return BuildRun("7", status.get(said, RunStatus.BROKEN), said, 2000.0, where=where, message=message, link=link)
+
+
+SEEN: list[tuple[Builder, BuildFinding, str]] = [
+    (PROJECT, NoRun(), "no build of the CodeBuild project app is under way"),
+    (PIPELINE, NoRun(), "no execution of the pipeline app is under way"),
+    (PROJECT, UnderWay(run(), started=True), "started build 7 of the CodeBuild project app"),
+    (PROJECT, UnderWay(run()), "build 7 of the CodeBuild project app is under way, in BUILD"),
+    (PROJECT, UnderWay(run(where="")), "build 7 of the CodeBuild project app is under way"),
+    (PIPELINE, UnderWay(run(where="queued")), "execution 7 of the pipeline app is under way, queued"),
+    (
+        PIPELINE,
+        UnderWay(run("Superseded", where="")),
+        "execution 7 of the pipeline app was superseded, and its successor is not seen yet",
+    ),
+    (
+        PROJECT,
+        Broken(run("FAILED", message="docker:\n exit  status 1")),
+        "build 7 of the CodeBuild project app failed, in BUILD, saying: docker: exit status 1",
+    ),
+    (PROJECT, Broken(run("FAULT", where="")), "build 7 of the CodeBuild project app ended in a fault of CodeBuild's"),
+    (PROJECT, Broken(run("TIMED_OUT")), "build 7 of the CodeBuild project app timed out, in BUILD"),
+    (PROJECT, Broken(run("STOPPED")), "build 7 of the CodeBuild project app was stopped, in BUILD"),
+    (PIPELINE, Broken(run("Failed", where="")), "execution 7 of the pipeline app failed"),
+    (PIPELINE, Broken(run("Stopped", where="")), "execution 7 of the pipeline app was stopped"),
+    (PIPELINE, Broken(run("Cancelled", where="")), "execution 7 of the pipeline app was cancelled"),
+    (PIPELINE, Broken(run("Odd", where="")), "execution 7 of the pipeline app ended as Odd"),
+    (PROJECT, Built(run("SUCCEEDED")), "build 7 of the CodeBuild project app succeeded"),
+    (PROJECT, BuildHidden("codebuild:X", "Missing", "", missing=True), "the CodeBuild project app does not exist"),
+    (
+        PROJECT,
+        BuildHidden("codebuild:X", "Denied", "no"),
+        "AWS refused codebuild:X on the CodeBuild project app (Denied: no)",
+    ),
+    (PIPELINE, BuildUnavailable("Throttled"), "nothing was heard of the pipeline app (Throttled)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("builder", "build", "said"), SEEN)
+def test_what_is_seen_of_a_build_is_a_phrase(builder: Builder, build: BuildFinding, said: str) -> None:
+    assert seen_of_build(builder, build) == said
+    assert seen(Awaited(NoImage(), builder, build)) == f"the repository has no such image; {said}"
+
+
+def test_each_kind_of_finding_has_a_phrase_here() -> None:
+    assert {type(build) for _, build, _ in SEEN} == set(get_args(BuildFinding))
+
+
+DENIED = (
+    "User: arn:aws:sts::123456789012:assumed-role/waiter-role/fn is not authorized to perform: codebuild:StartBuild on "
+    "resource: arn:aws:codebuild:eu-west-1:123456789012:project/app"
+)
+
+
+@pytest.mark.parametrize(
+    ("builder", "build", "cause", "newest", "reason"),
+    [
+        pytest.param(
+            PROJECT,
+            Broken(run("FAILED", message="exit status 1")),
+            Cause.BUILD_BROKEN,
+            None,
+            "Gave up on team/app:v1 in eu-west-1 (checked 5 times in 30 min): build 7 of the CodeBuild project app, "
+            "which was to push it, failed, in BUILD, saying: exit status 1; mend that, see "
+            "https://eu-west-1.console.aws.amazon.com/x, then deploy again",
+            id="failed",
+        ),
+        pytest.param(
+            PIPELINE,
+            Broken(run("Failed", where="stage Source, action Checkout", message="gone", link="")),
+            Cause.BUILD_BROKEN,
+            None,
+            "Gave up on team/app:v1 in eu-west-1 (checked 5 times in 30 min): execution 7 of the pipeline app, which "
+            "was to push it, failed, in stage Source, action Checkout, saying: gone; mend that, then deploy again",
+            id="failed, without a link",
+        ),
+        pytest.param(
+            PROJECT,
+            Built(run("SUCCEEDED")),
+            Cause.BUILT_WITHOUT,
+            [TagSeen("v2", 2740.0), TagSeen("v3", 2000.0), TagSeen("v0", 1999.0)],
+            "Gave up on team/app:v1 in eu-west-1 (checked 5 times in 30 min): build 7 of the CodeBuild project app "
+            "succeeded without pushing it, and since it began the repository got v2 (1 min old), v3 (13 min 20 s old); "
+            "correct the tag here or in the build, see https://eu-west-1.console.aws.amazon.com/x, then deploy again",
+            id="succeeded with other tags",
+        ),
+        pytest.param(
+            PROJECT,
+            Built(run("SUCCEEDED", link="")),
+            Cause.BUILT_WITHOUT,
+            [TagSeen("v0", 1000.0)],
+            "Gave up on team/app:v1 in eu-west-1 (checked 5 times in 30 min): build 7 of the CodeBuild project app "
+            "succeeded without pushing it, and since it began the repository got no new image; correct the tag here or "
+            "in the build, then deploy again",
+            id="succeeded with nothing",
+        ),
+        pytest.param(
+            PROJECT,
+            Built(run("SUCCEEDED", link="")),
+            Cause.BUILT_WITHOUT,
+            None,
+            "Gave up on team/app:v1 in eu-west-1 (checked 5 times in 30 min): build 7 of the CodeBuild project app "
+            "succeeded without pushing it; correct the tag here or in the build, then deploy again",
+            id="succeeded, and nobody knows with what",
+        ),
+        pytest.param(
+            PROJECT,
+            BuildHidden("codebuild:ListBuildsForProject", "ResourceNotFoundException", "", missing=True),
+            Cause.BUILD_HIDDEN,
+            None,
+            "Gave up on team/app:v1 in eu-west-1 (checked 5 times in 30 min): the CodeBuild project app does not exist "
+            "in eu-west-1, account 123456789012; correct BuildProject, or create it before this resource",
+            id="no project",
+        ),
+        pytest.param(
+            PIPELINE,
+            BuildHidden("codepipeline:X", "PipelineNotFoundException", "", missing=True),
+            Cause.BUILD_HIDDEN,
+            None,
+            "Gave up on team/app:v1 in eu-west-1 (checked 5 times in 30 min): the pipeline app does not exist in "
+            "eu-west-1, account 123456789012; correct Pipeline, or create it before this resource",
+            id="no pipeline",
+        ),
+        pytest.param(
+            PROJECT,
+            BuildHidden("codebuild:StartBuild", "AccessDeniedException", DENIED),
+            Cause.BUILD_HIDDEN,
+            None,
+            "Not allowed to follow the CodeBuild project app, which is to push team/app:v1 in eu-west-1 (checked 5 "
+            "times in 30 min): allow codebuild:StartBuild on arn:aws:codebuild:eu-west-1:123456789012:project/app to "
+            "the role waiter-role, with the waiter stack's parameter BuildProjectArns and AllowStartBuild; AWS said "
+            f"AccessDeniedException: {DENIED}",
+            id="not allowed to start",
+        ),
+        pytest.param(
+            PIPELINE,
+            BuildHidden("codepipeline:ListPipelineExecutions", "AccessDeniedException", ""),
+            Cause.BUILD_HIDDEN,
+            None,
+            "Not allowed to follow the pipeline app, which is to push team/app:v1 in eu-west-1 (checked 5 times in 30 "
+            "min): allow codepipeline:ListPipelineExecutions on arn:aws:codepipeline:eu-west-1:123456789012:app to the "
+            "role of the waiter function, with the waiter stack's parameter PipelineArns; AWS said "
+            "AccessDeniedException",
+            id="not allowed to follow",
+        ),
+        pytest.param(
+            PROJECT,
+            BuildHidden("codebuild:StartBuild", "InvalidInputException", "no source"),
+            Cause.BUILD_HIDDEN,
+            None,
+            "Gave up on team/app:v1 in eu-west-1 (checked 5 times in 30 min): AWS refused codebuild:StartBuild on the "
+            "CodeBuild project app (InvalidInputException: no source); correct what AWS names, then deploy again",
+            id="refused",
+        ),
+        pytest.param(
+            PROJECT,
+            UnderWay(run()),
+            Cause.TIME_UP,
+            [],
+            "Gave up on team/app:v1 in eu-west-1: checked 5 times in 30 min, last seen: the repository has no such "
+            "image; build 7 of the CodeBuild project app is under way, in BUILD, and no tagged image at all; see "
+            "whether the build that pushes it ran and succeeded, then deploy again, with a larger MaxRetries if it "
+            "needs longer",
+            id="time is up while it runs",
+        ),
+    ],
+)
+def test_a_wait_in_vain_says_what_became_of_the_build_and_what_to_do(
+    builder: Builder, build: BuildFinding, cause: Cause, newest: Sequence[TagSeen] | None, reason: str
+) -> None:
+    given_up = GivenUp(cause, Awaited(NoImage(), builder, build), 5, image_missing=True)
+
+    assert reason_of([APP], PLACE, BOUNDS, given_up=given_up, now=2800.0, newest=newest) == reason
+
+
+def test_of_several_images_the_missing_ones_are_named() -> None:
+    wanted = [Wanted(f"I{n}", ImageId("team/app", f"v{n}", None), OWN, Conditions()) for n in range(3)]
+    images = Several((("I0", THERE), ("I1", NoImage()), ("I2", NoImage())))
+    broken, under_way = (Awaited(images, PROJECT, build) for build in (Broken(run("FAILED")), UnderWay(run())))
+
+    said = reason_of(wanted, PLACE, BOUNDS, given_up=GivenUp(Cause.BUILD_BROKEN, broken, 5), now=2800.0, newest=None)
+    assert said.startswith(
+        "Gave up on 2 of 3 images (team/app:v1 in eu-west-1, team/app:v2 in eu-west-1) (checked 5 times in 30 min): "
+        "build 7 of the CodeBuild project app, which was to push it, failed"
+    )
+
+    said = reason_of(wanted, PLACE, BOUNDS, given_up=GivenUp(Cause.TIME_UP, under_way, 5), now=2800.0, newest=None)
+    assert (
+        "I2 (team/app:v2 in eu-west-1): the repository has no such image; build 7 of the CodeBuild project app is "
+        "under way, in BUILD; see whether"
+    ) in said
+
+
+@pytest.mark.parametrize("build", [NoRun(), UnderWay(run()), BuildUnavailable("x")])
+def test_what_ends_no_wait_has_a_reason_all_the_same(build: BuildFinding) -> None:
+    found = Awaited(NoImage(), PROJECT, build)
+
+    assert seen_of_build(PROJECT, build) in reason_of_build("it", PLACE, found, effort="once", newest=None, now=0.0)
+
+
+def test_a_long_message_is_cut() -> None:
+    found = Awaited(NoImage(), PROJECT, Broken(run("FAILED", message="x" * 5000)))
+
+    assert len(reason_of_build("it", PLACE, found, effort="once", newest=None, now=0.0)) < 1000
