@@ -1,0 +1,119 @@
+"""What the documents show can be used: templates pass cfn-lint, YAML and JSON can be read, links lead somewhere."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from samtranslator.yaml_helper import yaml_parse
+
+from sandbox.processes import ROOT
+
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+
+
+class Snippet(NamedTuple):
+    """A block of a document. `line` is where its first one stands."""
+
+    document: Path
+    line: int
+    language: str
+    text: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.document.relative_to(ROOT)}:{self.line}"
+
+
+def snippets(document: Path) -> list[Snippet]:
+    """Return a document's blocks of code, without the indent that a list gives them."""
+    text = document.read_text()
+    found = re.finditer(r"^( *)```(\w+)\n(.*?)^\1```$", text, flags=re.MULTILINE | re.DOTALL)
+    return [
+        Snippet(document, text[: match.start(3)].count("\n") + 1, match[2], _dedented(match[3], match[1]))
+        for match in found
+    ]
+
+
+def _dedented(text: str, indent: str) -> str:
+    return "".join(line.removeprefix(indent) for line in text.splitlines(keepends=True))
+
+
+SNIPPETS = [snippet for document in DOCUMENTS for snippet in snippets(document)]
+TEMPLATES = [each for each in SNIPPETS if each.language == "yaml" and each.text.startswith("AWSTemplateFormatVersion")]
+
+
+def of(language: str) -> list[Snippet]:
+    return [snippet for snippet in SNIPPETS if snippet.language == language]
+
+
+def test_there_are_templates_in_the_documents_and_every_block_names_its_language() -> None:
+    assert len(TEMPLATES) >= 10
+    for document in DOCUMENTS:
+        fences = re.findall(r"^ *```(.*)$", document.read_text(), flags=re.MULTILINE)
+        assert all(fences[::2]), document
+        assert not any(fences[1::2]), document
+
+
+def test_every_template_passes_cfn_lint_and_the_rule_of_the_schema(tmp_path: Path) -> None:
+    files = {}
+    for number, snippet in enumerate(TEMPLATES):
+        file = tmp_path / f"{number}.yaml"
+        file.write_text(snippet.text)
+        files[file.name] = snippet.name
+
+    done = subprocess.run(
+        [Path(sys.executable).parent / "cfn-lint", *sorted(tmp_path.iterdir()), "--append-rules", ROOT / "schema"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+
+    told = re.sub(r"\S*/(\d+\.yaml)", lambda match: files[match[1]], done.stdout)
+    assert (done.returncode, told) == (0, "")
+
+
+@pytest.mark.parametrize("snippet", of("yaml"), ids=lambda snippet: snippet.name)
+def test_every_yaml_can_be_read(snippet: Snippet) -> None:
+    assert yaml_parse(snippet.text) or all(line.startswith("#") for line in snippet.text.splitlines())
+
+
+@pytest.mark.parametrize("snippet", of("json"), ids=lambda snippet: snippet.name)
+def test_every_json_can_be_read(snippet: Snippet) -> None:
+    lines = snippet.text.strip().splitlines()
+    text = snippet.text if lines[0][0] in "{[" else "{" + snippet.text + "}"
+    for each in lines if lines[0].startswith('{"level"') else [text]:
+        json.loads(each)
+
+
+def anchors(document: Path) -> set[str]:
+    """Return the anchors that GitHub makes of a document's headings."""
+    headings = re.findall(r"^#+ (.+)$", document.read_text(), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: str(document.relative_to(ROOT)))
+def test_every_relative_link_leads_somewhere(document: Path) -> None:
+    broken = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", document.read_text()):
+        if target.startswith(("https://", "http://", "mailto:")):
+            continue
+        path, _, anchor = target.partition("#")
+        file = document.parent / path if path else document
+        if not file.exists() or (anchor and anchor not in anchors(file)):
+            broken.append(target)
+    assert broken == []
+
+
+def test_a_block_is_read_without_the_indent_of_its_list_and_an_anchor_as_github_has_it(tmp_path: Path) -> None:
+    document = tmp_path / "a.md"
+    document.write_text("# A title, with: marks\n\n- x\n\n  ```yaml\n  a:\n    b\n  ```\n")
+
+    (snippet,) = snippets(document)
+
+    assert (snippet.line, snippet.text) == (6, "a:\n  b\n")
+    assert anchors(document) == {"a-title-with-marks"}
