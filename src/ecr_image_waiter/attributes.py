@@ -26,14 +26,12 @@ def attributes(wanted: Sequence[Wanted], found: Found, *, checks: int, waited: f
     """
     effort = {"Attempts": str(checks), "WaitedSeconds": str(int(waited))}
     if isinstance(found, Several):
-        return {
-            f"{id_}.ImageUri": _by_digest(image) for id_, image in found.findings if isinstance(image, Image)
-        } | effort
+        return {f"{id_}.ImageUri": image.uri for id_, image in found.findings if isinstance(image, Image)} | effort
     if not isinstance(found, Image):
         raise TypeError("no image")
     image, repository_uri = wanted[0].image, found.repository_uri
     return {
-        "ImageUri": _by_digest(found),
+        "ImageUri": found.uri,
         "ImageDigest": found.digest,
         "TaggedImageUri": f"{repository_uri}:{image.tag}" if image.tag else "",
         "RepositoryUri": repository_uri,
@@ -75,7 +73,7 @@ def attributes_in_rollback(wanted: Sequence[Wanted], found: Found | None, uri: U
     uris = {}
     for one in wanted:
         image = images.get(one.id)
-        uris[f"{one.id}.ImageUri"] = _by_digest(image) if image else _as_named(one, uri, place)
+        uris[f"{one.id}.ImageUri"] = image.uri if image else _as_named(one, uri, place)
     return uris | effort
 
 
@@ -119,7 +117,3 @@ def _as_named(one: Wanted, uri: Uri, place: Place) -> str:
         return ""
     which = f":{one.image.tag}" if one.image.tag else f"@{one.image.digest}"
     return _repository_uri(one, uri, place) + which
-
-
-def _by_digest(image: Image) -> str:
-    return f"{image.repository_uri}@{image.digest}"

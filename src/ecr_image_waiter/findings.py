@@ -63,6 +63,11 @@ class Image:
     architecture: str = ""
     platform_digest: str = ""
 
+    @property
+    def uri(self) -> str:
+        """By digest, so that it is this very image."""
+        return f"{self.repository_uri}@{self.digest}"
+
 
 @dataclass(frozen=True, slots=True)
 class NotYet:

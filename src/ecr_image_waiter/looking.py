@@ -131,12 +131,12 @@ class Look:
                 return verdict
             if one.source.alias and verdict.what != "details":
                 return finding  # ECR Public gives no manifests, so there is nothing to hold against the image
-            fault = self._read(one, verdict, budget())
+            fault = self._read(one, finding, verdict, budget())
             if fault:
                 return fault
         return finding
 
-    def _read(self, one: Wanted, unread: Unread, seconds: float) -> Finding | None:
+    def _read(self, one: Wanted, seen: Image, unread: Unread, seconds: float) -> Finding | None:
         """Read what is to be known next. Returns a finding where that cannot be had."""
         if seconds < _SHORTEST_CALL:
             return Unavailable("OutOfTime", "this check had no time left to read the image's manifest and config")
@@ -159,7 +159,7 @@ class Look:
         detail = described[image] if isinstance(described, Mapping) else described
         if not isinstance(detail, Image):
             return detail
-        _keep(self._known.pushed, unread.digest, detail.pushed_at or 0.0)
+        _keep(self._known.pushed, seen.uri, detail.pushed_at or 0.0)
         return None
 
 

@@ -148,6 +148,19 @@ def test_an_old_image_among_several_is_described_once_and_remembered(ecr: Memory
         assert spent(ecr) == {"BatchGetImage": 1}
 
 
+def test_the_same_image_pushed_to_two_repositories_is_as_old_in_each_as_its_push_there(ecr: MemoryEcr) -> None:
+    old = ecr.push("staging", "v0")
+    ecr.repository("staging").images[old].pushed_at = NOW - 1
+    assert ecr.push("live", "v1") == old
+
+    images = [
+        wanted(number, repository=name, PushedAfter="StackOperation") for number, name in enumerate(("staging", "live"))
+    ]
+    found = dict(looking(ecr, *images)().findings)
+
+    assert [type(finding) for finding in found.values()] == [NotYet, Image]
+
+
 def test_a_check_without_time_left_reads_no_more_and_says_so(ecr: MemoryEcr) -> None:
     ecr.push("team/app", "v0", labels={"a": "b"})
     left = iter([5.0, 0.01, 0.0])
