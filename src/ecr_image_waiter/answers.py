@@ -72,6 +72,17 @@ def _seen_of_several(found: Several) -> str:
     return f"{ready}, {missing}" if missing else ready
 
 
+def in_question(wanted: Sequence[Wanted], found: Found | None) -> Wanted:
+    """Return the image whose repository's newest tags are worth telling.
+
+    Of several it is the first whose repository is known to be there without it, else the one that decides.
+    """
+    if not isinstance(found, Several):
+        return wanted[0]
+    id_ = next((id_ for id_, finding in found.findings if lacks_image(finding)), found.deciding[0])
+    return next(one for one in wanted if one.id == id_)
+
+
 def reason_of(
     wanted: Sequence[Wanted],
     place: Place,
@@ -81,7 +92,10 @@ def reason_of(
     now: float,
     newest: Sequence[TagSeen] | None,
 ) -> str:
-    """Say why a wait ended without its image, or without one of several; see `reason_given_up`."""
+    """Say why a wait ended without its image, or without one of several; see `reason_given_up`.
+
+    `newest` are those of the image `in_question`.
+    """
     found = given_up.finding
     if given_up.cause is Cause.TOO_LATE and len(wanted) > 1:
         return _reason_too_late(subject(wanted), _effort(given_up, bounds, now))
@@ -100,11 +114,11 @@ def reason_of(
         f"{id_} ({by_id[id_].image} in {place.at(by_id[id_].source).region}): {seen(each)}"
         for id_, each in found.missing
     )
-    first = next((by_id[id_] for id_, each in found.missing if lacks_image(each)), one)
-    tags = _newest(newest, now, finding).replace("the repository's", f"{first.image.repository}'s", 1)
+    image = in_question(wanted, found).image
+    tags = _newest(newest, now, finding, whose=image.repository)
     return (
         f"Gave up on {len(found.missing)} of {len(wanted)} images: checked {_effort(given_up, bounds, now)}"
-        f"{_cut(bounds)}, last seen of those missing: {missing}{tags}; {_advice(first.image, bounds, finding, newest)}"
+        f"{_cut(bounds)}, last seen of those missing: {missing}{tags}; {_advice(image, bounds, finding, newest)}"
     )
 
 
@@ -241,14 +255,16 @@ def _reason_too_late(wanted: str, effort: str) -> str:
     )
 
 
-def _newest(newest: Sequence[TagSeen] | None, now: float, finding: Finding | None) -> str:
+def _newest(
+    newest: Sequence[TagSeen] | None, now: float, finding: Finding | None, whose: str = "the repository"
+) -> str:
     if newest is None:
         return ""
     if not newest:
         # Those look at what can be pulled.
         return "" if isinstance(finding, NotPullable) else ", and no tagged image at all"
     tags = ", ".join(f"{entry.tag} ({duration(now - entry.pushed_at)} old)" for entry in newest[:NEWEST_TAGS])
-    return f", the repository's newest tags are {tags}"
+    return f", {whose}'s newest tags are {tags}"
 
 
 def _advice(image: ImageId, bounds: Bounds, finding: Finding | None, newest: Sequence[TagSeen] | None) -> str:

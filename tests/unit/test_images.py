@@ -297,6 +297,20 @@ def test_what_is_missing_at_the_limit_is_listed() -> None:
     assert "team/app's newest tags are v0 (1 min old)" in reason
 
 
+def test_newest_tags_are_told_of_the_repository_that_they_are_of() -> None:
+    """The last check got no answer, and one before it found that the repository lacks the image."""
+    there = world()
+    there.images.push("team/app")
+    there.images.push("jobs", "v7")
+    throttled = aws_error("ThrottlingException")
+    there.clock.plan(30.0, lambda: there.images.faults.update(BatchGetImage=throttled))
+
+    there.run(several(entry("App"), entry("Jobs", "jobs", "v2"), MaxRetries="2"))
+
+    assert "Jobs (jobs:v2 in eu-west-1): ECR did not answer (ThrottlingException" in there.answer["Reason"]
+    assert "jobs's newest tags are v7 (1 min old)" in there.answer["Reason"]
+
+
 def test_what_ends_the_wait_for_one_ends_it_for_all_and_is_named() -> None:
     there = world()
     there.images.push("team/app")
