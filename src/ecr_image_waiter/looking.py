@@ -80,13 +80,13 @@ class Look:
             pending = [one for one in self._wanted if not isinstance(self._found.get(one.id), Image)]
             for group in _groups(pending):
                 self._ask(group, budget)
-            if self._missing() or self._confirmed(budget):
+            if self._missing() or not self._changed(budget):
                 break
-        # What was confirmed is forgotten, and what changed under the last round is looked at anew the next time.
+        # What changed under the last round is looked for anew in the next check, which describes all of them again.
         return Several(tuple((one.id, self._found[one.id]) for one in self._wanted))
 
-    def _missing(self) -> bool:
-        return not all(isinstance(finding, Image) for finding in self._found.values())
+    def _missing(self) -> list[Finding]:
+        return [finding for finding in self._found.values() if not isinstance(finding, Image)]
 
     def _ask(self, group: Sequence[Wanted], budget: Callable[[], float]) -> None:
         """Look for those images of one repository that are not ready yet."""
@@ -105,8 +105,12 @@ class Look:
                     _keep(self._known.manifests, answer.digest, manifest)
             self._found[one.id] = self._assessed(one, answer, budget)
 
-    def _confirmed(self, budget: Callable[[], float]) -> bool:
-        """Describe all images, and see that each is still the one that was found ready."""
+    def _changed(self, budget: Callable[[], float]) -> bool:
+        """Describe all images, and see whether each is still the one that was found ready.
+
+        Returns:
+            Whether it is worth another look at once: not where ECR refuses to say, or does not answer.
+        """
         for group in _groups(self._wanted):
             source, repository = group[0].source, group[0].image.repository
             described = self._registry.describe(
@@ -122,7 +126,8 @@ class Look:
                     self._found[one.id] = NotYet("it was there, and then something in its repository changed", ready)
                 else:
                     self._found[one.id] = now
-        return not self._missing()
+        missing = self._missing()
+        return bool(missing) and all(isinstance(finding, NotYet) for finding in missing)
 
     def _assessed(self, one: Wanted, finding: Finding, budget: Callable[[], float]) -> Finding:
         while isinstance(finding, Image):

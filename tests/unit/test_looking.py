@@ -384,6 +384,20 @@ def test_a_tag_that_moves_at_every_call_is_not_yet_and_told(ecr: MemoryEcr) -> N
     assert found["I0"].because == "it was there, and then something in its repository changed"
 
 
+def test_ecr_that_does_not_answer_when_the_last_image_is_there_is_asked_once_a_check(ecr: MemoryEcr) -> None:
+    ecr.push("one", "v0")
+    ecr.push("two", "v1")
+    ecr.faults["DescribeImages"] = aws_error("ThrottlingException")
+    check = looking(ecr, wanted(0, repository="one"), wanted(1, repository="two"))
+
+    for _ in range(2):
+        assert isinstance(decisive(check()), Unavailable)
+        assert spent(ecr) == {"BatchGetImage": 2, "DescribeImages": 2}, "one of each for each repository"
+
+    del ecr.faults["DescribeImages"]
+    assert not check().missing
+
+
 def test_an_image_deleted_before_its_manifest_is_read_is_not_there(ecr: MemoryEcr) -> None:
     digest = ecr.push("team/app", "v0", labels={"a": "b"})
     ecr.before = lambda operation, _: operation == "BatchGetImage" and ecr.repository("team/app").images.pop(digest)
