@@ -369,6 +369,13 @@ def test_all_faults_of_a_request_are_reported_together() -> None:
     assert all(fault in str(caught.value) for fault in caught.value.faults)
 
 
+@pytest.mark.parametrize("ids", [("App", "App"), (1, "1"), (7, 7)])
+def test_an_id_that_stands_twice_in_images_is_a_fault_however_it_is_written(ids: tuple[object, object]) -> None:
+    (fault,) = faults_of({"Images": [{"Id": id_, **PROPERTIES} for id_ in ids]})
+
+    assert fault == f'Images: the Id "{ids[0]}" stands in it 2 times, allowed: once'
+
+
 def test_of_very_many_faults_twenty_are_told_and_the_rest_is_counted() -> None:
     def told(number: int) -> str:
         with pytest.raises(InvalidRequest) as caught:
