@@ -11,7 +11,7 @@ from typing import Final, Protocol, TypeVar
 
 from .findings import Finding, Found, Image, ImageId, NoImage, NotYet, Several, Source, Unavailable
 from .manifests import MOST_ENTRIES, Config, Manifest
-from .readiness import Known, Unread, Wanted, assess
+from .readiness import Conditions, Known, Unread, Wanted, assess
 
 T = TypeVar("T")
 
@@ -101,7 +101,7 @@ class Look:
             answer = got[one.image] if isinstance(got, Mapping) else got
             if isinstance(answer, tuple):
                 answer, manifest = answer
-                if one.conditions.Labels or one.conditions.Platform:
+                if one.conditions != Conditions():
                     _keep(self._known.manifests, answer.digest, manifest)
             self._found[one.id] = self._assessed(one, answer, budget)
 
