@@ -89,7 +89,10 @@ def there(found: Finding) -> Image | None:
 
 
 def longest_attributes(wanted: Sequence[Wanted], uri: Uri, place: Place) -> dict[str, str]:
-    """Return attributes that are as long as those of these images can become. The arguments are those of a rollback."""
+    """Return attributes that are as long as those of these images can become, in a rollback to them too.
+
+    The arguments are those of `attributes_in_rollback`.
+    """
     digest = "sha256:" + "0" * 64
     found = [
         Image(
@@ -105,7 +108,10 @@ def longest_attributes(wanted: Sequence[Wanted], uri: Uri, place: Place) -> dict
         for one in wanted
     ]
     several = Several(tuple((one.id, image) for one, image in zip(wanted, found, strict=True)))
-    return attributes(wanted, several if wanted[0].id else found[0], checks=10**4, waited=10**4)
+    usual = attributes(wanted, several if wanted[0].id else found[0], checks=10**4, waited=10**4)
+    # With a tag instead of a digest, which may be longer: an answer that did not fit would block the rollback.
+    in_rollback = attributes_in_rollback(wanted, None, uri, place)
+    return {name: max(value, in_rollback[name], key=len) for name, value in usual.items()}
 
 
 def _repository_uri(one: Wanted, uri: Uri, place: Place) -> str:

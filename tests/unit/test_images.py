@@ -1,6 +1,7 @@
 """Waits for several images, for images that must be more than there, and for those elsewhere: the whole service."""
 
 import json
+import re
 from functools import partial
 from random import Random
 from typing import Any
@@ -364,6 +365,27 @@ def test_what_would_not_fit_an_answer_is_refused_before_any_call_with_how_many_w
     assert 0 < fits < 20
     assert asked(fits).answer["Status"] == "SUCCESS"
     assert asked(fits + 1).answer["Status"] == "FAILED"
+
+
+def test_what_a_create_accepts_is_answered_with_tags_in_a_rollback_too() -> None:
+    """A tag may be longer than a digest, which it stands for where the image is not there any more."""
+    entries = [entry(f"I{number}", tag=f"{number:0150}") for number in range(20)]
+    told = re.search(r"allowed here: ([0-9]+)", answered(several(*entries))["Reason"])
+    assert told
+    fit = int(told[1])
+    assert 10 < fit < 20
+
+    back = answered(several(*entries[:fit], kind="Update"), stack=("UPDATE_ROLLBACK_IN_PROGRESS",))
+
+    assert back["Status"] == "SUCCESS"
+    assert back["Data"]["I9.ImageUri"] == f"{HOST}/team/app:{9:0150}"
+
+
+def answered(asked: dict[str, Any], **options: Any) -> dict[str, Any]:
+    there = world(**options)
+    there.run(asked)
+    answer: dict[str, Any] = there.answer
+    return answer
 
 
 def test_twenty_images_of_usual_names_fit() -> None:
