@@ -52,6 +52,7 @@ def attributes_in_rollback(wanted: Sequence[Wanted], found: Found | None, uri: U
     """Return the attributes with which a rollback goes on, whatever was found.
 
     An image that is there is told as ever. Where it is not, it is the URI that the template names, without a digest.
+    Where no image for the platform is known, it is the same URI as that of the whole: no dependent takes an empty one.
 
     Args:
         wanted: as the template names them; without a repository everything is empty.
@@ -61,14 +62,19 @@ def attributes_in_rollback(wanted: Sequence[Wanted], found: Found | None, uri: U
     """
     effort = {"Attempts": "1", "WaitedSeconds": "0"}
     if wanted and not wanted[0].id:
+        one = wanted[0]
         image = there(found) if found is not None and not isinstance(found, Several) else None
         if image:
-            return attributes(wanted, image, checks=1, waited=0.0)
-        one = wanted[0]
-        registry_id = place.at(one.source).account if one.image.repository else ""
-        nothing = attributes(wanted, Image("", registry_id, _repository_uri(one, uri, place)), checks=1, waited=0.0)
-        tagged = f"{_repository_uri(one, uri, place)}:{one.image.tag}" if one.image.repository and one.image.tag else ""
-        return {**nothing, "ImageUri": _as_named(one, uri, place), "TaggedImageUri": tagged}
+            told = attributes(wanted, image, checks=1, waited=0.0)
+        else:
+            repository_uri = _repository_uri(one, uri, place)
+            registry_id = place.at(one.source).account if one.image.repository else ""
+            told = attributes(wanted, Image("", registry_id, repository_uri), checks=1, waited=0.0)
+            told["ImageUri"] = _as_named(one, uri, place)
+            told["TaggedImageUri"] = f"{repository_uri}:{one.image.tag}" if repository_uri and one.image.tag else ""
+        if one.conditions.Platform and not told["PlatformImageUri"]:
+            told["PlatformImageUri"] = told["ImageUri"]
+        return told
     images = {id_: there(finding) for id_, finding in found.findings} if isinstance(found, Several) else {}
     uris = {}
     for one in wanted:

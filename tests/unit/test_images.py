@@ -429,6 +429,22 @@ def test_a_rollback_takes_whatever_is_there_and_tells_its_platform() -> None:
     assert (there.answer["Status"], data["ImageDigest"], data["Architecture"]) == ("SUCCESS", index, "arm64")
 
 
+@pytest.mark.parametrize("pushed", [False, True])
+@pytest.mark.parametrize("more", [{}, {"Typo": "x"}], ids=["", "refused"])
+def test_a_rollback_has_a_uri_for_the_platform_also_where_no_image_for_it_is_known(
+    more: dict[str, str], *, pushed: bool
+) -> None:
+    there = world(stack=("UPDATE_ROLLBACK_IN_PROGRESS",))
+    if pushed:
+        there.images.push_index("team/app", platforms=["linux/amd64"])
+
+    there.run(event("Update", Platform="arm64", **more))
+
+    data = there.answer["Data"]
+    assert data["PlatformImageUri"] == data["ImageUri"] != ""
+    assert data["PlatformDigest"] == ""
+
+
 def test_a_rollback_of_several_names_each_with_its_digest_where_it_is_there() -> None:
     there = world(stack=("UPDATE_ROLLBACK_IN_PROGRESS",))
     digest = there.images.push("team/app", "v0")
