@@ -213,13 +213,15 @@ def judge(
 
     if isinstance(finding, Unavailable):
         faults = progress.faults + 1
+        missing = lacks_image(found) or progress.image_missing
         if time_is_up:
-            return GivenUp(Cause.TIME_UP, found, checks, faults, progress.image_missing)
+            return GivenUp(Cause.TIME_UP, found, checks, faults, missing)
         # A fault says nothing about the repository, so it neither breaks nor makes a run.
         present = progress.fault_pause or progress.pause or _first_pause(rhythm)
         fault_pause = max(present, min(2 * present, FAULT_PAUSE_CAP))
         due = ended + fault_pause * (1.0 - 0.5 * random.random())
-        return replace(progress, checks=checks, faults=faults, fault_pause=fault_pause, due=min(due, bounds.limit))
+        due = min(due, bounds.limit)
+        return replace(progress, checks=checks, faults=faults, fault_pause=fault_pause, image_missing=missing, due=due)
 
     run = _run_of(rhythm, finding)
     since = progress.run_since if run is not None and run is progress.run else began

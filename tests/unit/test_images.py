@@ -312,6 +312,16 @@ def test_newest_tags_are_told_of_the_repository_that_they_are_of() -> None:
     assert "jobs's newest tags are v7 (1 min old)" in there.answer["Reason"]
 
 
+def test_newest_tags_are_told_also_where_ecr_never_answers_for_another_repository() -> None:
+    there = world()
+    there.images.push("team/app", "v7")
+    there.images.faults["jobs"] = aws_error("ThrottlingException")
+
+    there.run(several(entry("App"), entry("Jobs", "jobs", "v2")))
+
+    assert "team/app's newest tags are v7 (1 min old)" in there.answer["Reason"]
+
+
 def test_what_ends_the_wait_for_one_ends_it_for_all_and_is_named() -> None:
     there = world()
     there.images.push("team/app")
