@@ -228,18 +228,21 @@ def fault_too_long(seconds: float, needed: int, timeout: int, timeout_needed: in
     )
 
 
+_WAYS: Final = {
+    "ecr": "for example with the waiter stack's parameter RepositoryArnPattern",
+    "ecr-public": "which the waiter stack's policy LookForPublicImages does, unless something bounds it",
+    "sts": "with the waiter stack's parameter AssumableRoleArns, and let that role's trust policy name the waiter's",
+}
+
+
 def _reason_denied(image: ImageId, place: Place, finding: Finding | None, effort: str) -> str:
     message = finding.message if isinstance(finding, AccessDenied) else ""
     code = finding.code if isinstance(finding, AccessDenied) else "access denied"
     role = re.search(r":assumed-role/([^/\s]+)/", message)
     named = re.search(r"\b((?:ecr|ecr-public|sts):[A-Za-z]+)", message)
     resource = re.search(r"\b(arn:[^\s]+:(?:repository|registry|role)/[^\s]+)", message)
-    action = named[1] if named else "ecr:DescribeImages"
-    example = (
-        "with the waiter stack's parameter AssumableRoleArns, and let that role's trust policy name the waiter's"
-        if action.startswith("sts:")
-        else "for example with the waiter stack's parameter RepositoryArnPattern"
-    )
+    action = named[1] if named else "ecr-public:DescribeImages" if place.is_public else "ecr:DescribeImages"
+    example = _WAYS[action.partition(":")[0]]
     return (
         f"Not allowed to look for {image} (checked {effort}): allow {action} on "
         f"{resource[1] if resource else place.repository_arn(image.repository)} to "

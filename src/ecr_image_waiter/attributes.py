@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from .findings import Finding, Found, Image, Never, NotYet, Several, Source
-from .manifests import DOCKER_INDEX
+from .manifests import DOCKER_INDEX, LONGEST_NAME
 from .place import Place
 from .readiness import Wanted
 from .wording import iso
@@ -108,7 +108,7 @@ def longest_attributes(wanted: Sequence[Wanted], uri: Uri, place: Place) -> dict
             pushed_at=0.0,
             size=10**13,
             media_type=DOCKER_INDEX,
-            architecture="longest",
+            architecture="x" * LONGEST_NAME if one.conditions.Platform or one.conditions.Labels else "",
             platform_digest=digest if one.conditions.Platform else "",
         )
         for one in wanted

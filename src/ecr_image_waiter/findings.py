@@ -169,6 +169,11 @@ def lacks_image(found: Found) -> bool:
     return any(isinstance(finding, NoImage | NotPullable | NotYet) for finding in findings)
 
 
+def partly_unanswered(found: Found) -> bool:
+    """Say whether ECR did not answer for some of several images."""
+    return isinstance(found, Several) and any(isinstance(finding, Unavailable) for _, finding in found.findings)
+
+
 @dataclass(frozen=True, slots=True)
 class TagSeen:
     """A tag that a repository does hold, and when its image was pushed (seconds since 1970 UTC)."""

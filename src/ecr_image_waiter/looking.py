@@ -9,9 +9,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, Protocol, TypeVar
 
-from .findings import Finding, Found, Image, ImageId, NoImage, NotYet, Several, Source, Unavailable
+from .findings import (
+    Finding,
+    Found,
+    Image,
+    ImageId,
+    Never,
+    NoImage,
+    NotYet,
+    Several,
+    Source,
+    Unavailable,
+    decisive,
+)
 from .manifests import MOST_ENTRIES, Config, Manifest
-from .readiness import Conditions, Known, Unread, Wanted, assess
+from .readiness import Conditions, Known, Unread, Wanted, assess, without_judgement
 
 T = TypeVar("T")
 
@@ -166,6 +178,25 @@ class Look:
             return detail
         _keep(self._known.pushed, seen.uri, detail.pushed_at or 0.0)
         return None
+
+
+def look_in_rollback(registry: Eyes, wanted: Sequence[Wanted], budget: Callable[[], float]) -> Found:
+    """Look once for what is there, whatever it is: only its platform is told, where that can be read.
+
+    Args:
+        registry: looks into ECR.
+        wanted: the images.
+        budget: how many seconds the next call may take, now.
+    """
+
+    def look(conditions: Callable[[Conditions], Conditions]) -> Found:
+        images = [replace(one, conditions=conditions(one.conditions)) for one in wanted]
+        return Look(registry, images, Known(), 0.0)(archived_too=False, budget=budget)
+
+    found = look(without_judgement)
+    tells_platforms = any(one.conditions.Platform for one in wanted)
+    # Where a platform cannot be read, the image may be there all the same.
+    return look(lambda _: Conditions()) if tells_platforms and not isinstance(decisive(found), Image | Never) else found
 
 
 def _keep(store: dict[str, T], digest: str, value: T) -> None:

@@ -24,6 +24,7 @@ from .findings import (
     Unavailable,
     decisive,
     lacks_image,
+    partly_unanswered,
 )
 
 FIRST_PAUSE: Final = 1.0
@@ -232,6 +233,8 @@ def judge(
         return GivenUp(cause, found, checks, progress.faults, missing)
     pause = min(progress.pause * rhythm.backoff_rate or _first_pause(rhythm), rhythm.delay)
     rest = pause if rhythm.backoff_rate == 1.0 else pause * (1.0 - JITTER * random.random())
+    if partly_unanswered(found):
+        rest = max(rest, min(2 * pause, FAULT_PAUSE_CAP) * (1.0 - 0.5 * random.random()))
     if grace < math.inf:
         rest = min(rest, GRACE_PAUSE)
     due = min(ended + rest, bounds.limit, grace_ends)

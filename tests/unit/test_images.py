@@ -343,6 +343,17 @@ def test_a_repository_that_does_not_exist_among_several_fails_after_its_grace() 
     assert there.clock.time - there.clock.sleeps[0] < 1793534400 + 30
 
 
+def test_a_repository_that_is_throttled_slows_the_checks_of_the_others_too() -> None:
+    def waits(fault: Exception | None) -> list[float]:
+        there = world()
+        if fault:
+            there.images.faults["jobs"] = fault
+        there.run(several(entry("Jobs", "jobs"), entry("App", "none"), WaitForRepository="true", MaxRetries="20"))
+        return there.clock.sleeps
+
+    assert len(waits(aws_error("ThrottlingException"))) < len(waits(None))
+
+
 def test_each_check_of_several_is_logged_with_what_is_missing() -> None:
     there = world()
     there.images.push("team/app")
@@ -453,6 +464,18 @@ def test_a_rollback_has_a_uri_for_the_platform_also_where_no_image_for_it_is_kno
     data = there.answer["Data"]
     assert data["PlatformImageUri"] == data["ImageUri"] != ""
     assert data["PlatformDigest"] == ""
+
+
+@pytest.mark.parametrize("several_", [False, True])
+def test_a_rollback_tells_an_image_that_is_there_also_where_its_platform_cannot_be_read(*, several_: bool) -> None:
+    there = world(stack=("UPDATE_ROLLBACK_IN_PROGRESS",))
+    digest = there.images.push("team/app", platform="linux/arm64")
+    there.images.faults["GetDownloadUrlForLayer"] = aws_error("AccessDeniedException")
+
+    one = entry("App", Platform="arm64")
+    there.run(several(one, kind="Update") if several_ else event("Update", Platform="arm64"))
+
+    assert there.answer["Data"]["App.ImageUri" if several_ else "ImageUri"] == f"{HOST}/team/app@{digest}"
 
 
 def test_a_rollback_of_several_names_each_with_its_digest_where_it_is_there() -> None:

@@ -37,8 +37,7 @@ def references(value: object) -> set[str]:
 def statements() -> list[dict[str, Any]]:
     policies = [
         *RESOURCES["WaiterRole"]["Properties"]["Policies"],
-        RESOURCES["InvokeItself"]["Properties"],
-        RESOURCES["AssumeRoles"]["Properties"],
+        *(resource["Properties"] for resource in RESOURCES.values() if resource["Type"] == "AWS::IAM::Policy"),
     ]
     return [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
 
@@ -53,6 +52,7 @@ def test_the_logical_ids_stay_what_they_were_because_another_one_is_another_func
         "WaiterFunctionEventInvokeConfig": "AWS::Lambda::EventInvokeConfig",
         "WaiterRole": "AWS::IAM::Role",
         "InvokeItself": "AWS::IAM::Policy",
+        "LookForPublicImages": "AWS::IAM::Policy",
         "AssumeRoles": "AWS::IAM::Policy",
         "LastResortFunction": "AWS::Lambda::Function",
         "LastResortFunctionEventInvokeConfig": "AWS::Lambda::EventInvokeConfig",
@@ -118,6 +118,11 @@ def test_each_permission_is_for_one_resource_or_for_the_repositories_the_operato
     public = "arn:${AWS::Partition}:ecr-public::${AWS::AccountId}:"
     assert by_sid["DescribePublicImages"] == {"Fn::Sub": public + "repository/*"}
     assert by_sid["DescribePublicRegistry"] == {"Fn::Sub": public + "registry/*"}
+
+
+def test_ecr_public_is_looked_into_where_there_is_one() -> None:
+    assert RESOURCES["LookForPublicImages"]["Condition"] == "HasEcrPublic"
+    assert TEMPLATE["Conditions"]["HasEcrPublic"] == {"Fn::Equals": [{"Ref": "AWS::Partition"}, "aws"]}
 
 
 def test_no_role_may_be_assumed_unless_the_operator_names_it() -> None:
