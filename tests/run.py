@@ -15,12 +15,13 @@ from pathlib import Path
 from sandbox.cloud import python_note
 from sandbox.processes import ROOT
 
+TEMPLATES = [str(file.relative_to(ROOT)) for file in sorted((ROOT / "sandbox").glob("*.yaml"))]
 CHECKS = {
     "format": ["ruff", "format", "--check", "."],
     "lint": ["ruff", "check", "."],
     "types": ["mypy"],
     "schemas": [sys.executable, "-m", "schema", "--check"],
-    "templates": ["cfn-lint", "template.yaml", "sandbox/consumer.yaml", "--append-rules", "schema"],
+    "templates": ["cfn-lint", "template.yaml", *TEMPLATES, "--append-rules", "schema"],
     "template, as SAM sees it": ["sam", "validate", "--lint", "--region", "us-east-1"],
 }
 
