@@ -50,19 +50,34 @@ def measure(artifact: Path, environment: dict[str, str], runs: int, log: Path) -
     return seen
 
 
+def runtime_boto3(artifact: Path, target: Path) -> Path:
+    """Make the folder of what Lambda's runtime brings: the artifact's boto3, with every service. Returns the folder."""
+    target.mkdir()
+    for name in _BOTO:
+        source = artifact / name
+        if source.is_dir():
+            shutil.copytree(source, target / name)
+        else:
+            shutil.copy2(source, target / name)
+    shutil.copytree(_site() / "botocore" / "data", target / "botocore" / "data", dirs_exist_ok=True)
+    return target
+
+
+def _site() -> Path:
+    return next((ROOT / ".venv").glob("lib/python3*/site-packages"))
+
+
 def variants(artifact: Path, folder: Path) -> dict[str, tuple[Path, list[Path]]]:
     """Return other ways to package the function: the artifact of each, and what the runtime would bring."""
-    site = next((ROOT / ".venv").glob("lib/python3*/site-packages"))
-    bare, full, lean, runtime = (folder / name for name in ("no-bytecode", "every-service", "lean", "runtime"))
+    bare, full, lean = (folder / name for name in ("no-bytecode", "every-service", "lean"))
     for target in (bare, full, lean):
         shutil.copytree(artifact, target)
     for cache in list(bare.rglob("__pycache__")):
         shutil.rmtree(cache)
-    shutil.copytree(site / "botocore" / "data", full / "botocore" / "data", dirs_exist_ok=True)
-    runtime.mkdir()
+    shutil.copytree(_site() / "botocore" / "data", full / "botocore" / "data", dirs_exist_ok=True)
+    runtime = runtime_boto3(artifact, folder / "runtime")
     for name in _BOTO:
-        shutil.move(lean / name, runtime / name)
-    shutil.copytree(site / "botocore" / "data", runtime / "botocore" / "data", dirs_exist_ok=True)
+        shutil.rmtree(lean / name) if (lean / name).is_dir() else (lean / name).unlink()
     return {
         "as built": (artifact, []),
         "without bytecode": (bare, []),

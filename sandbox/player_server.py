@@ -1,17 +1,13 @@
 """The rules of `player` behind a real server on loopback."""
 
-import socket
-import ssl
 import threading
 from collections.abc import Callable
-from typing import Any, Final, Self
-
-import trustme
+from typing import Final, Self
 
 from ecr_image_waiter.clock import Clock, SystemClock
 
 from .player import RESET, CloudFormation, Event, Operation, Put
-from .serving import Handler, Server
+from .serving import Authority, Handler, Server
 
 _LONGEST_READ: Final = 1 << 20  # of a body, so that a runaway one is judged and not stored
 
@@ -27,19 +23,16 @@ class Player(CloudFormation):
 
     def __init__(self, invoke: Callable[[Event], None], clock: Clock | None = None, *, tls: bool = False) -> None:
         self._invoke = invoke
-        self._trust = trustme.CA()
-        context = None
-        if tls:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            self._trust.issue_cert("127.0.0.1", "localhost").configure_cert(context)
-        self._server = _Server(self, context)
+        self._authority = Authority()
+        self._server = _Server(("127.0.0.1", 0), _Handler, self._authority.context() if tls else None)
+        self._server.rules = self
         base_url = f"{'https' if tls else 'http'}://127.0.0.1:{self._server.server_address[1]}"
         super().__init__(self._invoke_later, clock or SystemClock(), base_url=base_url)
 
     @property
     def ca_pem(self) -> bytes:
         """The certificate to trust, for SSL_CERT_FILE in the function's environment."""
-        return self._trust.cert_pem.bytes()
+        return self._authority.pem
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
@@ -54,17 +47,7 @@ class Player(CloudFormation):
 
 
 class _Server(Server):
-    def __init__(self, rules: CloudFormation, context: ssl.SSLContext | None) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.rules = rules
-        self._context = context
-
-    def get_request(self) -> tuple[socket.socket, Any]:
-        connection, address = super().get_request()
-        if self._context is None:
-            return connection, address
-        # The handshake waits for the connection's own thread: one slow client must not hold up the others.
-        return self._context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
+    rules: CloudFormation
 
 
 class _Handler(Handler):

@@ -88,6 +88,11 @@ class Program:
                 start_new_session=True,
             )
 
+    @property
+    def pid(self) -> int:
+        """The process that leads the program's session."""
+        return self._process.pid
+
     def processes(self) -> dict[int, list[str]]:
         """Return the command of each process of the program, its supervisor among them, by process id."""
         found = {}

@@ -111,6 +111,16 @@ class Emulator:
         status = Path(f"/proc/{self.function_pid()}/status").read_text()
         return int(re.search(r"VmHWM:\s+([0-9]+) kB", status)[1]) * 1024  # type: ignore[index]  # Linux has it
 
+    @property
+    def leader(self) -> int:
+        """The process that leads the session of all the environment's processes."""
+        return self._program.pid
+
+    @property
+    def log(self) -> Path:
+        """The file that the function and the emulator print to."""
+        return self._program.log
+
     def function_pid(self) -> int:
         """Return the id of the process that the function runs in."""
         for pid, command in self._program.processes().items():

@@ -5,6 +5,7 @@ They print no request, can reset a connection, and can pass a request on.
 
 import os
 import socket
+import ssl
 import struct
 import sys
 import traceback
@@ -13,17 +14,55 @@ from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, TypeAlias
 
+import trustme
+
 Whole: TypeAlias = tuple[int, list[tuple[str, str]], bytes]
 """A whole answer: its status, headers and body."""
 
 _HOP_BY_HOP: Final = {"connection", "keep-alive", "transfer-encoding", "host", "content-length"}
 
 
+class Authority:
+    """A certificate authority for servers on loopback."""
+
+    def __init__(self) -> None:
+        self._authority = trustme.CA()
+
+    @property
+    def pem(self) -> bytes:
+        """The certificate to trust, for SSL_CERT_FILE and AWS_CA_BUNDLE in a function's environment."""
+        return self._authority.cert_pem.bytes()
+
+    def context(self) -> ssl.SSLContext:
+        """Return what a server needs to speak https."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
+        return context
+
+
 class Server(ThreadingHTTPServer):
-    """A server on loopback that takes many connections at once and shows nothing of what is sent."""
+    """A server on loopback that takes many connections at once and shows nothing of what is sent.
+
+    Args:
+        address: host and port.
+        handler: of each request.
+        context: for https; http without it.
+    """
 
     daemon_threads = True
     request_queue_size = 128
+
+    def __init__(self, address: tuple[str, int], handler: type["Handler"], context: ssl.SSLContext | None = None):
+        super().__init__(address, handler)
+        self._context = context
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Take a connection."""
+        connection, address = super().get_request()
+        if self._context is None:
+            return connection, address
+        # The handshake waits for the connection's own thread: one slow client must not hold up the others.
+        return self._context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002  # its signature in socketserver
         """Say what is wrong with this server, without the message, which may show a URL's query."""
