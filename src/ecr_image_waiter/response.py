@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, Protocol
 
 import urllib3
 from crhelper import FAILED, SUCCESS, CfnResource
+from urllib3.util.ssl_ import create_urllib3_context
 
 from .clock import Clock
 from .deadline import within
@@ -50,7 +51,10 @@ class Urllib3Transport:
     """urllib3 without its retries, whose log lines and errors would carry the URL and which know no deadline."""
 
     def __init__(self) -> None:
-        self._pool = urllib3.PoolManager(num_pools=2, retries=False)
+        # Made once, while the process is: to read the system's authorities takes longer than the rest of an answer.
+        context = create_urllib3_context()
+        context.load_default_certs()
+        self._pool = urllib3.PoolManager(num_pools=2, retries=False, ssl_context=context)
 
     def put(self, url: str, body: bytes, seconds: float) -> int:
         """See `Transport.put`."""
