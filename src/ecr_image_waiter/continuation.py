@@ -20,7 +20,7 @@ _MOST_BYTES: Final = 500_000  # half of what Lambda queues
 _DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException"})
 
 
-@dataclass(frozen=True, config=ConfigDict(allow_inf_nan=False))
+@dataclass(frozen=True, config=ConfigDict(allow_inf_nan=False, defer_build=True))  # a wait that is short needs none
 class State:
     """Everything that must outlive an invocation. Times are seconds since 1970 UTC.
 
