@@ -12,13 +12,16 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol
 
 import urllib3
-from crhelper import FAILED, SUCCESS, CfnResource
 from urllib3.util.ssl_ import create_urllib3_context
 
 from .clock import Clock
 from .deadline import within
 from .errors import DeliveryFailed
+from .lazy import imported_when_used
 from .request import StackRequest
+
+with imported_when_used("boto3"):  # crhelper imports it for a polling that is not used here
+    from crhelper import FAILED, SUCCESS, CfnResource
 
 MAX_BODY_BYTES: Final = 4096  # crpg-ref, "Custom resource response objects"
 _FIRST_PAUSE: Final = 0.5
