@@ -41,7 +41,7 @@ def measure(stage: Stage, samples: dict[str, Samples], runs: int, memories: Iter
     """Fill in the samples of all contestants.
 
     Quantities: `cold`, `init`, `handler`, `peak`, `warm`, `delete cold`, `delete warm`, each at a full core; `cold` and
-    `billed` with the MB behind them, where the processor is held to what that memory gets.
+    `billed` (of a cold invocation) and `billed again` (of the last one) with the MB behind them, where the processor is held to what that memory gets.
     """
     stage.push(_TAG)
     contestants = list(stage.contestants.values())
@@ -83,6 +83,7 @@ def _with_little_memory(stage: Stage, contestant: Contestant, samples: Samples, 
             samples.add(f"cold {memory}", _seconds(create, contestant))
             init, handler = environment.durations()
             samples.add(f"billed {memory}", (init + handler) / 1000)
+            samples.add(f"billed again {memory}", environment.handler_durations()[-1] / 1000)
         finally:
             environment.stop()
 

@@ -57,7 +57,7 @@ class Stage:
     """Use it as a context manager.
 
     Args:
-        log: the folder for what programs print.
+        log: the folder for what programs print; emptied first, because it is read.
     """
 
     def __init__(self, log: Path) -> None:
@@ -67,6 +67,7 @@ class Stage:
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
+        shutil.rmtree(self._log, ignore_errors=True)
         folder = Path(self._stack.enter_context(TemporaryDirectory(prefix="bench-")))
         self.cloud = self._stack.enter_context(Cloud(log=self._log))
         authority = Authority()

@@ -99,12 +99,15 @@ class Emulator:
 
     def durations(self) -> tuple[float, float]:
         """Return how long INIT and the first invocation's handler took, in milliseconds."""
-        output = self.output()
-        init = re.search(r"INIT REPORT\(durationMs: ([0-9.]+)\)", output)
-        handler = re.search(r"INVOKE RTDONE\(.*duration: ([0-9.]+)ms\)", output)
-        if not init or not handler:
+        init = re.search(r"INIT REPORT\(durationMs: ([0-9.]+)\)", self.output())
+        handlers = self.handler_durations()
+        if not init or not handlers:
             raise RuntimeError("Nothing has been invoked yet")
-        return float(init[1]), float(handler[1])
+        return float(init[1]), handlers[0]
+
+    def handler_durations(self) -> list[float]:
+        """Return how long the handler took in each invocation so far, in milliseconds."""
+        return [float(took) for took in re.findall(r"INVOKE RTDONE\(.*duration: ([0-9.]+)ms\)", self.output())]
 
     def peak_memory(self) -> int:
         """Return the largest resident size of the function's process so far, in bytes."""
