@@ -9,6 +9,7 @@ PORT ?= 4566
 BIND ?= 127.0.0.1
 IMAGE ?=
 SCENARIO ?=
+QUICK ?=
 
 DEV := .venv
 TOOLS := .venvs
@@ -20,7 +21,7 @@ RUN := exec env PATH="$(CURDIR)/$(DEV)/bin:$(CURDIR)/$(TOOLS)/sam/bin:$$PATH" PY
 BUILDING := $(DEV)/.ready $(TOOLS)/sam/.ready
 SETUP := $(BUILDING) $(TOOLS)/ministack/.ready $(TOOLS)/runtime/.ready
 
-.PHONY: help demo sandbox test check schema chaos planted crash fuzz mutants build deploy measure setup lock clean
+.PHONY: help demo sandbox test check schema chaos planted crash fuzz mutants build deploy measure bench setup lock clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is
@@ -65,6 +66,9 @@ deploy: build ## Deploy to the AWS account and region that are configured
 measure: setup ## Measure the artifact: its size, cold start and peak memory
 	@$(RUN) $(DEV)/bin/python -m sandbox.measure
 
+bench: setup ## Measure the waiter beside its alternatives and write docs/performance.md (QUICK=1 for a glance)
+	@$(RUN) $(DEV)/bin/python -m bench $(if $(QUICK),--quick)
+
 setup: $(SETUP) ## Install what the others need
 
 lock: | $(TOOLS)/uv/.ready ## Lock the versions that pyproject.toml allows
@@ -72,7 +76,7 @@ lock: | $(TOOLS)/uv/.ready ## Lock the versions that pyproject.toml allows
 
 clean: ## Remove what the targets made
 	rm -rf $(DEV) $(TOOLS) $(OUTPUT) .mutants .aws-sam .sandbox .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	find src sandbox schema tests -name __pycache__ -prune -exec rm -rf {} +
+	find src sandbox schema bench tests -name __pycache__ -prune -exec rm -rf {} +
 
 define environment
 	@echo "Setting up $(1) ..." >&2

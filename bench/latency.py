@@ -5,17 +5,16 @@ between those of one run.
 """
 
 import statistics
-import threading
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from sandbox.player import Event, Operation
+from sandbox.player import Operation, Resource
 from sandbox.rie import Emulator
 
 from .share import held, share_of
-from .stage import REPOSITORY, Contestant, Stage
+from .stage import REPOSITORY, Contestant, Stage, Turn
 
 OURS: Final = "ecr-image-waiter"
 MEMORIES: Final = (128, 256, 512)
@@ -40,8 +39,9 @@ class Samples:
 def measure(stage: Stage, samples: dict[str, Samples], runs: int, memories: Iterable[int]) -> None:
     """Fill in the samples of all contestants.
 
-    Quantities: `cold`, `init`, `handler`, `peak`, `warm`, `delete cold`, `delete warm`, each at a full core; `cold` and
-    `billed` (of a cold invocation) and `billed again` (of the last one) with the MB behind them, where the processor is held to what that memory gets.
+    Quantities: `cold`, `init`, `handler`, `peak`, `warm`, `delete cold`, `delete warm`, each at a full core; `cold`,
+    `billed` (a cold invocation) and `billed again` (the last one) with the MB behind them, where the processor is held
+    to what that memory gets.
     """
     stage.push(_TAG)
     contestants = list(stage.contestants.values())
@@ -68,11 +68,11 @@ def _at_full_core(stage: Stage, contestant: Contestant, samples: Samples) -> Non
         samples.add("handler", handler / 1000)
         creates = [_create(stage, contestant, environment) for _ in range(_WARM)]
         samples.add("warm", statistics.median(_seconds(each, contestant) for each in creates))
-        deletes = [_delete(stage, environment, each) for each in creates]
+        deletes = [_delete(stage, environment, each.resource) for each in creates]
         samples.add("delete warm", statistics.median(_seconds(each, contestant) for each in deletes))
         samples.add("peak", environment.peak_memory())
     with stage.environment(contestant) as environment:
-        samples.add("delete cold", _seconds(_delete(stage, environment, create), contestant))
+        samples.add("delete cold", _seconds(_delete(stage, environment, create.resource), contestant))
 
 
 def _with_little_memory(stage: Stage, contestant: Contestant, samples: Samples, memory: int) -> None:
@@ -90,7 +90,7 @@ def _with_little_memory(stage: Stage, contestant: Contestant, samples: Samples, 
 
 def _create(stage: Stage, contestant: Contestant, environment: Emulator) -> Operation:
     """Create a resource, and return when the environment is free again."""
-    turn = _Turn(environment)
+    turn = Turn(environment.invoke)
     with stage.eventbridge(contestant, environment.invoke) as polling:
         create = stage.create(turn, {"RepositoryName": REPOSITORY, "ImageTag": _TAG})
         turn.over()
@@ -99,9 +99,9 @@ def _create(stage: Stage, contestant: Contestant, environment: Emulator) -> Oper
     return create
 
 
-def _delete(stage: Stage, environment: Emulator, create: Operation) -> Operation:
-    turn = _Turn(environment)
-    delete = stage.delete(turn, create)
+def _delete(stage: Stage, environment: Emulator, resource: Resource) -> Operation:
+    turn = Turn(environment.invoke)
+    delete = stage.delete(turn, resource)
     turn.over()
     return delete
 
@@ -113,20 +113,3 @@ def _seconds(operation: Operation, contestant: Contestant) -> float:
         raise RuntimeError(f"{contestant.name} failed: {outcome.reason}")
     booked = contestant.sleeps_on_delete if operation.kind == "Delete" else contestant.polls_every
     return outcome.at - operation.sent + booked
-
-
-class _Turn:
-    """One invocation of an environment, which takes one at a time."""
-
-    def __init__(self, environment: Emulator) -> None:
-        self._environment = environment
-        self._returned = threading.Event()
-
-    def __call__(self, event: Event) -> None:
-        try:
-            self._environment.invoke(event)
-        finally:
-            self._returned.set()
-
-    def over(self) -> None:
-        self._returned.wait(_PATIENCE)

@@ -4,6 +4,8 @@ Everything that a function talks to speaks https, as on AWS, and is trusted thro
 function on AWS has: reading that bundle costs as much processor time as some whole handlers.
 """
 
+import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -20,7 +22,7 @@ import botocore
 from sandbox.cloud import REGION, Cloud
 from sandbox.images import push
 from sandbox.measure import runtime_boto3
-from sandbox.player import Event, Operation
+from sandbox.player import Event, Operation, Resource, new_resource
 from sandbox.player_server import Player
 from sandbox.processes import ROOT
 from sandbox.proxy import Call, Proxy, Rule, answer
@@ -29,6 +31,7 @@ from sandbox.serving import Authority
 
 REPOSITORY: Final = "team/app"
 _RULE_ARN: Final = f"arn:aws:events:{REGION}:123456789012:rule/poll"
+_PATIENCE: Final = 1000.0
 _HANDLERS: Final = ROOT / "bench" / "contestants"
 
 
@@ -63,8 +66,7 @@ class Stage:
     def __init__(self, log: Path) -> None:
         self._log = log
         self._stack = ExitStack()
-        self._environments = 0
-        self._lock = threading.Lock()
+        self._numbers = itertools.count()  # safe to use from several threads
 
     def __enter__(self) -> Self:
         shutil.rmtree(self._log, ignore_errors=True)
@@ -94,9 +96,6 @@ class Stage:
 
     def environment(self, contestant: Contestant, **variables: str) -> Emulator:
         """Return a new execution environment of a contestant; nothing of it is initialised yet."""
-        with self._lock:
-            self._environments += 1
-            name = f"environment-{self._environments}"
         return Emulator(
             contestant.artifact,
             {
@@ -112,7 +111,7 @@ class Stage:
                 **variables,
             },
             self._log,
-            name=name,
+            name=f"environment-{self.number()}",
             handler=contestant.handler,
         )
 
@@ -122,18 +121,24 @@ class Stage:
 
     def create(self, invoke: Callable[[Event], object], properties: Mapping[str, Any]) -> Operation:
         """Let CloudFormation create a resource; its event goes to `invoke`, in a thread of its own."""
-        with self._lock:
-            logical_id = f"Image{len(self._invokers)}"
-            self._invokers[logical_id] = invoke
+        logical_id = f"Image{self.number()}"
+        self._invokers[logical_id] = invoke
         return self.player.create(properties, logical_id=logical_id)
 
-    def delete(self, invoke: Callable[[Event], object], create: Operation) -> Operation:
-        """Let CloudFormation delete what was created."""
-        self._invokers[create.resource.logical_id] = invoke
-        return self.player.delete(create.resource)
+    def delete(self, invoke: Callable[[Event], object], resource: Resource | None = None) -> Operation:
+        """Let CloudFormation delete what was created; without it, something that nobody has heard of."""
+        if resource is None:
+            resource = new_resource(logical_id=f"Gone{self.number()}")
+        self._invokers[resource.logical_id] = invoke
+        return self.player.delete(resource)
+
+    def number(self) -> int:
+        """Return a number that nobody has had yet."""
+        return next(self._numbers)
 
     def _invoke(self, event: Event) -> None:
-        self._invokers[event["LogicalResourceId"]](event)
+        with contextlib.suppress(OSError):  # the Delete of a failed Create may come after its environment has ended
+            self._invokers[event["LogicalResourceId"]](event)
 
     @contextmanager
     def eventbridge(self, contestant: Contestant, invoke: Callable[[Event], object]) -> Iterator["Polling"]:
@@ -143,6 +148,25 @@ class Stage:
             for rule in polling.rules() if contestant.polls_every else ():
                 rules.enter_context(self.events_proxy.rule(rule))
             yield polling
+
+
+class Turn:
+    """One invocation, for whoever must know when it is over: an environment takes one at a time."""
+
+    def __init__(self, invoke: Callable[[Event], object]) -> None:
+        self._invoke = invoke
+        self._over = threading.Event()
+
+    def __call__(self, event: Event) -> None:
+        """Invoke."""
+        try:
+            self._invoke(event)
+        finally:
+            self._over.set()
+
+    def over(self) -> None:
+        """Return when the invocation is over."""
+        self._over.wait(_PATIENCE)
 
 
 class Polling:
@@ -155,7 +179,7 @@ class Polling:
 
     def __init__(self, invoke: Callable[[Event], object]) -> None:
         self._invoke = invoke
-        self._inputs: list[Event] = []
+        self._inputs: dict[str, Event] = {}
 
     def rules(self) -> list[Rule]:
         """Return what the proxy is to answer."""
@@ -168,13 +192,14 @@ class Polling:
         ]
 
     def _targeted(self, call: Call) -> str:
-        self._inputs += [json.loads(target["Input"]) for target in json.loads(call.body)["Targets"]]
+        event = json.loads(json.loads(call.body)["Targets"][0]["Input"])
+        self._inputs[event["RequestId"]] = event
         return json.dumps({"FailedEntryCount": 0, "FailedEntries": []})
 
     def run(self, operation: Operation, most: int = 40) -> int:
         """Invoke again until there is an outcome. Returns how often."""
         for count in range(1, most + 1):
-            self._invoke(self._inputs[-1])
+            self._invoke(self._inputs[operation.event["RequestId"]])
             if operation.outcome:
                 return count
         raise TimeoutError(f"no outcome after {most} invocations")

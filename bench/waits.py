@@ -86,6 +86,7 @@ class Detection:
 
     wait: float
     delay: int
+    pushes: int
     mean: float
     worst: float
     worst_of_pause: float
@@ -110,7 +111,14 @@ def detection(wait: float, delay: int, pushes: int) -> Detection:
         parts.append(late[-1] / max(moments[found] - began, 1e-9))
         checks.append(len(moments))
     return Detection(
-        wait, delay, statistics.mean(late), max(late), max(parts), statistics.mean(parts), statistics.mean(checks)
+        wait,
+        delay,
+        pushes,
+        statistics.mean(late),
+        max(late),
+        max(parts),
+        statistics.mean(parts),
+        statistics.mean(checks),
     )
 
 

@@ -189,6 +189,12 @@ class AsyncLambda:
         with self._lock:
             return [environment for environment in self._all if environment not in self._idle]
 
+    @property
+    def environments(self) -> list[Emulator]:
+        """The environments that were started."""
+        with self._lock:
+            return list(self._all)
+
     def invoke_later(self, event: object) -> None:
         """Queue an event."""
         with self._lock:

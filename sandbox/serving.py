@@ -52,7 +52,9 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], handler: type["Handler"], context: ssl.SSLContext | None = None):
+    def __init__(
+        self, address: tuple[str, int], handler: type["Handler"], context: ssl.SSLContext | None = None
+    ) -> None:
         super().__init__(address, handler)
         self._context = context
 

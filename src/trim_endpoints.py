@@ -1,4 +1,4 @@
-"""Keep, of botocore's table of endpoints, only the services whose models are there. `trim_endpoints.py DATA`
+"""Keep, of botocore's table of endpoints, only the services whose models are there: `trim_endpoints.py DATA`.
 
 DATA is the folder of botocore's data. The whole table has 300 services in a megabyte of JSON, which a new environment
 reads before it can make a client.

@@ -97,7 +97,9 @@ class Aws:
         config = Config(
             connect_timeout=1.5, read_timeout=4, retries={"mode": "standard", "total_max_attempts": attempts}
         )
-        return self._session.create_client(service, region_name=region or self.region, config=config, **dict(credentials))
+        return self._session.create_client(
+            service, region_name=region or self.region, config=config, **dict(credentials)
+        )
 
 
 class _Bounded:

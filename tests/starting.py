@@ -1,0 +1,30 @@
+"""What a new environment does before its first event, counted: what no machine makes faster or slower.
+
+docs/performance.md has the times. Here are the counts that they rest on, as they were when they were last looked at.
+"""
+
+from typing import Final
+
+START: Final = """
+import gc, json, os, sys
+os.environ.update(AWS_LAMBDA_FUNCTION_NAME="waiter", AWS_REGION="us-east-1", AWS_DEFAULT_REGION="us-east-1")
+before = set(sys.modules)
+import ecr_image_waiter.handler
+from botocore.client import BaseClient
+clients = [each.meta.service_model.service_name for each in gc.get_objects() if isinstance(each, BaseClient)]
+print(json.dumps({"clients": clients, "modules": sorted(set(sys.modules) - before)}))
+"""
+"""A program that prints the modules that INIT imports, beyond Python's own, and the clients that it makes."""
+
+MOST_MODULES: Final = 430
+FORBIDDEN: Final = {
+    "boto3",  # botocore makes the clients
+    "s3transfer",
+    "multiprocessing",  # of S3's transfers
+    "asyncio",
+    "pydantic.v1",
+    "pydantic.mypy",
+    "aws_lambda_powertools.utilities.parser",
+    "aws_xray_sdk",
+    "awscrt",
+}

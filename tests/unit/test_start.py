@@ -1,0 +1,83 @@
+"""What costs time on every machine is counted: modules and clients of a new environment, calls of each check."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from sandbox.processes import ROOT
+from tests.simulation import EPOCH, Reply, Simulation, image, no_image
+from tests.starting import FORBIDDEN, MOST_MODULES, START
+
+PROPERTIES = {"RepositoryName": "team/app", "ImageTag": "v1"}
+
+
+def started() -> Mapping[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-c", START], env={"PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True, check=True
+    )
+    begun: Mapping[str, Any] = json.loads(done.stdout)
+    return begun
+
+
+def test_a_new_environment_imports_what_an_image_that_is_there_needs_and_makes_the_client_for_it() -> None:
+    begun = started()
+    assert begun["clients"] == ["ecr"]
+    assert not FORBIDDEN & set(begun["modules"])
+    assert len(begun["modules"]) <= MOST_MODULES, "what is this import for, and must every new environment have it?"
+
+
+def test_crhelper_gets_its_boto3_when_it_asks_for_it() -> None:
+    code = (
+        "import ecr_image_waiter.response as r, sys; from crhelper import resource_helper as h; print(h.boto3.client)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True, check=True
+    )
+    assert "function client" in done.stdout
+
+
+def simulated(pushed: float) -> tuple[Simulation, list[float]]:
+    """Wait for an image that comes after so many seconds. Returns the world, and when each call of ECR came."""
+    calls: list[float] = []
+
+    def answered(elapsed: float) -> Reply:
+        calls.append(elapsed)
+        return image() if elapsed >= pushed else no_image()
+
+    simulation = Simulation(answered)
+    create = simulation.create(PROPERTIES)
+    simulation.run()
+    assert create.outcome
+    assert create.outcome.status == "SUCCESS"
+    return simulation, calls
+
+
+def test_an_image_that_is_there_costs_one_call_of_ecr_one_put_and_nothing_else() -> None:
+    simulation, calls = simulated(pushed=0.0)
+    assert len(calls) == 1
+    assert simulation.questions == []
+    assert [len(record.puts) for record in simulation.invocations] == [1]
+
+
+def test_each_check_costs_one_call_and_the_first_one_more_for_an_archived_image() -> None:
+    simulation, calls = simulated(pushed=1700.0)
+    assert len(calls) == len(simulation.checks) + 1
+    assert len(simulation.checks) <= 75
+
+
+def test_a_delete_costs_one_put() -> None:
+    calls: list[float] = []
+
+    def answered(elapsed: float) -> Reply:
+        calls.append(elapsed)
+        return image()
+
+    simulation = Simulation(answered)
+    create = simulation.create(PROPERTIES)
+    simulation.at(60.0, lambda: simulation.cloudformation.delete(create.resource))
+    simulation.run()
+    assert [len(record.puts) for record in simulation.invocations if record.began > EPOCH + 59.0] == [1]
+    assert len(calls) == 1, "the Create's"
+    assert simulation.questions == []
