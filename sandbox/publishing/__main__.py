@@ -7,15 +7,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from sandbox.cloud import function_python_version, run_sam
 from sandbox.processes import ROOT
+
 from . import changelog
-from .folder import prepare, read
+from .folder import build, read
 from .rehearsal import PACKAGED, commands, rehearse
 from .report import report
 from .rules import Application, violations
@@ -52,23 +50,6 @@ def publish(folder: Path, bucket: str, region: str) -> None:
             subprocess.run([sam, *command], check=True, cwd=ROOT, stdin=subprocess.DEVNULL)
 
 
-@contextmanager
-def _made(given: Path | None, work: Path) -> Iterator[Path]:
-    """The folder to publish: the given one, or one that is built now."""
-    if given:
-        yield given
-        return
-    built = work / "build"
-    print("Building ...", file=sys.stderr, flush=True)
-    run_sam(
-        *("build", "--template-file", ROOT / "template.yaml", "--build-dir", built),
-        environment={"PYTHON_VERSION": function_python_version(), "AWS_DEFAULT_REGION": "us-east-1"},
-        log=work,
-    )
-    prepare(built, work / "application")
-    yield work / "application"
-
-
 def _git(*arguments: str) -> str:
     git = shutil.which("git") or "git"
     done = subprocess.run([git, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
@@ -85,28 +66,28 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ecr-image-waiter-") as temporary:
         work = Path(temporary)
-        with _made(options.folder, work) as folder:
-            application = read(folder)
+        folder: Path = options.folder or build(work)
+        application = read(folder)
+        broken = violations(application)
+        if not broken:
+            print("Rehearsing ...", file=sys.stderr, flush=True)
+            rehearsed = rehearse(folder, work)
+            application = rehearsed.measured(application)
+            print(report(application, rehearsed, folder))
             broken = violations(application)
-            if not broken:
-                print("Rehearsing ...", file=sys.stderr, flush=True)
-                rehearsed = rehearse(folder, work)
-                application = rehearsed.measured(application)
-                print(report(application, rehearsed, folder))
-                broken = violations(application)
-            if broken:
-                print(*(f"error: {each}" for each in broken), sep="\n", file=sys.stderr)
-                return 1
-            missing = gaps(application, folder, options.bucket, options.region)
-            if options.confirm != CONFIRMED:
-                print("\nA dry run: nothing has left this machine. No rule is broken.")
-                if missing:
-                    print(*("To publish it:", *(f"  {each}" for each in missing)), sep="\n")
-                return 0
+        if broken:
+            print(*(f"error: {each}" for each in broken), sep="\n", file=sys.stderr)
+            return 1
+        missing = gaps(application, folder, options.bucket, options.region)
+        if options.confirm != CONFIRMED:
+            print("\nA dry run: nothing has left this machine. No rule is broken.")
             if missing:
-                print(*(f"error: {each}" for each in missing), sep="\n", file=sys.stderr)
-                return 1
-            publish(folder, options.bucket, options.region)
+                print(*("To publish it:", *(f"  {each}" for each in missing)), sep="\n")
+            return 0
+        if missing:
+            print(*(f"error: {each}" for each in missing), sep="\n", file=sys.stderr)
+            return 1
+        publish(folder, options.bucket, options.region)
     return 0
 
 

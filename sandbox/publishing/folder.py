@@ -5,6 +5,7 @@ It refers to nothing outside itself, so that it can be archived, signed and publ
 
 import json
 import shutil
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,13 +14,30 @@ from typing import Any, Final
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
+from sandbox.cloud import REGION, run_sam
 from sandbox.processes import ROOT
+
 from .changelog import project
 from .rules import KEY, Application, Artifact, completed
 
 TEMPLATE: Final = "template.json"
 """JSON, so that nothing of it depends on how YAML is written; the SAM CLI takes both."""
 _NAMED: Final = ("LicenseUrl", "ReadmeUrl")
+
+
+def build(work: Path) -> Path:
+    """Build the artifacts and make the folder, in a folder for both and for what the SAM CLI prints.
+
+    Raises:
+        RuntimeError: the SAM CLI failed; with what it printed.
+        ValueError: the template's metadata cannot be completed.
+    """
+    print("Building ...", file=sys.stderr, flush=True)
+    # Not as the sandbox builds: always for the Python that Lambda runs, whatever this machine has.
+    command = ("build", "--template-file", ROOT / "template.yaml", "--build-dir", work / "build")
+    run_sam(*command, environment={"AWS_DEFAULT_REGION": REGION, "PYTHON_VERSION": None}, log=work)
+    prepare(work / "build", work / "application")
+    return work / "application"
 
 
 def prepare(built: Path, target: Path) -> None:

@@ -19,6 +19,7 @@ from samtranslator.yaml_helper import yaml_parse
 from sandbox.cloud import ACCOUNT, CREDENTIALS, ISOLATED, REGION, run_sam
 from sandbox.processes import Program, free_port
 from sandbox.serving import Handler, Server
+
 from .folder import TEMPLATE
 from .rules import Application
 

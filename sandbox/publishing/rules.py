@@ -148,9 +148,9 @@ def _of_project(metadata: Mapping[str, Any], project: Project) -> Iterator[str]:
 def _of_licence(metadata: Mapping[str, Any], files: Mapping[str, bytes]) -> Iterator[str]:
     text, wrong = _text_of("LicenseUrl", metadata, files)
     yield from wrong
-    identifier = str(metadata.get("SpdxLicenseId"))
-    beginning = _LICENCES.get(identifier)
-    if text and not (beginning and re.search(beginning, text[:400])):
+    identifier = metadata.get("SpdxLicenseId")
+    beginning = _LICENCES.get(identifier) if isinstance(identifier, str) else None
+    if text and identifier and not (beginning and re.search(beginning, text[:400])):
         yield f"LicenseUrl: {metadata['LicenseUrl']} does not begin like the licence {identifier}"
 
 
@@ -182,7 +182,7 @@ def _of_readme(metadata: Mapping[str, Any], application: Application) -> Iterato
 def _text_of(name: str, metadata: Mapping[str, Any], files: Mapping[str, bytes]) -> tuple[str, list[str]]:
     """Return the text of the file that a field names, empty where there is none, and what is wrong with it."""
     path = metadata.get(name)
-    if not isinstance(path, str) or not path:
+    if not isinstance(path, str) or not re.fullmatch(_FIELDS[name].pattern, path):
         return "", []  # the field is wrong already
     content = files.get(path)
     if content is None:
@@ -193,7 +193,7 @@ def _text_of(name: str, metadata: Mapping[str, Any], files: Mapping[str, bytes])
         text = content.decode()
     except UnicodeDecodeError:
         return "", [f"{name}: {path} is not UTF-8"]
-    return text, [] if text.strip() else [f"{name}: {path} is empty"]
+    return text.strip(), [] if text.strip() else [f"{name}: {path} is empty"]
 
 
 def resources(application: Application) -> dict[str, Mapping[str, Any]]:
