@@ -66,7 +66,7 @@ def rehearse(folder: Path, work: Path) -> Rehearsed:
     Raises:
         RuntimeError: the SAM CLI failed; with what it printed.
     """
-    with _services(work) as (endpoint, sar):
+    with services(work) as (endpoint, sar):
         environment = {
             **CREDENTIALS,
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{sar.server_port}",
@@ -118,16 +118,16 @@ _KEYS: Final = {
 }
 
 
-class _Sar(Server):
+class Sar(Server):
     """Takes every CreateApplication and keeps its body."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _SarHandler)
+        super().__init__(("127.0.0.1", 0), _Handler)
         self.requests: list[bytes] = []
 
 
-class _SarHandler(Handler):
-    server: _Sar
+class _Handler(Handler):
+    server: Sar
 
     def do_POST(self) -> None:  # noqa: N802  # the name http.server looks for
         body = self.read_body()
@@ -140,11 +140,12 @@ class _SarHandler(Handler):
 
 
 @contextmanager
-def _services(log: Path) -> Iterator[tuple[str, _Sar]]:
+def services(log: Path) -> Iterator[tuple[str, Sar]]:
+    """S3 and SAR on loopback: the address of the first, and the second."""
     port = free_port()
     with (
         Program("moto-s3", [sys.executable, "-m", "moto.server", "--port", str(port)], ISOLATED, log) as moto,
-        _Sar() as sar,
+        Sar() as sar,
     ):
         Thread(target=sar.serve_forever, daemon=True).start()
         moto.wait_until(lambda: moto.listens(port))

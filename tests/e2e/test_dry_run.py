@@ -11,15 +11,17 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
-from sandbox.cloud import Cloud
+from sandbox.cloud import REGION, Cloud
 from sandbox.processes import ROOT
+from sandbox.publishing.__main__ import publish
 from sandbox.publishing.changelog import project
 from sandbox.publishing.distributions import package
 from sandbox.publishing.folder import TEMPLATE, functions, prepare, read
-from sandbox.publishing.rehearsal import Rehearsed, rehearse
+from sandbox.publishing.rehearsal import BUCKET, Rehearsed, parameters, rehearse, services
 from sandbox.publishing.report import report
 from sandbox.publishing.rules import KEY, violations
 
@@ -118,6 +120,20 @@ def test_nothing_is_published_while_something_is_missing_for_it(folder: Path) ->
 
     assert done.returncode == 1
     assert "error: no bucket for the files, which serverlessrepo.amazonaws.com may read: BUCKET=name" in done.stderr
+
+
+def test_publishing_sends_what_the_dry_run_showed(
+    folder: Path, rehearsed: Rehearsed, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with services(output / "publishing") as (s3, sar):
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{sar.server_port}")
+        boto3.client("s3", endpoint_url=s3).create_bucket(Bucket="ours")
+
+        publish(folder, "ours", REGION)
+
+    (body,) = sar.requests
+    assert json.loads(json.dumps(parameters(body)).replace("s3://ours/", f"s3://{BUCKET}/")) == rehearsed.request
 
 
 def test_the_wheel_and_the_sdist_have_the_package_its_types_and_no_test(tmp_path: Path) -> None:
