@@ -1,5 +1,5 @@
 # Everything here needs Linux, Python 3.11 or newer with its venv module, and make. Nothing needs an AWS account
-# but `make deploy`.
+# but `make deploy` and `make publish CONFIRM=yes`.
 
 PYTHON ?= python3
 SEEDS ?= 2000
@@ -9,6 +9,10 @@ PORT ?= 4566
 BIND ?= 127.0.0.1
 IMAGE ?=
 SCENARIO ?=
+CONFIRM ?= no
+BUCKET ?=
+REGION ?=
+FOLDER ?=
 
 DEV := .venv
 TOOLS := .venvs
@@ -20,7 +24,7 @@ RUN := exec env PATH="$(CURDIR)/$(DEV)/bin:$(CURDIR)/$(TOOLS)/sam/bin:$$PATH" PY
 BUILDING := $(DEV)/.ready $(TOOLS)/sam/.ready
 SETUP := $(BUILDING) $(TOOLS)/ministack/.ready $(TOOLS)/runtime/.ready
 
-.PHONY: help demo sandbox test check schema chaos planted crash fuzz mutants build deploy measure setup lock clean
+.PHONY: help demo sandbox test check schema chaos planted crash fuzz mutants build deploy publish dist measure setup lock clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is
@@ -62,6 +66,13 @@ build: $(BUILDING) ## Build the artifact that Lambda gets, for arm64 and x86_64
 deploy: build ## Deploy to the AWS account and region that are configured
 	@$(RUN) sam deploy
 
+publish: setup ## Check and print what would go to the Serverless Application Repository (CONFIRM=yes BUCKET= REGION= sends it)
+	@$(RUN) $(DEV)/bin/python -m sandbox.publishing --confirm "$(CONFIRM)" --bucket "$(BUCKET)" \
+		$(if $(REGION),--region "$(REGION)") $(if $(FOLDER),--folder "$(FOLDER)")
+
+dist: setup ## Make what a release carries, in dist: a wheel, an sdist, and what make publish sends
+	@$(RUN) $(DEV)/bin/python -m sandbox.publishing.distributions dist
+
 measure: setup ## Measure the artifact: its size, cold start and peak memory
 	@$(RUN) $(DEV)/bin/python -m sandbox.measure
 
@@ -71,7 +82,7 @@ lock: | $(TOOLS)/uv/.ready ## Lock the versions that pyproject.toml allows
 	$(TOOLS)/uv/bin/python sandbox/lock.py $(TOOLS)/uv/bin/uv
 
 clean: ## Remove what the targets made
-	rm -rf $(DEV) $(TOOLS) $(OUTPUT) .mutants .aws-sam .sandbox .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(DEV) $(TOOLS) $(OUTPUT) dist .mutants .aws-sam .sandbox .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find src sandbox schema tests -name __pycache__ -prune -exec rm -rf {} +
 
 define environment

@@ -259,7 +259,7 @@ def build(target: Path, log: Path) -> Path:
     return target / "WaiterFunction"
 
 
-def run_sam(*arguments: str | Path, environment: Mapping[str, str], log: Path) -> None:
+def run_sam(*arguments: str | Path, environment: Mapping[str, str | None], log: Path) -> None:
     """Run the SAM CLI, with no account but the given one within its reach."""
     log.mkdir(parents=True, exist_ok=True)
     # The build needs a Python with pip, and to compile the one that functions run on.
