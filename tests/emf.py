@@ -1,7 +1,7 @@
 """What CloudWatch reads metrics from: its "Specification: Embedded metric format", as a schema and a rule beside it.
 
-Written from the specification's text (CloudWatch User Guide), with its limits. Two rules are stricter than it is, because
-nothing of ours needs more: a unit is always given, and a timestamp is a whole number.
+Written from the specification's text (CloudWatch User Guide), with its limits. It is stricter in two things: a unit is
+always given, and a timestamp is a whole number.
 """
 
 from typing import Any, Final

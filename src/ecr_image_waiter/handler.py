@@ -146,7 +146,8 @@ class Waiter:
         forward = False
         if request.type == "Update" and request.state is None:
             # Before the properties are validated: a rollback may bring back ones that this version refuses.
-            stack = self._tools.stacks.look(request.stack_id, invocation.for_question(invocation.began))
+            seconds = invocation.for_question(invocation.began)
+            stack = self._tools.stacks.look(request.stack_id, seconds, account=invocation.place.account)
             if rolls_back(stack):
                 return self._answer_in_rollback(request, invocation)
             forward = isinstance(stack, StackSeen)
