@@ -1,8 +1,11 @@
-"""MiniStack, with pipelines in its CloudFormation: run by its interpreter in place of `python -m ministack`.
+"""MiniStack, with pipelines and more conditions in its CloudFormation: run in place of `python -m ministack`.
 
 It has no CodePipeline and refuses a whole template with an AWS::CodePipeline::Pipeline. Here the front makes, changes
 and deletes that resource; AWS_ENDPOINT_URL_CODEPIPELINE is where it is. Nothing else of MiniStack is touched. `Ref` is
 the pipeline's name, `Version` its attribute. RestartExecutionOnUpdate and DisableInboundStageTransitions are ignored.
+
+In conditions it knows Ref and Select, and takes anything else for a text that nothing is equal to. Here Join, Split and
+Sub are worked off before, by its own means.
 """
 
 import os
@@ -12,8 +15,28 @@ from typing import Any
 
 import boto3
 
-_PROVISIONERS = import_module("ministack.services.cloudformation.provisioners")
+_CLOUDFORMATION = "ministack.services.cloudformation"
+_ENGINE = import_module(f"{_CLOUDFORMATION}.engine")
+_EVALUATE = _ENGINE._evaluate_conditions  # noqa: SLF001  # there is no public way
+_PROVISIONERS = import_module(f"{_CLOUDFORMATION}.provisioners")
 _RESPONSES = import_module("ministack.core.responses")
+
+
+def evaluate_conditions(template: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, bool]:
+    """Return which of a template's conditions hold."""
+
+    def worked_off(part: Any) -> Any:
+        if isinstance(part, list):
+            return [worked_off(each) for each in part]
+        if not isinstance(part, dict):
+            return part
+        if part.keys() & {"Fn::Join", "Fn::Split", "Fn::Select", "Fn::Sub"}:
+            return _ENGINE._resolve_refs(part, {}, parameters, {}, template.get("Mappings", {}), "", "")  # noqa: SLF001
+        return {key: worked_off(value) for key, value in part.items()}
+
+    conditions = {name: worked_off(condition) for name, condition in template.get("Conditions", {}).items()}
+    found: dict[str, bool] = _EVALUATE({**template, "Conditions": conditions}, parameters)
+    return found
 
 
 def create(logical_id: str, properties: Mapping[str, Any], stack_name: str) -> tuple[str, dict[str, Any]]:
@@ -74,4 +97,6 @@ if __name__ == "__main__":
         "update": update,
         "delete": delete,
     }
+    for module in ("changesets", "engine", "handlers", "stacks"):
+        vars(import_module(f"{_CLOUDFORMATION}.{module}"))["_evaluate_conditions"] = evaluate_conditions
     import_module("ministack.app").main()
