@@ -1,4 +1,4 @@
-"""The waiter may be upgraded, or taken back by a version, while waits are under way: each ends as if nothing had been."""
+"""The waiter may be upgraded or taken back by a version while waits are under way: each ends as if nothing had been."""
 
 import importlib.util
 import itertools
