@@ -6,7 +6,10 @@
   are `Arn` and `RepositoryUri`; RepositoryName, ImageTagMutability and EmptyOnDelete are heeded, and by an Update a new
   name alone.
 
-AWS_ENDPOINT_URL_CODEPIPELINE and AWS_ENDPOINT_URL_ECR are where the fronts are. Nothing else of MiniStack is touched.
+AWS_ENDPOINT_URL_CODEPIPELINE and AWS_ENDPOINT_URL_ECR are where the fronts are.
+
+In conditions MiniStack knows Ref and Select, and takes anything else for a text that nothing is equal to. Here Join,
+Split and Sub are worked off before, by its own means. Nothing else of it is touched.
 """
 
 import os
@@ -17,8 +20,28 @@ from typing import Any
 
 import boto3
 
-_PROVISIONERS = import_module("ministack.services.cloudformation.provisioners")
+_CLOUDFORMATION = "ministack.services.cloudformation"
+_ENGINE = import_module(f"{_CLOUDFORMATION}.engine")
+_EVALUATE = _ENGINE._evaluate_conditions  # noqa: SLF001  # there is no public way
+_PROVISIONERS = import_module(f"{_CLOUDFORMATION}.provisioners")
 _RESPONSES = import_module("ministack.core.responses")
+
+
+def evaluate_conditions(template: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, bool]:
+    """Return which of a template's conditions hold."""
+
+    def worked_off(part: Any) -> Any:
+        if isinstance(part, list):
+            return [worked_off(each) for each in part]
+        if not isinstance(part, dict):
+            return part
+        if part.keys() & {"Fn::Join", "Fn::Split", "Fn::Select", "Fn::Sub"}:
+            return _ENGINE._resolve_refs(part, {}, parameters, {}, template.get("Mappings", {}), "", "")  # noqa: SLF001
+        return {key: worked_off(value) for key, value in part.items()}
+
+    conditions = {name: worked_off(condition) for name, condition in template.get("Conditions", {}).items()}
+    found: dict[str, bool] = _EVALUATE({**template, "Conditions": conditions}, parameters)
+    return found
 
 
 def create_pipeline(logical_id: str, properties: Mapping[str, Any], stack_name: str) -> tuple[str, dict[str, Any]]:
@@ -115,4 +138,6 @@ if __name__ == "__main__":
         },
     }
     _PROVISIONERS._RESOURCE_HANDLERS.update(fronts)  # noqa: SLF001  # as above
+    for module in ("changesets", "engine", "handlers", "stacks"):
+        vars(import_module(f"{_CLOUDFORMATION}.{module}"))["_evaluate_conditions"] = evaluate_conditions
     import_module("ministack.app").main()

@@ -18,6 +18,7 @@ from botocore.exceptions import ReadTimeoutError
 from ecr_image_waiter.continuation import HandOver
 from ecr_image_waiter.following import BuildService
 from ecr_image_waiter.handler import Waiter
+from ecr_image_waiter.metrics import Meter
 from ecr_image_waiter.response import Courier
 from ecr_image_waiter.stacks import Stacks
 from tests.fakes import (
@@ -85,6 +86,7 @@ class World:
         self.timeout = timeout
         self._any_host = any_host
         self._builds = builds or {}
+        self.metrics: list[dict[str, Any]] = []
         self._output = io.StringIO()
         # A name of its own: loggers of the same name share their stream.
         self._logger = Logger(service=next(_names), level="DEBUG", stream=self._output, use_rfc3339=True, location=None)
@@ -100,6 +102,7 @@ class World:
             hand_over=HandOver(self._lambda),
             courier=Courier(self.transport, self.clock),
             logger=self._logger,
+            meter=Meter(lambda line: self.metrics.append(json.loads(line)), "waiter"),
             clock=self.clock,
             random=Random(1),  # noqa: S311  # any seed
             dns_suffix="amazonaws.com",

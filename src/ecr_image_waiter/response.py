@@ -17,6 +17,7 @@ from crhelper import FAILED, SUCCESS, CfnResource
 from .clock import Clock
 from .deadline import within
 from .errors import DeliveryFailed
+from .metrics import Ended
 from .request import StackRequest
 
 MAX_BODY_BYTES: Final = 4096  # crpg-ref, "Custom resource response objects"
@@ -27,12 +28,16 @@ _SOCKET_SECONDS: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer to CloudFormation. `note` ends the Reason and is never cut."""
+    """One answer to CloudFormation. `note` ends the Reason and is never cut.
+
+    `ended` is for the metrics: how the wait ended that this is the answer to, None where there was none.
+    """
 
     status: Literal["SUCCESS", "FAILED"]
     reason: str = ""
     note: str = ""
     data: Mapping[str, str] = field(default_factory=dict)
+    ended: Ended | None = None
 
 
 class Transport(Protocol):

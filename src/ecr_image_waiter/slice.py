@@ -157,7 +157,8 @@ class Slice:
             return False
         if self._request is None:
             return True
-        self.stack = self._tools.stacks.look(self._request.stack_id, self._invocation.for_question(now))
+        seconds, account = self._invocation.for_question(now), self._invocation.place.account
+        self.stack = self._tools.stacks.look(self._request.stack_id, seconds, account=account)
         if isinstance(self.stack, StackHidden):
             # No Create belongs to a rollback.
             allowed = self.stack.denied and self._request.type == "Create"
@@ -189,7 +190,8 @@ class Slice:
             return NEVER
         logger, clock = self._tools.logger, self._tools.clock
         seconds = self._invocation.for_question(clock.now())
-        self.stack = self._tools.stacks.look(self._request.stack_id, seconds)
+        account = self._invocation.place.account
+        self.stack = self._tools.stacks.look(self._request.stack_id, seconds, account=account)
         if not still_waits(self.stack):
             return None
         again = next_ask(self.stack, clock.now(), self._tools.random)

@@ -151,10 +151,11 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The image is there, or all of several are."""
+    """The image is there, or all of several are. `faults` is `Progress`'s."""
 
     found: Looked
     checks: int
+    faults: int = 0
 
 
 class Cause(StrEnum):
@@ -217,7 +218,7 @@ def judge(
     checks = progress.checks + 1
     finding = decisive(found)
     if isinstance(finding, Image):
-        return Ready(images_of(found), checks)
+        return Ready(images_of(found), checks, progress.faults)
     if isinstance(finding, Refused | Never):
         cause = Cause.REFUSED if isinstance(finding, Refused) else Cause.NEVER
         return GivenUp(cause, found, checks, progress.faults)

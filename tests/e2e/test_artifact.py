@@ -111,4 +111,5 @@ print(json.dumps(sorted(function.environment["Variables"])))
         "AWS_ENDPOINT_URL_LAMBDA",
         "AWS_ENDPOINT_URL_STS",
         "LOG_LEVEL",
+        "POWERTOOLS_SERVICE_NAME",
     ]

@@ -19,6 +19,7 @@ AT_THE_EDGE = {
         "continuation",
         "handler",
         "logs",
+        "metrics",
         "registry",
         "response",
         "slice",
