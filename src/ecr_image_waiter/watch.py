@@ -16,6 +16,7 @@ from .following import BuildService, Following
 from .looking import Eyes, Look
 from .place import Place
 from .readiness import Conditions, Known, Wanted
+from .terms import TEMPLATE, Terms
 from .waiting import Bounds, GivenUp
 
 
@@ -103,7 +104,7 @@ class Watch:
             return look()
         return self._following(look, for_next_call, waits_for_repository=self._waits_for_repository)
 
-    def reason(self, given_up: GivenUp, place: Place) -> str:
+    def reason(self, given_up: GivenUp, place: Place, terms: Terms = TEMPLATE) -> str:
         """Say why the wait ended in vain. Looks for the newest tags where the repository is known to exist."""
         newest = None
         if given_up.image_missing:
@@ -112,7 +113,9 @@ class Watch:
             newest = self._registry.newest_tags(
                 one.image.repository, source=one.source, most=NEWEST_TAGS, seconds=seconds
             )
-        return reason_of(self._wanted, place, self._bounds, given_up=given_up, now=self._clock.now(), newest=newest)
+        return reason_of(
+            self._wanted, place, self._bounds, given_up=given_up, now=self._clock.now(), newest=newest, terms=terms
+        )
 
     def _missing(self, given_up: GivenUp) -> Wanted:
         """Return the first image whose repository is there without it."""
