@@ -32,7 +32,7 @@ from .place import Place
 from .readiness import Wanted
 from .terms import TEMPLATE, Terms
 from .waiting import MAX_INVOCATIONS, Bounds, Cause, GivenUp
-from .wording import coded, duration
+from .wording import coded, duration, times
 
 NEWEST_TAGS: Final = 5
 _OF_BUILDS: Final = frozenset({Cause.BUILD_BROKEN, Cause.BUILT_WITHOUT, Cause.BUILD_HIDDEN})
@@ -211,7 +211,7 @@ def _missing_in_words(wanted: Sequence[Wanted], place: Place, found: Looked) -> 
 
 def _effort(given_up: GivenUp, bounds: Bounds, now: float) -> str:
     unanswered = f", {given_up.faults} of them unanswered" if given_up.faults else ""
-    return f"{_times(given_up.checks)} in {duration(now - bounds.start)}{unanswered}"
+    return f"{times(given_up.checks)} in {duration(now - bounds.start)}{unanswered}"
 
 
 def _cut(bounds: Bounds) -> str:
@@ -228,7 +228,7 @@ def reason_invalid(error: InvalidRequest) -> str:
 
 def reason_stopped(wanted: str, *, checks: int, waited: float, fault: str) -> str:
     """Say that the wait could not go on although it had time left. `wanted`: what was waited for, and where."""
-    return f"Stopped waiting for {wanted}, checked {_times(checks)} in {duration(waited)}: {fault}"
+    return f"Stopped waiting for {wanted}, checked {times(checks)} in {duration(waited)}: {fault}"
 
 
 def fault_too_much(fits: int, images: int) -> str:
@@ -319,7 +319,3 @@ def _advice(
             )
         case _:
             return f"see whether the build that pushes it ran and succeeded, then {again}, {longer} if it needs longer"
-
-
-def _times(checks: int) -> str:
-    return {0: "never", 1: "once"}.get(checks, f"{checks} times")

@@ -19,23 +19,33 @@ _CREDENTIALS_LEFT: Final = 1000.0  # seconds: more than an invocation takes
 
 
 class Aws:
-    """The function's own account and region, as boto3 finds them in the environment.
+    """The account and region that are ours, as boto3 finds them in the environment.
 
     Clients are made when first needed and kept for the life of the process; those that act in another role as long as
     its credentials are valid (STS API Reference, AssumeRole).
 
     Args:
         clock: the time.
+        profile: of the configuration files; empty for the environment's.
+        region: empty for the environment's.
+        endpoint_url: of every service; empty for the environment's, or AWS's own.
 
     Raises:
-        NoRegionError: the environment names no region.
+        NoRegionError: nothing names a region.
+        ProfileNotFound: the configuration files have no such profile.
+        BotoCoreError: they cannot be read.
     """
 
-    def __init__(self, clock: Clock | None = None) -> None:
+    def __init__(
+        self, clock: Clock | None = None, *, profile: str = "", region: str = "", endpoint_url: str = ""
+    ) -> None:
         self._clock = clock or SystemClock()
         self._roles: dict[str, tuple[float, dict[str, str]]] = {}
         self._core = botocore.session.get_session()
-        self._session = boto3.Session(botocore_session=self._core)
+        self._session = boto3.Session(
+            botocore_session=self._core, profile_name=profile or None, region_name=region or None
+        )
+        self._endpoint_url = endpoint_url or None
         self._made = cache(self._make)
         if not self._session.region_name:
             raise NoRegionError
@@ -94,7 +104,13 @@ class Aws:
         config = Config(
             connect_timeout=1.5, read_timeout=4, retries={"mode": "standard", "total_max_attempts": attempts}
         )
-        return self._session.client(service, region_name=region or self.region, config=config, **dict(credentials))
+        return self._session.client(
+            service,
+            region_name=region or self.region,
+            endpoint_url=self._endpoint_url,
+            config=config,
+            **dict(credentials),
+        )
 
 
 class _Bounded:
