@@ -64,7 +64,10 @@ class WrongUsage(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A command line as it was given. `given` are the options that stand for properties, by the property's name."""
+    """A command line as it was given. `given` are the options that stand for properties, by the property's name.
+
+    `faults`: what was wrong with it already; what they are about is left out of the rest.
+    """
 
     command: str
     usage: str
@@ -169,7 +172,8 @@ def parse(arguments: Sequence[str]) -> Line:
         given["PushedAfter"] = STACK_OPERATION
     if options.output not in OUTPUTS:
         faults.append(f"--output: received {shown(options.output)}, allowed: {', '.join(OUTPUTS)}")
-    if options.endpoint_url and not _is_url(options.endpoint_url):
+    usable = not options.endpoint_url or _is_url(options.endpoint_url)
+    if not usable:
         faults.append(f"--endpoint-url: received {shown(options.endpoint_url)}, allowed: an http or https URL")
     return Line(
         command=options.command,
@@ -181,7 +185,7 @@ def parse(arguments: Sequence[str]) -> Line:
         quiet=options.quiet,
         profile=options.profile,
         region=options.region,
-        endpoint_url=options.endpoint_url,
+        endpoint_url=options.endpoint_url if usable else "",
         faults=tuple(faults),
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
-from typing import Protocol, TextIO
+from typing import Final, Protocol, TextIO
 
 from ..answers import seen, subject
 from ..attributes import there
@@ -16,7 +16,7 @@ from ..budget import UNLIMITED
 from ..builds import Own
 from ..clock import Clock
 from ..errors import InvalidRequest
-from ..findings import Awaited, Finding, Found, NoImage, Several, decisive, images_of
+from ..findings import Awaited, Finding, Found, Several, decisive, images_of
 from ..following import Following
 from ..looking import Look
 from ..place import Place
@@ -32,7 +32,7 @@ from .results import Result, Seen, Status, status_of_look, status_of_wait, writt
 from .screen import Standing, screen
 from .words import COMMAND
 
-_OF_AN_ACCOUNT = frozenset({Cause.NO_REPOSITORY, Cause.ACCESS_DENIED, Cause.BUILD_HIDDEN})
+_OF_AN_ACCOUNT: Final = frozenset({Cause.NO_REPOSITORY, Cause.ACCESS_DENIED, Cause.BUILD_HIDDEN})
 
 
 class Connect(Protocol):
@@ -94,7 +94,7 @@ def _understood(line: Line, edges: Edges) -> tuple[Connection, Asked]:
             edges.clock,
             profile=line.profile,
             region=line.region,
-            endpoint_url="" if any(fault.startswith("--endpoint-url") for fault in line.faults) else line.endpoint_url,
+            endpoint_url=line.endpoint_url,
             regions=regions(line),
         )
         place = _place(connection, _account_of(line, connection))
@@ -145,13 +145,13 @@ class _Command:
         self._known = Known()
         self._standing = Standing(subject(request.wanted), self._start)
 
-    def _images(self, findings: Sequence[Finding]) -> tuple[Seen, ...]:
+    def _images(self, findings: Sequence[Finding | None]) -> tuple[Seen, ...]:
         request = self._request
         return tuple(Seen(*each) for each in zip(request.names, request.wanted, findings, strict=True))
 
-    def _of_each(self, found: Found | None) -> list[Finding]:
-        """Return the findings in the order of the images; before the first look nothing is there."""
-        images = images_of(found) if found is not None else NoImage()
+    def _of_each(self, found: Found | None) -> Sequence[Finding | None]:
+        """Return the findings in the order of the images, of which there are none before the first look."""
+        images = images_of(found) if found is not None else None
         if isinstance(images, Several):
             return [finding for _, finding in images.findings]
         return [images for _ in self._request.wanted]
@@ -254,15 +254,15 @@ class _Check(_Command):
 
     def run(self) -> Result:
         """Look once, and return everything seen."""
-        edges, images = self._edges, []
+        edges = self._edges
+        images: list[Seen] = []
         try:
             with screen(self._standing, self._clock, edges.stderr, terminal=edges.terminal, quiet=True):
                 for name, one in zip(self._request.names, self._request.wanted, strict=True):
                     images.append(self._looked(name, one))
-                found = self._followed(Several(tuple((each.name, each.finding) for each in images)))
+                found = self._followed(Several(tuple((each.name, each.finding) for each in images if each.finding)))
         except KeyboardInterrupt:
-            missing = self._images([NoImage() for _ in self._request.wanted])[len(images) :]
-            return self._interrupted((*images, *missing))
+            return self._interrupted((*images, *self._images([None] * len(self._request.wanted))[len(images) :]))
         status = status_of_look(found)
         reason = "" if status is Status.FOUND else seen(found)
         # The text says it of each image already.

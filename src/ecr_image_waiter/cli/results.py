@@ -32,11 +32,14 @@ _NEVER: Final = frozenset({Cause.NO_REPOSITORY, Cause.ACCESS_DENIED, Cause.REFUS
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What is known of one image. `platforms` and `labels`: what was read of it; `unread`: why that was not to be."""
+    """What is known of one image. `finding`: None where nobody has looked.
+
+    `platforms` and `labels`: what was read of it; `unread`: why that was not to be.
+    """
 
     name: str
     wanted: Wanted
-    finding: Finding
+    finding: Finding | None
     platforms: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     unread: str = ""
@@ -90,7 +93,7 @@ def written(result: Result, form: str, now: float) -> str:
 
 
 def _uri(seen_: Seen) -> str:
-    image = there(seen_.finding)
+    image = _there(seen_)
     return f"{image.repository_uri}@{image.digest}" if image else ""
 
 
@@ -106,7 +109,7 @@ def _as_json(result: Result) -> dict[str, Any]:
 
 
 def _image_as_json(one: Seen) -> dict[str, Any]:
-    image = there(one.finding)
+    image = _there(one)
     said: dict[str, Any] = {
         "Image": one.name,
         "Ready": isinstance(one.finding, Image),
@@ -123,7 +126,7 @@ def _image_as_json(one: Seen) -> dict[str, Any]:
 
 
 def _as_text(one: Seen, now: float) -> str:
-    image = there(one.finding)
+    image = _there(one)
     ready = "ready" if isinstance(one.finding, Image) else f"not ready: {_phrase(one)}"
     rows: Sequence[tuple[str, str]] = []
     if image:
@@ -142,6 +145,12 @@ def _as_text(one: Seen, now: float) -> str:
     return "".join([f"{one.name}: {ready}\n", *(f"  {title:<{width}}  {text}\n" for title, text in rows if text)])
 
 
+def _there(one: Seen) -> Image | None:
+    return there(one.finding) if one.finding else None
+
+
 def _phrase(one: Seen) -> str:
+    if one.finding is None:
+        return "not looked at"
     told = seen(one.finding)
     return f"{told}; {one.finding.cure}" if isinstance(one.finding, Never) else told

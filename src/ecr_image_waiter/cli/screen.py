@@ -77,7 +77,7 @@ class Lines:
         self._stream.flush()
 
 
-class _Line:
+class LiveLine:
     """A renderable that is a line as it is now, whenever it is drawn."""
 
     def __init__(self, standing: Standing, clock: Clock) -> None:
@@ -105,7 +105,7 @@ def screen(standing: Standing, clock: Clock, stream: TextIO, *, terminal: bool, 
         yield Quiet()
     elif terminal:
         console = Console(file=stream, force_terminal=True)
-        with Live(_Line(standing, clock), console=console, refresh_per_second=_REFRESHES_A_SECOND, transient=True):
+        with Live(LiveLine(standing, clock), console=console, refresh_per_second=_REFRESHES_A_SECOND, transient=True):
             yield Quiet()  # the line draws itself
     else:
         yield Lines(stream)
