@@ -59,6 +59,11 @@ class Aws:
         mine = (p for p in partitions if self.region in p["regions"] or re.match(p["regionRegex"], self.region))
         return str(next(mine, partitions[0])["outputs"]["dnsSuffix"])
 
+    @property
+    def has_credentials(self) -> bool:
+        """Whether there are any, valid or not."""
+        return self._session.get_credentials() is not None
+
     def repository_uri(self, source: Source, registry_id: str, repository: str) -> str:
         """Return what docker calls a repository (User Guide, "Amazon ECR private registry")."""
         if source.alias:

@@ -47,7 +47,8 @@ def connect(clock: Clock, *, profile: str, region: str, endpoint_url: str, regio
         regions: those of the images, of which the first will do where nothing else names one.
 
     Raises:
-        Misconfigured: nothing names a region, there is no such profile, or the configuration cannot be read.
+        Misconfigured: nothing names a region, there is no such profile, there are no credentials, or the configuration
+            cannot be read.
     """
     try:
         aws = _aws(clock, profile, region, endpoint_url, next(iter(regions), ""))
@@ -60,6 +61,8 @@ def connect(clock: Clock, *, profile: str, region: str, endpoint_url: str, regio
         ) from None
     except (BotoCoreError, ValueError) as error:
         raise Misconfigured(" ".join(str(error).split())) from None
+    if not has_credentials:
+        raise Misconfigured("there are no credentials: give --profile, log in, or set AWS_ACCESS_KEY_ID and its like")
     elsewhere = bool(endpoint_url or os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT_URL_ECR"))
 
     def console(path: str) -> str:
