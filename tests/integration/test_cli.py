@@ -195,7 +195,7 @@ def test_a_reader_that_leaves_gets_no_traceback(ecr: Any, environment: dict[str,
 def test_a_terminal_shows_one_line_that_goes_on_and_is_gone_in_the_end(ecr: Any, environment: dict[str, str]) -> None:
     terminal = Terminal()
     process = subprocess.Popen(
-        [*COMMAND, "wait", "app:v1", "--output", "uri"],
+        [*COMMAND, "wait", "app:v1", "--output", "uri", "--retry-delay-seconds", "1"],
         env=environment, stdin=terminal.slave, stdout=subprocess.PIPE, stderr=terminal.slave, text=True,
     )  # fmt: skip
     eventually(lambda: re.search(r"\b2 s.*checked \d+ times, next in .*no such image", terminal.shown), "a live line")

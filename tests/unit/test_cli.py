@@ -14,15 +14,17 @@ from ecr_image_waiter.cli.arguments import Line, WrongUsage, asked, image_of, pa
 from ecr_image_waiter.cli.command import Edges, run
 from ecr_image_waiter.cli.connection import Connection, Misconfigured
 from ecr_image_waiter.cli.results import Status
-from ecr_image_waiter.cli.screen import LiveLine, Standing
+from ecr_image_waiter.cli.screen import LiveLine, Standing, screen
 from ecr_image_waiter.cli.words import in_options, option_of
 from ecr_image_waiter.clock import Clock
 from ecr_image_waiter.errors import InvalidRequest
 from ecr_image_waiter.place import Place
 from ecr_image_waiter.properties import Properties
 from ecr_image_waiter.waiting import Cause
+from sandbox.processes import ROOT
 from tests.fakes import DIGEST, NOW, FakeClock, aws_error
 from tests.memory_ecr import ACCOUNT, MemoryEcr
+from tests.screen import PICTURE, picture
 
 HERE = Place("aws", "eu-west-1", ACCOUNT)
 URI = f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/app"
@@ -48,7 +50,7 @@ class Command:
             stdin=self.stdin,
             stdout=self.stdout,
             stderr=self.stderr,
-            terminal=False,
+            show=lambda standing, quiet: screen(standing, self.clock, self.stderr, terminal=False, quiet=quiet),
             clock=self.clock,
             random=Random(1),  # noqa: S311  # any seed
             connect=self.connect,
@@ -626,3 +628,8 @@ def test_the_live_line_is_one_line_on_a_narrow_terminal() -> None:
     standing = Standing("app:v1", NOW, checks=7, seen="the repository has no such image", due=NOW + 53)
     (told,) = drawn(standing, NOW + 41, width=40)
     assert told.endswith("…")
+
+
+def test_the_picture_in_the_readme_is_what_the_command_draws_now() -> None:
+    assert PICTURE.read_text(encoding="utf-8") == picture(), "make screen"
+    assert "docs/images/command.svg" in (ROOT / "README.md").read_text()

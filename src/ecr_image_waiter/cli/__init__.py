@@ -41,13 +41,15 @@ def _run() -> int:
     from ..clock import SystemClock  # noqa: PLC0415  # as above
     from .command import Edges, run  # noqa: PLC0415  # as above
     from .connection import connect  # noqa: PLC0415  # as above
+    from .screen import screen  # noqa: PLC0415  # as above
 
+    clock, terminal = SystemClock(), sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     edges = Edges(
         stdin=sys.stdin,
         stdout=sys.stdout,
         stderr=sys.stderr,
-        terminal=sys.stderr.isatty() and os.environ.get("TERM") != "dumb",
-        clock=SystemClock(),
+        show=lambda standing, quiet: screen(standing, clock, sys.stderr, terminal=terminal, quiet=quiet),
+        clock=clock,
         random=Random(),  # noqa: S311  # spreads checks, guards nothing
         connect=connect,
     )

@@ -5,6 +5,7 @@ From the command line to the exit status; what is decided on the way is decided 
 
 import uuid
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -29,7 +30,7 @@ from .arguments import PROGRAM, Asked, Line, WrongUsage, asked, parse, regions
 from .connection import Connection, Misconfigured
 from .inspecting import inspect
 from .results import Result, Seen, Status, status_of_look, status_of_wait, written
-from .screen import Standing, screen
+from .screen import Screen, Standing
 from .words import COMMAND
 
 _OF_AN_ACCOUNT: Final = frozenset({Cause.NO_REPOSITORY, Cause.ACCESS_DENIED, Cause.BUILD_HIDDEN})
@@ -46,12 +47,16 @@ class Connect(Protocol):
 
 @dataclass(frozen=True)
 class Edges:
-    """The world around the command. `random` spreads the checks of waits that began together."""
+    """The world around the command.
+
+    `show`: shows how a wait goes on; its second argument says whether to be quiet. `random` spreads the checks of waits
+    that began together.
+    """
 
     stdin: TextIO
     stdout: TextIO
     stderr: TextIO
-    terminal: bool
+    show: Callable[[Standing, bool], AbstractContextManager[Screen]]
     clock: Clock
     random: Random
     connect: Connect
@@ -195,9 +200,7 @@ class _Wait(_Command):
         """Wait, and return how it ended."""
         edges = self._edges
         try:
-            with screen(
-                self._standing, self._clock, edges.stderr, terminal=edges.terminal, quiet=self._line.quiet
-            ) as shown:
+            with edges.show(self._standing, self._line.quiet) as shown:
 
                 def checked(judged: Progress | Ready | GivenUp, found: Found) -> None:
                     self._last = found
@@ -257,7 +260,7 @@ class _Check(_Command):
         edges = self._edges
         images: list[Seen] = []
         try:
-            with screen(self._standing, self._clock, edges.stderr, terminal=edges.terminal, quiet=True):
+            with edges.show(self._standing, True):  # noqa: FBT003  # one look is over before there is much to show
                 for name, one in zip(self._request.names, self._request.wanted, strict=True):
                     images.append(self._looked(name, one))
                 found = self._followed(Several(tuple((each.name, each.finding) for each in images if each.finding)))

@@ -52,9 +52,9 @@ def connect(clock: Clock, *, profile: str, region: str, endpoint_url: str, regio
     """
     try:
         aws = _aws(clock, profile, region, endpoint_url, next(iter(regions), ""))
-        aws.registry(
-            OWN, math.inf
-        )  # made now: what is wrong with the configuration must not look like an ECR that fails
+        # Made now: what is wrong with the configuration must not look like an ECR that does not answer.
+        aws.registry(OWN, math.inf)
+        has_credentials = aws.has_credentials
     except NoRegionError:
         raise Misconfigured(
             "no region is named: give --region, set AWS_DEFAULT_REGION, or name the image by its whole URI"
