@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import Callable, Iterable
 from random import Random
 from typing import Any
@@ -151,6 +152,14 @@ def test_a_look_has_no_options_of_a_wait() -> None:
 def _help(command: str) -> str:
     (choices,) = (action.choices for action in parser()._actions if action.dest == "command")
     return str(dict(choices or {})[command].format_help())
+
+
+def test_the_document_has_every_option_status_and_cause() -> None:
+    document = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    options = set(re.findall(r"--[a-z-]+", _help("wait") + _help("check"))) - {"--help"}
+    assert {option for option in options if f"`{option}" not in document} == set()
+    assert {status for status in Status if f"| {status.value} |" not in document} == set()
+    assert {cause for cause in Cause if f"`{cause}`" not in document} == {Cause.TOO_LATE}
 
 
 @pytest.mark.parametrize(
