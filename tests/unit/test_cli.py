@@ -3,6 +3,8 @@
 import io
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from random import Random
 from typing import Any
@@ -120,6 +122,12 @@ def faults(*arguments: str, file: str = "") -> tuple[str, ...]:
     with pytest.raises(InvalidRequest) as raised:
         asked(line(*arguments), HERE, lambda _: file)
     return raised.value.faults
+
+
+def test_the_command_imports_nothing_that_only_lambda_needs() -> None:
+    code = "import sys, ecr_image_waiter.cli.command, ecr_image_waiter.cli.connection; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT / "src")
+    assert not {"aws_lambda_powertools", "crhelper"} & set(done.stdout.split())
 
 
 # --- options
@@ -486,6 +494,11 @@ def test_a_build_is_started_once_when_the_image_is_missing(command: Command) -> 
     assert len(command.builder.started) == 1
 
 
+def test_a_build_is_not_started_where_nobody_asked_for_that(command: Command) -> None:
+    assert command("wait", "app:v1", "--build-project", "app", "--max-retries", "2") == 1
+    assert command.builder.started == []
+
+
 def test_one_look_starts_no_build(command: Command) -> None:
     assert command("check", "app:v1", "--build-project", "app") == 1
     assert command.builder.started == []
@@ -606,6 +619,7 @@ def test_one_look_at_a_public_image_asks_for_no_manifest(command: Command) -> No
     command.ecr.push("team/app", "v1", region="public")
     assert command("check", "public.ecr.aws/shop/team/app:v1") == 0
     assert command.ecr.count("BatchGetImage") == 0
+    assert "unread" not in command.out
 
 
 def test_a_uri_of_one_look_is_there_when_all_are_ready(command: Command) -> None:
