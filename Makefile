@@ -24,7 +24,7 @@ RUN := exec env PATH="$(CURDIR)/$(DEV)/bin:$(CURDIR)/$(TOOLS)/sam/bin:$$PATH" PY
 BUILDING := $(DEV)/.ready $(TOOLS)/sam/.ready
 SETUP := $(BUILDING) $(TOOLS)/ministack/.ready $(TOOLS)/runtime/.ready
 
-.PHONY: help demo sandbox test check schema chaos planted crash fuzz mutants build deploy publish dist measure setup lock clean
+.PHONY: help demo sandbox test check schema screen chaos planted crash fuzz mutants build deploy publish dist measure setup lock clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is
@@ -44,6 +44,9 @@ check: $(BUILDING) ## Lint, types and templates only
 
 schema: $(DEV)/.ready ## Write the JSON schemas of the properties anew from the model
 	@$(RUN) $(DEV)/bin/python -m schema
+
+screen: $(DEV)/.ready ## Draw the README's picture of the command anew
+	@$(RUN) $(DEV)/bin/python -m tests.screen
 
 chaos: $(DEV)/.ready ## Run the service through random faults on a simulated clock (SEEDS=2000, FIRST=seed to repeat a run)
 	@$(RUN) $(DEV)/bin/python -m tests.chaos --seeds "$(SEEDS)" $(if $(FIRST),--first "$(FIRST)")

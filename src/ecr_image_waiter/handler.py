@@ -14,6 +14,7 @@ from .answers import fault_too_long, fault_too_much, reason_invalid, reason_stop
 from .attributes import attributes, attributes_in_rollback, longest_attributes
 from .aws import Aws
 from .blobs import Urllib3Blobs
+from .budget import CALL_SECONDS
 from .builds import Own
 from .clock import Clock, SystemClock
 from .codebuild import CodeBuild
@@ -22,7 +23,7 @@ from .continuation import HandOver, State, hand_over_with_retries, read_state
 from .errors import DeliveryFailed, GaveUp, InvalidRequest, UnusableEvent
 from .findings import OWN, Image, Looked, StackHidden, StackSeen, decisive
 from .following import BuildService
-from .invocation import CALL_SECONDS, Context, Invocation
+from .invocation import Context, Invocation
 from .logs import make_logger
 from .looking import look_in_rollback
 from .metrics import SERVICE, Ended, Meter, Outcome, to_log

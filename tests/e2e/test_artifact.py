@@ -4,11 +4,13 @@ import ast
 import json
 import os
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import botocore.session
 import pytest
+from packaging.requirements import Requirement
 
 from sandbox.cloud import MINISTACK_PYTHON, Cloud, function_python_version
 from sandbox.measure import zipped_bytes
@@ -84,6 +86,15 @@ def test_it_has_bytecode_wherever_the_python_that_runs_it_is_here(artifact: Path
     tag = f"cpython-{function_python_version().replace('.', '')}"
     compiled = list((artifact / "ecr_image_waiter" / "__pycache__").glob(f"*.{tag}.pyc"))
     assert len(compiled) == len(list((artifact / "ecr_image_waiter").glob("*.py")))
+
+
+def test_it_carries_neither_the_command_nor_what_only_the_command_needs(artifact: Path) -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    packages = {path.name for path in artifact.iterdir()}
+
+    assert not (artifact / "ecr_image_waiter" / "cli").exists()
+    assert {Requirement(each).name for each in extras["cli"]} == {"rich"}
+    assert not packages & {"rich", "markdown_it", "mdurl", "pygments"}
 
 
 def test_it_is_smaller_than_twenty_two_megabytes(artifact: Path) -> None:

@@ -50,6 +50,13 @@ def test_a_lock_holds_names_versions_and_hashes_only(lock: str) -> None:
     assert [line for line in lines if not entry.fullmatch(line.strip())] == []
 
 
+@pytest.mark.parametrize("extra", PROJECT["project"]["optional-dependencies"])
+def test_the_tests_run_with_what_an_extra_allows(extra: str) -> None:
+    versions = pinned("requirements-dev.txt")
+    for asked in map(Requirement, PROJECT["project"]["optional-dependencies"][extra]):
+        assert asked.specifier.contains(versions[canonicalize_name(asked.name)]), asked
+
+
 def closure(names: list[str]) -> Iterator[str]:
     for name in names:
         yield canonicalize_name(name)
