@@ -1,7 +1,7 @@
 """The properties of `Custom::EcrImageWaiter`, validated: all faults at once, each one a sentence."""
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Final
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator
@@ -185,11 +185,43 @@ def read_properties(received: object, place: Place | None = None) -> Properties:
     try:
         properties = Properties.model_validate(dict(received))
     except ValidationError as error:
-        faults = [_fault(item["type"], item["loc"], item["input"]) for item in error.errors()]
-        raise InvalidRequest([*dict.fromkeys([*faults, *together])]) from None
+        raise InvalidRequest([*dict.fromkeys([*_faults(error), *together])]) from None
     if together:
         raise InvalidRequest(together)
     return properties
+
+
+def known_faults(
+    received: Mapping[str, object], place: Place | None, known: Callable[[object], bool]
+) -> tuple[str, ...]:
+    """Return what can be said to be wrong with properties before all of their values are known.
+
+    Args:
+        received: the properties.
+        place: as for `read_properties`.
+        known: whether a value is known yet. A list or an object is, its own values may not be.
+    """
+    try:
+        Properties.model_validate(dict(received))
+        faults: list[str] = []
+    except ValidationError as error:
+        faults = list(_faults(error, known))
+    elsewhere = _faults_of_place(_without_unknown(received, known), place) if place else ()
+    return (*dict.fromkeys([*faults, *_faults_together(received), *elsewhere]),)
+
+
+def _faults(error: ValidationError, known: Callable[[object], bool] = lambda _: True) -> Iterator[str]:
+    yield from (_fault(item["type"], item["loc"], item["input"]) for item in error.errors() if known(item["input"]))
+
+
+def _without_unknown(received: Mapping[str, object], known: Callable[[object], bool]) -> dict[str, object]:
+    return {
+        name: [_without_unknown(each, known) if isinstance(each, Mapping) else each for each in value]
+        if isinstance(value, list)
+        else value
+        for name, value in received.items()
+        if known(value)
+    }
 
 
 def _each_image(received: Mapping[object, object]) -> Iterator[tuple[str, Mapping[object, object]]]:
