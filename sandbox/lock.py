@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 GROUPS = ("sam", "ministack", "runtime", "cdk", "mutants", "uv")
 TESTING = {"cdk": ["--extra", "cdk"], "mutants": []}
-"""Groups that test the project, with the versions that the tests have; and what they take of it beside its own needs."""
+"""Groups that test the project, so with its versions; and what of its extras they take."""
 
 
 def main() -> None:

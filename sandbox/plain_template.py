@@ -15,7 +15,15 @@ from samtranslator.yaml_helper import yaml_parse
 from .processes import ROOT
 
 TARGET: Final = ROOT / "src" / "ecr_image_waiter" / "cdk" / "waiter.json"
-_CHECKED: Final = ("Type", "Default", "AllowedPattern", "AllowedValues", "ConstraintDescription", "MinValue", "MaxValue")
+_CHECKED: Final = (
+    "Type",
+    "Default",
+    "AllowedPattern",
+    "AllowedValues",
+    "ConstraintDescription",
+    "MinValue",
+    "MaxValue",
+)
 
 
 class _NoManagedPolicies:

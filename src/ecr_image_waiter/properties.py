@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator
 
@@ -192,7 +192,7 @@ def read_properties(received: object, place: Place | None = None) -> Properties:
 
 
 def known_faults(
-    received: Mapping[str, object], place: Place | None, known: Callable[[object], bool]
+    received: Mapping[Any, object], place: Place | None, known: Callable[[object], bool]
 ) -> tuple[str, ...]:
     """Return what can be said to be wrong with properties before all of their values are known.
 
@@ -201,22 +201,21 @@ def known_faults(
         place: as for `read_properties`.
         known: whether a value is known yet. A list or an object is, its own values may not be.
     """
+    together = [*_faults_together(received), *(_faults_of_place(_only(known, received), place) if place else ())]
     try:
         Properties.model_validate(dict(received))
-        faults: list[str] = []
     except ValidationError as error:
-        faults = list(_faults(error, known))
-    elsewhere = _faults_of_place(_without_unknown(received, known), place) if place else ()
-    return (*dict.fromkeys([*faults, *_faults_together(received), *elsewhere]),)
+        return (*dict.fromkeys([*_faults(error, known), *together]),)
+    return (*together,)
 
 
 def _faults(error: ValidationError, known: Callable[[object], bool] = lambda _: True) -> Iterator[str]:
     yield from (_fault(item["type"], item["loc"], item["input"]) for item in error.errors() if known(item["input"]))
 
 
-def _without_unknown(received: Mapping[str, object], known: Callable[[object], bool]) -> dict[str, object]:
+def _only(known: Callable[[object], bool], received: Mapping[Any, object]) -> dict[Any, object]:
     return {
-        name: [_without_unknown(each, known) if isinstance(each, Mapping) else each for each in value]
+        name: [_only(known, each) if isinstance(each, Mapping) else each for each in value]
         if isinstance(value, list)
         else value
         for name, value in received.items()

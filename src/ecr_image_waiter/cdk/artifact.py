@@ -5,7 +5,6 @@ bytecode where this machine has the Python that Lambda runs (docs/decisions/0004
 because `sam build` runs it with whatever Python has pip.
 """
 
-import importlib.util
 import shutil
 import subprocess
 import sys
@@ -18,7 +17,7 @@ PYTHON_VERSION: Final = "3.13"
 """Lambda's, as template.yaml has it. A test compares the two."""
 SERVICES: Final = ("cloudformation", "codebuild", "codepipeline", "ecr", "ecr-public", "lambda", "sts")
 """What aws.py makes clients for. A test compares the two."""
-NOT_FOR_LAMBDA: Final = ("cdk",)
+NOT_FOR_LAMBDA: Final = ("cdk", "deployed")
 """What of the package has no business in a function."""
 _PLATFORMS: Final = ("manylinux2014_x86_64", "manylinux2014_aarch64")
 
@@ -33,7 +32,7 @@ def build(target: Path, package: Path, requirements: Path, python_version: str =
         python_version: of the Python that will run it, as `major.minor`.
 
     Raises:
-        RuntimeError: without pip; pip itself says what else is wrong.
+        CalledProcessError: pip failed, or this Python has none; that is told on standard error.
     """
     first, *others = _PLATFORMS
     _install(target, requirements, python_version, first)
@@ -56,8 +55,6 @@ def sources(package: Path) -> Iterator[Path]:
 
 
 def _install(target: Path, requirements: Path, python_version: str, platform: str) -> None:
-    if importlib.util.find_spec("pip") is None:
-        raise RuntimeError(f"The waiter's artifact is made with pip, which {sys.executable} has not: install it there")
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
     command += ["--no-compile", "--no-deps", "--require-hashes", "--only-binary=:all:", "--implementation", "cp"]
     command += ["--python-version", python_version, "--platform", platform]

@@ -28,10 +28,22 @@ class _Settled:
         self._conditions = template["Conditions"]
         self._values = {name: parameter["Default"] for name, parameter in template["Parameters"].items()} | dict(given)
 
-    def holds(self, condition: str) -> bool:
-        return bool(self.value(self._conditions[condition]))
+    def holds(self, condition: Any) -> bool:
+        """Say whether a condition holds, by its name or as it is written."""
+        match condition:
+            case {"Condition": name} | (str() as name):
+                return self.holds(self._conditions[name])
+            case {"Fn::Equals": [left, right]}:
+                return bool(self.value(left) == self.value(right))
+            case {"Fn::Not": [inner]}:
+                return not self.holds(inner)
+            case {"Fn::And": inner}:
+                return all(map(self.holds, inner))
+            case _:
+                raise ValueError(f"not a condition that is known here: {condition}")
 
     def value(self, part: Any) -> Any:
+        """Return a part of the template, settled."""
         match part:
             case {"Ref": "AWS::NoValue"}:
                 return _NOTHING
@@ -39,14 +51,6 @@ class _Settled:
                 return self._values[name]
             case {"Fn::If": [condition, then, otherwise]}:
                 return self.value(then if self.holds(condition) else otherwise)
-            case {"Condition": str(condition)} if condition in self._conditions:
-                return self.holds(condition)
-            case {"Fn::Equals": [left, right]}:
-                return self.value(left) == self.value(right)
-            case {"Fn::Not": [inner]}:
-                return not self.value(inner)
-            case {"Fn::And": inner}:
-                return all(map(self.value, inner))
             case {"Fn::Join": ["", {"Ref": name}]} if name in self._values:
                 return "".join(self._values[name])
             case dict():

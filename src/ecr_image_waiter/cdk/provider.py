@@ -19,7 +19,8 @@ from aws_cdk import aws_s3_assets as assets
 from aws_cdk import cloudformation_include as include
 from constructs import Construct
 
-from ..wording import shown
+from ecr_image_waiter.wording import shown
+
 from . import artifact
 from .intrinsics import resources
 
@@ -141,7 +142,7 @@ def artifact_hash() -> str:
 
 @jsii.implements(ILocalBundling)
 class _Bundling:
-    def try_bundle(self, output_dir: str, **_: object) -> bool:
+    def try_bundle(self, output_dir: str, *_: object, **__: object) -> bool:
         """Make the artifact here; there is no other way."""
         artifact.build(Path(output_dir), PACKAGE, REQUIREMENTS)
         return True
@@ -191,6 +192,4 @@ def _faults(parameters: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator
             elif not re.search(parameter.get("AllowedPattern", ""), str(each)):
                 yield f"{name}: received {shown(each)}, it {parameter['ConstraintDescription']}"
             elif "MinValue" in parameter and not parameter["MinValue"] <= each <= parameter["MaxValue"]:
-                yield (
-                    f"{name}: received {shown(each)}, allowed: {parameter['MinValue']} to {parameter['MaxValue']}"
-                )
+                yield (f"{name}: received {shown(each)}, allowed: {parameter['MinValue']} to {parameter['MaxValue']}")

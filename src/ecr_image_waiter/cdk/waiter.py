@@ -14,9 +14,10 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from ..place import Place
-from ..properties import known_faults
-from ..uris import partition_of, read_uri
+from ecr_image_waiter.place import Place
+from ecr_image_waiter.properties import known_faults
+from ecr_image_waiter.uris import partition_of, read_uri
+
 from .provider import EcrImageWaiterProvider
 
 TYPE: Final = "Custom::EcrImageWaiter"
@@ -313,9 +314,7 @@ class EcrImageWaiter(Construct):
         if not isinstance(name, str):
             assert name is not None  # noqa: S101  # for mypy: an image without a repository is a fault
             return name
-        arn = stack.format_arn(
-            service="ecr", resource="repository", resource_name=name, region=region, account=account
-        )
+        arn = stack.format_arn(service="ecr", resource="repository", resource_name=name, region=region, account=account)
         return ecr.Repository.from_repository_attributes(
             self, f"Repository{id_}", repository_arn=arn, repository_name=name
         )
