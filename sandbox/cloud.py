@@ -40,6 +40,7 @@ REGION = "us-east-1"
 STATE = ROOT / ".sandbox"
 STACK = "ecr-image-waiter"
 MINISTACK_PYTHON = ROOT / ".venvs" / "ministack" / "bin" / "python"
+CDK_PYTHON = ROOT / ".venvs" / "cdk" / "bin" / "python"
 
 # Made up, and read by nothing but clients that insist on having some.
 CREDENTIALS = {

@@ -4,10 +4,11 @@ try:
     from .provider import EcrImageWaiterProvider
     from .waiter import EcrImageWaiter, Image
 except ModuleNotFoundError as error:
-    if (error.name or "").split(".")[0] not in {"aws_cdk", "constructs", "jsii"}:
+    missing = (error.name or "").partition(".")[0]
+    if missing not in {"aws_cdk", "constructs", "jsii"}:
         raise
     raise ModuleNotFoundError(
-        f"ecr_image_waiter.cdk needs {error.name}: pip install 'ecr-image-waiter[cdk]'", name=error.name
+        f"ecr_image_waiter.cdk needs {missing}: pip install 'ecr-image-waiter[cdk]'", name=error.name
     ) from None
 
 __all__ = ["EcrImageWaiter", "EcrImageWaiterProvider", "Image"]

@@ -182,14 +182,18 @@ def _with_code(included: include.CfnInclude, name: str, code: assets.Asset) -> l
 def _faults(parameters: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[str]:
     """Return what CloudFormation would say of these parameters."""
     for name, value in given.items():
-        parameter = parameters[name]
-        allowed = parameter.get("AllowedValues")
-        for each in value if isinstance(value, list) else [value]:
-            if Token.is_unresolved(each):
-                continue
-            if allowed and each not in allowed:
-                yield f"{name}: received {shown(each)}, allowed: {', '.join(map(str, allowed))}"
-            elif not re.search(parameter.get("AllowedPattern", ""), str(each)):
-                yield f"{name}: received {shown(each)}, it {parameter['ConstraintDescription']}"
-            elif "MinValue" in parameter and not parameter["MinValue"] <= each <= parameter["MaxValue"]:
-                yield (f"{name}: received {shown(each)}, allowed: {parameter['MinValue']} to {parameter['MaxValue']}")
+        if not Token.is_unresolved(value):
+            for each in value if isinstance(value, list) else [value]:
+                yield from (f"{name}: received {shown(each)}, {must}" for must in _refused(parameters[name], each))
+
+
+def _refused(parameter: Mapping[str, Any], value: Any) -> Iterator[str]:
+    if Token.is_unresolved(value):
+        return
+    allowed = parameter.get("AllowedValues")
+    if allowed and value not in allowed:
+        yield f"allowed: {', '.join(map(str, allowed))}"
+    if not re.search(parameter.get("AllowedPattern", ""), str(value)):
+        yield f"it {parameter['ConstraintDescription']}"
+    if "MinValue" in parameter and not parameter["MinValue"] <= value <= parameter["MaxValue"]:
+        yield f"allowed: {parameter['MinValue']} to {parameter['MaxValue']}"
