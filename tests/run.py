@@ -11,14 +11,23 @@ import sys
 import time
 from pathlib import Path
 
-from sandbox.cloud import python_note
+from sandbox.cloud import CDK_PYTHON, python_note
 from sandbox.processes import ROOT
 
 CHECKS = {
     "format": ["ruff", "format", "--check", "."],
     "lint": ["ruff", "check", "."],
     "types": ["mypy"],
+    "types of the constructs": [
+        *(str(CDK_PYTHON), "-m", "mypy", "--cache-dir", ".mypy_cache/cdk"),
+        *(
+            str(path)
+            for folder in ("src/ecr_image_waiter/cdk", "tests/cdk")
+            for path in sorted((ROOT / folder).glob("*.py"))
+        ),
+    ],
     "schemas": [sys.executable, "-m", "schema", "--check"],
+    "what the CDK deploys": [sys.executable, "-m", "sandbox.plain_template", "--check"],
     "templates": ["cfn-lint", "template.yaml", "sandbox/consumer.yaml", "--append-rules", "schema"],
     "template, as SAM sees it": ["sam", "validate", "--lint", "--region", "us-east-1"],
 }
@@ -66,7 +75,10 @@ def main() -> None:
     if not options.only_check:
         print(f"=== {python_note()}", flush=True)
         python = sys.executable
-        coverage = ["--cov", "--cov-branch", "--cov-report=term"]
+        # The first run leaves its coverage to the second, which judges both.
+        first = ["--cov", "--cov-branch", "--cov-report=", "--cov-fail-under=0"]
+        coverage = ["--cov", "--cov-branch", "--cov-report=term", "--cov-append"]
+        step("tests of the constructs", [str(CDK_PYTHON), "-m", "pytest", "tests/cdk", *first], output, environment)
         step("tests", [python, "-m", "pytest", *coverage], output, environment)
         step("leaks", [python, "-m", "tests.leaks", str(output)], output, environment)
 

@@ -31,7 +31,7 @@ def lint(tmp_path: Path) -> Linter:
         for name, template in templates.items():
             (tmp_path / f"{name}.json").write_text(json.dumps(template))
         cfn_lint = Path(sys.executable).parent / "cfn-lint"
-        command = [cfn_lint, *sorted(tmp_path.glob("*.json")), "--append-rules", ROOT / "schema"]
+        command: list[str | Path] = [cfn_lint, *sorted(tmp_path.glob("*.json")), "--append-rules", ROOT / "schema"]
         # CDK writes DependsOn also where a reference says it already.
         command += ["--ignore-checks", "W3005"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)

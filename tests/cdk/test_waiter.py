@@ -42,8 +42,7 @@ def waiter(stack: Stack, **given: Any) -> EcrImageWaiter:
 
 
 def synthesized(stack: Stack) -> dict[str, Any]:
-    template: dict[str, Any] = Template.from_stack(stack).to_json()
-    return template
+    return dict(Template.from_stack(stack).to_json())
 
 
 def resources(stack: Stack, type_: str = TYPE) -> dict[str, Any]:

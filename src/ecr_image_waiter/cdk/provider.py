@@ -72,12 +72,12 @@ class EcrImageWaiterProvider(Construct):
         pipelines: Sequence[codepipeline.IPipeline | str] = (),
         allow_start_build: bool = False,
         architecture: lambda_.Architecture | None = None,
-        memory_size: int | None = None,
-        reserved_concurrency: int | None = None,
+        memory_size: float | None = None,
+        reserved_concurrency: float | None = None,
         permissions_boundary: iam.IManagedPolicy | str | None = None,
         function_name: str = "",
         log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] | None = None,
-        log_retention_days: int | None = None,
+        log_retention_days: float | None = None,
         service_token_parameter_name: str = "",
     ) -> None:
         super().__init__(scope, id)

@@ -23,7 +23,8 @@ from .provider import EcrImageWaiterProvider
 TYPE: Final = "Custom::EcrImageWaiter"
 SERVICE_TOKEN_PARAMETER: Final = "/ecr-image-waiter/service-token"  # noqa: S105  # the name of a parameter
 
-Seconds: TypeAlias = Duration | int
+# A number of the deployment's, a token, is a float to Python.
+Seconds: TypeAlias = Duration | float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +101,7 @@ class EcrImageWaiter(Construct):
         build_project: codebuild.IProject | str | None = None,
         pipeline: codepipeline.IPipeline | str | None = None,
         start_build: bool | None = None,
-        max_retries: int | None = None,
+        max_retries: float | None = None,
         retry_delay: Seconds | None = None,
         backoff_rate: float | None = None,
         wait_for_repository: bool | None = None,
