@@ -156,6 +156,16 @@ def test_with_everything_given_it_is_what_the_template_deploys(stack: Stack) -> 
     assert comparable(resources(stack)) == comparable(deployed(CONDITIONS - {"AllRepositories"}, ALL_GIVEN))
 
 
+def test_a_build_may_be_started_only_where_that_is_said(stack: Stack) -> None:
+    arns: dict[str, Any] = {
+        "build_projects": [ARN.format("codebuild", "project/b")],
+        "pipelines": [ARN.format("codepipeline", "p")],
+    }
+    EcrImageWaiterProvider(stack, "Waiter", **arns)
+    assert resources(stack).keys() >= {"FollowBuilds", "FollowPipelines"}
+    assert resources(stack).keys().isdisjoint({"StartBuilds", "StartPipelines"})
+
+
 def test_what_it_deploys_was_made_of_the_template_of_today() -> None:
     assert TARGET.read_text() == text()
 
@@ -261,7 +271,7 @@ def test_the_artifact_is_the_package_with_what_it_needs_for_both_architectures(
     folder = asset(made, "WaiterFunction")
     package = {path.name for path in (folder / "ecr_image_waiter").iterdir()}
     own = {path.name for path in provider.PACKAGE.iterdir()} - {"__pycache__"}
-    assert package - {"__pycache__"} == own - set(artifact.NOT_FOR_LAMBDA)
+    assert package - {"__pycache__"} == own - {"cdk"}
     assert {path.name for path in folder.rglob("_pydantic_core*.so")} == {
         "_pydantic_core.cpython-313-aarch64-linux-gnu.so",
         "_pydantic_core.cpython-313-x86_64-linux-gnu.so",

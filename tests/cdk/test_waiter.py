@@ -326,6 +326,24 @@ def test_a_repository_of_another_account_and_region_is_looked_up_there() -> None
     assert (by_id["Said"]["RegistryId"], by_id["Said"]["Region"]) == ("111111111111", "eu-west-3")
 
 
+def test_a_repository_that_was_imported_with_its_arn_is_looked_up_where_that_says(stack: Stack) -> None:
+    account = CfnParameter(stack, "Account").value_as_string
+    arn = stack.format_arn(service="ecr", account=account, resource="repository", resource_name="app")
+    waiter(
+        stack,
+        repository=ecr.Repository.from_repository_attributes(
+            stack, "Theirs", repository_arn=arn, repository_name="app"
+        ),
+    )
+    assert properties(stack)["RegistryId"] == {"Ref": "Account"}
+    assert "Region" not in properties(stack)
+
+
+def test_a_repository_of_the_same_account_and_region_says_neither(stack: Stack) -> None:
+    waiter(stack, repository=ecr.Repository(stack, "Repository"))
+    assert properties(stack).keys() == {"ServiceToken", "RepositoryName", "ImageTag"}
+
+
 def test_a_repository_of_another_stack_comes_first() -> None:
     app = App()
     registry, backend = Stack(app, "Registry"), Stack(app, "Backend")

@@ -359,8 +359,9 @@ def _of_image(image: Image, stack: Stack) -> dict[str, Any]:
     repository, role, platform, pushed_after = image.repository, image.role, image.platform, image.pushed_after
     registry_id, region = image.registry_id, image.region
     if not isinstance(repository, str | None):
-        registry_id = registry_id or _other(repository.env.account, stack.account)
-        region = region or _other(repository.env.region, stack.region)
+        account, where = _registry(repository)
+        registry_id = registry_id or _other(account, stack.account)
+        region = region or _other(where, stack.region)
         repository = repository.repository_name
     return _given(
         {
@@ -379,9 +380,16 @@ def _of_image(image: Image, stack: Stack) -> dict[str, Any]:
     )
 
 
+def _registry(repository: ecr.IRepository) -> tuple[str, str]:
+    """Return the account and the region of a repository."""
+    # Of one that was imported with its ARN the library knows better than it tells.
+    _, _, _, region, account, *_ = [*repository.repository_arn.split(":"), *[""] * 5]
+    return account or repository.env.account, region or repository.env.region
+
+
 def _other(theirs: str, ours: str) -> str | None:
-    """Return an account or a region where it is known and not the stack's."""
-    return None if theirs == ours or Token.is_unresolved(theirs) else theirs
+    """Return an account or a region where it is not the stack's."""
+    return None if theirs == ours else theirs
 
 
 def _seconds(time: Seconds | None) -> float | None:
