@@ -20,7 +20,10 @@ from pathlib import Path
 
 from sandbox.processes import ROOT
 
-MODULES = ("waiting", "standing", "request", "properties", "answers", "invocation")
+MODULES = (
+    *("waiting", "standing", "request", "properties", "answers", "invocation"),
+    *("readiness", "manifests", "uris", "looking", "attributes"),
+)
 LEAST_KILLED = 0.9
 COPIES = ROOT / ".mutants"
 SURVIVORS = ROOT / "tests" / "mutants.toml"

@@ -1,4 +1,4 @@
-"""Everything `make test` does, in order, stopping at the first step that fails.
+"""Everything `make test` does, in order, stopping at the first step that fails; the tests themselves in two processes.
 
 Output goes to the terminal and to a folder, which the last step reads for leaks.
 """
@@ -9,11 +9,13 @@ import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from sandbox.cloud import CDK_PYTHON, python_note
 from sandbox.processes import ROOT
 
+TEMPLATES = [str(file.relative_to(ROOT)) for file in sorted((ROOT / "sandbox").glob("*.yaml"))]
 CHECKS = {
     "format": ["ruff", "format", "--check", "."],
     "lint": ["ruff", "check", "."],
@@ -28,13 +30,19 @@ CHECKS = {
     ],
     "schemas": [sys.executable, "-m", "schema", "--check"],
     "what the CDK deploys": [sys.executable, "-m", "sandbox.plain_template", "--check"],
-    "templates": ["cfn-lint", "template.yaml", "sandbox/consumer.yaml", "--append-rules", "schema"],
+    "templates": ["cfn-lint", "template.yaml", *TEMPLATES, "--append-rules", "schema"],
     "template, as SAM sees it": ["sam", "validate", "--lint", "--region", "us-east-1"],
 }
 
+PYTEST = [sys.executable, "-m", "pytest"]
 
-def step(name: str, command: list[str], output: Path, environment: dict[str, str]) -> None:
-    """Run one step. Exits with its status when it fails."""
+
+def step(name: str, command: list[str], output: Path, environment: dict[str, str], mark: str = "") -> None:
+    """Run one step. `mark` stands before each line that it prints.
+
+    Raises:
+        SystemExit: it failed.
+    """
     began = time.monotonic()
     print(f"=== {name}: {' '.join(command)}", flush=True)
     with (output / "steps.txt").open("a") as file:
@@ -48,12 +56,27 @@ def step(name: str, command: list[str], output: Path, environment: dict[str, str
         )
         if process.stdout:
             for line in process.stdout:
-                print(line, end="", flush=True)
+                print(mark + line, end="", flush=True)
                 file.write(line)
         status = process.wait()
     if status:
         sys.exit(f"=== {name} failed with status {status}")
     print(f"=== {name}: ok, {time.monotonic() - began:.1f} s", flush=True)
+
+
+def side_by_side(commands: dict[str, list[str]], output: Path, environment: dict[str, str]) -> None:
+    """Run steps at the same time, and all of them to their end.
+
+    Raises:
+        SystemExit: one of them failed.
+    """
+    with ThreadPoolExecutor() as pool:
+        steps = [
+            pool.submit(step, name, command, output, environment, f"{name.split()[0]} | ")
+            for name, command in commands.items()
+        ]
+    for each in steps:
+        each.result()
 
 
 def main() -> None:
@@ -74,13 +97,27 @@ def main() -> None:
         step(name, command, output, environment)
     if not options.only_check:
         print(f"=== {python_note()}", flush=True)
-        python = sys.executable
-        # The first run leaves its coverage to the second, which judges both.
+        # It leaves its coverage to the next run, which judges both.
         first = ["--cov", "--cov-branch", "--cov-report=", "--cov-fail-under=0"]
-        coverage = ["--cov", "--cov-branch", "--cov-report=term", "--cov-append"]
         step("tests of the constructs", [str(CDK_PYTHON), "-m", "pytest", "tests/cdk", *first], output, environment)
-        step("tests", [python, "-m", "pytest", *coverage], output, environment)
-        step("leaks", [python, "-m", "tests.leaks", str(output)], output, environment)
+        # The end-to-end tests mostly wait, and what they run is in processes of its own, which coverage does not see.
+        side_by_side(
+            {
+                "unit and integration tests": [
+                    *PYTEST,
+                    "tests/unit",
+                    "tests/integration",
+                    "--cov",
+                    "--cov-branch",
+                    "--cov-report=term",
+                    "--cov-append",
+                ],
+                "end-to-end tests": [*PYTEST, "tests/e2e"],
+            },
+            output,
+            environment,
+        )
+        step("leaks", [sys.executable, "-m", "tests.leaks", str(output)], output, environment)
 
 
 if __name__ == "__main__":

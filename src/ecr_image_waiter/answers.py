@@ -90,6 +90,18 @@ def _seen_of_several(found: Several) -> str:
     return f"{ready}, {missing}" if missing else ready
 
 
+def in_question(wanted: Sequence[Wanted], found: Found | None) -> Wanted:
+    """Return the image whose repository's newest tags are worth telling.
+
+    Of several it is the first whose repository is known to be there without it, else the one that decides.
+    """
+    images = images_of(found) if found else None
+    if not isinstance(images, Several):
+        return wanted[0]
+    id_ = next((id_ for id_, finding in images.findings if lacks_image(finding)), images.deciding[0])
+    return next(one for one in wanted if one.id == id_)
+
+
 def reason_of(
     wanted: Sequence[Wanted],
     place: Place,
@@ -99,7 +111,10 @@ def reason_of(
     now: float,
     newest: Sequence[TagSeen] | None,
 ) -> str:
-    """Say why a wait ended without its image, or without one of several; see `reason_given_up`."""
+    """Say why a wait ended without its image, or without one of several; see `reason_given_up`.
+
+    `newest` are those of the image `in_question`.
+    """
     effort = _effort(given_up, bounds, now)
     if given_up.cause is Cause.TOO_LATE and len(wanted) > 1:
         return _reason_too_late(subject(wanted), effort)
@@ -122,12 +137,12 @@ def reason_of(
         f"{id_} ({by_id[id_].image} in {place.at(by_id[id_].source).region}): {seen(each)}"
         for id_, each in found.missing
     )
-    first = next((by_id[id_] for id_, each in found.missing if lacks_image(each)), one)
-    tags = _newest(newest, now, finding).replace("the repository's", f"{first.image.repository}'s", 1)
+    image = in_question(wanted, found).image
+    tags = _newest(newest, now, finding, whose=image.repository)
     return (
         f"Gave up on {len(found.missing)} of {len(wanted)} images: checked {effort}"
         f"{_cut(bounds)}, last seen of those missing: {missing}{_build(given_up.finding)}{tags}; "
-        f"{_advice(first.image, bounds, finding, newest)}"
+        f"{_advice(image, bounds, finding, newest)}"
     )
 
 
@@ -232,18 +247,21 @@ def fault_too_long(seconds: float, needed: int, timeout: int, timeout_needed: in
     )
 
 
+_WAYS: Final = {
+    "ecr": "for example with the waiter stack's parameter RepositoryArnPattern",
+    "ecr-public": "which the waiter stack's policy LookForPublicImages does, unless something bounds it",
+    "sts": "with the waiter stack's parameter AssumableRoleArns, and let that role's trust policy name the waiter's",
+}
+
+
 def _reason_denied(image: ImageId, place: Place, finding: Finding | None, effort: str) -> str:
     message = finding.message if isinstance(finding, AccessDenied) else ""
     code = finding.code if isinstance(finding, AccessDenied) else "access denied"
     role = re.search(r":assumed-role/([^/\s]+)/", message)
     named = re.search(r"\b((?:ecr|ecr-public|sts):[A-Za-z]+)", message)
     resource = re.search(r"\b(arn:[^\s]+:(?:repository|registry|role)/[^\s]+)", message)
-    action = named[1] if named else "ecr:DescribeImages"
-    example = (
-        "with the waiter stack's parameter AssumableRoleArns, and let that role's trust policy name the waiter's"
-        if action.startswith("sts:")
-        else "for example with the waiter stack's parameter RepositoryArnPattern"
-    )
+    action = named[1] if named else "ecr-public:DescribeImages" if place.is_public else "ecr:DescribeImages"
+    example = _WAYS[action.partition(":")[0]]
     return (
         f"Not allowed to look for {image} (checked {effort}): allow {action} on "
         f"{resource[1] if resource else place.repository_arn(image.repository)} to "
@@ -259,14 +277,16 @@ def _reason_too_late(wanted: str, effort: str) -> str:
     )
 
 
-def _newest(newest: Sequence[TagSeen] | None, now: float, finding: Finding | None) -> str:
+def _newest(
+    newest: Sequence[TagSeen] | None, now: float, finding: Finding | None, whose: str = "the repository"
+) -> str:
     if newest is None:
         return ""
     if not newest:
         # Those look at what can be pulled.
         return "" if isinstance(finding, NotPullable) else ", and no tagged image at all"
     tags = ", ".join(f"{entry.tag} ({duration(now - entry.pushed_at)} old)" for entry in newest[:NEWEST_TAGS])
-    return f", the repository's newest tags are {tags}"
+    return f", {whose}'s newest tags are {tags}"
 
 
 def _advice(image: ImageId, bounds: Bounds, finding: Finding | None, newest: Sequence[TagSeen] | None) -> str:

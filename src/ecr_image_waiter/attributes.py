@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from .findings import Finding, Image, Looked, Never, NotYet, Several, Source
-from .manifests import DOCKER_INDEX
+from .manifests import DOCKER_INDEX, LONGEST_NAME
 from .place import Place
 from .readiness import Wanted
 from .wording import iso
@@ -26,14 +26,12 @@ def attributes(wanted: Sequence[Wanted], found: Looked, *, checks: int, waited: 
     """
     effort = {"Attempts": str(checks), "WaitedSeconds": str(int(waited))}
     if isinstance(found, Several):
-        return {
-            f"{id_}.ImageUri": _by_digest(image) for id_, image in found.findings if isinstance(image, Image)
-        } | effort
+        return {f"{id_}.ImageUri": image.uri for id_, image in found.findings if isinstance(image, Image)} | effort
     if not isinstance(found, Image):
         raise TypeError("no image")
     image, repository_uri = wanted[0].image, found.repository_uri
     return {
-        "ImageUri": _by_digest(found),
+        "ImageUri": found.uri,
         "ImageDigest": found.digest,
         "TaggedImageUri": f"{repository_uri}:{image.tag}" if image.tag else "",
         "RepositoryUri": repository_uri,
@@ -54,6 +52,7 @@ def attributes_in_rollback(wanted: Sequence[Wanted], found: Looked | None, uri: 
     """Return the attributes with which a rollback goes on, whatever was found.
 
     An image that is there is told as ever. Where it is not, it is the URI that the template names, without a digest.
+    Where no image for the platform is known, it is the same URI as that of the whole: no dependent takes an empty one.
 
     Args:
         wanted: as the template names them; without a repository everything is empty.
@@ -63,19 +62,24 @@ def attributes_in_rollback(wanted: Sequence[Wanted], found: Looked | None, uri: 
     """
     effort = {"Attempts": "1", "WaitedSeconds": "0"}
     if wanted and not wanted[0].id:
+        one = wanted[0]
         image = there(found) if found is not None and not isinstance(found, Several) else None
         if image:
-            return attributes(wanted, image, checks=1, waited=0.0)
-        one = wanted[0]
-        registry_id = place.at(one.source).account if one.image.repository else ""
-        nothing = attributes(wanted, Image("", registry_id, _repository_uri(one, uri, place)), checks=1, waited=0.0)
-        tagged = f"{_repository_uri(one, uri, place)}:{one.image.tag}" if one.image.repository and one.image.tag else ""
-        return {**nothing, "ImageUri": _as_named(one, uri, place), "TaggedImageUri": tagged}
+            told = attributes(wanted, image, checks=1, waited=0.0)
+        else:
+            repository_uri = _repository_uri(one, uri, place)
+            registry_id = place.at(one.source).account if one.image.repository else ""
+            told = attributes(wanted, Image("", registry_id, repository_uri), checks=1, waited=0.0)
+            told["ImageUri"] = _as_named(one, uri, place)
+            told["TaggedImageUri"] = f"{repository_uri}:{one.image.tag}" if repository_uri and one.image.tag else ""
+        if one.conditions.Platform and not told["PlatformImageUri"]:
+            told["PlatformImageUri"] = told["ImageUri"]
+        return told
     images = {id_: there(finding) for id_, finding in found.findings} if isinstance(found, Several) else {}
     uris = {}
     for one in wanted:
         image = images.get(one.id)
-        uris[f"{one.id}.ImageUri"] = _by_digest(image) if image else _as_named(one, uri, place)
+        uris[f"{one.id}.ImageUri"] = image.uri if image else _as_named(one, uri, place)
     return uris | effort
 
 
@@ -91,7 +95,10 @@ def there(found: Finding) -> Image | None:
 
 
 def longest_attributes(wanted: Sequence[Wanted], uri: Uri, place: Place) -> dict[str, str]:
-    """Return attributes that are as long as those of these images can become. The arguments are those of a rollback."""
+    """Return attributes that are as long as those of these images can become, in a rollback to them too.
+
+    The arguments are those of `attributes_in_rollback`.
+    """
     digest = "sha256:" + "0" * 64
     found = [
         Image(
@@ -101,13 +108,16 @@ def longest_attributes(wanted: Sequence[Wanted], uri: Uri, place: Place) -> dict
             pushed_at=0.0,
             size=10**13,
             media_type=DOCKER_INDEX,
-            architecture="longest",
+            architecture="x" * LONGEST_NAME if one.conditions.Platform or one.conditions.Labels else "",
             platform_digest=digest if one.conditions.Platform else "",
         )
         for one in wanted
     ]
     several = Several(tuple((one.id, image) for one, image in zip(wanted, found, strict=True)))
-    return attributes(wanted, several if wanted[0].id else found[0], checks=10**4, waited=10**4)
+    usual = attributes(wanted, several if wanted[0].id else found[0], checks=10**4, waited=10**4)
+    # With a tag instead of a digest, which may be longer: an answer that did not fit would block the rollback.
+    in_rollback = attributes_in_rollback(wanted, None, uri, place)
+    return {name: max(value, in_rollback[name], key=len) for name, value in usual.items()}
 
 
 def _repository_uri(one: Wanted, uri: Uri, place: Place) -> str:
@@ -119,7 +129,3 @@ def _as_named(one: Wanted, uri: Uri, place: Place) -> str:
         return ""
     which = f":{one.image.tag}" if one.image.tag else f"@{one.image.digest}"
     return _repository_uri(one, uri, place) + which
-
-
-def _by_digest(image: Image) -> str:
-    return f"{image.repository_uri}@{image.digest}"

@@ -21,8 +21,8 @@ _CREDENTIALS_LEFT: Final = 1000.0  # seconds: more than an invocation takes
 class Aws:
     """The function's own account and region, as boto3 finds them in the environment.
 
-    Clients are made when first needed and kept for the life of the process; those that act in another role as long as
-    its credentials are valid (STS API Reference, AssumeRole).
+    Clients are made when first needed and kept for the life of the process. A role is assumed again when its
+    credentials do not outlast an invocation (STS API Reference, AssumeRole).
 
     Args:
         clock: the time.

@@ -65,6 +65,11 @@ class Image:
     architecture: str = ""
     platform_digest: str = ""
 
+    @property
+    def uri(self) -> str:
+        """By digest, so that it is this very image."""
+        return f"{self.repository_uri}@{self.digest}"
+
 
 @dataclass(frozen=True, slots=True)
 class NotYet:
@@ -185,6 +190,12 @@ def lacks_image(found: Found) -> bool:
     images = images_of(found)
     findings = [finding for _, finding in images.findings] if isinstance(images, Several) else [images]
     return any(isinstance(finding, NoImage | NotPullable | NotYet) for finding in findings)
+
+
+def partly_unanswered(found: Found) -> bool:
+    """Say whether ECR did not answer for some of several images."""
+    images = images_of(found)
+    return isinstance(images, Several) and any(isinstance(finding, Unavailable) for _, finding in images.findings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,9 @@ from .findings import OWN, Image, Looked, StackHidden, StackSeen, decisive
 from .following import BuildService
 from .invocation import CALL_SECONDS, Context, Invocation
 from .logs import make_logger
-from .looking import Look
+from .looking import look_in_rollback
 from .properties import Properties, read_properties
-from .readiness import Known, Wanted, without_judgement
+from .readiness import Known, Wanted
 from .registry import Registry
 from .request import DirectRequest, StackRequest, named_images, read_event, stack_properties, start_of_wait
 from .response import Answer, Courier, Urllib3Transport, encode, fits
@@ -202,10 +202,9 @@ class Waiter:
         registry, place = self._tools.registry, invocation.place
         try:
             properties = stack_properties(request, place)
-            wanted = [replace(one, conditions=without_judgement(one.conditions)) for one in properties.all_wanted]
+            wanted = properties.all_wanted
             until = min((self._clock.now() + invocation.ends) / 2, self._clock.now() + 2 * CALL_SECONDS)
-            look = Look(registry, wanted, Known(), invocation.began)
-            found = look(archived_too=False, budget=lambda: invocation.for_next_call(until, self._clock.now()))
+            found = look_in_rollback(registry, wanted, lambda: invocation.for_next_call(until, self._clock.now()))
             told = seen(found)
         except InvalidRequest as error:
             wanted = named_images(request)

@@ -9,9 +9,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, Protocol, TypeVar
 
-from .findings import Finding, Image, ImageId, Looked, NoImage, NotYet, Several, Source, Unavailable
+from .findings import (
+    Finding,
+    Image,
+    ImageId,
+    Looked,
+    Never,
+    NoImage,
+    NotYet,
+    Several,
+    Source,
+    Unavailable,
+    decisive,
+)
 from .manifests import MOST_ENTRIES, Config, Manifest
-from .readiness import Known, Unread, Wanted, assess
+from .readiness import Conditions, Known, Unread, Wanted, assess, without_judgement
 
 T = TypeVar("T")
 
@@ -80,13 +92,13 @@ class Look:
             pending = [one for one in self._wanted if not isinstance(self._found.get(one.id), Image)]
             for group in _groups(pending):
                 self._ask(group, budget)
-            if self._missing() or self._confirmed(budget):
+            if self._missing() or not self._changed(budget):
                 break
-        # What was confirmed is forgotten, and what changed under the last round is looked at anew the next time.
+        # What changed under the last round is looked for anew in the next check, which describes all of them again.
         return Several(tuple((one.id, self._found[one.id]) for one in self._wanted))
 
-    def _missing(self) -> bool:
-        return not all(isinstance(finding, Image) for finding in self._found.values())
+    def _missing(self) -> list[Finding]:
+        return [finding for finding in self._found.values() if not isinstance(finding, Image)]
 
     def _ask(self, group: Sequence[Wanted], budget: Callable[[], float]) -> None:
         """Look for those images of one repository that are not ready yet."""
@@ -101,12 +113,16 @@ class Look:
             answer = got[one.image] if isinstance(got, Mapping) else got
             if isinstance(answer, tuple):
                 answer, manifest = answer
-                if one.conditions.Labels or one.conditions.Platform:
+                if one.conditions != Conditions():
                     _keep(self._known.manifests, answer.digest, manifest)
             self._found[one.id] = self._assessed(one, answer, budget)
 
-    def _confirmed(self, budget: Callable[[], float]) -> bool:
-        """Describe all images, and see that each is still the one that was found ready."""
+    def _changed(self, budget: Callable[[], float]) -> bool:
+        """Describe all images, and see whether each is still the one that was found ready.
+
+        Returns:
+            Whether it is worth another look at once: not where ECR refuses to say, or does not answer.
+        """
         for group in _groups(self._wanted):
             source, repository = group[0].source, group[0].image.repository
             described = self._registry.describe(
@@ -122,7 +138,8 @@ class Look:
                     self._found[one.id] = NotYet("it was there, and then something in its repository changed", ready)
                 else:
                     self._found[one.id] = now
-        return not self._missing()
+        missing = self._missing()
+        return bool(missing) and all(isinstance(finding, NotYet) for finding in missing)
 
     def _assessed(self, one: Wanted, finding: Finding, budget: Callable[[], float]) -> Finding:
         while isinstance(finding, Image):
@@ -131,12 +148,12 @@ class Look:
                 return verdict
             if one.source.alias and verdict.what != "details":
                 return finding  # ECR Public gives no manifests, so there is nothing to hold against the image
-            fault = self._read(one, verdict, budget())
+            fault = self._read(one, finding, verdict, budget())
             if fault:
                 return fault
         return finding
 
-    def _read(self, one: Wanted, unread: Unread, seconds: float) -> Finding | None:
+    def _read(self, one: Wanted, seen: Image, unread: Unread, seconds: float) -> Finding | None:
         """Read what is to be known next. Returns a finding where that cannot be had."""
         if seconds < _SHORTEST_CALL:
             return Unavailable("OutOfTime", "this check had no time left to read the image's manifest and config")
@@ -159,8 +176,27 @@ class Look:
         detail = described[image] if isinstance(described, Mapping) else described
         if not isinstance(detail, Image):
             return detail
-        _keep(self._known.pushed, unread.digest, detail.pushed_at or 0.0)
+        _keep(self._known.pushed, seen.uri, detail.pushed_at or 0.0)
         return None
+
+
+def look_in_rollback(registry: Eyes, wanted: Sequence[Wanted], budget: Callable[[], float]) -> Looked:
+    """Look once for what is there, whatever it is: only its platform is told, where that can be read.
+
+    Args:
+        registry: looks into ECR.
+        wanted: the images.
+        budget: how many seconds the next call may take, now.
+    """
+
+    def look(conditions: Callable[[Conditions], Conditions]) -> Looked:
+        images = [replace(one, conditions=conditions(one.conditions)) for one in wanted]
+        return Look(registry, images, Known(), 0.0)(archived_too=False, budget=budget)
+
+    found = look(without_judgement)
+    tells_platforms = any(one.conditions.Platform for one in wanted)
+    # Where a platform cannot be read, the image may be there all the same.
+    return look(lambda _: Conditions()) if tells_platforms and not isinstance(decisive(found), Image | Never) else found
 
 
 def _keep(store: dict[str, T], digest: str, value: T) -> None:

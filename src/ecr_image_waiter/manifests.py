@@ -22,7 +22,7 @@ IMAGE_CONFIGS: Final = frozenset(
 )
 
 MOST_ENTRIES: Final = 50
-_LONGEST: Final = 255  # of a digest, a media type, a platform's names: ECR takes a manifest of 4 MB
+LONGEST_NAME: Final = 255  # of a digest, a media type, a platform's names: ECR takes a manifest of 4 MB
 MOST_LABEL_CHARACTERS: Final = 1024
 """Of a wanted label's value. A longer one in an image is cut behind that, and then equals none."""
 
@@ -129,5 +129,5 @@ def _object(content: str | bytes) -> Mapping[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def _text(value: object, longest: int = _LONGEST) -> str:
+def _text(value: object, longest: int = LONGEST_NAME) -> str:
     return value[:longest] if isinstance(value, str) else ""

@@ -13,8 +13,15 @@ class Place:
     region: str
     account: str
 
+    @property
+    def is_public(self) -> bool:
+        """Whether this is ECR Public, which is in no region."""
+        return "/" in self.region
+
     def repository_arn(self, repository: str) -> str:
         """Return the repository's ARN, as an IAM policy names it."""
+        if self.is_public:
+            return f"arn:{self.partition}:ecr-public::{self.account}:repository/{repository}"
         return f"arn:{self.partition}:ecr:{self.region}:{self.account}:repository/{repository}"
 
     def at(self, source: Source) -> "Place":

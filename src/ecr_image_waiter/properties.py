@@ -1,6 +1,7 @@
 """The properties of `Custom::EcrImageWaiter`, validated: all faults at once, each one a sentence."""
 
 import difflib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Final
 
@@ -241,10 +242,12 @@ def _faults_together(received: Mapping[object, object]) -> Iterator[str]:
             if name in received
         )
         ids = [entry.get("Id") for _, entry in _each_image(received)]
+        # A caller's 1 is the same Id as "1"; a number of more digits is none.
+        read = [str(each) for each in ids if isinstance(each, str) or (isinstance(each, int) and 0 <= each < 10**64)]
         yield from (
-            f"Images: the Id {shown(twice)} stands in it {ids.count(twice)} times, allowed: once"
-            for twice in dict.fromkeys(each for each in ids if isinstance(each, str))
-            if ids.count(twice) > 1
+            f"Images: the Id {shown(twice)} stands in it {times} times, allowed: once"
+            for twice, times in Counter(read).items()
+            if times > 1
         )
     for before, image in _each_image(received):
         yield from _faults_of_identity(before, image)

@@ -101,9 +101,10 @@ class Wanted:
 
 @dataclass
 class Known:
-    """What was read of images, by digest: it never changes, so nothing is read twice. It survives a hand-over.
+    """What was read of images, so that nothing is read twice. It survives a hand-over.
 
-    `pushed`: when each was pushed, in seconds since 1970 UTC; 0 where ECR does not say.
+    `manifests` and `configs`: by digest, so they never change. `pushed`: when each image was pushed, in seconds since
+    1970 UTC, 0 where ECR does not say; by URI, because the same image may have been pushed to several repositories.
     """
 
     pushed: dict[str, float] = field(default_factory=dict)
@@ -182,9 +183,9 @@ def _pushed_after(case: _Case) -> Answer:
         return None
     pushed = case.image.pushed_at
     if pushed is None:
-        if case.image.digest not in case.known.pushed:
+        if case.image.uri not in case.known.pushed:
             return Unread("details", case.image.digest)
-        pushed = case.known.pushed[case.image.digest]
+        pushed = case.known.pushed[case.image.uri]
     if pushed >= threshold:
         return None
     since = "this operation began at" if case.conditions.PushedAfter == STACK_OPERATION else "PushedAfter,"

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from .errors import UnusableEvent
 from .place import Place
 from .properties import OneImage, Properties, read_properties
-from .readiness import Conditions, Wanted
+from .readiness import Wanted, without_judgement
 from .wording import clipped, shown
 
 STATE_KEY: Final = "EcrImageWaiter"
@@ -122,7 +122,7 @@ def token_of(request: StackRequest) -> str:
 
 
 def named_images(request: StackRequest) -> list[Wanted]:
-    """Return the images that a request names, as far as its properties can be read at all. Nothing is validated."""
+    """Return the images that a request names, and their platforms, as far as its properties can be read at all."""
     received = request.properties if isinstance(request.properties, Mapping) else {}
     entries = received.get("Images")
     if isinstance(entries, list):
@@ -133,13 +133,13 @@ def named_images(request: StackRequest) -> list[Wanted]:
 
 def _named(received: Mapping[str, object], id_: str) -> Wanted:
     read = {name: _text(received.get(name)) for name in OneImage.model_fields}
-    for name in ("ImageUri", "RegistryId", "Region", "RoleArn"):
+    for name in ("ImageUri", "RegistryId", "Region", "RoleArn", "Platform"):
         try:
             OneImage.model_validate({name: read[name]})
         except ValidationError:
             read[name] = ""
     one = OneImage.model_construct(None, **read)
-    return Wanted(id_, one.image, one.source, Conditions())
+    return Wanted(id_, one.image, one.source, without_judgement(one))
 
 
 def _text(value: object) -> str:

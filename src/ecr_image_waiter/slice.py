@@ -7,20 +7,20 @@ from typing import Final
 
 from aws_lambda_powertools import Logger
 
-from .answers import NEWEST_TAGS, reason_of, seen, subject
+from .answers import NEWEST_TAGS, in_question, reason_of, seen, subject
 from .builds import Own
 from .clock import Clock
-from .findings import Found, Looked, Several, StackFinding, StackHidden, images_of, lacks_image
+from .findings import Found, Looked, StackFinding, StackHidden
 from .following import BuildService, Following
 from .invocation import Invocation
 from .looking import Look
 from .properties import Properties
-from .readiness import Conditions, Known, Wanted
+from .readiness import Conditions, Known
 from .registry import Registry
 from .request import StackRequest, token_of
 from .stacks import Stacks
 from .standing import next_ask, still_waits
-from .waiting import NEVER, Abandoned, Bounds, GivenUp, Progress, Ready, SliceUsedUp, wait
+from .waiting import LAST_ASK, NEVER, Abandoned, Bounds, GivenUp, Progress, Ready, SliceUsedUp, wait
 
 _ASK_AGAIN: Final = 60.0  # seconds, whether a build may be started
 
@@ -101,7 +101,7 @@ class Slice:
         """Say why the wait ended in vain. Looks for the newest tags where the repository is known to exist."""
         newest = None
         if given_up.image_missing:
-            one = self._missing(given_up)
+            one = in_question(self._wanted, given_up.finding)
             seconds = self._invocation.left(self._tools.clock.now(), self._bounds) / 2
             newest = self._tools.registry.newest_tags(
                 one.image.repository, source=one.source, most=NEWEST_TAGS, seconds=seconds
@@ -114,13 +114,6 @@ class Slice:
             now=self._tools.clock.now(),
             newest=newest,
         )
-
-    def _missing(self, given_up: GivenUp) -> Wanted:
-        """Return the first image whose repository is there without it."""
-        images = images_of(given_up.finding) if given_up.finding else None
-        found = images.findings if isinstance(images, Several) else ()
-        missing = {id_ for id_, finding in found if lacks_image(finding)}
-        return next((one for one in self._wanted if one.id in missing), self._wanted[0])
 
     def _look(self, archived_too: bool) -> Found:  # noqa: FBT001  # `wait` has only this one thing to say
         invocation, bounds, clock = self._invocation, self._bounds, self._tools.clock
@@ -158,7 +151,9 @@ class Slice:
     def _may_start(self) -> bool:
         """Say whether a build may be started now: never for a stack that rolls back or waits no more, or in doubt."""
         now = self._tools.clock.now()
-        if not self._properties.StartBuild or now >= self._bounds.limit or now < self._asks_to_start_at:
+        # Like any question about the stack, not in the last moments: the check at the limit must not come late.
+        too_late = now > self._bounds.limit - LAST_ASK
+        if not self._properties.StartBuild or too_late or now < self._asks_to_start_at:
             return False
         if self._request is None:
             return True

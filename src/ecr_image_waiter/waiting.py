@@ -27,6 +27,7 @@ from .findings import (
     decisive,
     images_of,
     lacks_image,
+    partly_unanswered,
 )
 
 FIRST_PAUSE: Final = 1.0
@@ -224,13 +225,15 @@ def judge(
 
     if isinstance(finding, Unavailable):
         faults = progress.faults + 1
+        missing = lacks_image(found) or progress.image_missing
         if time_is_up:
-            return GivenUp(Cause.TIME_UP, found, checks, faults, progress.image_missing)
+            return GivenUp(Cause.TIME_UP, found, checks, faults, missing)
         # A fault says nothing about the repository, so it neither breaks nor makes a run.
         present = progress.fault_pause or progress.pause or _first_pause(rhythm)
         fault_pause = max(present, min(2 * present, FAULT_PAUSE_CAP))
         due = ended + fault_pause * (1.0 - 0.5 * random.random())
-        return replace(progress, checks=checks, faults=faults, fault_pause=fault_pause, due=min(due, bounds.limit))
+        due = min(due, bounds.limit)
+        return replace(progress, checks=checks, faults=faults, fault_pause=fault_pause, image_missing=missing, due=due)
 
     missing = lacks_image(found)
     if isinstance(found, Awaited) and isinstance(found.build, Broken):
@@ -243,6 +246,8 @@ def judge(
         return GivenUp(cause, found, checks, progress.faults, missing)
     pause = min(progress.pause * rhythm.backoff_rate or _first_pause(rhythm), rhythm.delay)
     rest = pause if rhythm.backoff_rate == 1.0 else pause * (1.0 - JITTER * random.random())
+    if partly_unanswered(found):
+        rest = max(rest, min(2 * pause, FAULT_PAUSE_CAP) * (1.0 - 0.5 * random.random()))
     if grace < math.inf:
         rest = min(rest, GRACE_PAUSE)
     due = min(ended + rest, bounds.limit, grace_ends)

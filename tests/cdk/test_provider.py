@@ -52,6 +52,8 @@ ALL_GIVEN: dict[str, Any] = {
     "LogRetentionDays": 7,
     "ServiceTokenParameterName": PARAMETER,
 }
+OPEN = {"HasEcrPublic"}
+"""Conditions that only a deployment can decide."""
 CONDITIONS = {
     "AllRepositories",
     "AssumesRoles",
@@ -71,12 +73,16 @@ def stack() -> Stack:
     return Stack(App(), "Stack")
 
 
-def resources(stack: Stack) -> dict[str, Any]:
+def resources(stack: Stack) -> Any:
     """Return the resources by the ids of template.yaml, which they refer to each other by."""
+    return renamed(stack)["Resources"]
+
+
+def renamed(stack: Stack) -> Any:
+    """Return the template with the ids of template.yaml."""
     template = Template.from_stack(stack).to_json()
-    renamed = re.sub(r'"Waiter(\w+?)[0-9A-F]{8}"', r'"\1"', json.dumps(template["Resources"]))
-    found: dict[str, Any] = json.loads(renamed)
-    assert len(found) == len(template["Resources"])
+    found = json.loads(re.sub(r'"Waiter(?:Conditions)?(\w+?)[0-9A-F]{8}"', r'"\1"', json.dumps(template)))
+    assert len(found["Resources"]) == len(template["Resources"])
     return found
 
 
@@ -99,11 +105,11 @@ def deployed(holding: set[str], values: dict[str, Any]) -> dict[str, Any]:
                 return part
 
     template = as_cloudformation_gets_it(yaml_parse((ROOT / "template.yaml").read_text()))
-    assert set(template["Conditions"]) == CONDITIONS, "what holds below is for these"
+    assert set(template["Conditions"]) == CONDITIONS | OPEN, "what holds below is for these"
     return {
-        name: settled({key: part for key, part in resource.items() if key != "Condition"})
+        name: settled({key: part for key, part in resource.items() if key != "Condition" or part in OPEN})
         for name, resource in template["Resources"].items()
-        if resource.get("Condition", next(iter(holding))) in holding
+        if resource.get("Condition", "") in {"", *holding, *OPEN}
     }
 
 
@@ -120,7 +126,7 @@ def comparable(found: dict[str, Any]) -> dict[str, Any]:
             "Type": resource["Type"],
             "Properties": properties,
             "DependsOn": [after] if isinstance(after, str) else after,
-            **{key: part for key, part in resource.items() if key.endswith("Policy")},
+            **{key: part for key, part in resource.items() if key == "Condition" or key.endswith("Policy")},
         }
     return result
 
@@ -154,6 +160,12 @@ def test_with_everything_given_it_is_what_the_template_deploys(stack: Stack) -> 
         service_token_parameter_name=PARAMETER,
     )
     assert comparable(resources(stack)) == comparable(deployed(CONDITIONS - {"AllRepositories"}, ALL_GIVEN))
+
+
+def test_what_only_the_deployment_can_decide_is_left_to_it(stack: Stack) -> None:
+    EcrImageWaiterProvider(stack, "Waiter")
+    template = yaml_parse((ROOT / "template.yaml").read_text())
+    assert renamed(stack)["Conditions"] == {name: template["Conditions"][name] for name in OPEN}
 
 
 def test_a_build_may_be_started_only_where_that_is_said(stack: Stack) -> None:

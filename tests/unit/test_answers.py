@@ -326,6 +326,16 @@ def test_access_denied_to_a_public_repository_names_its_action() -> None:
     ) in reason(Cause.ACCESS_DENIED, said)
 
 
+def test_access_denied_to_ecr_public_without_details_names_its_own_action_and_arn() -> None:
+    place = Place("aws", "public.ecr.aws/shop", "123456789012")
+    given_up = GivenUp(Cause.ACCESS_DENIED, AccessDenied("AccessDeniedException", ""), 1)
+
+    said = reason_given_up(IMAGE, place, BOUNDS, given_up=given_up, now=NOW, newest=None)
+
+    assert "allow ecr-public:DescribeImages on arn:aws:ecr-public::123456789012:repository/team/app to the role" in said
+    assert "which the waiter stack's policy LookForPublicImages does" in said
+
+
 def test_access_denied_in_china_names_an_arn_of_china() -> None:
     place = Place("aws-cn", "cn-north-1", "123456789012")
     given_up = GivenUp(Cause.ACCESS_DENIED, AccessDenied("AccessDenied", ""), 1)

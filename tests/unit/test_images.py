@@ -1,6 +1,7 @@
 """Waits for several images, for images that must be more than there, and for those elsewhere: the whole service."""
 
 import json
+import re
 from functools import partial
 from random import Random
 from typing import Any
@@ -297,6 +298,30 @@ def test_what_is_missing_at_the_limit_is_listed() -> None:
     assert "team/app's newest tags are v0 (1 min old)" in reason
 
 
+def test_newest_tags_are_told_of_the_repository_that_they_are_of() -> None:
+    """The last check got no answer, and one before it found that the repository lacks the image."""
+    there = world()
+    there.images.push("team/app")
+    there.images.push("jobs", "v7")
+    throttled = aws_error("ThrottlingException")
+    there.clock.plan(30.0, lambda: there.images.faults.update(BatchGetImage=throttled))
+
+    there.run(several(entry("App"), entry("Jobs", "jobs", "v2"), MaxRetries="2"))
+
+    assert "Jobs (jobs:v2 in eu-west-1): ECR did not answer (ThrottlingException" in there.answer["Reason"]
+    assert "jobs's newest tags are v7 (1 min old)" in there.answer["Reason"]
+
+
+def test_newest_tags_are_told_also_where_ecr_never_answers_for_another_repository() -> None:
+    there = world()
+    there.images.push("team/app", "v7")
+    there.images.faults["jobs"] = aws_error("ThrottlingException")
+
+    there.run(several(entry("App"), entry("Jobs", "jobs", "v2")))
+
+    assert "team/app's newest tags are v7 (1 min old)" in there.answer["Reason"]
+
+
 def test_what_ends_the_wait_for_one_ends_it_for_all_and_is_named() -> None:
     there = world()
     there.images.push("team/app")
@@ -316,6 +341,17 @@ def test_a_repository_that_does_not_exist_among_several_fails_after_its_grace() 
 
     assert there.answer["Reason"].startswith("Jobs, one of 2 images: The repository jobs does not exist in eu-west-1")
     assert there.clock.time - there.clock.sleeps[0] < 1793534400 + 30
+
+
+def test_a_repository_that_is_throttled_slows_the_checks_of_the_others_too() -> None:
+    def waits(fault: Exception | None) -> list[float]:
+        there = world()
+        if fault:
+            there.images.faults["jobs"] = fault
+        there.run(several(entry("Jobs", "jobs"), entry("App", "none"), WaitForRepository="true", MaxRetries="20"))
+        return there.clock.sleeps
+
+    assert len(waits(aws_error("ThrottlingException"))) < len(waits(None))
 
 
 def test_each_check_of_several_is_logged_with_what_is_missing() -> None:
@@ -350,6 +386,27 @@ def test_what_would_not_fit_an_answer_is_refused_before_any_call_with_how_many_w
     assert 0 < fits < 20
     assert asked(fits).answer["Status"] == "SUCCESS"
     assert asked(fits + 1).answer["Status"] == "FAILED"
+
+
+def test_what_a_create_accepts_is_answered_with_tags_in_a_rollback_too() -> None:
+    """A tag may be longer than a digest, which it stands for where the image is not there any more."""
+    entries = [entry(f"I{number}", tag=f"{number:0150}") for number in range(20)]
+    told = re.search(r"allowed here: ([0-9]+)", answered(several(*entries))["Reason"])
+    assert told
+    fit = int(told[1])
+    assert 10 < fit < 20
+
+    back = answered(several(*entries[:fit], kind="Update"), stack=("UPDATE_ROLLBACK_IN_PROGRESS",))
+
+    assert back["Status"] == "SUCCESS"
+    assert back["Data"]["I9.ImageUri"] == f"{HOST}/team/app:{9:0150}"
+
+
+def answered(asked: dict[str, Any], **options: Any) -> dict[str, Any]:
+    there = world(**options)
+    there.run(asked)
+    answer: dict[str, Any] = there.answer
+    return answer
 
 
 def test_twenty_images_of_usual_names_fit() -> None:
@@ -391,6 +448,34 @@ def test_a_rollback_takes_whatever_is_there_and_tells_its_platform() -> None:
 
     data = there.answer["Data"]
     assert (there.answer["Status"], data["ImageDigest"], data["Architecture"]) == ("SUCCESS", index, "arm64")
+
+
+@pytest.mark.parametrize("pushed", [False, True])
+@pytest.mark.parametrize("more", [{}, {"Typo": "x"}], ids=["", "refused"])
+def test_a_rollback_has_a_uri_for_the_platform_also_where_no_image_for_it_is_known(
+    more: dict[str, str], *, pushed: bool
+) -> None:
+    there = world(stack=("UPDATE_ROLLBACK_IN_PROGRESS",))
+    if pushed:
+        there.images.push_index("team/app", platforms=["linux/amd64"])
+
+    there.run(event("Update", Platform="arm64", **more))
+
+    data = there.answer["Data"]
+    assert data["PlatformImageUri"] == data["ImageUri"] != ""
+    assert data["PlatformDigest"] == ""
+
+
+@pytest.mark.parametrize("several_", [False, True])
+def test_a_rollback_tells_an_image_that_is_there_also_where_its_platform_cannot_be_read(*, several_: bool) -> None:
+    there = world(stack=("UPDATE_ROLLBACK_IN_PROGRESS",))
+    digest = there.images.push("team/app", platform="linux/arm64")
+    there.images.faults["GetDownloadUrlForLayer"] = aws_error("AccessDeniedException")
+
+    one = entry("App", Platform="arm64")
+    there.run(several(one, kind="Update") if several_ else event("Update", Platform="arm64"))
+
+    assert there.answer["Data"]["App.ImageUri" if several_ else "ImageUri"] == f"{HOST}/team/app@{digest}"
 
 
 def test_a_rollback_of_several_names_each_with_its_digest_where_it_is_there() -> None:

@@ -148,6 +148,19 @@ def test_an_old_image_among_several_is_described_once_and_remembered(ecr: Memory
         assert spent(ecr) == {"BatchGetImage": 1}
 
 
+def test_the_same_image_pushed_to_two_repositories_is_as_old_in_each_as_its_push_there(ecr: MemoryEcr) -> None:
+    old = ecr.push("staging", "v0")
+    ecr.repository("staging").images[old].pushed_at = NOW - 1
+    assert ecr.push("live", "v1") == old
+
+    images = [
+        wanted(number, repository=name, PushedAfter="StackOperation") for number, name in enumerate(("staging", "live"))
+    ]
+    found = dict(looking(ecr, *images)().findings)
+
+    assert [type(finding) for finding in found.values()] == [NotYet, Image]
+
+
 def test_a_check_without_time_left_reads_no_more_and_says_so(ecr: MemoryEcr) -> None:
     ecr.push("team/app", "v0", labels={"a": "b"})
     left = iter([5.0, 0.01, 0.0])
@@ -369,6 +382,20 @@ def test_a_tag_that_moves_at_every_call_is_not_yet_and_told(ecr: MemoryEcr) -> N
 
     assert isinstance(found["I0"], NotYet)
     assert found["I0"].because == "it was there, and then something in its repository changed"
+
+
+def test_ecr_that_does_not_answer_when_the_last_image_is_there_is_asked_once_a_check(ecr: MemoryEcr) -> None:
+    ecr.push("one", "v0")
+    ecr.push("two", "v1")
+    ecr.faults["DescribeImages"] = aws_error("ThrottlingException")
+    check = looking(ecr, wanted(0, repository="one"), wanted(1, repository="two"))
+
+    for _ in range(2):
+        assert isinstance(decisive(check()), Unavailable)
+        assert spent(ecr) == {"BatchGetImage": 2, "DescribeImages": 2}, "one of each for each repository"
+
+    del ecr.faults["DescribeImages"]
+    assert not check().missing
 
 
 def test_an_image_deleted_before_its_manifest_is_read_is_not_there(ecr: MemoryEcr) -> None:

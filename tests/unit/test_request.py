@@ -29,6 +29,7 @@ from tests.fakes import (
     HOST,
     NOW,
     PROPERTIES,
+    REPOSITORY_URI,
     REQUEST_ID,
     STACK_ID,
     leaked,
@@ -394,6 +395,83 @@ def test_all_faults_of_a_request_are_reported_together() -> None:
     named = [fault.split(":")[0] for fault in caught.value.faults]
     assert sorted(named) == ["BackoffRate", "ImageTag", "MaxRetries", "RepositoryName", "Tga", "WaitForRepository"]
     assert all(fault in str(caught.value) for fault in caught.value.faults)
+
+
+@pytest.mark.parametrize("ids", [("App", "App"), (1, "1"), (7, 7)])
+def test_an_id_that_stands_twice_in_images_is_a_fault_however_it_is_written(ids: tuple[object, object]) -> None:
+    (fault,) = faults_of({"Images": [{"Id": id_, **PROPERTIES} for id_ in ids]})
+
+    assert fault == f'Images: the Id "{ids[0]}" stands in it 2 times, allowed: once'
+
+
+@pytest.mark.parametrize(
+    ("properties", "said"),
+    [
+        (
+            {"ImageUri": f"{REPOSITORY_URI}:v1", "RegistryId": "123456789012"},
+            "RegistryId: received beside ImageUri, which says it already; leave one of them out",
+        ),
+        (
+            {"Images": [{"Id": "App", **PROPERTIES}], "Region": "eu-west-1"},
+            "Region: received beside Images; give it in the entries of Images that it is meant for",
+        ),
+        ({"Images": [{**PROPERTIES}]}, "Images[0].Id: missing; allowed: 1 to 64 letters and digits"),
+        (
+            {"Images": [{"Id": "App", "RepositoryName": "app"}]},
+            "Images[0].ImageTag: missing; give ImageTag, ImageDigest or both",
+        ),
+        ({"Images": ["app:v1"]}, 'Images[0]: received "app:v1", allowed: an object with an Id'),
+        (
+            {"Images": [{"Id": "App", **PROPERTIES, "Tag": "v1"}]},
+            'Images[0].Tag: received "v1", unknown property; the nearest known one is ImageTag',
+        ),
+        (
+            {**PROPERTIES, "Labels": {"a": []}},
+            (
+                'Labels["a"]: received a list, allowed: an object of 1 to 20 labels, each value a string of at most '
+                "1024 characters"
+            ),
+        ),
+        (
+            {**PROPERTIES, "Region": "cn-north-1"},
+            'Region: received "cn-north-1", which is in the partition aws-cn, allowed: the waiter\'s own, aws',
+        ),
+        (
+            {**PROPERTIES, "RoleArn": "arn:aws-cn:iam::123456789012:role/x"},
+            (
+                'RoleArn: received "arn:aws-cn:iam::123456789012:role/x", allowed: a role of the waiter\'s own '
+                "partition, aws"
+            ),
+        ),
+        (
+            {**PROPERTIES, "DeployTarget": "Lambda", "Region": "us-east-1"},
+            (
+                "DeployTarget: received Lambda for an image in us-east-1, allowed: a private repository in the "
+                "function's own region, eu-west-1; Lambda deploys from nowhere else"
+            ),
+        ),
+        (
+            {"ImageUri": "public.ecr.aws/shop/app:v1", "DeployTarget": "Lambda"},
+            (
+                "DeployTarget: received Lambda for an image in ECR Public, allowed: a private repository in the "
+                "function's own region, eu-west-1; Lambda deploys from nowhere else"
+            ),
+        ),
+        (
+            {"ImageUri": "public.ecr.aws/shop/app:v1", "Platform": "arm64"},
+            (
+                "Platform: received for an image of ECR Public, allowed: without it; the API of ECR Public does not "
+                "give manifests"
+            ),
+        ),
+    ],
+    ids=lambda value: value.partition(":")[0] if isinstance(value, str) else "",
+)
+def test_properties_that_do_not_go_together_or_lead_nowhere_are_told_so(properties: object, said: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        read_properties(properties, Place("aws", "eu-west-1", "123456789012"))
+
+    assert caught.value.faults == (said,)
 
 
 UNKNOWN = "?"

@@ -52,6 +52,7 @@ def test_the_logical_ids_stay_what_they_were_because_another_one_is_another_func
         "WaiterFunctionEventInvokeConfig": "AWS::Lambda::EventInvokeConfig",
         "WaiterRole": "AWS::IAM::Role",
         "InvokeItself": "AWS::IAM::Policy",
+        "LookForPublicImages": "AWS::IAM::Policy",
         "AssumeRoles": "AWS::IAM::Policy",
         "FollowBuilds": "AWS::IAM::Policy",
         "StartBuilds": "AWS::IAM::Policy",
@@ -127,6 +128,11 @@ def test_each_permission_is_for_one_resource_or_for_the_repositories_the_operato
     public = "arn:${AWS::Partition}:ecr-public::${AWS::AccountId}:"
     assert by_sid["DescribePublicImages"] == {"Fn::Sub": public + "repository/*"}
     assert by_sid["DescribePublicRegistry"] == {"Fn::Sub": public + "registry/*"}
+
+
+def test_ecr_public_is_looked_into_where_there_is_one() -> None:
+    assert RESOURCES["LookForPublicImages"]["Condition"] == "HasEcrPublic"
+    assert TEMPLATE["Conditions"]["HasEcrPublic"] == {"Fn::Equals": [{"Ref": "AWS::Partition"}, "aws"]}
 
 
 def test_no_role_may_be_assumed_unless_the_operator_names_it() -> None:

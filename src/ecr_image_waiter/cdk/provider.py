@@ -17,12 +17,12 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3_assets as assets
 from aws_cdk import cloudformation_include as include
-from constructs import Construct
+from constructs import Construct, Dependable, DependencyGroup
 
 from ecr_image_waiter.wording import shown
 
 from . import artifact
-from .intrinsics import resources
+from .intrinsics import settled
 
 PACKAGE: Final = Path(__file__).parent.parent
 # In a wheel they are in the package; in a checkout beside it.
@@ -102,9 +102,13 @@ class EcrImageWaiterProvider(Construct):
         if faults := [*_faults(template["Parameters"], parameters)]:
             raise ValueError("\n- ".join([f"{self.node.path}, the waiter, is not valid:", *faults]))
 
-        included = _included(self, {"Resources": resources(template, parameters)})
+        template = settled(template, parameters)
+        included = _included(self, template)
         self._function = _with_code(included, "WaiterFunction", _artifact(self))
         _with_code(included, "LastResortFunction", _last_resort(self))
+        # Nothing can depend on a resource that the deployment may leave out.
+        always = [name for name, resource in template["Resources"].items() if "Condition" not in resource]
+        Dependable.implement(self, Dependable.of(DependencyGroup(*map(included.get_resource, always))))
         self._role = included.get_resource("WaiterRole")
         self._log_group = included.get_resource("WaiterLogGroup")
 

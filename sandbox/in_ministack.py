@@ -1,0 +1,118 @@
+"""MiniStack, with resources of the fronts in its CloudFormation: run by its interpreter in place of `-m ministack`.
+
+- AWS::CodePipeline::Pipeline: MiniStack refuses a whole template that has one. `Ref` is the name, `Version` the only
+  attribute; RestartExecutionOnUpdate and DisableInboundStageTransitions are ignored.
+- AWS::ECR::Repository: MiniStack makes it in an ECR of its own, which nobody here asks. `Ref` is the name, attributes
+  are `Arn` and `RepositoryUri`; RepositoryName, ImageTagMutability and EmptyOnDelete are heeded, and by an Update a new
+  name alone.
+
+AWS_ENDPOINT_URL_CODEPIPELINE and AWS_ENDPOINT_URL_ECR are where the fronts are. Nothing else of MiniStack is touched.
+"""
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from importlib import import_module
+from typing import Any
+
+import boto3
+
+_PROVISIONERS = import_module("ministack.services.cloudformation.provisioners")
+_RESPONSES = import_module("ministack.core.responses")
+
+
+def create_pipeline(logical_id: str, properties: Mapping[str, Any], stack_name: str) -> tuple[str, dict[str, Any]]:
+    """Return the pipeline's name and attributes."""
+    name = properties.get("Name") or _PROVISIONERS._physical_name(stack_name, logical_id, max_len=100)  # noqa: SLF001  # nothing public
+    tags = [{"key": tag["Key"], "value": tag["Value"]} for tag in properties.get("Tags", [])]
+    answer = _client("codepipeline").create_pipeline(pipeline=_declaration(name, properties), tags=tags)
+    return name, {"Version": str(answer["pipeline"]["version"])}
+
+
+def update_pipeline(
+    name: str, _: Mapping[str, Any], properties: Mapping[str, Any], stack_name: str
+) -> tuple[str, dict[str, Any]]:
+    """Return the pipeline's name and attributes. Another name makes another pipeline."""
+    if properties.get("Name", name) != name:
+        return create_pipeline(name, properties, stack_name)
+    answer = _client("codepipeline").update_pipeline(pipeline=_declaration(name, properties))
+    return name, {"Version": str(answer["pipeline"]["version"])}
+
+
+def delete_pipeline(name: str, _: Mapping[str, Any]) -> None:
+    """Delete a pipeline, if it is there."""
+    _client("codepipeline").delete_pipeline(name=name)
+
+
+def create_repository(logical_id: str, properties: Mapping[str, Any], stack_name: str) -> tuple[str, dict[str, Any]]:
+    """Return the repository's name and attributes."""
+    name = properties.get("RepositoryName") or _PROVISIONERS._physical_name(  # noqa: SLF001  # as above
+        stack_name, logical_id, lowercase=True, max_len=256
+    )
+    mutability = properties.get("ImageTagMutability", "MUTABLE")
+    made = _client("ecr").create_repository(repositoryName=name, imageTagMutability=mutability)["repository"]
+    return name, {"Arn": made["repositoryArn"], "RepositoryUri": made["repositoryUri"]}
+
+
+def update_repository(
+    name: str, _: Mapping[str, Any], properties: Mapping[str, Any], stack_name: str
+) -> tuple[str, dict[str, Any]]:
+    """Return the repository's name and attributes. Another name makes another repository."""
+    if properties.get("RepositoryName", name) != name:
+        return create_repository(name, properties, stack_name)
+    found = _client("ecr").describe_repositories(repositoryNames=[name])["repositories"][0]
+    return name, {"Arn": found["repositoryArn"], "RepositoryUri": found["repositoryUri"]}
+
+
+def delete_repository(name: str, properties: Mapping[str, Any]) -> None:
+    """Delete a repository, if it is there; one with images only where its properties say so."""
+    client = _client("ecr")
+    force = str(properties.get("EmptyOnDelete", False)).lower() == "true"
+    with suppress(client.exceptions.RepositoryNotFoundException):
+        client.delete_repository(repositoryName=name, force=force)
+
+
+def _client(service: str) -> Any:
+    return boto3.client(
+        service,
+        endpoint_url=os.environ[f"AWS_ENDPOINT_URL_{service.upper()}"],
+        region_name=_RESPONSES.get_region(),
+        aws_access_key_id=_RESPONSES.get_account_id(),
+        aws_secret_access_key="sandbox",  # noqa: S106  # made up
+    )
+
+
+def _declaration(name: str, properties: Mapping[str, Any]) -> dict[str, Any]:
+    known = ("RoleArn", "ArtifactStore", "Stages", "ExecutionMode", "PipelineType", "Variables", "Triggers")
+    declaration: dict[str, Any] = _in_camel_case({key: properties[key] for key in known if key in properties})
+    stores = {each["Region"]: _in_camel_case(each["ArtifactStore"]) for each in properties.get("ArtifactStores", [])}
+    return {"name": name, **declaration, **({"artifactStores": stores} if stores else {})}
+
+
+def _in_camel_case(value: Any, key: str = "") -> Any:
+    """Spell a property as the API does; the keys of an action's configuration are its provider's own."""
+    if isinstance(value, list):
+        return [_in_camel_case(each) for each in value]
+    if isinstance(value, dict) and key != "Configuration":
+        return {name[0].lower() + name[1:]: _in_camel_case(each, name) for name, each in value.items()}
+    if isinstance(value, dict):
+        return {name: str(each) for name, each in value.items()}
+    # A number may come as text, and text that looks like one as a number.
+    return {"RunOrder": int, "TimeoutInMinutes": int, "Version": str}.get(key, lambda same: same)(value)
+
+
+if __name__ == "__main__":
+    fronts = {
+        "AWS::CodePipeline::Pipeline": {
+            "create": create_pipeline,
+            "update": update_pipeline,
+            "delete": delete_pipeline,
+        },
+        "AWS::ECR::Repository": {
+            "create": create_repository,
+            "update": update_repository,
+            "delete": delete_repository,
+        },
+    }
+    _PROVISIONERS._RESOURCE_HANDLERS.update(fronts)  # noqa: SLF001  # as above
+    import_module("ministack.app").main()
