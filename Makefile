@@ -19,8 +19,8 @@ TOOLS := .venvs
 OUTPUT := .output
 # The dev environment first: its python3 has pip, which `sam build` needs.
 RUN := exec env PATH="$(CURDIR)/$(DEV)/bin:$(CURDIR)/$(TOOLS)/sam/bin:$$PATH" PYTHONPATH=src/last_resort:src SAM_CLI_TELEMETRY=0
-# The four environments are apart because their pins differ, and because the one that runs the function must carry
-# nothing that Lambda's does not.
+# The environments are apart because their pins differ, and because the one that runs the function must carry nothing
+# that Lambda's does not.
 BUILDING := $(DEV)/.ready $(TOOLS)/sam/.ready
 SETUP := $(BUILDING) $(TOOLS)/ministack/.ready $(TOOLS)/runtime/.ready
 
@@ -36,14 +36,15 @@ demo: setup ## Show a stack waiting for its image (IMAGE=pushed|never), or for i
 sandbox: setup ## Leave the sandbox running, with the waiter deployed (PORT=4566 BIND=127.0.0.1)
 	@$(RUN) $(DEV)/bin/python -m sandbox --port "$(PORT)" --bind "$(BIND)"
 
-test: setup ## Lint, types, templates, all tests, coverage
+test: setup $(TOOLS)/cdk/.ready ## Lint, types, templates, all tests, coverage
 	@$(RUN) $(DEV)/bin/python -m tests.run --output $(OUTPUT)
 
-check: $(BUILDING) ## Lint, types and templates only
+check: $(BUILDING) $(TOOLS)/cdk/.ready ## Lint, types and templates only
 	@$(RUN) $(DEV)/bin/python -m tests.run --output $(OUTPUT) --only-check
 
-schema: $(DEV)/.ready ## Write the JSON schemas of the properties anew from the model
+schema: $(DEV)/.ready ## Write the JSON schemas anew from the model, and what the CDK deploys from the template
 	@$(RUN) $(DEV)/bin/python -m schema
+	@$(RUN) $(DEV)/bin/python -m sandbox.plain_template
 
 screen: $(DEV)/.ready ## Draw the README's picture of the command anew
 	@$(RUN) $(DEV)/bin/python -m tests.screen

