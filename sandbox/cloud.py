@@ -99,7 +99,7 @@ class Cloud:
             self._ministack = self._run(
                 "ministack",
                 # Without the script's folder among those where modules are looked for.
-                [MINISTACK_PYTHON, "-P", Path(__file__).parent / "builds" / "in_ministack.py"],
+                [MINISTACK_PYTHON, "-P", Path(__file__).with_name("in_ministack.py")],
                 {
                     "BIND_HOST": bind,
                     "MINISTACK_HOST": host,
