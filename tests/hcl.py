@@ -366,20 +366,19 @@ def address_of(reference: tuple[str, ...]) -> str | None:
     return None
 
 
-def evaluate(expression: Expression, names: Mapping[str, Any], folder: Path | None = None) -> Any:
+def evaluate(expression: Expression, names: Mapping[str, Any]) -> Any:
     """Return what an expression comes to.
 
     Args:
         expression: read by `parsed`.
         names: what each name that it begins with stands for, such as `var`.
-        folder: where `file` looks.
 
     Raises:
         Unknown: a name that nothing has, or a function that is not known here.
     """
 
     def of(each: Expression) -> Any:
-        return evaluate(each, names, folder)
+        return evaluate(each, names)
 
     match expression:
         case Literal(value):

@@ -9,7 +9,7 @@ from typing import Any
 
 from samtranslator.yaml_helper import yaml_parse
 
-from tests.hcl import Block, Expression, Get, Literal, Module, Name, address_of, evaluate, references
+from tests.hcl import Block, Expression, Get, Literal, Module, Name, Unknown, address_of, evaluate, references
 from tests.ordering import WAITER
 
 Schema = Mapping[str, Any]
@@ -113,8 +113,11 @@ def _keys(module: Module, block: Block) -> set[str]:
     """Return the keys of a block with for_each."""
     if "for_each" not in block.arguments:
         return set()
-    local = {name: evaluate(value, {}) for name, value in module.locals.items()}
-    return set(evaluate(block.arguments["for_each"], {"local": local}))
+    try:
+        local = {name: evaluate(value, {}) for name, value in module.locals.items()}
+        return set(evaluate(block.arguments["for_each"], {"local": local}))
+    except Unknown:
+        return set()  # said of for_each itself
 
 
 def _module_faults(call: Block, child: Module) -> Iterator[str]:
