@@ -1,13 +1,14 @@
-"""MiniStack, with pipelines and repositories in its CloudFormation: run by its interpreter in place of `ministack`.
+"""MiniStack, with pipelines, repositories and nested applications in its CloudFormation.
 
-It has no CodePipeline and refuses a whole template with an AWS::CodePipeline::Pipeline; its AWS::ECR::Repository makes
-repositories of its own ECR, into which nobody pushes here. So the fronts make, change and delete the two;
-AWS_ENDPOINT_URL_CODEPIPELINE and AWS_ENDPOINT_URL_ECR are where they are. Nothing else of MiniStack is touched.
+Run by its interpreter in place of `python -m ministack`. It has no CodePipeline and refuses a whole template with an
+AWS::CodePipeline::Pipeline; its AWS::ECR::Repository makes repositories of its own ECR, into which nobody pushes here.
+So the fronts make, change and delete the two, where AWS_ENDPOINT_URL_CODEPIPELINE and AWS_ENDPOINT_URL_ECR lead to. It
+applies SAM's transform to a stack's template and not to a nested one's; here to both. Nothing else is touched.
 
-| resource | `Ref`    | attributes         | ignored                                                                   |
-|----------|----------|--------------------|---------------------------------------------------------------------------|
-| pipeline | its name | Version            | RestartExecutionOnUpdate, DisableInboundStageTransitions                  |
-| repository | its name | Arn, RepositoryUri | EncryptionConfiguration; a lifecycle is kept, and expires nothing       |
+| resource   | `Ref`    | attributes         | ignored                                                           |
+|------------|----------|--------------------|-------------------------------------------------------------------|
+| pipeline   | its name | Version            | RestartExecutionOnUpdate, DisableInboundStageTransitions          |
+| repository | its name | Arn, RepositoryUri | EncryptionConfiguration; a lifecycle is kept, and expires nothing |
 """
 
 import json
@@ -18,6 +19,7 @@ from typing import Any
 
 import boto3
 
+_ENGINE = import_module("ministack.services.cloudformation.engine")
 _PROVISIONERS = import_module("ministack.services.cloudformation.provisioners")
 _RESPONSES = import_module("ministack.core.responses")
 
@@ -86,9 +88,7 @@ class Repositories:
         ecr.put_image_scanning_configuration(
             **repository, imageScanningConfiguration={"scanOnPush": str(scan.get("ScanOnPush")).lower() == "true"}
         )
-        ecr.put_image_tag_mutability(
-            **repository, imageTagMutability=properties.get("ImageTagMutability", "MUTABLE")
-        )
+        ecr.put_image_tag_mutability(**repository, imageTagMutability=properties.get("ImageTagMutability", "MUTABLE"))
         lifecycle = properties.get("LifecyclePolicy", {}).get("LifecyclePolicyText")
         if lifecycle:
             ecr.put_lifecycle_policy(**repository, lifecyclePolicyText=lifecycle)
@@ -98,6 +98,14 @@ class Repositories:
             ecr.set_repository_policy(**repository, policyText=text)
         made = ecr.describe_repositories(repositoryNames=[name])["repositories"][0]
         return {"Arn": made["repositoryArn"], "RepositoryUri": made["repositoryUri"]}
+
+
+def transform_nested_templates() -> None:
+    """Have a nested stack's template transformed when it is read: its stack looks the reader up, the others have it."""
+    for importer in ("handlers", "changesets"):
+        import_module(f"ministack.services.cloudformation.{importer}")
+    parse, transform = _ENGINE._parse_template, _ENGINE._apply_transforms  # noqa: SLF001  # there is no public way
+    setattr(_ENGINE, "_parse_template", lambda body: transform(parse(body)))  # noqa: B010  # mypy knows no such name
 
 
 def _made_up(stack_name: str, logical_id: str, **how: Any) -> str:
@@ -140,4 +148,5 @@ if __name__ == "__main__":
             "update": handler.update,
             "delete": handler.delete,
         }
+    transform_nested_templates()
     import_module("ministack.app").main()

@@ -6,7 +6,7 @@ splats, heredocs, arithmetic or dynamic blocks.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -18,12 +18,17 @@ _TOKEN: Final = re.compile(
 )
 
 
+_KINDS: Final = {"terraform", "provider", "variable", "locals", "resource", "data", "module", "output", "import"}
+
+
 class Unknown(ValueError):
     """Something of the language that is not read here, or a name that nothing has."""
 
 
 @dataclass(frozen=True)
 class Literal:
+    """A text, a number, a truth value or null."""
+
     value: Any
 
 
@@ -36,16 +41,22 @@ class Template:
 
 @dataclass(frozen=True)
 class Items:
+    """`[a, b]`."""
+
     items: tuple["Expression", ...]
 
 
 @dataclass(frozen=True)
 class Object:
+    """`{ key = value }`."""
+
     pairs: tuple[tuple[str, "Expression"], ...]
 
 
 @dataclass(frozen=True)
 class Name:
+    """What a reference begins with."""
+
     name: str
 
 
@@ -59,6 +70,8 @@ class Get:
 
 @dataclass(frozen=True)
 class Call:
+    """`function(a, b)`."""
+
     function: str
     arguments: tuple["Expression", ...]
 
@@ -74,6 +87,8 @@ class Choice:
 
 @dataclass(frozen=True)
 class Equal:
+    """`left == right`, or `!=`."""
+
     left: "Expression"
     right: "Expression"
     negated: bool
@@ -104,28 +119,7 @@ class _Parser:
         return found
 
     def _value(self) -> Expression:
-        token = self._next()
-        found: Expression
-        if token == '"':
-            found = self._template()
-        elif token == "[":
-            found = Items(tuple(self._until("]")))
-        elif token == "{":
-            found = self._object()
-        elif token == "(":
-            found = self.expression()
-            self._expect(")")
-        elif token[0].isdigit():
-            found = Literal(float(token) if "." in token else int(token))
-        elif token in ("true", "false", "null"):
-            found = Literal({"true": True, "false": False, "null": None}[token])
-        elif re.fullmatch(r"[A-Za-z_][\w-]*", token):
-            found = Name(token)
-            if self._peek() == "(":
-                self._next()
-                found = Call(token, tuple(self._until(")")))
-        else:
-            raise Unknown(f"{token!r} in {self._text!r}")
+        found = self._first()
         while self._peek() in (".", "["):
             if self._next() == ".":
                 found = Get(found, Literal(self._next()))
@@ -133,6 +127,30 @@ class _Parser:
                 found = Get(found, self.expression())
                 self._expect("]")
         return found
+
+    def _first(self) -> Expression:
+        match self._next():
+            case '"':
+                return self._template()
+            case "[":
+                return Items(tuple(self._until("]")))
+            case "{":
+                return self._object()
+            case "(":
+                found = self.expression()
+                self._expect(")")
+                return found
+            case "true" | "false" | "null" as word:
+                return Literal({"true": True, "false": False, "null": None}[word])
+            case word if word[0].isdigit():
+                return Literal(float(word) if "." in word else int(word))
+            case word if re.fullmatch(r"[A-Za-z_][\w-]*", word):
+                if self._peek() != "(":
+                    return Name(word)
+                self._next()
+                return Call(word, tuple(self._until(")")))
+            case word:
+                raise Unknown(f"{word!r} in {self._text!r}")
 
     def _until(self, end: str) -> Iterator[Expression]:
         while self._peek() != end:
@@ -266,42 +284,47 @@ def read(folder: Path) -> Module:
     Raises:
         Unknown: with something that is not read here.
     """
-    found: dict[str, dict[str, Block]] = {kind: {} for kind in ("block", "variable", "output", "provider")}
-    local: dict[str, Expression] = {}
-    imports: list[Block] = []
-    for file in sorted(folder.glob("*.tf")):
-        for kind, blocks in _own(hcl2.loads(file.read_text())).items():
-            for block in blocks:
-                match kind:
-                    case "resource" | "data":
-                        for type_, named in block.items():
-                            for name, body in named.items():
-                                address = f"{'data.' * (kind == 'data')}{unquoted(type_)}.{unquoted(name)}"
-                                found["block"][address] = _block(address, body)
-                    case "module":
-                        for name, body in block.items():
-                            address = f"module.{unquoted(name)}"
-                            found["block"][address] = _block(address, body)
-                    case "variable" | "output":
-                        for name, body in block.items():
-                            # A variable's type is a word of its own.
-                            body = {key: value for key, value in body.items() if key != "type"}  # noqa: PLW2901
-                            found[kind][unquoted(name)] = _block(f"{kind}.{unquoted(name)}", body)
-                    case "provider":
-                        for body in block.values():
-                            made = _block("provider", body)
-                            alias = made.arguments.get("alias", Literal(""))
-                            found[kind][str(alias.value if isinstance(alias, Literal) else alias)] = made
-                    case "locals":
-                        local |= {name: parsed(value) for name, value in _own(block).items()}
-                    case "import":
-                        imports.append(_block("import", block))
-                    case "terraform":
-                        pass
-                    case _:
-                        raise Unknown(f"{kind} in {file}")
+    declared = [
+        (kind, body)
+        for file in sorted(folder.glob("*.tf"))
+        for kind, bodies in _own(hcl2.loads(file.read_text())).items()
+        for body in bodies
+    ]
+    unknown = {kind for kind, _ in declared} - _KINDS
+    if unknown:
+        raise Unknown(f"{', '.join(unknown)} in {folder}")
+
+    def of(kind: str) -> list[Mapping[str, Any]]:
+        return [body for each, body in declared if each == kind]
+
+    blocks = [
+        _block(f"{prefix}{unquoted(type_)}.{unquoted(name)}", inner)
+        for kind, prefix in (("resource", ""), ("data", "data."))
+        for body in of(kind)
+        for type_, named in body.items()
+        for name, inner in named.items()
+    ]
+    blocks += [_block(f"module.{unquoted(name)}", inner) for body in of("module") for name, inner in body.items()]
+    # A variable's type is a language of its own.
+    variables = {
+        unquoted(name): _block(f"variable.{unquoted(name)}", {key: inner[key] for key in inner if key != "type"})
+        for body in of("variable")
+        for name, inner in body.items()
+    }
+    outputs = {
+        unquoted(name): _block(f"output.{unquoted(name)}", inner)
+        for body in of("output")
+        for name, inner in body.items()
+    }
+    providers = [_block("provider", inner) for body in of("provider") for inner in body.values()]
     return Module(
-        folder, found["block"], found["variable"], local, found["output"], tuple(imports), found["provider"]
+        folder,
+        {block.address: block for block in blocks},
+        variables,
+        {name: parsed(value) for body in of("locals") for name, value in _own(body).items()},
+        outputs,
+        tuple(_block("import", body) for body in of("import")),
+        {str(evaluate(each.arguments.get("alias", Literal("")), {})): each for each in providers},
     )
 
 
@@ -313,7 +336,11 @@ def read_variables(file: Path) -> dict[str, Any]:
 def _block(address: str, body: Mapping[str, Any]) -> Block:
     arguments, blocks = {}, {}
     for key, value in _own(body).items():
-        if isinstance(value, list) and value and all(isinstance(each, dict) and "__is_block__" in each for each in value):
+        if (
+            isinstance(value, list)
+            and value
+            and all(isinstance(each, dict) and "__is_block__" in each for each in value)
+        ):
             blocks[key] = [_block(key, each) for each in value]
         else:
             arguments[key] = parsed(value)
@@ -322,51 +349,54 @@ def _block(address: str, body: Mapping[str, Any]) -> Block:
 
 def references(expression: Expression) -> Iterator[tuple[str, ...]]:
     """Yield what an expression refers to, as the steps that lead there, the outermost first; a computed step is `*`."""
+    inside: tuple[Expression, ...] = ()
     match expression:
         case Name() | Get():
-            steps: list[str] = []
-            computed: list[Expression] = []
-            inner: Expression = expression
-            while isinstance(inner, Get):
-                steps.insert(0, str(inner.key.value) if isinstance(inner.key, Literal) else "*")
-                if not isinstance(inner.key, Literal):
-                    computed.append(inner.key)
-                inner = inner.of
-            if isinstance(inner, Name):
-                yield (inner.name, *steps)
-            else:
-                yield from references(inner)
-            for key in computed:
-                yield from references(key)
+            yield from _from_steps(expression)
         case Template(parts) | Items(parts) | Call(_, parts):
-            for part in parts:
-                yield from references(part)
+            inside = parts
         case Object(pairs):
-            for _, value in pairs:
-                yield from references(value)
+            inside = tuple(value for _, value in pairs)
         case Choice(condition, yes, no):
-            for part in (condition, yes, no):
-                yield from references(part)
+            inside = (condition, yes, no)
         case Equal(left, right, _):
-            yield from references(left)
-            yield from references(right)
+            inside = (left, right)
+    for part in inside:
+        yield from references(part)
 
 
-def address_of(reference: tuple[str, ...]) -> str | None:
-    """Return the address of the resource, data source or module that a reference leads to, if it leads to one."""
+def _from_steps(expression: Name | Get) -> Iterator[tuple[str, ...]]:
+    steps: list[str] = []
+    computed: list[Expression] = []
+    inner: Expression = expression
+    while isinstance(inner, Get):
+        steps.insert(0, str(inner.key.value) if isinstance(inner.key, Literal) else "*")
+        if not isinstance(inner.key, Literal):
+            computed.append(inner.key)
+        inner = inner.of
+    if isinstance(inner, Name):
+        yield (inner.name, *steps)
+    else:
+        yield from references(inner)
+    for key in computed:
+        yield from references(key)
+
+
+def address_of(reference: tuple[str, ...]) -> str:
+    """Return the address of the resource, data source or module that a reference leads to; an empty text for others."""
     match reference:
         case ("var" | "local" | "each" | "path" | "self" | "terraform", *_):
-            return None
+            return ""
         case ("data", type_, name, *_):
             return f"data.{type_}.{name}"
         case ("module", name, *_):
             return f"module.{name}"
         case (type_, name, *_):
             return f"{type_}.{name}"
-    return None
+    return ""
 
 
-def evaluate(expression: Expression, names: Mapping[str, Any]) -> Any:
+def evaluate(expression: Expression, names: Mapping[str, Any]) -> Any:  # noqa: C901  # a case for each kind
     """Return what an expression comes to.
 
     Args:
@@ -404,18 +434,18 @@ def evaluate(expression: Expression, names: Mapping[str, Any]) -> Any:
         case Equal(left, right, negated):
             return (of(left) == of(right)) != negated
         case Call(function, arguments):
-            values = [of(each) for each in arguments]
-            match function, values:
-                case "toset", [value]:
-                    return sorted(value)
-                case "jsonencode", [value]:
-                    return json.dumps(value)
-                case "jsondecode", [value]:
-                    return json.loads(value)
-                case "file", [value]:
-                    return Path(value).read_text()
-            raise Unknown(f"The function {function}")
+            if function not in _FUNCTIONS:
+                raise Unknown(f"The function {function}")
+            return _FUNCTIONS[function](*(of(each) for each in arguments))
 
 
 def _text(value: Any) -> str:
     return json.dumps(value) if isinstance(value, bool) else str(value)
+
+
+_FUNCTIONS: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "file": lambda name: Path(name).read_text(),
+    "jsondecode": json.loads,
+    "jsonencode": json.dumps,
+    "toset": sorted,
+}

@@ -41,7 +41,7 @@ def pins(template: Template) -> dict[str, list[str]]:
 
 
 def faults(template: Template) -> list[str]:
-    """Return a sentence for each image that nobody waits for or that is not pinned, and each waiter that nobody needs."""
+    """Return a sentence for each image that is not waited for or not pinned, and for each waiter that nobody needs."""
     resources = template["Resources"]
     told = []
     for use in uses(template):
@@ -57,7 +57,9 @@ def faults(template: Template) -> list[str]:
     told += [
         f"{name} refers to {gone}, which is not there"
         for name, resource in resources.items()
-        for gone in sorted(set(_named(resource)) - {*resources, *template.get("Parameters", {}), *_made_by_sam(template)})
+        for gone in sorted(
+            set(_named(resource)) - {*resources, *template.get("Parameters", {}), *_made_by_sam(template)}
+        )
         if not gone.startswith("AWS::")
     ]
     return told

@@ -23,7 +23,7 @@ def faults(module: Module, provider: Mapping[str, Schema]) -> list[str]:
 
     Args:
         module: to look at.
-        provider: the arguments and attributes of each type of resource, as tests/integration/aws_provider.json has them.
+        provider: the arguments and attributes of each type of resource, as in tests/integration/aws_provider.json.
     """
     told = []
     used: set[str] = set()
@@ -36,12 +36,10 @@ def faults(module: Module, provider: Mapping[str, Schema]) -> list[str]:
             child = module.child(block)
             told += _module_faults(block, child)
             told += [f"{block.address}: {each}" for each in faults(child, provider)]
+        elif _type(block) in provider:
+            told += _shape_faults(block.address, block, provider[_type(block)], META_ARGUMENTS)
         else:
-            kind = f"data.{block.kind}" if block.address.startswith("data.") else block.kind
-            if kind not in provider:
-                told.append(f"{block.address}: the type {kind} is not known here")
-            else:
-                told += _shape_faults(block.address, block, provider[kind], META_ARGUMENTS)
+            told.append(f"{block.address}: the type {_type(block)} is not known here")
     for alias, block in module.providers.items():
         told += _shape_faults(f"provider {alias}".strip(), block, provider["provider"], {"alias"})
     return told + [f"variable {name}: nobody uses it" for name in sorted(set(module.variables) - used)]
@@ -90,23 +88,32 @@ def _reference_faults(
             if root == "each" and (block is None or "for_each" not in block.arguments):
                 yield f"{name} without for_each"
         case _:
-            address = address_of(reference)
-            if address not in module.blocks:
-                yield f"there is no {address or name}"
-                return
-            target = module.blocks[address]
-            rest = [step for step in reference[len(address.split(".")) :] if step != "*"]
-            attribute = next((step for step in rest if step not in _keys(module, target)), None)
-            if attribute is None:
-                return
-            if target.kind == "module":
-                known = set(module.child(target).outputs)
-            else:
-                kind = f"data.{target.kind}" if address.startswith("data.") else target.kind
-                schema = provider.get(kind, {})
-                known = {*schema.get("attributes", ()), *schema.get("required", ()), *schema.get("optional", ())}
-            if attribute not in known:
-                yield f"{address} has no {attribute}"
+            yield from _resource_reference_faults(module, reference, provider)
+
+
+def _resource_reference_faults(
+    module: Module, reference: tuple[str, ...], provider: Mapping[str, Schema]
+) -> Iterator[str]:
+    address = address_of(reference)
+    if address not in module.blocks:
+        yield f"there is no {address or '.'.join(reference)}"
+        return
+    target = module.blocks[address]
+    steps = [step for step in reference[len(address.split(".")) :] if step not in {"*", *_keys(module, target)}]
+    if not steps:
+        return
+    if target.kind == "module":
+        known = set(module.child(target).outputs)
+    else:
+        schema = provider.get(_type(target), {})
+        known = {*schema.get("attributes", ()), *schema.get("required", ()), *schema.get("optional", ())}
+    if steps[0] not in known:
+        yield f"{address} has no {steps[0]}"
+
+
+def _type(block: Block) -> str:
+    """Return what the provider's schema has a block under."""
+    return f"data.{block.kind}" if block.address.startswith("data.") else block.kind
 
 
 def _keys(module: Module, block: Block) -> set[str]:
@@ -168,7 +175,7 @@ def _waiters(module: Module, address: str) -> list[str]:
 def _is_pin(module: Module, expression: Expression) -> bool:
     """Whether an expression is the URI by digest that a waiter answered."""
     steps = next(references(expression), ())
-    address = address_of(steps) if steps else None
+    address = address_of(steps)
     if address not in module.blocks:
         return False
     block = module.blocks[address]
@@ -177,7 +184,6 @@ def _is_pin(module: Module, expression: Expression) -> bool:
         return steps[-1] in child.outputs and _is_pin(child, child.outputs[steps[-1]].arguments["value"])
     if block.kind == "aws_cloudformation_stack":
         return steps[2:] == ("outputs", "ImageUri") and _image_output(module, block) == "ImageUri"
-    # jsondecode(result)["ImageUri"]
     last = expression.key if isinstance(expression, Get) else None
     return block.kind == "aws_lambda_invocation" and last == Literal("ImageUri") and _calls_the_waiter(module, block)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import commands
+from sandbox.builds.scripts import COMMIT
 from sandbox.cloud import ISOLATED, Cloud
 from sandbox.processes import ROOT
 
@@ -41,12 +42,22 @@ class Account:
         Raises:
             AssertionError: it failed; with what it printed.
         """
-        stand_ins = commands.install(self.folder)
-        path = os.pathsep.join([stand_ins["PATH"].partition(os.pathsep)[0], str(ROOT / ".venvs/sam/bin"), os.environ["PATH"]])
+        stand_ins = commands.install(self.folder, COMMIT)
+        path = os.pathsep.join(
+            [stand_ins["PATH"].partition(os.pathsep)[0], str(ROOT / ".venvs/sam/bin"), os.environ["PATH"]]
+        )
         own = {"AWS_ACCESS_KEY_ID": self.number, "SAM_CLI_TELEMETRY": "0", "SAM_CLI_POLL_DELAY": "1"}
-        merged = {**os.environ, **ISOLATED, **self.cloud.environment, **own, **stand_ins, "PATH": path, **(variables or {})}
+        merged = {
+            **os.environ,
+            **ISOLATED,
+            **self.cloud.environment,
+            **own,
+            **stand_ins,
+            "PATH": path,
+            **(variables or {}),
+        }
         done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", script],
+            ["/bin/bash", "-euo", "pipefail", "-c", script],
             cwd=folder,
             env={key: value for key, value in merged.items() if value is not None},
             stdin=subprocess.DEVNULL,

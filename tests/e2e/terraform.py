@@ -65,7 +65,9 @@ class Terraform:
         for block in _in_order(module):
             kind, name = block.address.split(".")[-2:]
             made = self._instances(module, block, names, prefix)
-            where = names["data"].setdefault(kind, {}) if block.address.startswith("data.") else names.setdefault(kind, {})
+            where = (
+                names["data"].setdefault(kind, {}) if block.address.startswith("data.") else names.setdefault(kind, {})
+            )
             where[name] = made
         return {name: evaluate(each.arguments["value"], names) for name, each in module.outputs.items()}
 

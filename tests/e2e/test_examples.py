@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ STAND_INS = {
     "AWS::ECR::Repository": "a repository of the sandbox's ECR",
     "AWS::Serverless::Application in nested-app": "the template that sam build has made for the other tests",
     "terraform and its AWS provider": "tests/e2e/terraform.py, which reads the files and makes the same calls",
-    "docker, git and the AWS CLI": "sandbox/commands.py",
+    "docker, git and the AWS CLI": "the package sandbox.commands",
 }
 """What an account has and the sandbox has not, and what is there in its place."""
 
@@ -121,9 +122,7 @@ def build(account: Account, action: Mapping[str, Any]) -> None:
 def push_commit(account: Account) -> None:
     """Have the pipeline run for the commit."""
     stages = account.client("codepipeline").get_pipeline(name="oer-images")["pipeline"]["stages"]
-    scripts = {
-        action["name"]: Action(does=lambda action=action: build(account, action)) for action in stages[1]["actions"]
-    }
+    scripts = {action["name"]: Action(does=partial(build, account, action)) for action in stages[1]["actions"]}
     account.cloud.builds.play_pipeline("oer-images", Execution({"Source": Action(0.2), **scripts}))
     account.cloud.builds.start_pipeline("oer-images", place=Place(account.number, REGION))
 
@@ -203,7 +202,6 @@ def test_terraform_s_functions_wait_for_the_script(way: str, accounts: tuple[Acc
     functions = hcl.evaluate(hcl.read(folder).locals["functions"], {})
     wait = {"by-stack": "aws_cloudformation_stack.image", "by-invocation": "aws_lambda_invocation.image"}[way]
     with meanwhile(deploy):
-        account.cloud.proxy.wait if False else None
         printed = account.run(push, folder)
 
     for function in functions:

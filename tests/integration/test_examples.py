@@ -112,7 +112,10 @@ def test_a_reference_that_leads_nowhere_is_noticed() -> None:
 
 def test_a_container_and_an_image_of_several_are_uses_and_pins_as_well() -> None:
     image = {"Type": "Custom::EcrImageWaiter", "Properties": {"Images": [{"Id": "Web"}, {"Id": "Proxy"}]}}
-    containers = [{"Image": {"Fn::GetAtt": "Images.Web.ImageUri"}}, {"Image": {"Fn::GetAtt": ["Images", "Proxy.ImageUri"]}}]
+    containers: list[dict[str, Any]] = [
+        {"Image": {"Fn::GetAtt": "Images.Web.ImageUri"}},
+        {"Image": {"Fn::GetAtt": ["Images", "Proxy.ImageUri"]}},
+    ]
     task = {"Type": "AWS::ECS::TaskDefinition", "Properties": {"ContainerDefinitions": containers}}
     made = {"Resources": {"Images": image, "Task": task}}
     assert pins(made) == {"Task": ["Images", "Images"]}
@@ -162,7 +165,10 @@ def test_terraform_s_references_lead_somewhere_and_its_arguments_are_the_provide
 
 BY_TAG = '"${aws_ecr_repository.this[each.key].repository_url}:${var.ecr_image_tag}"'
 BROKEN: Mapping[str, tuple[Edits, str]] = {
-    "a variable": ({"ecr.tf": [("${var.project_name}-${each.key}\"\n\n  image", "${var.project}\"\n\n  image")]}, "project"),
+    "a variable": (
+        {"ecr.tf": [('${var.project_name}-${each.key}"\n\n  image', '${var.project}"\n\n  image')]},
+        "project",
+    ),
     "a local": ({"images.tf": [("local.functions", "local.images")]}, "there is no local images"),
     "a resource": ({"lambda.tf": [("aws_iam_role.functions.arn", "aws_iam_role.lambda.arn")]}, "aws_iam_role.lambda"),
     "an attribute": ({"lambda.tf": [("functions.arn", "functions.role_arn")]}, "has no role_arn"),
@@ -249,7 +255,7 @@ def test_an_environment_gives_every_variable_that_has_no_default_and_no_other(fi
 
 def test_a_short_wait_ends_before_a_nat_gateway_cuts_its_connection() -> None:
     invocation = hcl.read(TERRAFORM / INVOKED).blocks["aws_lambda_invocation.image"].arguments["input"]
-    names = {name: "x" for name in ("repository_name", "image_tag", "platform")}
+    names = dict.fromkeys(("repository_name", "image_tag", "platform"), "x")
     sent = json.loads(hcl.evaluate(invocation, {"var": names}))
     assert int(sent["MaxRetries"]) * int(sent["RetryDelaySeconds"]) < 350
 
