@@ -1,5 +1,6 @@
 """Accounts in the sandbox with nothing in them but the waiter, and shells in which an example's page is followed."""
 
+import json
 import os
 import subprocess
 import time
@@ -7,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from samtranslator.yaml_helper import yaml_parse
 
 from sandbox import commands
 from sandbox.builds.scripts import COMMIT
@@ -43,19 +46,10 @@ class Account:
             AssertionError: it failed; with what it printed.
         """
         stand_ins = commands.install(self.folder, COMMIT)
-        path = os.pathsep.join(
-            [stand_ins["PATH"].partition(os.pathsep)[0], str(ROOT / ".venvs/sam/bin"), os.environ["PATH"]]
-        )
-        own = {"AWS_ACCESS_KEY_ID": self.number, "SAM_CLI_TELEMETRY": "0", "SAM_CLI_POLL_DELAY": "1"}
-        merged = {
-            **os.environ,
-            **ISOLATED,
-            **self.cloud.environment,
-            **own,
-            **stand_ins,
-            "PATH": path,
-            **(variables or {}),
-        }
+        folders = [stand_ins["PATH"].partition(os.pathsep)[0], str(ROOT / ".venvs/sam/bin"), os.environ["PATH"]]
+        path = os.pathsep.join(folders)
+        own = {"AWS_ACCESS_KEY_ID": self.number, "SAM_CLI_TELEMETRY": "0", "SAM_CLI_POLL_DELAY": "1", "PATH": path}
+        merged = {**os.environ, **ISOLATED, **self.cloud.environment, **stand_ins, **own, **(variables or {})}
         done = subprocess.run(
             ["/bin/bash", "-euo", "pipefail", "-c", script],
             cwd=folder,
@@ -77,6 +71,21 @@ class Account:
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in (parameters or {}).items()],
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
         )
+
+    def packaged(self, stack: str, account: "Account") -> str:
+        """Return a stack's template as the SAM CLI has sent it, for another account, with what it sent beside it."""
+        theirs, ours = account.client("s3"), self.client("s3")
+        (bucket,) = (each["Name"] for each in ours.list_buckets()["Buckets"] if "aws-sam-cli" in each["Name"])
+        copied = f"{bucket[:50]}-{account.number}"  # names of buckets are everybody's
+        if copied not in [each["Name"] for each in theirs.list_buckets()["Buckets"]]:
+            theirs.create_bucket(Bucket=copied)
+        for key in (each["Key"] for each in ours.list_objects_v2(Bucket=bucket)["Contents"]):
+            body = ours.get_object(Bucket=bucket, Key=key)["Body"].read()
+            if key.endswith(".template"):
+                body = body.replace(bucket.encode(), copied.encode())
+            theirs.put_object(Bucket=copied, Key=key, Body=body)
+        sent = self.client("cloudformation").get_template(StackName=stack, TemplateStage="Original")["TemplateBody"]
+        return json.dumps(yaml_parse(sent) if isinstance(sent, str) else sent).replace(bucket, copied)
 
     def status(self, stack: str) -> str:
         """Return a stack's status; an empty text where there is none."""

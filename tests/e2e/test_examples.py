@@ -7,8 +7,8 @@ alphabet, by CloudFormation's API, since the emulator creates in that order what
 import json
 import re
 import shutil
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -19,13 +19,16 @@ from samtranslator.yaml_helper import yaml_parse
 
 from sandbox.builds import Action, Execution
 from sandbox.builds.calls import Place
+from sandbox.builds.codepipeline import StartedExecution
 from sandbox.builds.scripts import COMMIT
 from sandbox.cloud import REGION, Cloud
 from sandbox.processes import ROOT
 from tests import hcl
 from tests.e2e.accounts import Account
+from tests.e2e.side_by_side import side_by_side
 from tests.e2e.terraform import Step, Terraform
 from tests.ordering import sorted_last
+from tests.waiting import eventually
 
 EXAMPLES = ROOT / "examples"
 
@@ -40,28 +43,15 @@ STAND_INS = {
 """What an account has and the sandbox has not, and what is there in its place."""
 
 
-@pytest.fixture(scope="module", autouse=True)
-def told() -> None:
-    """Print the list of stand-ins."""
-    print(*(f"stand-in for {name}: {what}" for name, what in STAND_INS.items()), sep="\n")
-
-
-@pytest.fixture(scope="module")
-def accounts(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> tuple[Account, Account]:
-    """Two accounts with nothing in them but the waiter."""
-    folder = tmp_path_factory.mktemp("accounts")
-    made = [Account(cloud, number, folder / number) for number in ("111111111111", "222222222222")]
-    assert cloud.artifact.exists()  # built before there are two to wait for it
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(Account.install_waiter, made))
-    return made[0], made[1]
-
-
 def commands(example: str) -> list[str]:
     """Return the commands of an example's page, under Deploy."""
     page = (EXAMPLES / example / "README.md").read_text()
     section = page.partition("\n## Deploy\n")[2].partition("\n## ")[0]
     return re.findall(r"^```sh\n(.*?)^```$", section, flags=re.MULTILINE | re.DOTALL)
+
+
+def as_json(file: Path) -> str:
+    return json.dumps(yaml_parse(file.read_text()))
 
 
 def renamed(file: Path) -> str:
@@ -70,7 +60,7 @@ def renamed(file: Path) -> str:
 
 
 @contextmanager
-def meanwhile(run: Any, *arguments: Any) -> Iterator[None]:
+def meanwhile(run: Callable[..., object], *arguments: object) -> Iterator[None]:
     """Do something else while a deployment is under way, and wait for its end."""
     with ThreadPoolExecutor(1) as pool:
         deployment = pool.submit(run, *arguments)
@@ -91,23 +81,33 @@ def assert_created_in_order(account: Account, stack: str, pins: Mapping[str, str
         assert found < begun, events
 
 
-def test_minimal_waits_for_its_push(accounts: tuple[Account, Account]) -> None:
-    first, last = accounts
-    folder = EXAMPLES / "minimal"
+# --- minimal ----------------------------------------------------------------------------------------------------------
+
+
+def minimal(account: Account) -> None:
     deploy, push = commands("minimal")
+    with meanwhile(account.run, deploy, EXAMPLES / "minimal"):
+        account.wait_for("app", "AppImage", "CREATE_IN_PROGRESS")
+        account.run(push, EXAMPLES / "minimal")
+    assert_created_in_order(account, "app", {"App": "AppImage"})
+    assert account.image_of("app", "App") == account.uri("app")
 
-    with meanwhile(first.run, deploy, folder):
-        first.wait_for("app", "AppImage", "CREATE_IN_PROGRESS")
-        first.run(push, folder)
-    assert_created_in_order(first, "app", {"App": "AppImage"})
-    assert first.image_of("app", "App") == first.uri("app")
 
-    last.create_stack("app", renamed(folder / "template.yaml"))
-    last.wait_for("app", "ZzAppImage", "CREATE_IN_PROGRESS")
-    last.run(push, folder)
-    last.wait_for("app", "app", "CREATE_COMPLETE")
-    assert_created_in_order(last, "app", {"App": "ZzAppImage"})
-    assert last.image_of("app", "App") == last.uri("app")
+def minimal_sorted_last(account: Account) -> None:
+    _, push = commands("minimal")
+    account.create_stack("app", renamed(EXAMPLES / "minimal" / "template.yaml"))
+    account.wait_for("app", "ZzAppImage", "CREATE_IN_PROGRESS")
+    account.run(push, EXAMPLES / "minimal")
+    account.wait_for("app", "app", "CREATE_COMPLETE")
+    assert_created_in_order(account, "app", {"App": "ZzAppImage"})
+    assert account.image_of("app", "App") == account.uri("app")
+
+
+# --- two-stacks -------------------------------------------------------------------------------------------------------
+
+FUNCTIONS = {"TextGeneration": "oer/text-generation", "PracticeMaterial": "oer/practice-material"}
+CREATED = Execution({"Source": Action(0.2, fails="The connection is not available: it has not been authorised yet")})
+"""The run that the pipeline's creation starts."""
 
 
 def build(account: Account, action: Mapping[str, Any]) -> None:
@@ -119,99 +119,159 @@ def build(account: Account, action: Mapping[str, Any]) -> None:
     account.run(script, EXAMPLES / "two-stacks", variables)
 
 
-def push_commit(account: Account) -> None:
+def push_commit(account: Account, pipeline: str) -> StartedExecution:
     """Have the pipeline run for the commit."""
-    stages = account.client("codepipeline").get_pipeline(name="oer-images")["pipeline"]["stages"]
+    stages = account.client("codepipeline").get_pipeline(name=pipeline)["pipeline"]["stages"]
     scripts = {action["name"]: Action(does=partial(build, account, action)) for action in stages[1]["actions"]}
-    account.cloud.builds.play_pipeline("oer-images", Execution({"Source": Action(0.2), **scripts}))
-    account.cloud.builds.start_pipeline("oer-images", place=Place(account.number, REGION))
+    account.cloud.builds.play_pipeline(pipeline, Execution({"Source": Action(0.2), **scripts}))
+    return account.cloud.builds.start_pipeline(pipeline, place=Place(account.number, REGION))
 
 
-def test_the_api_stack_waits_for_the_pipeline_of_the_cicd_stack(accounts: tuple[Account, Account]) -> None:
-    first, last = accounts
+def two_stacks(account: Account) -> None:
     folder = EXAMPLES / "two-stacks"
     cicd, api = commands("two-stacks")
-    images = {"TextGeneration": "oer/text-generation", "PracticeMaterial": "oer/practice-material"}
-    unauthorised = Action(0.2, fails="The connection is not available: it has not been authorised yet")
-    first.cloud.builds.play_pipeline("oer-images", Execution({"Source": unauthorised}))
-
-    first.run(cicd, folder)
-    with meanwhile(first.run, api, folder):
-        first.wait_for("oer-api", "PracticeMaterialImage", "CREATE_IN_PROGRESS")
-        push_commit(first)
-    assert_created_in_order(first, "oer-api", {name: f"{name}Image" for name in images})
-    for function, repository in images.items():
-        assert first.image_of("oer-api", function) == first.uri(repository)
-    (created, pushed) = first.cloud.builds.pipeline_runs("oer-images", place=Place(first.number, REGION))
-    assert (created.status, pushed.status) == ("Failed", "Succeeded")
-
-    last.cloud.builds.play_pipeline("oer-images", Execution({"Source": unauthorised}))
-    source = {"ConnectionArn": "arn:aws:codeconnections:us-east-1:222222222222:connection/x", "SourceRepository": "x/y"}
-    last.create_stack("oer-cicd", json.dumps(yaml_parse((folder / "cicd.yaml").read_text())), source)
-    last.wait_for("oer-cicd", "oer-cicd", "CREATE_COMPLETE")
-    last.create_stack("oer-api", renamed(folder / "api.yaml"), {"Commit": COMMIT})
-    last.wait_for("oer-api", "ZzPracticeMaterialImage", "CREATE_IN_PROGRESS")
-    push_commit(last)
-    last.wait_for("oer-api", "oer-api", "CREATE_COMPLETE")
-    assert_created_in_order(last, "oer-api", {name: f"Zz{name}Image" for name in images})
-    for function, repository in images.items():
-        assert last.image_of("oer-api", function) == last.uri(repository)
+    account.cloud.builds.play_pipeline("oer-images", CREATED)
+    account.run(cicd, folder)
+    with meanwhile(account.run, api, folder):
+        account.wait_for("oer-api", "PracticeMaterialImage", "CREATE_IN_PROGRESS")
+        execution = push_commit(account, "oer-images")
+    assert execution.status == "Succeeded"
+    assert_created_in_order(account, "oer-api", {name: f"{name}Image" for name in FUNCTIONS})
+    for function, repository in FUNCTIONS.items():
+        assert account.image_of("oer-api", function) == account.uri(repository)
 
 
-def test_a_stack_that_brings_its_own_waiter_waits_for_its_push(
-    accounts: tuple[Account, Account], tmp_path: Path
-) -> None:
-    first, last = accounts
-    shutil.copytree(EXAMPLES, tmp_path / "examples")
-    for built in first.cloud.artifact.parent.iterdir():
-        (tmp_path / built.name).symlink_to(built)
-    folder = tmp_path / "examples" / "nested-app"
+def two_stacks_sorted_last(account: Account) -> None:
+    folder, pipeline = EXAMPLES / "two-stacks", "oer-images-as-well"
+    account.cloud.builds.play_pipeline(pipeline, CREATED)
+    connection = f"arn:aws:codeconnections:{REGION}:{account.number}:connection/id"
+    source = {"ConnectionArn": connection, "SourceRepository": "example/oer"}
+    # Another name, because the runs to come are written down for pipelines of any account.
+    account.create_stack("oer-cicd", as_json(folder / "cicd.yaml").replace('"oer-images"', f'"{pipeline}"'), source)
+    account.wait_for("oer-cicd", "oer-cicd", "CREATE_COMPLETE")
+    account.create_stack("oer-api", renamed(folder / "api.yaml"), {"Commit": COMMIT})
+    account.wait_for("oer-api", "ZzPracticeMaterialImage", "CREATE_IN_PROGRESS")
+    push_commit(account, pipeline)
+    account.wait_for("oer-api", "oer-api", "CREATE_COMPLETE")
+    assert_created_in_order(account, "oer-api", {name: f"Zz{name}Image" for name in FUNCTIONS})
+    for function, repository in FUNCTIONS.items():
+        assert account.image_of("oer-api", function) == account.uri(repository)
+
+
+# --- nested-app -------------------------------------------------------------------------------------------------------
+
+
+def nested_app(account: Account) -> None:
+    folder = account.folder / "clone" / "examples" / "nested-app"
+    shutil.copytree(EXAMPLES / "nested-app", folder)
+    for built in account.cloud.artifact.parent.iterdir():
+        (account.folder / "clone" / built.name).symlink_to(built)
     _, deploy, push = commands("nested-app")
-    pin = {"App": "AppImage"}
-
-    with meanwhile(first.run, deploy, folder):
-        first.wait_for("nested-app", "AppImage", "CREATE_IN_PROGRESS")
-        first.run(push, folder)
-    assert_created_in_order(first, "nested-app", pin)
-    assert first.image_of("nested-app", "App") == first.uri("nested-app")
-
-    (folder / "template.yaml").write_text(renamed(folder / "template.yaml"))
-    with meanwhile(last.run, deploy, folder):
-        last.wait_for("nested-app", "ZzAppImage", "CREATE_IN_PROGRESS")
-        last.run(push, folder)
-    assert_created_in_order(last, "nested-app", {"App": "ZzAppImage"})
-    assert last.image_of("nested-app", "App") == last.uri("nested-app")
+    with meanwhile(account.run, deploy, folder):
+        account.wait_for("nested-app", "AppImage", "CREATE_IN_PROGRESS")
+        account.run(push, folder)
+    assert_created_in_order(account, "nested-app", {"App": "AppImage"})
+    assert account.image_of("nested-app", "App") == account.uri("nested-app")
 
 
-@pytest.mark.parametrize("way", ["by-stack", "by-invocation"])
-def test_terraform_s_functions_wait_for_the_script(way: str, accounts: tuple[Account, Account], tmp_path: Path) -> None:
-    account = accounts[way == "by-invocation"]
-    folder = tmp_path / "terraform"
+def nested_app_sorted_last(account: Account, other: Account) -> None:
+    """With the template that the SAM CLI has sent to the other account, since only it puts a waiter into a bucket."""
+    *_, push = commands("nested-app")
+    other.wait_for("nested-app", "nested-app", "CREATE_IN_PROGRESS")
+    account.create_stack("nested-app", json.dumps(sorted_last(json.loads(other.packaged("nested-app", account)))))
+    account.wait_for("nested-app", "ZzAppImage", "CREATE_IN_PROGRESS")
+    account.run(push, EXAMPLES / "nested-app")
+    account.wait_for("nested-app", "nested-app", "CREATE_COMPLETE")
+    assert_created_in_order(account, "nested-app", {"App": "ZzAppImage"})
+    assert account.image_of("nested-app", "App") == account.uri("nested-app")
+
+
+# --- terraform --------------------------------------------------------------------------------------------------------
+
+
+def terraform(account: Account, way: str, wait: str) -> None:
+    folder = account.folder / "terraform"
     shutil.copytree(EXAMPLES / "terraform", folder)
-    images = folder / "images.tf"
+    images, image = folder / "images.tf", folder / "modules/image-by-stack/image.yaml"
     images.write_text(images.read_text().replace('"./modules/image-by-stack"', f'"./modules/image-{way}"'))
-    image = folder / "modules/image-by-stack/image.yaml"
     image.write_text(renamed(image))
-    terraform = Terraform(account.client, folder, hcl.read_variables(folder / "environments" / "dev.tfvars"))
-    (push,) = commands("terraform")
-
-    def deploy() -> None:
-        uris.update(terraform.apply()["image_uris"])
-
+    played = Terraform(account.client, folder, hcl.read_variables(folder / "environments" / "dev.tfvars"))
     uris: dict[str, str] = {}
     functions = hcl.evaluate(hcl.read(folder).locals["functions"], {})
-    wait = {"by-stack": "aws_cloudformation_stack.image", "by-invocation": "aws_lambda_invocation.image"}[way]
-    with meanwhile(deploy):
+    waits = {function: f'module.image["{function}"].{wait}' for function in functions}
+    (push,) = commands("terraform")
+
+    with meanwhile(lambda: uris.update(played.apply()["image_uris"])):
+        eventually(
+            lambda: {Step(each, "begun") for each in waits.values()} <= {*played.steps}, "it waits for all three"
+        )
         printed = account.run(push, folder)
 
-    for function in functions:
-        waited = Step(f'module.image["{function}"].{wait}', "made")
-        begun = Step(f'aws_lambda_function.this["{function}"]', "begun")
-        assert terraform.steps.index(waited) < terraform.steps.index(begun)
-        name = f"creative-automation-{function}"
-        found = account.client("lambda").get_function(FunctionName=f"dev-{name}")["Code"]["ImageUri"]
-        assert found == account.uri(name) == uris[function]
-        tags = [each["imageTag"] for each in account.client("ecr").list_images(repositoryName=name)["imageIds"]]
-        assert "latest" in tags
-        assert any(re.fullmatch(r"\d{8}-\d{6}", tag) for tag in tags)
     assert "Creating" not in printed
+    for function in functions:
+        begun = Step(f'aws_lambda_function.this["{function}"]', "begun")
+        assert played.steps.index(Step(waits[function], "made")) < played.steps.index(begun)
+        repository = f"creative-automation-{function}"
+        found = account.client("lambda").get_function(FunctionName=f"dev-{repository}")["Code"]["ImageUri"]
+        assert found == account.uri(repository) == uris[function]
+        listed = account.client("ecr").list_images(repositoryName=repository)["imageIds"]
+        assert sorted(re.sub(r"\d", "0", each["imageTag"]) for each in listed) == ["00000000-000000", "latest"]
+
+
+def the_script_first(account: Account) -> None:
+    """A version for prod, into repositories that the script makes."""
+    folder = account.folder / "script-first"
+    shutil.copytree(EXAMPLES / "terraform", folder)
+    script = folder / "scripts" / "build-and-push.sh"
+    script.write_text(script.read_text().replace("project=creative-automation", "project=script-first"))
+    with pytest.raises(AssertionError, match=r"prod deploys v1\.0\.0"):
+        account.run("scripts/build-and-push.sh prod v2.0.0", folder)
+    printed = account.run("scripts/build-and-push.sh prod v1.0.0", folder)
+    assert printed.count("adopt_repositories=true") == 3
+    for function in ("parser", "generator", "variants"):
+        assert account.uri(f"script-first-{function}", "v1.0.0") == account.uri(f"script-first-{function}")
+
+
+# --- All of them, side by side ----------------------------------------------------------------------------------------
+
+NAMES = [
+    "two-stacks",
+    "two-stacks, waiters sorted last",
+    "nested-app",
+    "nested-app, waiters sorted last",
+    "minimal",
+    "minimal, waiters sorted last",
+    "terraform, by stack",
+    "terraform, by invocation",
+    "terraform, the script first",
+]
+
+
+@pytest.fixture(scope="module")
+def deployments(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Future[None]]:
+    """All deployments, started, in two accounts in which there is nothing but the waiter."""
+    print(*(f"stand-in for {name}: {what}" for name, what in STAND_INS.items()), sep="\n")
+    folder = tmp_path_factory.mktemp("accounts")
+    first, last = (Account(cloud, number, folder / number) for number in ("111111111111", "222222222222"))
+    first.install_waiter()
+    last.create_stack("ecr-image-waiter", first.packaged("ecr-image-waiter", last))
+    last.wait_for("ecr-image-waiter", "ecr-image-waiter", "CREATE_COMPLETE")
+    jobs: list[Callable[[], None]] = [
+        partial(two_stacks, first),
+        partial(two_stacks_sorted_last, last),
+        partial(nested_app, first),
+        partial(nested_app_sorted_last, last, first),
+        partial(minimal, first),
+        partial(minimal_sorted_last, last),
+        partial(terraform, first, "by-stack", "aws_cloudformation_stack.image"),
+        partial(terraform, last, "by-invocation", "aws_lambda_invocation.image"),
+        partial(the_script_first, first),
+    ]
+    return side_by_side(dict(zip(NAMES, jobs, strict=True)), at_once=4)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_functions_are_created_when_their_build_has_pushed_what_they_run(
+    name: str, deployments: Mapping[str, Future[None]]
+) -> None:
+    deployments[name].result(timeout=300)
