@@ -15,12 +15,17 @@ from pathlib import Path
 from sandbox.cloud import python_note
 from sandbox.processes import ROOT
 
+TEMPLATES = [
+    "template.yaml",
+    "sandbox/consumer.yaml",
+    *(str(file.relative_to(ROOT)) for file in sorted((ROOT / "examples").rglob("*.yaml"))),
+]
 CHECKS = {
     "format": ["ruff", "format", "--check", "."],
     "lint": ["ruff", "check", "."],
     "types": ["mypy"],
     "schemas": [sys.executable, "-m", "schema", "--check"],
-    "templates": ["cfn-lint", "template.yaml", "sandbox/consumer.yaml", "--append-rules", "schema"],
+    "templates": ["cfn-lint", *TEMPLATES, "--append-rules", "schema"],
     "template, as SAM sees it": ["sam", "validate", "--lint", "--region", "us-east-1"],
 }
 

@@ -22,12 +22,13 @@ from sandbox.builds.calls import Place
 from sandbox.builds.codepipeline import StartedExecution
 from sandbox.builds.scripts import COMMIT
 from sandbox.cloud import REGION, Cloud
+from sandbox.images import push
 from sandbox.processes import ROOT
 from tests import hcl
 from tests.e2e.accounts import Account
 from tests.e2e.side_by_side import side_by_side
 from tests.e2e.terraform import Step, Terraform
-from tests.ordering import sorted_last
+from tests.ordering import mutants, sorted_last
 from tests.waiting import eventually
 
 EXAMPLES = ROOT / "examples"
@@ -85,22 +86,35 @@ def assert_created_in_order(account: Account, stack: str, pins: Mapping[str, str
 
 
 def minimal(account: Account) -> None:
-    deploy, push = commands("minimal")
+    deploy, build_step = commands("minimal")
     with meanwhile(account.run, deploy, EXAMPLES / "minimal"):
         account.wait_for("app", "AppImage", "CREATE_IN_PROGRESS")
-        account.run(push, EXAMPLES / "minimal")
+        account.run(build_step, EXAMPLES / "minimal")
     assert_created_in_order(account, "app", {"App": "AppImage"})
     assert account.image_of("app", "App") == account.uri("app")
 
 
 def minimal_sorted_last(account: Account) -> None:
-    _, push = commands("minimal")
+    _, build_step = commands("minimal")
     account.create_stack("app", renamed(EXAMPLES / "minimal" / "template.yaml"))
     account.wait_for("app", "ZzAppImage", "CREATE_IN_PROGRESS")
-    account.run(push, EXAMPLES / "minimal")
+    account.run(build_step, EXAMPLES / "minimal")
     account.wait_for("app", "app", "CREATE_COMPLETE")
     assert_created_in_order(account, "app", {"App": "ZzAppImage"})
     assert account.image_of("app", "App") == account.uri("app")
+
+
+def a_forgotten_dependency(account: Account) -> None:
+    """What these tests would see where a template's author forgets the dependency: that they can tell."""
+    template = sorted_last(yaml_parse((EXAMPLES / "minimal" / "template.yaml").read_text()))
+    forgotten = dict(mutants(template))["App no longer depends on ZzAppImage"]
+    forgotten["Resources"]["Repository"]["Properties"]["RepositoryName"] = "forgotten"
+    account.create_stack("forgotten", json.dumps(forgotten))
+    account.wait_for("forgotten", "ZzAppImage", "CREATE_IN_PROGRESS")
+    push(account.client("ecr"), "forgotten", "latest")
+    account.wait_for("forgotten", "forgotten", "CREATE_COMPLETE")
+    with pytest.raises(AssertionError, match="CREATE_IN_PROGRESS"):
+        assert_created_in_order(account, "forgotten", {"App": "ZzAppImage"})
 
 
 # --- two-stacks -------------------------------------------------------------------------------------------------------
@@ -166,21 +180,21 @@ def nested_app(account: Account) -> None:
     shutil.copytree(EXAMPLES / "nested-app", folder)
     for built in account.cloud.artifact.parent.iterdir():
         (account.folder / "clone" / built.name).symlink_to(built)
-    _, deploy, push = commands("nested-app")
+    _, deploy, build_step = commands("nested-app")
     with meanwhile(account.run, deploy, folder):
         account.wait_for("nested-app", "AppImage", "CREATE_IN_PROGRESS")
-        account.run(push, folder)
+        account.run(build_step, folder)
     assert_created_in_order(account, "nested-app", {"App": "AppImage"})
     assert account.image_of("nested-app", "App") == account.uri("nested-app")
 
 
 def nested_app_sorted_last(account: Account, other: Account) -> None:
     """With the template that the SAM CLI has sent to the other account, since only it puts a waiter into a bucket."""
-    *_, push = commands("nested-app")
+    *_, build_step = commands("nested-app")
     other.wait_for("nested-app", "nested-app", "CREATE_IN_PROGRESS")
     account.create_stack("nested-app", json.dumps(sorted_last(json.loads(other.packaged("nested-app", account)))))
     account.wait_for("nested-app", "ZzAppImage", "CREATE_IN_PROGRESS")
-    account.run(push, EXAMPLES / "nested-app")
+    account.run(build_step, EXAMPLES / "nested-app")
     account.wait_for("nested-app", "nested-app", "CREATE_COMPLETE")
     assert_created_in_order(account, "nested-app", {"App": "ZzAppImage"})
     assert account.image_of("nested-app", "App") == account.uri("nested-app")
@@ -199,13 +213,13 @@ def terraform(account: Account, way: str, wait: str) -> None:
     uris: dict[str, str] = {}
     functions = hcl.evaluate(hcl.read(folder).locals["functions"], {})
     waits = {function: f'module.image["{function}"].{wait}' for function in functions}
-    (push,) = commands("terraform")
+    (build_step,) = commands("terraform")
 
     with meanwhile(lambda: uris.update(played.apply()["image_uris"])):
         eventually(
             lambda: {Step(each, "begun") for each in waits.values()} <= {*played.steps}, "it waits for all three"
         )
-        printed = account.run(push, folder)
+        printed = account.run(build_step, folder)
 
     assert "Creating" not in printed
     for function in functions:
@@ -241,6 +255,7 @@ NAMES = [
     "nested-app, waiters sorted last",
     "minimal",
     "minimal, waiters sorted last",
+    "minimal, its dependency forgotten",
     "terraform, by stack",
     "terraform, by invocation",
     "terraform, the script first",
@@ -253,6 +268,10 @@ def deployments(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Mappi
     print(*(f"stand-in for {name}: {what}" for name, what in STAND_INS.items()), sep="\n")
     folder = tmp_path_factory.mktemp("accounts")
     first, last = (Account(cloud, number, folder / number) for number in ("111111111111", "222222222222"))
+    for account in (first, last):
+        assert account.client("cloudformation").list_stacks()["StackSummaries"] == []
+        assert account.client("ecr").describe_repositories()["repositories"] == []
+        assert account.client("lambda").list_functions()["Functions"] == []
     first.install_waiter()
     last.create_stack("ecr-image-waiter", first.packaged("ecr-image-waiter", last))
     last.wait_for("ecr-image-waiter", "ecr-image-waiter", "CREATE_COMPLETE")
@@ -263,6 +282,7 @@ def deployments(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Mappi
         partial(nested_app_sorted_last, last, first),
         partial(minimal, first),
         partial(minimal_sorted_last, last),
+        partial(a_forgotten_dependency, last),
         partial(terraform, first, "by-stack", "aws_cloudformation_stack.image"),
         partial(terraform, last, "by-invocation", "aws_lambda_invocation.image"),
         partial(the_script_first, first),

@@ -169,6 +169,40 @@ def test_projects_and_pipelines_of_a_stack_are_those_that_run_and_go_with_it(clo
         codepipeline.get_pipeline(name="pipeline-of-a-stack")
 
 
+def stack_of_a_repository(**properties: object) -> str:
+    """Return a template with a repository that has these properties beside its name."""
+    repository = {"Type": "AWS::ECR::Repository", "Properties": {"RepositoryName": "of-a-stack", **properties}}
+    uri = {"Value": {"Fn::GetAtt": ["Repository", "RepositoryUri"]}}
+    return json.dumps({"Resources": {"Repository": repository}, "Outputs": {"Uri": uri}})
+
+
+def test_repositories_of_a_stack_are_those_that_images_are_pushed_to_and_go_with_it(cloud: Cloud) -> None:
+    cloudformation, ecr, named = cloud.client("cloudformation"), cloud.client("ecr"), {"repositoryName": "of-a-stack"}
+
+    def settle(status: str) -> None:
+        stack = {"StackName": created}
+        eventually(lambda: cloudformation.describe_stacks(**stack)["Stacks"][0]["StackStatus"] == status, status)
+
+    rules = json.dumps({"rules": []})
+    body = stack_of_a_repository(LifecyclePolicy={"LifecyclePolicyText": rules})
+    created = cloudformation.create_stack(StackName="repository", TemplateBody=body)["StackId"]
+    settle("CREATE_COMPLETE")
+    assert cloud.output("repository", "Uri") == f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/of-a-stack"
+    assert ecr.get_lifecycle_policy(**named)["lifecyclePolicyText"] == rules
+    push(ecr, "of-a-stack", "v1")
+
+    scanned = stack_of_a_repository(ImageScanningConfiguration={"ScanOnPush": True}, EmptyOnDelete=True)
+    cloudformation.update_stack(StackName="repository", TemplateBody=scanned)
+    settle("UPDATE_COMPLETE")
+    (found,) = ecr.describe_repositories(repositoryNames=["of-a-stack"])["repositories"]
+    assert found["imageScanningConfiguration"] == {"scanOnPush": True}
+
+    cloudformation.delete_stack(StackName="repository")
+    settle("DELETE_COMPLETE")
+    with pytest.raises(ecr.exceptions.RepositoryNotFoundException):
+        ecr.describe_repositories(repositoryNames=["of-a-stack"])
+
+
 def test_a_build_that_a_function_starts_pushes_its_image_without_anybody_asking(cloud: Cloud) -> None:
     started = "boto3.client('codebuild').start_build(projectName='by-a-function')"
     archive = io.BytesIO()
