@@ -183,7 +183,8 @@ def test_repositories_of_a_stack_are_those_that_images_are_pushed_to_and_go_with
         stack = {"StackName": created}
         eventually(lambda: cloudformation.describe_stacks(**stack)["Stacks"][0]["StackStatus"] == status, status)
 
-    rules = json.dumps({"rules": []})
+    old = {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 10}
+    rules = json.dumps({"rules": [{"rulePriority": 1, "selection": old, "action": {"type": "expire"}}]})
     body = stack_of_a_repository(LifecyclePolicy={"LifecyclePolicyText": rules})
     created = cloudformation.create_stack(StackName="repository", TemplateBody=body)["StackId"]
     settle("CREATE_COMPLETE")
