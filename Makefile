@@ -7,7 +7,8 @@ EXAMPLES ?= 20000
 RUNS ?= 100
 PORT ?= 4566
 BIND ?= 127.0.0.1
-IMAGE ?= pushed
+IMAGE ?=
+SCENARIO ?=
 
 DEV := .venv
 TOOLS := .venvs
@@ -25,8 +26,8 @@ SETUP := $(BUILDING) $(TOOLS)/ministack/.ready $(TOOLS)/runtime/.ready
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: setup ## Show a stack waiting for its image and then succeeding; IMAGE=never: why it fails when none comes
-	@$(RUN) $(DEV)/bin/python -m sandbox.demo --image "$(IMAGE)"
+demo: setup ## Show a stack waiting for its image (IMAGE=pushed|never), or for its build (SCENARIO=build-fails|first-deploy)
+	@$(RUN) $(DEV)/bin/python -m sandbox.demo --image "$(IMAGE)" --scenario "$(SCENARIO)"
 
 sandbox: setup ## Leave the sandbox running, with the waiter deployed (PORT=4566 BIND=127.0.0.1)
 	@$(RUN) $(DEV)/bin/python -m sandbox --port "$(PORT)" --bind "$(BIND)"

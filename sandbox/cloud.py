@@ -1,10 +1,10 @@
 """The sandbox: an AWS account on loopback, with the waiter deployed into it as its users deploy it.
 
-CloudFormation, Lambda, IAM, STS, SSM, S3 and Logs are MiniStack's, and so are CodeBuild's projects. ECR's repositories
-are moto's; its images, and all of ECR Public, are of a front that stands before moto (`sandbox.ecr`). Builds, and all
-of CodePipeline, are of a front, too (`sandbox.builds`). A stack's repositories and pipelines are theirs
-(`in_ministack`). A proxy stands before each of the three endpoints for the functions' own calls. What they lack or do
-differently, beside what the tables of player, proxy and the fronts say:
+CloudFormation, Lambda, IAM, STS, SSM, S3 and Logs are MiniStack's, and so are CodeBuild's projects; `in_ministack` has
+what its CloudFormation is taught. ECR's repositories are moto's; its images, and all of ECR Public, are of a front that
+stands before moto (`sandbox.ecr`). Builds, and all of CodePipeline, are of a front, too (`sandbox.builds`). A proxy
+stands before each of the three endpoints for the functions' own calls. What they lack or do differently, beside what
+the tables of player, proxy and the fronts say:
 
 - MiniStack calls a custom resource's function once, synchronously, without Lambda's retries; it sends no Delete after a
   failed Create; its ResponseURL carries no X-Amz-Date; it creates one resource at a time.

@@ -1,19 +1,18 @@
-"""MiniStack, with pipelines, repositories and nested applications in its CloudFormation.
+"""MiniStack, with resources of the fronts in its CloudFormation: run by its interpreter in place of `-m ministack`.
 
-Run by its interpreter in place of `python -m ministack`. It has no CodePipeline and refuses a whole template with an
-AWS::CodePipeline::Pipeline; its AWS::ECR::Repository makes repositories of its own ECR, into which nobody pushes here.
-So the fronts make, change and delete the two, where AWS_ENDPOINT_URL_CODEPIPELINE and AWS_ENDPOINT_URL_ECR lead to. It
-applies SAM's transform to a stack's template and not to a nested one's; here to both. Nothing else is touched.
+- AWS::CodePipeline::Pipeline: MiniStack refuses a whole template that has one. `Ref` is the name, `Version` the only
+  attribute; RestartExecutionOnUpdate and DisableInboundStageTransitions are ignored.
+- AWS::ECR::Repository: MiniStack makes it in an ECR of its own, which nobody here asks. `Ref` is the name, attributes
+  are `Arn` and `RepositoryUri`; RepositoryName, ImageTagMutability and EmptyOnDelete are heeded, and by an Update a new
+  name alone.
+- A nested stack's template: MiniStack applies SAM's transform to the outer one alone, and here to both.
 
-| resource   | `Ref`    | attributes         | ignored                                                           |
-|------------|----------|--------------------|-------------------------------------------------------------------|
-| pipeline   | its name | Version            | RestartExecutionOnUpdate, DisableInboundStageTransitions          |
-| repository | its name | Arn, RepositoryUri | EncryptionConfiguration; a lifecycle is kept, and expires nothing |
+AWS_ENDPOINT_URL_CODEPIPELINE and AWS_ENDPOINT_URL_ECR are where the fronts are. Nothing else of MiniStack is touched.
 """
 
-import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -24,92 +23,66 @@ _PROVISIONERS = import_module("ministack.services.cloudformation.provisioners")
 _RESPONSES = import_module("ministack.core.responses")
 
 
-class Pipelines:
-    """AWS::CodePipeline::Pipeline."""
-
-    @staticmethod
-    def create(logical_id: str, properties: Mapping[str, Any], stack_name: str) -> tuple[str, dict[str, Any]]:
-        """Return the pipeline's name and attributes."""
-        name = properties.get("Name") or _made_up(stack_name, logical_id, max_len=100)
-        tags = [{"key": tag["Key"], "value": tag["Value"]} for tag in properties.get("Tags", [])]
-        answer = _client("codepipeline").create_pipeline(pipeline=_declaration(name, properties), tags=tags)
-        return name, {"Version": str(answer["pipeline"]["version"])}
-
-    @classmethod
-    def update(
-        cls, name: str, _: Mapping[str, Any], properties: Mapping[str, Any], stack_name: str
-    ) -> tuple[str, dict[str, Any]]:
-        """Return the pipeline's name and attributes. Another name makes another pipeline."""
-        if properties.get("Name", name) != name:
-            return cls.create(name, properties, stack_name)
-        answer = _client("codepipeline").update_pipeline(pipeline=_declaration(name, properties))
-        return name, {"Version": str(answer["pipeline"]["version"])}
-
-    @staticmethod
-    def delete(name: str, _: Mapping[str, Any]) -> None:
-        """Delete a pipeline, if it is there."""
-        _client("codepipeline").delete_pipeline(name=name)
+def create_pipeline(logical_id: str, properties: Mapping[str, Any], stack_name: str) -> tuple[str, dict[str, Any]]:
+    """Return the pipeline's name and attributes."""
+    name = properties.get("Name") or _PROVISIONERS._physical_name(stack_name, logical_id, max_len=100)  # noqa: SLF001  # nothing public
+    tags = [{"key": tag["Key"], "value": tag["Value"]} for tag in properties.get("Tags", [])]
+    answer = _client("codepipeline").create_pipeline(pipeline=_declaration(name, properties), tags=tags)
+    return name, {"Version": str(answer["pipeline"]["version"])}
 
 
-class Repositories:
-    """AWS::ECR::Repository."""
+def update_pipeline(
+    name: str, _: Mapping[str, Any], properties: Mapping[str, Any], stack_name: str
+) -> tuple[str, dict[str, Any]]:
+    """Return the pipeline's name and attributes. Another name makes another pipeline."""
+    if properties.get("Name", name) != name:
+        return create_pipeline(name, properties, stack_name)
+    answer = _client("codepipeline").update_pipeline(pipeline=_declaration(name, properties))
+    return name, {"Version": str(answer["pipeline"]["version"])}
 
-    @classmethod
-    def create(cls, logical_id: str, properties: Mapping[str, Any], stack_name: str) -> tuple[str, dict[str, Any]]:
-        """Return the repository's name and attributes."""
-        name = properties.get("RepositoryName") or _made_up(stack_name, logical_id, lowercase=True, max_len=256)
-        tags = [{"Key": tag["Key"], "Value": tag["Value"]} for tag in properties.get("Tags", [])]
-        _client("ecr").create_repository(repositoryName=name, tags=tags)
-        return name, cls._set(name, properties)
 
-    @classmethod
-    def update(
-        cls, name: str, _: Mapping[str, Any], properties: Mapping[str, Any], stack_name: str
-    ) -> tuple[str, dict[str, Any]]:
-        """Return the repository's name and attributes. Another name makes another repository."""
-        if properties.get("RepositoryName", name) != name:
-            return cls.create(name, properties, stack_name)
-        return name, cls._set(name, properties)
+def delete_pipeline(name: str, _: Mapping[str, Any]) -> None:
+    """Delete a pipeline, if it is there."""
+    _client("codepipeline").delete_pipeline(name=name)
 
-    @staticmethod
-    def delete(name: str, properties: Mapping[str, Any]) -> None:
-        """Delete a repository, if it is there; with its images only where the template says so."""
-        ecr = _client("ecr")
-        empty = str(properties.get("EmptyOnDelete", False)).lower() == "true"
-        try:
-            ecr.delete_repository(repositoryName=name, force=empty)
-        except ecr.exceptions.RepositoryNotFoundException:
-            return
 
-    @staticmethod
-    def _set(name: str, properties: Mapping[str, Any]) -> dict[str, Any]:
-        ecr, repository = _client("ecr"), {"repositoryName": name}
-        scan = properties.get("ImageScanningConfiguration", {})
-        ecr.put_image_scanning_configuration(
-            **repository, imageScanningConfiguration={"scanOnPush": str(scan.get("ScanOnPush")).lower() == "true"}
-        )
-        ecr.put_image_tag_mutability(**repository, imageTagMutability=properties.get("ImageTagMutability", "MUTABLE"))
-        lifecycle = properties.get("LifecyclePolicy", {}).get("LifecyclePolicyText")
-        if lifecycle:
-            ecr.put_lifecycle_policy(**repository, lifecyclePolicyText=lifecycle)
-        policy = properties.get("RepositoryPolicyText")
-        if policy:
-            text = policy if isinstance(policy, str) else json.dumps(policy)
-            ecr.set_repository_policy(**repository, policyText=text)
-        made = ecr.describe_repositories(repositoryNames=[name])["repositories"][0]
-        return {"Arn": made["repositoryArn"], "RepositoryUri": made["repositoryUri"]}
+def create_repository(logical_id: str, properties: Mapping[str, Any], stack_name: str) -> tuple[str, dict[str, Any]]:
+    """Return the repository's name and attributes."""
+    name = properties.get("RepositoryName") or _PROVISIONERS._physical_name(  # noqa: SLF001  # as above
+        stack_name, logical_id, lowercase=True, max_len=256
+    )
+    mutability = properties.get("ImageTagMutability", "MUTABLE")
+    made = _client("ecr").create_repository(repositoryName=name, imageTagMutability=mutability)["repository"]
+    return name, {"Arn": made["repositoryArn"], "RepositoryUri": made["repositoryUri"]}
+
+
+def update_repository(
+    name: str, _: Mapping[str, Any], properties: Mapping[str, Any], stack_name: str
+) -> tuple[str, dict[str, Any]]:
+    """Return the repository's name and attributes. Another name makes another repository."""
+    if properties.get("RepositoryName", name) != name:
+        return create_repository(name, properties, stack_name)
+    found = _client("ecr").describe_repositories(repositoryNames=[name])["repositories"][0]
+    return name, {"Arn": found["repositoryArn"], "RepositoryUri": found["repositoryUri"]}
+
+
+def delete_repository(name: str, properties: Mapping[str, Any]) -> None:
+    """Delete a repository, if it is there; one with images only where its properties say so."""
+    client = _client("ecr")
+    force = str(properties.get("EmptyOnDelete", False)).lower() == "true"
+    with suppress(client.exceptions.RepositoryNotFoundException):
+        client.delete_repository(repositoryName=name, force=force)
 
 
 def transform_nested_templates() -> None:
-    """Have a nested stack's template transformed when it is read: its stack looks the reader up, the others have it."""
+    """Have a nested stack's template transformed when it is read.
+
+    Its maker looks the reader up when it needs it; those of other stacks hold the one they got at their import.
+    """
     for importer in ("handlers", "changesets"):
         import_module(f"ministack.services.cloudformation.{importer}")
-    parse, transform = _ENGINE._parse_template, _ENGINE._apply_transforms  # noqa: SLF001  # there is no public way
+    parse, transform = _ENGINE._parse_template, _ENGINE._apply_transforms  # noqa: SLF001  # as above
     setattr(_ENGINE, "_parse_template", lambda body: transform(parse(body)))  # noqa: B010  # mypy knows no such name
-
-
-def _made_up(stack_name: str, logical_id: str, **how: Any) -> str:
-    return str(_PROVISIONERS._physical_name(stack_name, logical_id, **how))  # noqa: SLF001  # there is no public way
 
 
 def _client(service: str) -> Any:
@@ -142,11 +115,18 @@ def _in_camel_case(value: Any, key: str = "") -> Any:
 
 
 if __name__ == "__main__":
-    for kind, handler in (("AWS::CodePipeline::Pipeline", Pipelines), ("AWS::ECR::Repository", Repositories)):
-        _PROVISIONERS._RESOURCE_HANDLERS[kind] = {  # noqa: SLF001  # there is no public way
-            "create": handler.create,
-            "update": handler.update,
-            "delete": handler.delete,
-        }
+    fronts = {
+        "AWS::CodePipeline::Pipeline": {
+            "create": create_pipeline,
+            "update": update_pipeline,
+            "delete": delete_pipeline,
+        },
+        "AWS::ECR::Repository": {
+            "create": create_repository,
+            "update": update_repository,
+            "delete": delete_repository,
+        },
+    }
+    _PROVISIONERS._RESOURCE_HANDLERS.update(fronts)  # noqa: SLF001  # as above
     transform_nested_templates()
     import_module("ministack.app").main()

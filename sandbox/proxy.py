@@ -93,6 +93,7 @@ class Effect:
     message: str = ""
     delay: float = 0.0
     padding: int = 0
+    hold: float = 0.0
     content: Callable[["Call"], str] | None = None
 
 
@@ -119,6 +120,11 @@ def answer(content: Callable[[Call], str]) -> Effect:
 
 def drop(after: float = 0.0) -> Effect:
     return Effect("drop", delay=after)
+
+
+def late(seconds: float) -> Effect:
+    """Pass the call on at once, and its answer back only so many seconds later."""
+    return Effect("late", hold=seconds)
 
 
 def pad(size: int) -> Effect:
@@ -289,7 +295,10 @@ def _handler(proxy: Proxy) -> type[Handler]:
                     self.reply(status, content, [("x-amzn-errortype", effect.code)])
                     return
             status, received, content = proxy.forward(self.command, self.path, headers, raw)
-            self.reply_whole((status, received, content + b" " * (effect.padding if effect else 0)))
+            if effect:
+                time.sleep(effect.hold)
+                content += b" " * effect.padding
+            self.reply_whole((status, received, content))
 
         do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _serve  # noqa: N815  # names that http.server looks for
 

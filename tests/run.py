@@ -16,16 +16,16 @@ from sandbox.cloud import python_note
 from sandbox.processes import ROOT
 
 TEMPLATES = [
-    "template.yaml",
-    "sandbox/consumer.yaml",
-    *(str(file.relative_to(ROOT)) for file in sorted((ROOT / "examples").rglob("*.yaml"))),
+    str(file.relative_to(ROOT))
+    for folder in ("sandbox", "examples")
+    for file in sorted((ROOT / folder).rglob("*.yaml"))
 ]
 CHECKS = {
     "format": ["ruff", "format", "--check", "."],
     "lint": ["ruff", "check", "."],
     "types": ["mypy"],
     "schemas": [sys.executable, "-m", "schema", "--check"],
-    "templates": ["cfn-lint", *TEMPLATES, "--append-rules", "schema"],
+    "templates": ["cfn-lint", "template.yaml", *TEMPLATES, "--append-rules", "schema"],
     "template, as SAM sees it": ["sam", "validate", "--lint", "--region", "us-east-1"],
 }
 

@@ -58,6 +58,11 @@ class Tokens:
             raise Refused(self.mismatch, "The token was used before by a request with other parameters")
         return known.run
 
+    def forget(self, name: str) -> None:
+        """Remember no token any more that came with a request about a project or a pipeline of this name."""
+        named = {key: known.request.get("projectName", known.request.get("name")) for key, known in self._known.items()}
+        self._known = {key: known for key, known in self._known.items() if named[key] != name}
+
     def keep(self, context: Context, token: str | None, request: Request, run: str) -> None:
         if token:
             self._known[context.place, token] = _Known(context.now, request, run)

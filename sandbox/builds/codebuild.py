@@ -257,6 +257,9 @@ class CodeBuild:
             for build in builds.values():
                 build.advance(now)
 
+    def forget_tokens(self, name: str) -> None:
+        self._tokens.forget(name)
+
     def clear(self) -> None:
         self._builds.clear()
         self._scripts.clear()

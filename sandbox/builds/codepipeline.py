@@ -254,6 +254,9 @@ class CodePipeline:
             for pipeline in pipelines.values():
                 pipeline.advance(now)
 
+    def forget_tokens(self, name: str) -> None:
+        self._tokens.forget(name)
+
     def clear(self) -> None:
         self._pipelines.clear()
         self._scripts.clear()

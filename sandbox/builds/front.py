@@ -139,6 +139,12 @@ class Builds:
             self._codebuild.advance(now)
             self._codepipeline.advance(now)
 
+    def forget_tokens(self, name: str) -> None:
+        """Let no token be good any more that started a run of this project or pipeline, as if their time were up."""
+        with self._lock:
+            self._codebuild.forget_tokens(name)
+            self._codepipeline.forget_tokens(name)
+
     def reset(self) -> None:
         """Forget everything, scripts too, but for projects of another service."""
         with self._lock:

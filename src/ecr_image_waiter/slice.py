@@ -20,7 +20,7 @@ from .registry import Registry
 from .request import StackRequest, token_of
 from .stacks import Stacks
 from .standing import next_ask, still_waits
-from .waiting import NEVER, Abandoned, Bounds, GivenUp, Progress, Ready, SliceUsedUp, wait
+from .waiting import LAST_ASK, NEVER, Abandoned, Bounds, GivenUp, Progress, Ready, SliceUsedUp, wait
 
 _ASK_AGAIN: Final = 60.0  # seconds, whether a build may be started
 
@@ -151,7 +151,9 @@ class Slice:
     def _may_start(self) -> bool:
         """Say whether a build may be started now: never for a stack that rolls back or waits no more, or in doubt."""
         now = self._tools.clock.now()
-        if not self._properties.StartBuild or now >= self._bounds.limit or now < self._asks_to_start_at:
+        # Like any question about the stack, not in the last moments: the check at the limit must not come late.
+        too_late = now > self._bounds.limit - LAST_ASK
+        if not self._properties.StartBuild or too_late or now < self._asks_to_start_at:
             return False
         if self._request is None:
             return True

@@ -162,6 +162,8 @@ class UnderRie(Function):
             everything = {
                 "AWS_ENDPOINT_URL": cloud.endpoint,
                 "AWS_ENDPOINT_URL_CLOUDFORMATION": cloud.proxy.url,
+                "AWS_ENDPOINT_URL_CODEBUILD": cloud.builds_proxy.url,
+                "AWS_ENDPOINT_URL_CODEPIPELINE": cloud.builds_proxy.url,
                 "AWS_ENDPOINT_URL_ECR": cloud.ecr_proxy.url,
                 "AWS_ENDPOINT_URL_ECR_PUBLIC": cloud.ecr_proxy.url,
                 "AWS_ENDPOINT_URL_LAMBDA": self.self_invokes.url,

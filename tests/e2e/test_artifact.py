@@ -90,7 +90,7 @@ def test_it_is_smaller_than_twenty_two_megabytes(artifact: Path) -> None:
     assert zipped_bytes(artifact) < 22_000_000
 
 
-def test_sam_local_passes_on_the_two_endpoints_that_a_deployed_function_does_not_have() -> None:
+def test_sam_local_passes_on_the_endpoints_that_a_deployed_function_does_not_have() -> None:
     # What `sam local invoke --env-vars` may set are the variables that the template declares.
     code = """
 import json
@@ -104,6 +104,8 @@ print(json.dumps(sorted(function.environment["Variables"])))
     done = subprocess.run([python, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == [
         "AWS_ENDPOINT_URL_CLOUDFORMATION",
+        "AWS_ENDPOINT_URL_CODEBUILD",
+        "AWS_ENDPOINT_URL_CODEPIPELINE",
         "AWS_ENDPOINT_URL_ECR",
         "AWS_ENDPOINT_URL_ECR_PUBLIC",
         "AWS_ENDPOINT_URL_LAMBDA",

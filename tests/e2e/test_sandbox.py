@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import zipfile
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,11 @@ from rich.console import Console
 
 from sandbox.builds import Build
 from sandbox.cloud import ACCOUNT, STACK, Cloud
-from sandbox.demo import FUNCTION_TIMEOUT, play
+from sandbox.demo import chosen, play
 from sandbox.images import push
-from sandbox.processes import ROOT, PortTaken, free_port
+from sandbox.processes import ROOT, PortTaken, require_free
+from sandbox.scenarios import IMAGES, SCENARIOS
+from tests.e2e.demonstrated import require_every_line, told_of
 from tests.e2e.functions import TIMEOUT, Deployed
 from tests.waiting import eventually
 
@@ -127,7 +128,7 @@ def stack_of_builds(project: str, pipeline: str, mode: str = "SUPERSEDED") -> st
     environment = {"Type": "LINUX_CONTAINER", "Image": "image", "ComputeType": "BUILD_GENERAL1_SMALL"}
     parts = {"ServiceRole": role, "Environment": environment}
     parts |= {"Source": {"Type": "NO_SOURCE"}, "Artifacts": {"Type": "NO_ARTIFACTS"}}
-    resources = {
+    resources: dict[str, dict[str, Any]] = {
         "Project": {"Type": "AWS::CodeBuild::Project", "Properties": {"Name": project, **parts}},
         "Pipeline": {
             "Type": "AWS::CodePipeline::Pipeline",
@@ -169,39 +170,45 @@ def test_projects_and_pipelines_of_a_stack_are_those_that_run_and_go_with_it(clo
         codepipeline.get_pipeline(name="pipeline-of-a-stack")
 
 
-def stack_of_a_repository(**properties: object) -> str:
-    """Return a template with a repository that has these properties beside its name."""
-    repository = {"Type": "AWS::ECR::Repository", "Properties": {"RepositoryName": "of-a-stack", **properties}}
-    uri = {"Value": {"Fn::GetAtt": ["Repository", "RepositoryUri"]}}
-    return json.dumps({"Resources": {"Repository": repository}, "Outputs": {"Uri": uri}})
-
-
-def test_repositories_of_a_stack_are_those_that_images_are_pushed_to_and_go_with_it(cloud: Cloud) -> None:
-    cloudformation, ecr, named = cloud.client("cloudformation"), cloud.client("ecr"), {"repositoryName": "of-a-stack"}
+def test_a_repository_of_a_stack_is_where_images_are_pushed_and_goes_with_it(cloud: Cloud) -> None:
+    cloudformation, ecr = cloud.client("cloudformation"), cloud.client("ecr")
+    properties = {"ImageTagMutability": "IMMUTABLE", "EmptyOnDelete": True}
+    resources: dict[str, dict[str, Any]] = {
+        "Named": {"Type": "AWS::ECR::Repository", "Properties": {"RepositoryName": "of-a-stack", **properties}},
+        "Unnamed": {"Type": "AWS::ECR::Repository"},
+    }
+    outputs = {
+        "Arn": {"Value": {"Fn::GetAtt": ["Named", "Arn"]}},
+        "Uri": {"Value": {"Fn::GetAtt": ["Named", "RepositoryUri"]}},
+        "Unnamed": {"Value": {"Ref": "Unnamed"}},
+    }
+    created = cloudformation.create_stack(
+        StackName="repositories", TemplateBody=json.dumps({"Resources": resources, "Outputs": outputs})
+    )["StackId"]
 
     def settle(status: str) -> None:
         stack = {"StackName": created}
         eventually(lambda: cloudformation.describe_stacks(**stack)["Stacks"][0]["StackStatus"] == status, status)
 
-    old = {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 10}
-    rules = json.dumps({"rules": [{"rulePriority": 1, "selection": old, "action": {"type": "expire"}}]})
-    body = stack_of_a_repository(LifecyclePolicy={"LifecyclePolicyText": rules})
-    created = cloudformation.create_stack(StackName="repository", TemplateBody=body)["StackId"]
     settle("CREATE_COMPLETE")
-    assert cloud.output("repository", "Uri") == f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/of-a-stack"
-    assert ecr.get_lifecycle_policy(**named)["lifecyclePolicyText"] == rules
-    push(ecr, "of-a-stack", "v1")
+    (named,) = ecr.describe_repositories(repositoryNames=["of-a-stack"])["repositories"]
+    assert named["imageTagMutability"] == "IMMUTABLE"
+    assert [cloud.output(created, key) for key in ("Arn", "Uri")] == [named["repositoryArn"], named["repositoryUri"]]
+    unnamed = cloud.output(created, "Unnamed")
+    for repository in ("of-a-stack", unnamed):
+        push(ecr, repository, "v1")
+    ecr.batch_delete_image(repositoryName=unnamed, imageIds=[{"imageTag": "v1"}])
 
-    scanned = stack_of_a_repository(ImageScanningConfiguration={"ScanOnPush": True}, EmptyOnDelete=True)
-    cloudformation.update_stack(StackName="repository", TemplateBody=scanned)
+    resources["Named"]["Properties"] = {"RepositoryName": "of-a-stack-2"}
+    cloudformation.update_stack(StackName=created, TemplateBody=json.dumps({"Resources": resources}))
     settle("UPDATE_COMPLETE")
-    (found,) = ecr.describe_repositories(repositoryNames=["of-a-stack"])["repositories"]
-    assert found["imageScanningConfiguration"] == {"scanOnPush": True}
+    names = {each["repositoryName"] for each in ecr.describe_repositories()["repositories"]}
+    assert {"of-a-stack-2", unnamed} <= names
 
-    cloudformation.delete_stack(StackName="repository")
+    cloudformation.delete_stack(StackName=created)
     settle("DELETE_COMPLETE")
-    with pytest.raises(ecr.exceptions.RepositoryNotFoundException):
-        ecr.describe_repositories(repositoryNames=["of-a-stack"])
+    names = {each["repositoryName"] for each in ecr.describe_repositories()["repositories"]}
+    assert not {"of-a-stack-2", unnamed} & names
 
 
 def test_a_build_that_a_function_starts_pushes_its_image_without_anybody_asking(cloud: Cloud) -> None:
@@ -235,8 +242,22 @@ def test_a_build_that_a_function_starts_pushes_its_image_without_anybody_asking(
     eventually(lambda: ecr.list_images(repositoryName="by-a-function")["imageIds"] != [], "the image is there")
 
 
+def four_free_ports() -> int:
+    """Return the first of four ports in a row, which no connection gets from the system at random."""
+    for first in range(20_000 + os.getpid() % 1000 * 4, 32_000, 4):
+        try:
+            for port in range(first, first + 4):
+                require_free(port, "127.0.0.1")
+        except PortTaken:
+            continue
+        return first
+    raise AssertionError
+
+
 def test_a_port_that_is_taken_is_said_so(output: Path) -> None:
-    with Cloud(log=output / "first", port=(port := free_port())), pytest.raises(PortTaken, match=f"Port {port} of"):
+    port = four_free_ports()
+
+    with Cloud(log=output / "first", port=port), pytest.raises(PortTaken, match=f"Port {port} of"):
         Cloud(log=output / "second", port=port)
 
 
@@ -261,84 +282,53 @@ def test_an_assumed_role_reads_its_own_account_s_ecr_and_names_another_one_s(clo
     assert [[each["imageDigest"] for each in found] for found in (own, named)] == [[pushed[other]], [pushed[ACCOUNT]]]
 
 
-PRINTED = re.compile(r" *([0-9.]+) s  (stack|log)  +(\S+) +(.+)")
-
-
-def stack_events(cloud: Cloud, stack: str) -> list[dict[str, Any]]:
-    pages = cloud.client("cloudformation").get_paginator("describe_stack_events").paginate(StackName=stack)
-    return [event for page in pages for event in page["StackEvents"]]
-
-
-def log_entries(cloud: Cloud, group: str, stack_id: str) -> list[dict[str, Any]]:
-    logs = cloud.client("logs")
-    streams = logs.get_paginator("describe_log_streams").paginate(logGroupName=group)
-    messages = [
-        event["message"]
-        for page in streams
-        for stream in page["logStreams"]
-        for event in logs.get_log_events(logGroupName=group, logStreamName=stream["logStreamName"], startFromHead=True)[
-            "events"
-        ]
-    ]
-    entries = [json.loads(message) for message in messages if message.startswith("{")]
-    return [entry for entry in entries if entry.get("StackId") == stack_id]
-
-
-@pytest.mark.parametrize(("image", "ends_as"), [("pushed", "CREATE_COMPLETE"), ("never", "ROLLBACK_COMPLETE")])
+@pytest.mark.parametrize("image", IMAGES)
 def test_every_line_of_the_demo_is_one_of_the_stack_s_events_or_of_the_log_s_and_none_is_missing(
-    cloud: Cloud, deployed: dict[int, Deployed], image: str, ends_as: str
+    cloud: Cloud, deployed: dict[int, Deployed], image: str
 ) -> None:
-    stack, group = f"demo-{image}", cloud.output(STACK, "LogGroupName")
+    stack, group, scenario = f"demo-{image}", cloud.output(STACK, "LogGroupName"), IMAGES[image]
+    assert scenario.timeout
     screen = io.StringIO()
-    cloud.set_timeout(cloud.output(STACK, "ServiceToken"), FUNCTION_TIMEOUT)
+    deployed[TIMEOUT].set_timeout(scenario.timeout)
     try:
         # Long enough for an invocation on a busy machine to end and be logged, so that the order cannot depend on it.
-        hold_back = 3.0 * FUNCTION_TIMEOUT
+        hold_back = 3.0 * scenario.timeout
         console = Console(file=screen)
-        status = play(cloud, group, console, image, stack=stack, namespace=f"{image}/", hold_back=hold_back)
+        status = play(cloud, group, console, scenario, stack=stack, namespace=f"{image}/", hold_back=hold_back)
     finally:
-        cloud.set_timeout(cloud.output(STACK, "ServiceToken"), TIMEOUT)
-    assert deployed
-    assert status == ends_as
+        deployed[TIMEOUT].set_timeout(TIMEOUT)
+    assert status == scenario.ends_as
+    told = told_of(cloud, stack, group)
+    require_every_line(screen.getvalue(), told)
 
-    matches = [PRINTED.fullmatch(line) for line in screen.getvalue().splitlines()]
-    assert None not in matches, screen.getvalue()
-    printed = [match.groups() for match in matches if match]
-    times = [float(at) for at, *_ in printed]
-    assert times == sorted(times)
-
-    events = stack_events(cloud, stack)
-    expected = Counter(
-        (
-            event["LogicalResourceId"],
-            ": ".join(filter(None, [event["ResourceStatus"], event.get("ResourceStatusReason")])),
-        )
-        for event in events
-    )
-    assert Counter((resource, text) for _, source, resource, text in printed if source == "stack") == expected
-
-    entries = log_entries(cloud, group, events[0]["StackId"])
-    told = [(entry["LogicalResourceId"], entry["message"], entry.get("next_check_in_seconds")) for entry in entries]
-    shown = [(resource, *_without_the_pause(text)) for _, source, resource, text in printed if source == "log"]
-    assert Counter(
-        (resource, message, None if pause is None else f"{pause:.1f}") for resource, message, pause in told
-    ) == (Counter(shown))
-
-    assert sum("Handed over to invocation" in message for _, message, _ in told) >= 2, "three invocations or more"
+    assert len(told.messages("Handed over to invocation")) >= 2, "three invocations or more"
     if image == "pushed":
-        assert {resource for resource, message, _ in told if message.startswith("Checked")} == {
-            "ParserImage",
-            "GeneratorImage",
-        }
+        checked = {each["LogicalResourceId"] for each in told.entries if each["message"].startswith("Checked")}
+        assert checked == {"ParserImage", "GeneratorImage"}
     else:
-        texts = [text for _, text in expected]
-        assert any(
-            re.match("CREATE_FAILED: Gave up on never/[a-z]+:latest .*newest tags are lastest", text) for text in texts
-        ), texts
-        assert any(text.startswith("ROLLBACK_IN_PROGRESS") for text in texts)
-        assert any(text.startswith("ROLLBACK_COMPLETE") for text in texts)
+        assert re.match("CREATE_FAILED: Gave up on never/[a-z]+:latest .*newest tags are lastest", told.reason)
+        assert ("demo-never", "ROLLBACK_IN_PROGRESS: Rollback requested") in told.events
 
 
-def _without_the_pause(text: str) -> tuple[str, str | None]:
-    found = re.fullmatch(r"(.*); check [0-9]+, the next in ([0-9.]+) s", text)
-    return (found[1], found[2]) if found else (text, None)
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (["--scenario", "frist-deploy"], "SCENARIO: received frist-deploy, allowed: build-fails, first-deploy"),
+        (["--image", "late"], "IMAGE: received late, allowed: pushed, never"),
+        (["--image", "never", "--scenario", "build-fails"], "IMAGE and SCENARIO: one of them, not both"),
+    ],
+)
+def test_a_demo_that_is_not_there_is_one_clear_error(
+    asked: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        chosen(asked)
+    usage, error = capsys.readouterr().err.splitlines()
+    assert usage == "usage: make demo [IMAGE=pushed|never] or [SCENARIO=build-fails|first-deploy]"
+    assert error == f"make demo: error: {said}"
+
+
+def test_the_demo_that_nobody_names_is_the_one_whose_images_come() -> None:
+    assert chosen(["--image", "", "--scenario", ""]) is IMAGES["pushed"]
+    assert chosen(["--image", "never", "--scenario", ""]) is IMAGES["never"]
+    assert chosen(["--image", "", "--scenario", "first-deploy"]) is SCENARIOS["first-deploy"]

@@ -424,6 +424,19 @@ def test_a_build_is_started_once_for_each_token_within_five_minutes(front: Watch
     assert len(front.runs("app")) == 3
 
 
+def test_a_forgotten_token_starts_another_run_and_those_of_other_names_are_still_good(
+    front: Watched, codebuild: Any, codepipeline: Any
+) -> None:
+    with_project(codebuild, "other")
+    create(codepipeline)
+    build, other = start(codebuild, idempotencyToken="one"), start(codebuild, "other", idempotencyToken="two")
+    execution = execute(codepipeline, clientRequestToken="one")
+    front.forget_tokens("app")
+    assert start(codebuild, idempotencyToken="one")["id"] != build["id"]
+    assert start(codebuild, "other", idempotencyToken="two")["id"] == other["id"]
+    assert execute(codepipeline, clientRequestToken="one") != execution
+
+
 def test_a_token_comes_with_the_same_request_or_is_refused(codebuild: Any) -> None:
     start(codebuild, idempotencyToken="one")
     call = {"client": codebuild, "idempotencyToken": "one", "sourceVersion": "main"}

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import boto3
@@ -13,7 +14,8 @@ from moto.server import ThreadedMotoServer
 from urllib3 import HTTPConnectionPool
 from urllib3.exceptions import ProtocolError
 
-from sandbox.proxy import Effect, Proxy, Rule, delay, deny, drop, fail, pad, throttle
+from sandbox.proxy import Effect, Proxy, Rule, delay, deny, drop, fail, late, pad, throttle
+from tests.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +122,18 @@ def test_a_delayed_call_is_answered_later(proxy: Proxy, ecr: Any) -> None:
         began = time.monotonic()
         assert images(ecr) == []
         assert time.monotonic() - began >= 0.5
+
+
+def test_a_late_answer_is_to_a_call_that_went_through_at_once(proxy: Proxy, ecr: Any) -> None:
+    def there() -> bool:
+        return "late" in {each["repositoryName"] for each in ecr.describe_repositories()["repositories"]}
+
+    with proxy.rule(Rule("ecr:CreateRepository", late(1.5))), ThreadPoolExecutor() as pool:
+        created = pool.submit(ecr.create_repository, repositoryName="late")
+        eventually(there, "what the call does")
+        assert not created.done()
+        assert created.result()["repository"]["repositoryName"] == "late"
+    ecr.delete_repository(repositoryName="late")
 
 
 def test_a_dropped_call_ends_in_a_reset(proxy: Proxy, ecr: Any) -> None:

@@ -707,7 +707,7 @@ Outputs: {X: {Value: !Ref A}}
 
 def examples() -> Iterator[tuple[str, dict[str, Any]]]:
     """Return the properties of each resource of ours in the project's own templates and documents."""
-    files = [ROOT / "README.md", ROOT / "sandbox" / "consumer.yaml", *sorted((ROOT / "docs").glob("*.md"))]
+    files = [ROOT / "README.md", *sorted((ROOT / "sandbox").glob("*.yaml")), *sorted((ROOT / "docs").glob("*.md"))]
     for file in files:
         text = file.read_text()
         blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if file.suffix == ".md" else [text]
@@ -727,5 +727,5 @@ def ours(value: object) -> Iterator[dict[str, Any]]:
 def test_the_examples_are_right_by_the_schema() -> None:
     found = list(examples())
 
-    assert {name for name, _ in found} >= {"README.md", "consumer.yaml"}
+    assert {name for name, _ in found} >= {"README.md", "consumer.yaml", "build-fails.yaml", "first-deploy.yaml"}
     assert [(name, properties) for name, properties in found if not template_takes(properties)] == []

@@ -1,0 +1,385 @@
+"""The deployed waiter follows the build that is to push the image, and starts it once.
+
+The scenarios run side by side; each test collects one of them. Two are what `make demo` shows. Where a build that
+succeeded in vain, or a project that is gone, has a minute's grace, the wait's limit ends that here:
+tests/integration/test_following.py has the minute, on a fake clock. There the same event also comes again six minutes
+later; here CodeBuild forgets its tokens, as it has by then.
+"""
+
+import io
+import os
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from threading import Lock
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from sandbox.builds import Action, Build, Execution
+from sandbox.cloud import ACCOUNT, REGION, STACK, Cloud
+from sandbox.demo import play
+from sandbox.processes import awaits_input
+from sandbox.proxy import Rule, answer, delay, late
+from sandbox.scenarios import SCENARIOS as DEMOS
+from tests.e2e.demonstrated import Told, require_every_line, told_of
+from tests.e2e.functions import TIMEOUT, Deployed, FunctionError
+from tests.e2e.side_by_side import side_by_side
+from tests.e2e.test_deployable import checked, failed, said, uri
+from tests.e2e.test_scenarios import handed_over, seconds
+from tests.waiting import eventually
+
+SIDE_BY_SIDE = 6
+LIST, START = "codebuild:ListBuildsForProject", "codebuild:StartBuild"
+WHOLE_TIMEOUT = 900
+"""Of a function as it is deployed, in seconds: what a wait of half an hour needs."""
+SOON = 15.0
+"""Seconds: a pause, and a hand-over on a busy machine. A wait here has a minute."""
+AT_THE_END = 600.0
+"""Seconds for which a demo holds its lines back: it prints them all at once."""
+
+Scenario = Callable[[Cloud, Deployed], None]
+SCENARIOS: list[Scenario] = []
+"""Those that take longest first."""
+ALONE: list[Scenario] = []
+"""Those of them that want the function that is nobody else's."""
+
+
+def scenario(run: Scenario) -> Scenario:
+    SCENARIOS.append(run)
+    return run
+
+
+def scenario_alone(run: Scenario) -> Scenario:
+    ALONE.append(run)
+    return scenario(run)
+
+
+class Alone:
+    """An install with all that builds want, deployed when it is first used, by one scenario at a time.
+
+    Every process of it is then that one's. It has the name by which the sandbox tells who started a build.
+    """
+
+    STACK = f"{STACK}-alone"
+    TOKEN = "/alone/service-token"  # noqa: S105  # the name of a parameter
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self._lock = Lock()
+        self._deployed: Deployed | None = None
+
+    @contextmanager
+    def function(self) -> Iterator[Deployed]:
+        with self._lock:
+            if self._deployed is None:
+                self._cloud.deploy_waiter(
+                    stack=self.STACK,
+                    parameters=[
+                        *("LogLevel=DEBUG", f"ServiceTokenParameterName={self.TOKEN}", "FunctionName=function"),
+                        f"BuildProjectArns=arn:aws:codebuild:{REGION}:{ACCOUNT}:project/*",
+                        f"PipelineArns=arn:aws:codepipeline:{REGION}:{ACCOUNT}:*",
+                        "AllowStartBuild=true",
+                    ],
+                )
+                self._deployed = Deployed(self._cloud, self.STACK, WHOLE_TIMEOUT)
+                # A cold start on a busy machine takes most of the eight seconds that a build has.
+                with suppress(FunctionError):
+                    self._deployed.ask({"RepositoryName": "any"})
+            yield self._deployed
+
+
+def project_for(cloud: Cloud, repository: str, *builds: Build) -> str:
+    """Create a project whose builds go so, and return its name."""
+    name = repository.replace("/", "-")
+    cloud.builds.play(name, *builds)
+    cloud.client("codebuild").create_project(
+        name=name,
+        source={"type": "NO_SOURCE"},
+        artifacts={"type": "NO_ARTIFACTS"},
+        environment={"type": "LINUX_CONTAINER", "image": "image", "computeType": "BUILD_GENERAL1_SMALL"},
+        serviceRole=f"arn:aws:iam::{ACCOUNT}:role/build",
+    )
+    return name
+
+
+def pipeline_for(cloud: Cloud, repository: str, *executions: Execution) -> str:
+    """Create a pipeline whose executions go so, and return its name. The first one starts at once."""
+    name = repository.replace("/", "-")
+    cloud.builds.play_pipeline(name, *executions)
+    actions = {"Checkout": ("Source", "CodeStarSourceConnection"), "Docker": ("Build", "CodeBuild")}
+    actions["Release"] = ("Deploy", "CloudFormation")
+    stages = [
+        {
+            "name": category,
+            "actions": [
+                {
+                    "name": action,
+                    "actionTypeId": {"category": category, "owner": "AWS", "provider": provider, "version": "1"},
+                }
+            ],
+        }
+        for action, (category, provider) in actions.items()
+    ]
+    cloud.client("codepipeline").create_pipeline(
+        pipeline={
+            "name": name,
+            "roleArn": f"arn:aws:iam::{ACCOUNT}:role/pipeline",
+            "artifactStore": {"type": "S3", "location": "artifacts"},
+            "stages": stages,
+        }
+    )
+    return name
+
+
+def image(repository: str, tag: str = "v1", *, wait: int = 60, **properties: Any) -> dict[str, Any]:
+    """Return the properties of a wait for an image, of so many seconds."""
+    return {"RepositoryName": repository, "ImageTag": tag, **seconds(wait), **properties}
+
+
+def demonstrate(cloud: Cloud, demo: str, group: str, *, token: str = "/ecr-image-waiter/service-token") -> Told:  # noqa: S107  # the name of a parameter
+    """Play a demo as `make demo` does, and return what became of its stack, of which it has shown everything."""
+    scenario = DEMOS[demo]
+    scenario = replace(scenario, template=scenario.template.replace("/ecr-image-waiter/service-token", token))
+    screen = io.StringIO()
+    namespace = f"{demo}-"
+    status = play(
+        cloud, group, Console(file=screen), scenario, stack=f"demo-{demo}", namespace=namespace, hold_back=AT_THE_END
+    )
+    told = told_of(cloud, f"demo-{demo}", group)
+    assert status == scenario.ends_as, told
+    require_every_line(screen.getvalue(), told)
+    return told
+
+
+@scenario_alone
+def a_build_that_fails_at_8_s_of_half_an_hour_ends_the_stack_within_two_checks_with_its_message(
+    cloud: Cloud, function: Deployed
+) -> None:
+    told = demonstrate(cloud, "build-fails", cloud.output(Alone.STACK, "LogGroupName"), token=Alone.TOKEN)
+    (build,) = cloud.builds.runs("build-fails-app")
+    seen = build.answer(time.time())
+    assert 8 <= seen["endTime"] - seen["startTime"] < 8.1
+
+    assert (
+        f"build {build.id} of the CodeBuild project build-fails-app, which was to push it, failed, in BUILD, saying: "
+        "Error while executing command: docker build -t app . Reason: exit status 1; mend that, see https://"
+    ) in told.reason
+    looks = [each for each in told.entries if each["message"].startswith("Checked")]
+    under_way = [each for each in looks if "is under way, in " in each["message"]]
+    assert under_way
+    assert under_way[-1]["message"].endswith(", in BUILD")
+    assert looks[looks.index(under_way[-1]) + 1 :] == [looks[-1]], "the check that sees it failed is the last"
+    assert datetime.fromisoformat(under_way[-1]["timestamp"]).timestamp() < seen["endTime"] + 1
+    assert ("demo-build-fails", "ROLLBACK_COMPLETE: Rollback complete") in told.events
+
+
+@scenario_alone
+def a_waiter_killed_before_it_noted_the_build_it_started_follows_that_one_when_the_event_comes_again(
+    cloud: Cloud, function: Deployed
+) -> None:
+    repository = function.repository()
+    project = project_for(cloud, repository, Build({"BUILD": 15}, ends="FAILED"), Build({"BUILD": 600}))
+    proxy = cloud.builds_proxy
+    held = Rule(START, late(3), where=lambda call: project in call.body)
+    with proxy.rule(held), function.player() as player:
+        create = player.create(image(repository, wait=1800, BuildProject=project, StartBuild=True))
+        eventually(lambda: cloud.builds.runs(project), "the build")
+        (killed,) = [pid for pid in cloud.workers(function.name) if not awaits_input(pid)]
+        os.kill(killed, signal.SIGKILL)
+        cloud.builds.forget_tokens(project)
+        # Which of the two is the waiter's own, only CodeBuild can tell it now.
+        cloud.builds.start(project)
+        eventually(lambda: proxy.count(LIST, containing=project) >= 3, "the second attempt")
+        function.invoke(create.event)
+        outcome = failed(create)
+        eventually(lambda: len(create.attempts) == 2, "the answer to the event that came again")
+    own, other = cloud.builds.runs(project)
+    assert (own.initiator, held.met) == ("waiter-role/function", 1)
+    assert (
+        f"build {own.id} of the CodeBuild project {project}, which was to push it, failed, in BUILD" in outcome.reason
+    )
+    assert other.id not in outcome.reason
+    assert own.id in create.attempts[1].verdict.answer["Reason"]
+
+
+@scenario
+def an_empty_account_comes_up_in_one_deployment_with_repository_build_image_and_function(
+    cloud: Cloud, function: Deployed
+) -> None:
+    told = demonstrate(cloud, "first-deploy", cloud.output(STACK, "LogGroupName"))
+    stack = {"StackName": "demo-first-deploy"}
+    (build,) = cloud.builds.runs("first-deploy-app")
+    (pushed,) = cloud.client("ecr").describe_images(repositoryName="first-deploy-app")["imageDetails"]
+    assert cloud.output("demo-first-deploy", "ImageUri") == uri("first-deploy-app", pushed["imageDigest"])
+    resource = cloud.client("cloudformation").describe_stack_resource(**stack, LogicalResourceId="App")
+    name = resource["StackResourceDetail"]["PhysicalResourceId"]
+    deployed = cloud.client("lambda").get_function(FunctionName=name)["Code"]["ImageUri"]
+    assert deployed == uri("first-deploy-app", pushed["imageDigest"])
+
+    complete = [resource for resource, text in told.events if text == "CREATE_COMPLETE"]
+    assert complete.index("AppImage") < complete.index("App")
+    assert {*complete} == {"Repository", "Build", "BuildRole", "AppImage", "AppRole", "App", "demo-first-deploy"}
+    checks = told.messages("Checked")
+    assert [f"started build {build.id}" in message for message in checks] == [True, *[False] * (len(checks) - 1)]
+    assert all(build.id in message for message in checks[:-1])
+    assert told.messages("Handed over"), "the build is followed in another invocation"
+
+
+@scenario
+def a_superseded_execution_passes_the_baton_to_its_successor_for_better_and_for_worse(
+    cloud: Cloud, function: Deployed
+) -> None:
+    repository = function.repository()
+    succeeds = Execution({"Docker": Action(6)})
+    successor = {
+        "Docker": Action(4, does=lambda: function.push(repository)),
+        "Release": Action(2, fails="No such stack"),
+    }
+    pipeline = pipeline_for(cloud, repository, succeeds, succeeds, Execution(successor))
+    with function.player() as player:
+        pushed = player.create(image(repository, Pipeline=pipeline))
+        other = player.create(image(repository, "v2", Pipeline=pipeline))
+        cloud.builds.start_pipeline(pipeline)
+        eventually(lambda: cloud.builds.pipeline_runs(pipeline)[1].stage == 1, "the second before the stage Build")
+        third = cloud.builds.start_pipeline(pipeline)
+        found = pushed.wait(40)
+        outcome = failed(other)
+    assert [run.status for run in cloud.builds.pipeline_runs(pipeline)] == ["Succeeded", "Superseded", "Failed"]
+    assert found.status == "SUCCESS", found
+    assert (
+        f"execution {third.id} of the pipeline {pipeline}, which was to push it, failed, in stage Deploy, "
+        "action Release, saying: No such stack; mend that, see https://"
+    ) in outcome.reason
+    said(function, other, f"execution {third.id} of the pipeline {pipeline} is under way")
+
+
+@scenario
+def a_pipeline_that_fails_in_its_source_stage_ends_the_wait_with_stage_action_and_message(
+    cloud: Cloud, function: Deployed
+) -> None:
+    repository = function.repository()
+    source = Action(6, fails="The repository could not be found", code="ConfigurationError")
+    pipeline = pipeline_for(cloud, repository, Execution({"Checkout": source}))
+    with function.player() as player:
+        create = player.create(image(repository, Pipeline=pipeline))
+        outcome = failed(create)
+    (run,) = cloud.builds.pipeline_runs(pipeline)
+    assert (
+        f"execution {run.id} of the pipeline {pipeline}, which was to push it, failed, in stage Source, "
+        "action Checkout, saying: The repository could not be found; mend that, see https://"
+    ) in outcome.reason
+    assert outcome.at - run.changed < SOON
+
+
+@scenario
+def a_build_that_pushes_another_tag_fails_the_wait_with_the_tag_that_it_pushed(
+    cloud: Cloud, function: Deployed
+) -> None:
+    repository = function.repository()
+    function.push(repository, "old", content="old")
+    build = Build({"BUILD": 3}, does=lambda: function.push(repository, "v2", content="new"))
+    project = project_for(cloud, repository, build)
+    with function.player() as player:
+        create = player.create(image(repository, wait=25, BuildProject=project, StartBuild=True))
+        outcome = failed(create)
+    (run,) = cloud.builds.runs(project)
+    assert re.search(
+        f"build {run.id} of the CodeBuild project {project} succeeded without pushing it, and since it began the "
+        r"repository got v2 \([0-9]+ s old\); correct the tag here or in the build, see https://",
+        outcome.reason,
+    ), outcome
+    assert outcome.at - create.sent >= 24, (
+        "there is a grace; X-Amz-Date, from which the limit counts, has whole seconds"
+    )
+
+
+@scenario
+def a_project_that_is_deleted_during_the_wait_fails_it_and_is_named(cloud: Cloud, function: Deployed) -> None:
+    repository = function.repository()
+    project = project_for(cloud, repository, Build({"BUILD": 600}))
+    with function.player() as player:
+        create = player.create(image(repository, wait=20, BuildProject=project))
+        eventually(lambda: cloud.builds_proxy.count(LIST, containing=project) >= 2, "the second check")
+        cloud.client("codebuild").delete_project(name=project)
+        outcome = failed(create)
+    assert f"the CodeBuild project {project} does not exist in {REGION}, account {ACCOUNT}" in outcome.reason
+    assert "correct BuildProject, or create it before this resource" in outcome.reason
+    assert outcome.at - create.sent >= 19, "as above"
+    said(function, create, f"no build of the CodeBuild project {project} is under way")
+
+
+@scenario
+def a_build_that_somebody_stops_ends_the_wait(cloud: Cloud, function: Deployed) -> None:
+    repository = function.repository()
+    project = project_for(cloud, repository, Build({"BUILD": 600}))
+    build = cloud.builds.start(project)
+    with function.player() as player:
+        create = player.create(image(repository, BuildProject=project))
+        handed_over(function, create)
+        checked(function, create, repository)
+        cloud.client("codebuild").stop_build(id=build.id)
+        stopped = time.time()
+        outcome = failed(create)
+    assert f"build {build.id} of the CodeBuild project {project}, which was to push it, was stopped, in BUILD; " in (
+        outcome.reason
+    )
+    assert outcome.at - stopped < SOON
+
+
+@scenario
+def an_event_that_comes_twice_at_once_starts_one_build_and_both_find_its_image(
+    cloud: Cloud, function: Deployed
+) -> None:
+    repository = function.repository()
+    project = project_for(cloud, repository, Build({"BUILD": 6}, does=lambda: function.push(repository)))
+
+    def of_ours(call: Any) -> bool:
+        return project in call.body
+
+    starts = Rule(START, delay(0), where=of_ours)
+    # Neither of the two sees the other's build before it has asked for its own.
+    lagging = Rule(LIST, answer(lambda _: '{"ids": []}'), where=lambda call: of_ours(call) and starts.met < 2)
+    proxy = cloud.builds_proxy
+    with proxy.rule(starts), proxy.rule(lagging), function.player() as player:
+        create = player.create(image(repository, BuildProject=project, StartBuild=True))
+        function.invoke(create.event)
+        outcome = create.wait(40)
+        eventually(lambda: len(create.attempts) == 2, "the other's answer")
+    assert outcome.status == "SUCCESS", outcome
+    assert len(cloud.builds.runs(project)) == 1
+    assert starts.met == 2
+    first, second = (attempt.verdict.answer for attempt in create.accepted)
+    assert (first["PhysicalResourceId"], first["Data"]["ImageUri"]) == (
+        second["PhysicalResourceId"],
+        second["Data"]["ImageUri"],
+    )
+
+
+@pytest.fixture(scope="module")
+def running(cloud: Cloud, deployed: dict[int, Deployed]) -> dict[str, Future[None]]:
+    """Every scenario, under way."""
+    alone = Alone(cloud)
+
+    def run_alone(run: Scenario) -> None:
+        with alone.function() as function:
+            run(cloud, function)
+
+    jobs = {
+        run.__name__: partial(run_alone, run) if run in ALONE else partial(run, cloud, deployed[TIMEOUT])
+        for run in SCENARIOS
+    }
+    return side_by_side(jobs, SIDE_BY_SIDE)
+
+
+@pytest.mark.parametrize("name", [run.__name__ for run in SCENARIOS])
+def test_the_deployed_waiter(running: dict[str, Future[None]], name: str) -> None:
+    """Each scenario's name is its claim."""
+    running[name].result(timeout=200)
