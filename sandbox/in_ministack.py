@@ -5,6 +5,7 @@
 - AWS::ECR::Repository: MiniStack makes it in an ECR of its own, which nobody here asks. `Ref` is the name, attributes
   are `Arn` and `RepositoryUri`; RepositoryName, ImageTagMutability and EmptyOnDelete are heeded, and by an Update a new
   name alone.
+- A nested stack's template: MiniStack applies SAM's transform to the outer one alone, and here to both.
 
 AWS_ENDPOINT_URL_CODEPIPELINE and AWS_ENDPOINT_URL_ECR are where the fronts are.
 
@@ -95,6 +96,17 @@ def delete_repository(name: str, properties: Mapping[str, Any]) -> None:
         client.delete_repository(repositoryName=name, force=force)
 
 
+def transform_nested_templates() -> None:
+    """Have a nested stack's template transformed when it is read.
+
+    Its maker looks the reader up when it needs it; those of other stacks hold the one they got at their import.
+    """
+    for importer in ("handlers", "changesets"):
+        import_module(f"ministack.services.cloudformation.{importer}")
+    parse, transform = _ENGINE._parse_template, _ENGINE._apply_transforms  # noqa: SLF001  # as above
+    setattr(_ENGINE, "_parse_template", lambda body: transform(parse(body)))  # noqa: B010  # mypy knows no such name
+
+
 def _client(service: str) -> Any:
     return boto3.client(
         service,
@@ -140,4 +152,5 @@ if __name__ == "__main__":
     _PROVISIONERS._RESOURCE_HANDLERS.update(fronts)  # noqa: SLF001  # as above
     for module in ("changesets", "engine", "handlers", "stacks"):
         vars(import_module(f"{_CLOUDFORMATION}.{module}"))["_evaluate_conditions"] = evaluate_conditions
+    transform_nested_templates()
     import_module("ministack.app").main()

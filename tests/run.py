@@ -15,7 +15,11 @@ from pathlib import Path
 from sandbox.cloud import CDK_PYTHON, node_for_the_cdk, python_note
 from sandbox.processes import ROOT
 
-TEMPLATES = [str(file.relative_to(ROOT)) for file in sorted((ROOT / "sandbox").glob("*.yaml"))]
+TEMPLATES = [
+    str(file.relative_to(ROOT))
+    for folder in ("sandbox", "examples")
+    for file in sorted((ROOT / folder).rglob("*.yaml"))
+]
 CHECKS = {
     "format": ["ruff", "format", "--check", "."],
     "lint": ["ruff", "check", "."],
