@@ -39,6 +39,13 @@ def _condition(held: Mapping[str, bool | None], name: str | None) -> dict[str, s
     return {"Condition": name} if held[name] is None else None
 
 
+def _joined(separator: str, parts: Any) -> Any:
+    if isinstance(parts, str):  # the default of a list, which is empty
+        return parts
+    settled = isinstance(parts, list) and all(isinstance(part, str) for part in parts)
+    return separator.join(parts) if settled else {"Fn::Join": [separator, parts]}
+
+
 class _Parameters:
     def __init__(self, template: Mapping[str, Any], given: Mapping[str, Any]) -> None:
         self._conditions = template["Conditions"]
@@ -68,8 +75,12 @@ class _Parameters:
                 return self._values[name]
             case {"Fn::If": [condition, then, otherwise]}:
                 return self._one_of(condition, self.value(then), self.value(otherwise))
-            case {"Fn::Join": ["", {"Ref": name}]} if name in self._values:
-                return "".join(self._values[name])
+            case {"Fn::Join": [str() as separator, parts]}:
+                return _joined(separator, self.value(parts))
+            case {"Fn::Split": [str() as separator, whole]} if isinstance(whole := self.value(whole), str):
+                return whole.split(separator)
+            case {"Fn::Select": [int() as number, parts]} if isinstance(parts := self.value(parts), list):
+                return parts[number]
             case dict():
                 return {key: value for key, each in part.items() if (value := self.value(each)) is not _NOTHING}
             case list():
