@@ -39,7 +39,7 @@ class RunStatus(StrEnum):
 class BuildRun:
     """One run.
 
-    `said` is the service's own status. `ended` is None while it is under way. `ours`: this waiter started it. `where`:
+    `said` is the service's own status. `ended` is None while it is under way. `ours`: this wait started it. `where`:
     the phase, or the stage and action, that it is in or ended in. `message` and `link`: the service's, if it has them.
     """
 
@@ -125,12 +125,14 @@ def follow(runs: Iterable[BuildRun], since: float) -> NoRun | UnderWay | Broken 
         runs: the builder's newest.
         since: when the wait began.
     """
-    matter = [run for run in runs if run.ended is None or run.ended >= since]
-    ours = [run for run in matter if run.ours and run.began >= since]
-    if ours:
-        own = max(ours, key=_began)
-        after = [run for run in matter if run.began > own.began]
-        matter = [own, *after] if own.status is RunStatus.SUPERSEDED else [own]
+    newest = list(runs)
+    own = next((run for run in newest if run.ours), None)
+    if own is None:
+        matter = [run for run in newest if run.ended is None or run.ended >= since]
+    elif own.status is RunStatus.SUPERSEDED:
+        matter = [own, *(run for run in newest if run.began > own.began)]
+    else:
+        matter = [own]
     overtaken = [run for run in matter if run.status is RunStatus.SUPERSEDED]
     matter = [run for run in matter if run.status is not RunStatus.SUPERSEDED]
     under_way = [run for run in matter if run.status is RunStatus.UNDER_WAY]

@@ -41,14 +41,13 @@ class CodeBuild:
         self._console = console
 
     def runs(
-        self, project: str, own: str, mine: Callable[[str], bool], budget: Callable[[], float]
+        self, project: str, own: str, budget: Callable[[], float]
     ) -> Sequence[BuildRun] | BuildHidden | BuildUnavailable:
         """Return the newest builds of a project, with two calls.
 
         Args:
             project: its name.
             own: the id of the one that was started by this wait, empty where there is none.
-            mine: whether an initiator is this function.
             budget: how many seconds the next call may take.
         """
         action = "codebuild:ListBuildsForProject"
@@ -60,7 +59,7 @@ class CodeBuild:
                 return []
             action = "codebuild:BatchGetBuilds"
             builds = self._client(budget()).batch_get_builds(ids=wanted)["builds"]
-            return [self._run(build, own, mine) for build in builds]
+            return [self._run(build, own) for build in builds]
         except Exception as error:  # noqa: BLE001  # whatever AWS or boto3 says is a finding
             return build_finding_of(error, action, missing=_MISSING)
 
@@ -74,7 +73,7 @@ class CodeBuild:
         """
         try:
             build = self._client(budget()).start_build(projectName=project, idempotencyToken=token)["build"]
-            return self._run(build, build["id"], lambda _: True)
+            return self._run(build, build["id"])
         except Exception as error:  # noqa: BLE001  # as above
             return build_finding_of(error, "codebuild:StartBuild", missing=_MISSING)
 
@@ -82,7 +81,7 @@ class CodeBuild:
         """Return the run with all that is known of it: CodeBuild has told it already."""
         return run
 
-    def _run(self, build: Mapping[str, Any], own: str, mine: Callable[[str], bool]) -> BuildRun:
+    def _run(self, build: Mapping[str, Any], own: str) -> BuildRun:
         said = build["buildStatus"]
         where, message = _last_phase(build)
         ended = build.get("endTime")
@@ -94,7 +93,7 @@ class CodeBuild:
             said=said,
             began=build["startTime"].timestamp(),
             ended=ended.timestamp() if ended else None,
-            ours=build["id"] == own or mine(build.get("initiator", "")),
+            ours=build["id"] == own,
             where=where,
             message=message,
             link=self._console(f"codesuite/codebuild/{account}/projects/{project}/build/{project}%3A{number}"),

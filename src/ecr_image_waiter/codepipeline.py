@@ -54,12 +54,12 @@ class CodePipeline:
         self._now = now
 
     def runs(
-        self, pipeline: str, own: str, mine: Callable[[str], bool], budget: Callable[[], float]
+        self, pipeline: str, own: str, budget: Callable[[], float]
     ) -> Sequence[BuildRun] | BuildHidden | BuildUnavailable:
         """Return the newest executions of a pipeline, with one call. The arguments are those of `CodeBuild.runs`."""
         try:
             listed = self._client(budget()).list_pipeline_executions(pipelineName=pipeline, maxResults=NEWEST_RUNS)
-            return [self._run(pipeline, each, own, mine) for each in listed["pipelineExecutionSummaries"]]
+            return [self._run(pipeline, each, own) for each in listed["pipelineExecutionSummaries"]]
         except Exception as error:  # noqa: BLE001  # whatever AWS or boto3 says is a finding
             return build_finding_of(error, "codepipeline:ListPipelineExecutions", missing=_MISSING)
 
@@ -99,18 +99,16 @@ class CodePipeline:
         except Exception:  # noqa: BLE001  # as the docstring says
             return run
 
-    def _run(self, pipeline: str, listed: Mapping[str, Any], own: str, mine: Callable[[str], bool]) -> BuildRun:
+    def _run(self, pipeline: str, listed: Mapping[str, Any], own: str) -> BuildRun:
         id_, said = listed["pipelineExecutionId"], listed["status"]
         status = _STATUSES.get(said, RunStatus.BROKEN)
-        trigger = listed.get("trigger", {})
-        by_us = trigger.get("triggerType") == "StartPipelineExecution" and mine(trigger.get("triggerDetail", ""))
         return BuildRun(
             id=id_,
             status=status,
             said=said,
             began=listed["startTime"].timestamp(),
             ended=None if status is RunStatus.UNDER_WAY else listed["lastUpdateTime"].timestamp(),
-            ours=id_ == own or by_us,
+            ours=id_ == own,
             message=listed.get("statusSummary") or listed.get("stopTrigger", {}).get("reason", ""),
             link=self._link(pipeline, id_),
         )

@@ -133,18 +133,15 @@ class Slice:
         return self._following(look, budget, waits_for_repository=self._properties.WaitForRepository)
 
     def _follow(self, properties: Properties, own: Own) -> Following | None:
-        builder, invocation = properties.builder, self._invocation
+        builder = properties.builder
         if builder is None:
             return None
-        # Lambda's own name for a function's session; both services tell by it who started a run.
-        name = invocation.function_arn.split(":")[6:7]
         return Following(
             self._tools.builds[builder.kind],
             builder,
             own,
             since=self._bounds.start,
-            token=token_of(self._request) if self._request else invocation.id,
-            mine=lambda who: who.split("/")[-1:] == name,
+            token=token_of(self._request) if self._request else self._invocation.id,
             may_start=self._may_start,
         )
 

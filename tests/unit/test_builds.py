@@ -128,12 +128,10 @@ class Service:
         self.found = runs
         self.starts: list[str] = []
         self.start_fails: BuildHidden | BuildUnavailable | None = None
-        self.asked: list[tuple[str, bool]] = []
+        self.asked: list[str] = []
 
-    def runs(
-        self, _: str, own: str, mine: Callable[[str], bool], __: Callable[[], float]
-    ) -> Sequence[BuildRun] | BuildHidden | BuildUnavailable:
-        self.asked.append((own, mine("role/waiter")))
+    def runs(self, _: str, own: str, __: Callable[[], float]) -> Sequence[BuildRun] | BuildHidden | BuildUnavailable:
+        self.asked.append(own)
         return self.found
 
     def start(self, _: str, token: str, __: Callable[[], float]) -> BuildRun | BuildHidden | BuildUnavailable:
@@ -151,7 +149,6 @@ def following(service: Service, *, own: Own | None = None, may_start: bool = Fal
         own or Own(),
         since=since,
         token="t",  # noqa: S106  # no secret
-        mine=lambda who: who.endswith("/waiter"),
         may_start=lambda: may_start,
     )
 
@@ -235,10 +232,11 @@ def test_our_own_decides_before_any_other() -> None:
     assert follow([other, own], NOW) == Broken(own)
 
 
-def test_one_of_ours_from_before_the_wait_is_like_any_other() -> None:
-    old, other = run(BROKEN, ours=True, began=-50, ended=5), run(UNDER_WAY, began=20, id_="app:9")
+def test_our_own_decides_whatever_its_times_say() -> None:
+    """As where a direct invocation is repeated, and is given the run that it had started before."""
+    own, other = run(BROKEN, ours=True, began=-50, ended=-5), run(UNDER_WAY, began=20, id_="app:9")
 
-    assert follow([other, old], NOW) == UnderWay(other)
+    assert follow([other, own], NOW) == Broken(own)
 
 
 @pytest.mark.parametrize("ours", [True, False])
@@ -301,7 +299,7 @@ def test_a_run_is_started_once_and_remembered() -> None:
     service.found = [run(UNDER_WAY, ours=True, id_="app:2")]
     check(follows, NoImage())
     assert service.starts == ["t"]
-    assert [asked for asked, _ in service.asked] == ["", "app:2", "app:2"]
+    assert service.asked == ["", "app:2", "app:2"]
 
 
 @pytest.mark.parametrize("name", [name for name, ours in RUNS if not ours and RUNS[name, ours] != "start"])
