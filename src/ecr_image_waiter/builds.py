@@ -6,6 +6,7 @@ A builder is a CodeBuild project or a pipeline; a run is one build of it, or one
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Final, Literal, TypeAlias
 
@@ -142,6 +143,11 @@ def follow(runs: Iterable[BuildRun], since: float) -> NoRun | UnderWay | Broken 
         last = max(matter, key=lambda run: (run.ended or 0.0, run.began))
         return Built(last) if last.status is RunStatus.SUCCEEDED else Broken(last)
     return UnderWay(max(overtaken, key=_began)) if overtaken else NoRun()
+
+
+def first_told(*moments: datetime | None) -> float:
+    """Return the first moment that a service has told; where it has told none, 0, which is before every wait."""
+    return next((moment.timestamp() for moment in moments if moment), 0.0)
 
 
 def _began(run: BuildRun) -> float:

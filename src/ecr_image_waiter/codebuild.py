@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from .aws_codes import build_finding_of
-from .builds import NEWEST_RUNS, BuildHidden, BuildRun, BuildUnavailable, RunStatus
+from .builds import NEWEST_RUNS, BuildHidden, BuildRun, BuildUnavailable, RunStatus, first_told
 
 _MISSING: Final = "ResourceNotFoundException"
 _STATUSES: Final = {"IN_PROGRESS": RunStatus.UNDER_WAY, "SUCCEEDED": RunStatus.SUCCEEDED}
@@ -83,16 +83,19 @@ class CodeBuild:
 
     def _run(self, build: Mapping[str, Any], own: str) -> BuildRun:
         said = build["buildStatus"]
-        where, message = _last_phase(build)
-        ended = build.get("endTime")
+        status = _STATUSES.get(said, RunStatus.BROKEN)
+        over = status is not RunStatus.UNDER_WAY
+        where, message = _failed_phase(build) if over else (build.get("currentPhase", ""), "")
+        phases = [phase["endTime"] for phase in build.get("phases", []) if "endTime" in phase]
+        ended = first_told(build.get("endTime"), max(phases, default=None), build.get("startTime"))
         project, number = build["id"].split(":", 1) if ":" in build["id"] else (build.get("projectName", ""), "")
         account = build["arn"].split(":")[4]
         return BuildRun(
             id=build["id"],
-            status=_STATUSES.get(said, RunStatus.BROKEN),
+            status=status,
             said=said,
-            began=build["startTime"].timestamp(),
-            ended=ended.timestamp() if ended else None,
+            began=first_told(build.get("startTime")),
+            ended=ended if over else None,
             ours=build["id"] == own,
             where=where,
             message=message,
@@ -100,8 +103,8 @@ class CodeBuild:
         )
 
 
-def _last_phase(build: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the phase that failed, and why; or the one that the build is in."""
+def _failed_phase(build: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the phase that failed, and why; or the one that the build ended in."""
     for phase in build.get("phases", []):
         if phase.get("phaseStatus", "SUCCEEDED") not in ("SUCCEEDED", "IN_PROGRESS"):
             said = (context.get("message", "") for context in phase.get("contexts", []))

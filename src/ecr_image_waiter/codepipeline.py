@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from .aws_codes import build_finding_of
-from .builds import NEWEST_RUNS, BuildHidden, BuildRun, BuildUnavailable, RunStatus
+from .builds import NEWEST_RUNS, BuildHidden, BuildRun, BuildUnavailable, RunStatus, first_told
 
 _MISSING: Final = "PipelineNotFoundException"
 _STATUSES: Final = {
@@ -84,7 +84,9 @@ class CodePipeline:
             actions = self._client(budget()).list_action_executions(
                 pipelineName=pipeline, filter={"pipelineExecutionId": run.id}
             )["actionExecutionDetails"]
-            failed = next((action for action in actions if action["status"] == "Failed"), None)
+            # One under way may have failed before, and be tried again.
+            ended = run.status is not RunStatus.UNDER_WAY
+            failed = next((action for action in actions if ended and action["status"] == "Failed"), None)
             action = failed or next(iter(actions), None)
             if not action:
                 return replace(run, where="queued") if run.status is RunStatus.UNDER_WAY else run
@@ -102,12 +104,13 @@ class CodePipeline:
     def _run(self, pipeline: str, listed: Mapping[str, Any], own: str) -> BuildRun:
         id_, said = listed["pipelineExecutionId"], listed["status"]
         status = _STATUSES.get(said, RunStatus.BROKEN)
+        over = status is not RunStatus.UNDER_WAY
         return BuildRun(
             id=id_,
             status=status,
             said=said,
-            began=listed["startTime"].timestamp(),
-            ended=None if status is RunStatus.UNDER_WAY else listed["lastUpdateTime"].timestamp(),
+            began=first_told(listed.get("startTime")),
+            ended=first_told(listed.get("lastUpdateTime"), listed.get("startTime")) if over else None,
             ours=id_ == own,
             message=listed.get("statusSummary") or listed.get("stopTrigger", {}).get("reason", ""),
             link=self._link(pipeline, id_),
