@@ -46,7 +46,7 @@ class Following:
         own: what is remembered of the run that this wait started; it is noted there.
         since: when the wait began, in seconds since 1970 UTC.
         token: the same for the same request, however often it comes.
-        may_start: whether a run may be started now.
+        may_start: whether a run may be started now; to find out it may take so many seconds.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Following:
         *,
         since: float,
         token: str,
-        may_start: Callable[[], bool],
+        may_start: Callable[[float], bool],
     ) -> None:
         self._service = service
         self._builder = builder
@@ -96,7 +96,7 @@ class Following:
             # Lists may lag behind.
             return UnderWay(BuildRun(self._own.run, RunStatus.UNDER_WAY, "", self._since, ours=True))
         if isinstance(found, NoRun):
-            return self._start(budget) if self._may_start() else found
+            return self._start(budget) if self._may_start(budget()) else found
         if isinstance(found, Broken):
             return Broken(self._service.explained(name, found.run, budget))
         if isinstance(found, UnderWay):

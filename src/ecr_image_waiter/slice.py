@@ -145,7 +145,7 @@ class Slice:
             may_start=self._may_start,
         )
 
-    def _may_start(self) -> bool:
+    def _may_start(self, seconds: float) -> bool:
         """Say whether a build may be started now: never for a stack that rolls back or waits no more, or in doubt."""
         now = self._tools.clock.now()
         # Like any question about the stack, not in the last moments: the check at the limit must not come late.
@@ -154,7 +154,7 @@ class Slice:
             return False
         if self._request is None:
             return True
-        self.stack = self._tools.stacks.look(self._request.stack_id, self._invocation.for_question(now))
+        self.stack = self._tools.stacks.look(self._request.stack_id, min(self._invocation.for_question(now), seconds))
         if isinstance(self.stack, StackHidden):
             # No Create belongs to a rollback.
             allowed = self.stack.denied and self._request.type == "Create"

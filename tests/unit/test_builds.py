@@ -149,7 +149,7 @@ def following(service: Service, *, own: Own | None = None, may_start: bool = Fal
         own or Own(),
         since=since,
         token="t",  # noqa: S106  # no secret
-        may_start=lambda: may_start,
+        may_start=lambda _: may_start,
     )
 
 
