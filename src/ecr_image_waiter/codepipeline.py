@@ -59,7 +59,9 @@ class CodePipeline:
         """Return the newest executions of a pipeline, with one call. The arguments are those of `CodeBuild.runs`."""
         try:
             listed = self._client(budget()).list_pipeline_executions(pipelineName=pipeline, maxResults=NEWEST_RUNS)
-            return [self._run(pipeline, each, own) for each in listed["pipelineExecutionSummaries"]]
+            # One that rolls a stage back builds nothing.
+            builds = (each for each in listed["pipelineExecutionSummaries"] if each.get("executionType") != "ROLLBACK")
+            return [self._run(pipeline, each, own) for each in builds]
         except Exception as error:  # noqa: BLE001  # whatever AWS or boto3 says is a finding
             return build_finding_of(error, "codepipeline:ListPipelineExecutions", missing=_MISSING)
 

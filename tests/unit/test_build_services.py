@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from botocore.model import StringShape
+from botocore.session import get_session
 
 from ecr_image_waiter.builds import Broken, BuildRun, NoRun, RunStatus, UnderWay, follow
 from ecr_image_waiter.codebuild import CodeBuild
@@ -118,6 +120,47 @@ def test_an_execution_that_does_not_say_when_it_ended_or_began_hides_no_other() 
 
     assert follow(runs, NOW) == UnderWay(runs[0])
     assert follow(runs[1:], NOW) == NoRun()
+
+
+def test_an_execution_that_brings_an_old_revision_back_builds_nothing_and_is_nobodys_successor() -> None:
+    failed = {"pipelineExecutionId": "1", "status": "Failed", "startTime": at(1), "lastUpdateTime": at(20)}
+    back = {"pipelineExecutionId": "2", "status": "Succeeded", "startTime": at(21), "lastUpdateTime": at(30)}
+    runs = executions({**back, "executionType": "ROLLBACK"}, {**failed, "executionType": "STANDARD"})
+
+    assert follow(runs, NOW) == Broken(runs[0])
+    assert [run.id for run in runs] == ["1"]
+
+
+BROKEN, UNDER_WAY = RunStatus.BROKEN, RunStatus.UNDER_WAY
+MEANINGS = {
+    "codebuild": {
+        "IN_PROGRESS": UNDER_WAY,
+        "SUCCEEDED": RunStatus.SUCCEEDED,
+        **dict.fromkeys(["FAILED", "FAULT", "TIMED_OUT", "STOPPED"], BROKEN),
+    },
+    "codepipeline": {
+        **dict.fromkeys(["InProgress", "Stopping"], UNDER_WAY),
+        "Succeeded": RunStatus.SUCCEEDED,
+        "Superseded": RunStatus.SUPERSEDED,
+        **dict.fromkeys(["Failed", "Stopped", "Cancelled"], BROKEN),
+    },
+}
+
+
+@pytest.mark.parametrize("service", MEANINGS)
+def test_every_status_that_a_service_knows_has_its_meaning(service: str) -> None:
+    shape = {"codebuild": "StatusType", "codepipeline": "PipelineExecutionStatus"}[service]
+    known = get_session().get_service_model(service).shape_for(shape)
+    assert isinstance(known, StringShape)
+    assert sorted(known.enum) == sorted(MEANINGS[service])
+
+    for said, status in MEANINGS[service].items():
+        (run,) = (
+            builds({"id": "app:1", "arn": ARN, "buildStatus": said})
+            if service == "codebuild"
+            else executions({"pipelineExecutionId": "1", "status": said})
+        )
+        assert (run.status, run.said, run.ended is None) == (status, said, status is UNDER_WAY)
 
 
 def test_an_execution_that_is_tried_again_is_in_its_newest_action_and_not_in_the_one_that_failed() -> None:
