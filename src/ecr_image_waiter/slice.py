@@ -20,7 +20,7 @@ from .registry import Registry
 from .request import StackRequest, token_of
 from .stacks import Stacks
 from .standing import next_ask, still_waits
-from .waiting import LAST_ASK, NEVER, Abandoned, Bounds, GivenUp, Progress, Ready, SliceUsedUp, wait
+from .waiting import LAST_ASK, NEVER, Abandoned, Bounds, Cause, GivenUp, Progress, Ready, SliceUsedUp, wait
 
 _ASK_AGAIN: Final = 60.0  # seconds, whether a build may be started
 
@@ -98,9 +98,9 @@ class Slice:
         )
 
     def reason(self, given_up: GivenUp) -> str:
-        """Say why the wait ended in vain. Looks for the newest tags where the repository is known to exist."""
+        """Say why the wait ended in vain. Looks for the newest tags where that tells them and there is a repository."""
         newest = None
-        if given_up.image_missing:
+        if given_up.image_missing and given_up.cause not in (Cause.BUILD_BROKEN, Cause.BUILD_HIDDEN):
             one = in_question(self._wanted, given_up.finding)
             seconds = self._invocation.left(self._tools.clock.now(), self._bounds) / 2
             newest = self._tools.registry.newest_tags(

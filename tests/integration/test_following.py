@@ -171,6 +171,17 @@ def test_a_build_that_fails_ends_the_wait_within_two_checks_with_its_own_message
     assert 8 <= place.seconds <= 8 + 7.6  # the pause in force then
 
 
+def test_a_failure_is_answered_without_a_look_for_tags_that_nobody_is_told(place: Place) -> None:
+    place.push("old")
+    place.builds.play("app", Build({"BUILD": 8}, ends="FAILED"))
+    place.builds.start("app", place=HERE)
+
+    assert "old (" not in place.wait(BuildProject="app")["Reason"]
+
+    # A look each check, one more for what may be archived in the first, and the last look after the failure.
+    assert place.world.images.calls.count(("DescribeImages", "app")) == len(place.seen) + 2
+
+
 def test_a_build_in_progress_shows_in_the_log_with_its_phase(place: Place) -> None:
     place.builds.play("app", Build({"QUEUED": 3, "BUILD": 30}, does=place.push))
     place.builds.start("app", place=HERE)
