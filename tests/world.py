@@ -22,7 +22,6 @@ from ecr_image_waiter.metrics import Meter
 from ecr_image_waiter.response import Courier
 from ecr_image_waiter.stacks import Stacks
 from tests.fakes import (
-    FUNCTION_ARN,
     PROPERTIES,
     REPOSITORY_URI,
     FakeClock,
@@ -73,10 +72,8 @@ class World:
         any_host: bool = False,
         builds: Mapping[str, BuildService] | None = None,
         clock: FakeClock | None = None,
-        arn: str = FUNCTION_ARN,
     ) -> None:
         self.clock = clock or FakeClock()
-        self._arn = arn
         self.images = MemoryEcr(self.clock)
         self.stacks = FakeCloudFormation(*stack)
         self._in_memory = script == (IN_MEMORY,)
@@ -115,7 +112,7 @@ class World:
         return self.functions
 
     def run(self, event: object, timeout: float | None = None) -> dict[str, str] | None:
-        return self.waiter.handle(event, FakeContext(self.clock, timeout or self.timeout, self._arn))
+        return self.waiter.handle(event, FakeContext(self.clock, timeout or self.timeout))
 
     def run_to_the_end(self, event: dict[str, Any]) -> int:
         """Run an event and all its continuations; return how many invocations that took."""

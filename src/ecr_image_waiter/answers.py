@@ -32,9 +32,10 @@ from .place import Place
 from .readiness import Wanted
 from .terms import TEMPLATE, Terms
 from .waiting import MAX_INVOCATIONS, Bounds, Cause, GivenUp
-from .wording import coded, duration, times
+from .wording import clipped, coded, duration, times
 
 NEWEST_TAGS: Final = 5
+_LONGEST_LIST: Final = 1000  # characters, so that a Reason has room for what comes after
 _OF_BUILDS: Final = frozenset({Cause.BUILD_BROKEN, Cause.BUILT_WITHOUT, Cause.BUILD_HIDDEN})
 
 
@@ -221,7 +222,8 @@ def _missing_in_words(wanted: Sequence[Wanted], place: Place, found: Looked) -> 
     if len(wanted) == 1 or not isinstance(found, Several):
         return f"{wanted[0].image} in {place.at(wanted[0].source).region}"
     named = {one.id: f"{one.image} in {place.at(one.source).region}" for one in wanted}
-    return f"{len(found.missing)} of {len(wanted)} images ({', '.join(named[id_] for id_, _ in found.missing)})"
+    missing = clipped(", ".join(named[id_] for id_, _ in found.missing), _LONGEST_LIST)
+    return f"{len(found.missing)} of {len(wanted)} images ({missing})"
 
 
 def _effort(given_up: GivenUp, bounds: Bounds, now: float) -> str:

@@ -16,7 +16,7 @@ from .builds import (
     RunStatus,
     UnderWay,
 )
-from .findings import Awaited, TagSeen
+from .findings import Awaited, NoRepository, TagSeen, decisive
 from .place import Place
 from .terms import TEMPLATE, Terms
 from .wording import clipped, coded, duration
@@ -87,10 +87,12 @@ def reason_of_build(
                 f"mend that{_link(run)}, then {terms.again}"
             )
         case Built(run=run):
+            no_repository = isinstance(decisive(found), NoRepository)
+            instead = ", and the repository does not exist" if no_repository else _instead(run, newest, now)
+            what = "its name" if no_repository else "the tag"
             return (
-                f"Gave up on {wanted} (checked {effort}): {_run(builder, run)} succeeded without pushing it"
-                f"{_instead(run, newest, now)}; correct the tag here or in the build{_link(run)}, then "
-                f"{terms.again}"
+                f"Gave up on {wanted} (checked {effort}): {_run(builder, run)} succeeded without pushing it{instead}; "
+                f"correct {what} here or in the build{_link(run)}, then {terms.again}"
             )
         case BuildHidden(missing=True):
             property_ = "BuildProject" if builder.kind == "CodeBuild project" else "Pipeline"

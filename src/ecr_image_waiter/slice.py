@@ -111,20 +111,17 @@ class Slice:
         return self._look.reason(given_up, self._invocation.place)
 
     def _follow(self, properties: Properties, own: Own) -> Follow | None:
-        builder, invocation = properties.builder, self._invocation
+        builder = properties.builder
         if builder is None:
             return None
-        # Lambda's own name for a function's session; both services tell by it who started a run.
-        name = invocation.function_arn.split(":")[6:7]
         return Follow(
             builder,
             own,
-            token=token_of(self._request) if self._request else invocation.id,
-            mine=lambda who: who.split("/")[-1:] == name,
+            token=token_of(self._request) if self._request else self._invocation.id,
             may_start=self._may_start,
         )
 
-    def _may_start(self) -> bool:
+    def _may_start(self, seconds: float) -> bool:
         """Say whether a build may be started now: never for a stack that rolls back or waits no more, or in doubt."""
         now = self._tools.clock.now()
         # Like any question about the stack, not in the last moments: the check at the limit must not come late.
@@ -133,7 +130,7 @@ class Slice:
             return False
         if self._request is None:
             return True
-        seconds, account = self._invocation.for_question(now), self._invocation.place.account
+        seconds, account = min(self._invocation.for_question(now), seconds), self._invocation.place.account
         self.stack = self._tools.stacks.look(self._request.stack_id, seconds, account=account)
         if isinstance(self.stack, StackHidden):
             # No Create belongs to a rollback.

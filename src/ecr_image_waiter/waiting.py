@@ -11,7 +11,7 @@ from enum import StrEnum
 from random import Random
 from typing import Final
 
-from .builds import Broken, BuildHidden, Built
+from .builds import Broken, BuildHidden, BuildUnavailable, Built
 from .clock import Clock
 from .findings import (
     AccessDenied,
@@ -252,6 +252,10 @@ def judge(
     if grace < math.inf:
         rest = min(rest, GRACE_PAUSE)
     due = min(ended + rest, bounds.limit, grace_ends)
+    unheard = isinstance(found, Awaited) and isinstance(found.build, BuildUnavailable)
+    if unheard and progress.run in (Run.BUILT, Run.BUILD_HIDDEN):
+        # As with ECR, that says nothing about the build.
+        run, since = progress.run, progress.run_since
     return replace(
         progress,
         checks=checks,

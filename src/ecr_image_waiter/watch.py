@@ -17,7 +17,7 @@ from .looking import Eyes, Look
 from .place import Place
 from .readiness import Conditions, Known, Wanted
 from .terms import TEMPLATE, Terms
-from .waiting import Bounds, GivenUp
+from .waiting import Bounds, Cause, GivenUp
 
 
 class Registry(Eyes, Protocol):
@@ -31,14 +31,13 @@ class Registry(Eyes, Protocol):
 class Follow:
     """The builder that a wait follows, and how.
 
-    `own`: what is remembered of the run that this wait started. `token`, `mine` and `may_start` are `Following`'s.
+    `own`: what is remembered of the run that this wait started. `token` and `may_start` are `Following`'s.
     """
 
     builder: Builder
     own: Own
     token: str
-    mine: Callable[[str], bool]
-    may_start: Callable[[], bool]
+    may_start: Callable[[float], bool]
 
 
 class Watch:
@@ -82,7 +81,6 @@ class Watch:
             follow.own,
             since=bounds.start,
             token=follow.token,
-            mine=follow.mine,
             may_start=follow.may_start,
         )
 
@@ -105,9 +103,9 @@ class Watch:
         return self._following(look, for_next_call, waits_for_repository=self._waits_for_repository)
 
     def reason(self, given_up: GivenUp, place: Place, terms: Terms = TEMPLATE) -> str:
-        """Say why the wait ended in vain. Looks for the newest tags where the repository is known to exist."""
+        """Say why the wait ended in vain. Looks for the newest tags where that tells them and there is a repository."""
         newest = None
-        if given_up.image_missing:
+        if given_up.image_missing and given_up.cause not in (Cause.BUILD_BROKEN, Cause.BUILD_HIDDEN):
             one = in_question(self._wanted, given_up.finding)
             seconds = self._budget.left(self._clock.now(), self._bounds) / 2
             newest = self._registry.newest_tags(

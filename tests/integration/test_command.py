@@ -109,6 +109,11 @@ class Terminal:
         return b"".join(self._shown).decode()
 
 
+def plain(shown: str) -> str:
+    """Return what a terminal shows without colours and movements."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
+
+
 # --- in a pipe
 
 
@@ -198,14 +203,15 @@ def test_a_terminal_shows_one_line_that_goes_on_and_is_gone_in_the_end(ecr: Any,
         [*COMMAND, "wait", "app:v1", "--output", "uri", "--retry-delay-seconds", "1"],
         env=environment, stdin=terminal.slave, stdout=subprocess.PIPE, stderr=terminal.slave, text=True,
     )  # fmt: skip
-    eventually(lambda: re.search(r"\b2 s.*checked \d+ times, next in .*no such image", terminal.shown), "a live line")
+    line = re.compile(r"  2 s.*checked \d+ times, next in .*no such image")
+    eventually(lambda: line.search(plain(terminal.shown)), "a live line")
     digest = push(ecr, "app", "v1")
 
     out, _ = process.communicate(timeout=60)
 
     shown = terminal.left()
     assert (process.returncode, out) == (0, f"{URI}@{digest}\n")
-    assert {"0 s", "1 s", "2 s"} <= set(re.findall(r"app:v1  \S*?(\d s)", shown.replace("\x1b[1m", "")))
+    assert {"0 s", "1 s", "2 s"} <= set(re.findall(r"app:v1  (\d s)", plain(shown)))
     # Drawn again and again in its place: nothing but the last sentence ends a line.
     last = shown[: shown.index("Found app:v1")]
     assert last.endswith("\x1b[2K"), repr(last[-40:])

@@ -247,8 +247,7 @@ class _Wait(_Command):
             request.builder,
             Own(),
             token=uuid.uuid4().hex,
-            mine=lambda _: False,  # the id of a run that this process started is not lost, so no other is ours
-            may_start=lambda: request.starts_build and self._clock.now() < bounds.limit,
+            may_start=lambda _: request.starts_build and self._clock.now() < bounds.limit,
         )
 
 
@@ -299,8 +298,7 @@ class _Check(_Command):
             Own(),
             since=self._start,
             token="",
-            mine=lambda _: False,
-            may_start=lambda: False,
+            may_start=lambda _: False,
         )
         return following(
             lambda: found, lambda: UNLIMITED.for_next_call(until, self._clock.now()), waits_for_repository=True
