@@ -6,6 +6,7 @@ code lies, and SAM's own tag, are left out.
 
 import argparse
 import json
+import os
 import sys
 from typing import Any, Final
 
@@ -40,6 +41,7 @@ def plain(source: dict[str, Any]) -> dict[str, Any]:
             resource["Properties"]["CodeUri"] = {"Bucket": "-", "Key": "-"}
     parameters = source["Parameters"]
     defaults = {name: parameter["Default"] for name, parameter in parameters.items()}
+    os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")  # SAM insists on one, and nothing here depends on it
     template = transform(source, defaults, _NoManagedPolicies())
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Lambda::Function":
