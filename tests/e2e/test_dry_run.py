@@ -151,7 +151,7 @@ def test_the_wheel_and_the_sdist_have_the_package_its_types_and_no_test(tmp_path
     assert {name.removeprefix("ecr_image_waiter/") for name in names if name.endswith(".py")} >= modules
     for name in (*names, *sources):
         # What the construct of the CDK deploys beside the package is a part of it.
-        own = name.replace("ecr_image_waiter/deployed/last_resort/", "").replace("src/last_resort/", "")
+        own = name.replace("last_resort/last_resort.py", "").replace("src/last_resort", "")
         assert not re.search(r"(^|/)(tests?|sandbox|last_resort|__pycache__)(/|\.|$)", own), name
     assert f"Version: {project().version}\n" in metadata
     assert re.findall(r"\]\((?!https?://|mailto:)[^)]*\)", metadata) == []
