@@ -285,7 +285,7 @@ def a_build_that_pushes_another_tag_fails_the_wait_with_the_tag_that_it_pushed(
     build = Build({"BUILD": 3}, does=lambda: function.push(repository, "v2", content="new"))
     project = project_for(cloud, repository, build)
     with function.player() as player:
-        create = player.create(image(repository, wait=25, BuildProject=project, StartBuild=True))
+        create = player.create(image(repository, wait=40, BuildProject=project, StartBuild=True))
         outcome = failed(create)
     (run,) = cloud.builds.runs(project)
     assert re.search(
@@ -293,7 +293,7 @@ def a_build_that_pushes_another_tag_fails_the_wait_with_the_tag_that_it_pushed(
         r"repository got v2 \([0-9]+ s old\); correct the tag here or in the build, see https://",
         outcome.reason,
     ), outcome
-    assert outcome.at - create.sent >= 24, (
+    assert outcome.at - create.sent >= 39, (
         "there is a grace; X-Amz-Date, from which the limit counts, has whole seconds"
     )
 
