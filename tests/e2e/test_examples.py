@@ -40,8 +40,24 @@ STAND_INS = {
     "AWS::Serverless::Application in nested-app": "the template that sam build has made for the other tests",
     "terraform and its AWS provider": "tests/e2e/terraform.py, which reads the files and makes the same calls",
     "docker, git and the AWS CLI": "the package sandbox.commands",
+    "cdk deploy": "CloudFormation's API, with what the app synthesizes",
+    "AWS::ECS::Service": "MiniStack's service, which starts no task",
+    "AWS::EC2::SecurityGroupEgress": "a handle that nobody waits for",
+    "AWS::EC2::SecurityGroupIngress": "a handle that nobody waits for",
 }
 """What an account has and the sandbox has not, and what is there in its place."""
+
+
+def with_stand_ins(template: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a template in which what the sandbox refuses is a handle with the same dependencies."""
+    handle = "AWS::CloudFormation::WaitConditionHandle"
+    resources = {
+        name: {"Type": handle, "DependsOn": dependencies(template, name)}
+        if "a handle" in STAND_INS.get(each["Type"], "")
+        else each
+        for name, each in template["Resources"].items()
+    }
+    return {**template, "Resources": resources}
 
 
 def commands(example: str) -> list[str]:

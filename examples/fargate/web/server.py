@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class Hello(BaseHTTPRequestHandler):
     """Answers every path, the load balancer's check among them."""
 
-    def do_GET(self) -> None:  # noqa: N802  # its name in http.server
+    def do_GET(self) -> None:
         """Say hello."""
         self.send_response(200)
         self.end_headers()
