@@ -1,4 +1,4 @@
-"""The example of Fargate waits for its image, its check notices what is taken out, and its two ways ask for the same."""
+"""The example of Fargate waits, its check notices what is taken out, and its two ways ask for the same image."""
 
 import re
 import shlex

@@ -146,9 +146,8 @@ def out_of_phase(workflow: dict[str, Any]) -> Iterator[str]:
     gates = [number for number, each in enumerate(commands) if each.startswith("ecr-image-waiter wait ")]
     if not gates or min(deploys) < min(gates):
         yield "deploys the service without having looked for its image"
-    if any(
-        re.search(r"\bFargateStack\b|--all\b", str(workflow["jobs"][name])) for name in needed(workflow, "deploy-ecs")
-    ):
+    before = [str(workflow["jobs"][name]) for name in needed(workflow, "deploy-ecs")]
+    if any(re.search(r"\bFargateStack\b|--all\b", each) for each in before):
         yield "deploys the service before the build"
 
 
