@@ -129,6 +129,15 @@ class Account:
         function = found["StackResourceDetail"]["PhysicalResourceId"]
         return str(self.client("lambda").get_function(FunctionName=function)["Code"]["ImageUri"])
 
+    def container_image_of(self, stack: str, resource: str) -> str:
+        """Return the URI of the image that the first container of a stack's service of ECS runs."""
+        found = self.client("cloudformation").describe_stack_resource(StackName=stack, LogicalResourceId=resource)
+        _, cluster, service = found["StackResourceDetail"]["PhysicalResourceId"].split("/")
+        ecs = self.client("ecs")
+        task = ecs.describe_services(cluster=cluster, services=[service])["services"][0]["taskDefinition"]
+        containers = ecs.describe_task_definition(taskDefinition=task)["taskDefinition"]["containerDefinitions"]
+        return str(containers[0]["image"])
+
     def uri(self, repository: str, tag: str = "latest") -> str:
         """Return the URI, by digest, of what is at a tag now."""
         ecr = self.client("ecr")

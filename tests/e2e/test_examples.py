@@ -7,6 +7,7 @@ alphabet, by CloudFormation's API, since the emulator creates in that order what
 import json
 import re
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -25,14 +26,16 @@ from sandbox.cloud import REGION, Cloud
 from sandbox.images import push
 from sandbox.processes import ROOT
 from tests import hcl
+from tests.apps import synthesized
 from tests.e2e.accounts import Account
 from tests.e2e.side_by_side import side_by_side
 from tests.e2e.terraform import Step, Terraform
-from tests.ordering import mutants, sorted_last
+from tests.ordering import dependencies, mutants, pins, sorted_last
 from tests.waiting import eventually
 
 EXAMPLES = ROOT / "examples"
 
+HANDLE = "a handle that nobody waits for, with the same dependencies"
 STAND_INS = {
     "AWS::CodePipeline::Pipeline": "the sandbox's pipeline, whose actions run buildspec.yml here, one after the other",
     "AWS::CodeBuild::Project": "MiniStack's project; the pipeline's actions do what it would",
@@ -40,8 +43,23 @@ STAND_INS = {
     "AWS::Serverless::Application in nested-app": "the template that sam build has made for the other tests",
     "terraform and its AWS provider": "tests/e2e/terraform.py, which reads the files and makes the same calls",
     "docker, git and the AWS CLI": "the package sandbox.commands",
+    "cdk deploy": "CloudFormation's API, with what the app synthesizes",
+    "AWS::ECS::Service": "MiniStack's service, which starts no task",
+    "AWS::EC2::SecurityGroupEgress": HANDLE,
+    "AWS::EC2::SecurityGroupIngress": HANDLE,
 }
 """What an account has and the sandbox has not, and what is there in its place."""
+
+
+def with_stand_ins(template: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a template without the types that MiniStack refuses."""
+    resources = {
+        name: {"Type": "AWS::CloudFormation::WaitConditionHandle", "DependsOn": dependencies(template, name)}
+        if STAND_INS.get(each["Type"]) == HANDLE
+        else each
+        for name, each in template["Resources"].items()
+    }
+    return {**template, "Resources": resources}
 
 
 def commands(example: str) -> list[str]:
@@ -246,6 +264,58 @@ def the_script_first(account: Account) -> None:
         assert account.uri(f"script-first-{function}", "v1.0.0") == account.uri(f"script-first-{function}")
 
 
+# --- fargate ----------------------------------------------------------------------------------------------------------
+
+NEXT_COMMIT = COMMIT[::-1]
+
+
+def workflow_step(job: str, begins: str) -> str:
+    """Return a command of the workflow."""
+    workflow = yaml_parse((EXAMPLES / "fargate" / ".github" / "workflows" / "deploy.yml").read_text())
+    (found,) = (each["run"] for each in workflow["jobs"][job]["steps"] if each.get("run", "").startswith(begins))
+    return str(found)
+
+
+def install_command(account: Account) -> None:
+    """Have a shell find `ecr-image-waiter`, the real one."""
+    file = account.folder / "ecr-image-waiter"
+    file.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT / "src"} exec {sys.executable} -m ecr_image_waiter.cli "$@"\n')
+    file.chmod(0o755)
+
+
+def fargate(account: Account, templates: Mapping[str, Mapping[str, Any]]) -> None:
+    """The first commit in one phase, by the page; the next one in two, by the workflow."""
+    folder, service = EXAMPLES / "fargate", with_stand_ins(templates["FargateStack"])
+    _, build_step, _ = commands("fargate")
+    ((task, (waiter,)),) = pins(service).items()
+    (running,) = (name for name, each in service["Resources"].items() if each["Type"] == "AWS::ECS::Service")
+    account.client("ssm").put_parameter(Name="/cdk-bootstrap/hnb659fds/version", Value="30", Type="String")
+    account.create_stack("AppStack", json.dumps(templates["AppStack"]))
+    account.wait_for("AppStack", "AppStack", "CREATE_COMPLETE")
+
+    account.create_stack("FargateStack", json.dumps(service))
+    account.wait_for("FargateStack", waiter, "CREATE_IN_PROGRESS")
+    account.run(build_step, folder)
+    account.wait_for("FargateStack", "FargateStack", "CREATE_COMPLETE")
+    assert_created_in_order(account, "FargateStack", {task: waiter, running: waiter})
+    assert account.container_image_of("FargateStack", running) == account.uri("app-mp", COMMIT)
+
+    install_command(account)
+    log, commit = account.folder / "gate.log", {"GITHUB_SHA": NEXT_COMMIT}
+    gate = f"exec 2> {log}\n{workflow_step('deploy-ecs', 'ecr-image-waiter wait')}"
+    with meanwhile(account.run, gate, folder, commit):
+        eventually(lambda: log.exists() and "no such image" in log.read_text(), "the gate has looked once")
+        account.run(workflow_step("build-and-push", "./push.sh"), folder, commit)
+    assert "is there already" in account.run(workflow_step("build-and-push", "./push.sh"), folder, commit)
+    account.client("cloudformation").update_stack(
+        StackName="FargateStack",
+        TemplateBody=json.dumps(service).replace(COMMIT, NEXT_COMMIT),
+        Capabilities=["CAPABILITY_IAM"],
+    )
+    account.wait_for("FargateStack", "FargateStack", "UPDATE_COMPLETE")
+    assert account.container_image_of("FargateStack", running) == account.uri("app-mp", NEXT_COMMIT)
+
+
 # --- All of them, side by side ----------------------------------------------------------------------------------------
 
 NAMES = [
@@ -259,6 +329,8 @@ NAMES = [
     "terraform, by stack",
     "terraform, by invocation",
     "terraform, the script first",
+    "fargate",
+    "fargate, its waiter sorted last",
 ]
 
 
@@ -275,6 +347,7 @@ def deployments(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Mappi
     first.install_waiter()
     last.create_stack("ecr-image-waiter", first.packaged("ecr-image-waiter", last))
     last.wait_for("ecr-image-waiter", "ecr-image-waiter", "CREATE_COMPLETE")
+    app = synthesized(EXAMPLES / "fargate", folder / "cdk.out", {"commit": COMMIT})
     jobs: list[Callable[[], None]] = [
         partial(two_stacks, first),
         partial(two_stacks_sorted_last, last),
@@ -286,6 +359,8 @@ def deployments(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Mappi
         partial(terraform, first, "by-stack", "aws_cloudformation_stack.image"),
         partial(terraform, last, "by-invocation", "aws_lambda_invocation.image"),
         partial(the_script_first, first),
+        partial(fargate, first, app),
+        partial(fargate, last, {name: sorted_last(template) for name, template in app.items()}),
     ]
     return side_by_side(dict(zip(NAMES, jobs, strict=True)), at_once=4)
 

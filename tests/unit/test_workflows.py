@@ -3,6 +3,7 @@
 import copy
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +11,12 @@ from samtranslator.yaml_helper import yaml_parse
 
 from sandbox.processes import ROOT
 
-FOLDER = ROOT / ".github" / "workflows"
-TEXTS = {path.name: path.read_text() for path in sorted(FOLDER.iterdir())}
+FOLDER = Path(".github", "workflows")
+TEXTS = {
+    path.name: path.read_text()
+    for root in (ROOT, ROOT / "examples" / "fargate")
+    for path in sorted((root / FOLDER).iterdir())
+}
 WORKFLOWS: dict[str, dict[str, Any]] = {name: yaml_parse(text) for name, text in TEXTS.items()}
 
 ALLOWED = {
@@ -22,6 +27,9 @@ ALLOWED = {
     ("release.yml", "serverless-application-repository"): {"contents": "read", "id-token": "write"},
     ("release.yml", "python-package-index"): {"id-token": "write"},
     ("release.yml", "github-release"): {"contents": "write"},
+    ("deploy.yml", "deploy-ecr"): {"contents": "read", "id-token": "write"},
+    ("deploy.yml", "build-and-push"): {"contents": "read", "id-token": "write"},
+    ("deploy.yml", "deploy-ecs"): {"contents": "read", "id-token": "write"},
 }
 PUBLISHES = {"serverless-application-repository", "python-package-index"}
 
@@ -56,10 +64,10 @@ def _broken_step(job: str, step: dict[str, Any], text: str) -> Iterator[str]:
 
 
 def test_every_workflow_keeps_the_rules() -> None:
-    assert set(WORKFLOWS) == {"ci.yml", "release.yml"}
     assert {name: list(broken(name, WORKFLOWS[name], TEXTS[name])) for name in WORKFLOWS} == {
         "ci.yml": [],
         "release.yml": [],
+        "deploy.yml": [],
     }
 
 
@@ -98,17 +106,18 @@ def test_a_broken_rule_is_named(name: str) -> None:
     assert sentence in told
 
 
-def needed(name: str) -> set[str]:
-    """Return the jobs that have to be over before a job of the release begins."""
-    needs = job(WORKFLOWS["release.yml"], name).get("needs", [])
+def needed(workflow: dict[str, Any], name: str) -> set[str]:
+    """Return the jobs that have to be over before a job begins."""
+    needs = job(workflow, name).get("needs", [])
     direct = [needs] if isinstance(needs, str) else needs
-    return set(direct).union(*map(needed, direct))
+    return set(direct).union(*(needed(workflow, each) for each in direct))
 
 
 def test_nothing_is_published_that_was_not_tested_built_once_and_signed() -> None:
+    release = WORKFLOWS["release.yml"]
     for name in (*PUBLISHES, "github-release"):
-        assert {"test", "build", "provenance"} <= needed(name)
-    assert needed("github-release") >= PUBLISHES
+        assert {"test", "build", "provenance"} <= needed(release, name)
+    assert needed(release, "github-release") >= PUBLISHES
     built = [name for name, each in WORKFLOWS["release.yml"]["jobs"].items() if "make dist" in str(each)]
     assert built == ["build"]
 
@@ -121,3 +130,54 @@ def test_a_release_begins_with_its_tag_and_its_entry_in_the_changelog() -> None:
 def test_a_version_of_an_action_is_the_same_wherever_it_is_used() -> None:
     pins = re.findall(r"uses: (\S+)@(\S+)", "".join(TEXTS.values()))
     assert len({name for name, _ in pins}) == len(set(pins))
+
+
+# --- The two phases of examples/fargate -------------------------------------------------------------------------------
+
+
+def out_of_phase(workflow: dict[str, Any]) -> Iterator[str]:
+    """Return how the service could be deployed before its image, or the image be pushed before its repository."""
+    if "deploy-ecr" not in needed(workflow, "build-and-push"):
+        yield "pushes into a repository that may not be there"
+    if not {"deploy-ecr", "build-and-push"} <= needed(workflow, "deploy-ecs"):
+        yield "deploys the service beside the build"
+    commands = [step["run"] for step in job(workflow, "deploy-ecs")["steps"] if "run" in step]
+    deploys = [number for number, each in enumerate(commands) if " deploy " in each]
+    gates = [number for number, each in enumerate(commands) if each.startswith("ecr-image-waiter wait ")]
+    if not gates or min(deploys) < min(gates):
+        yield "deploys the service without having looked for its image"
+    before = [str(workflow["jobs"][name]) for name in needed(workflow, "deploy-ecs")]
+    if any(re.search(r"\bFargateStack\b|--all\b", each) for each in before):
+        yield "deploys the service before the build"
+
+
+def test_the_example_deploys_its_service_when_its_image_has_been_pushed_and_seen() -> None:
+    assert list(out_of_phase(WORKFLOWS["deploy.yml"])) == []
+
+
+OUT_OF_PHASE: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "the push waits for nobody": (lambda w: job(w, "build-and-push").pop("needs"), "may not be there"),
+    "the service waits for nobody": (lambda w: job(w, "deploy-ecs").pop("needs"), "beside the build"),
+    "the service waits for the repository alone": (
+        lambda w: job(w, "deploy-ecs").update(needs="deploy-ecr"),
+        "beside the build",
+    ),
+    "no gate": (lambda w: job(w, "deploy-ecs")["steps"].pop(-2), "without having looked"),
+    "the gate comes too late": (
+        lambda w: job(w, "deploy-ecs")["steps"].append(job(w, "deploy-ecs")["steps"].pop(-2)),
+        "without having looked",
+    ),
+    "both stacks at once": (
+        lambda w: job(w, "deploy-ecr")["steps"][-1].update(run="npx aws-cdk@2 deploy --all"),
+        "before the build",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OUT_OF_PHASE)
+def test_a_phase_too_early_is_noticed(name: str) -> None:
+    breaks, sentence = OUT_OF_PHASE[name]
+    workflow = copy.deepcopy(WORKFLOWS["deploy.yml"])
+    breaks(workflow)
+
+    assert any(sentence in told for told in out_of_phase(workflow))
