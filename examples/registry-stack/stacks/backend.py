@@ -9,6 +9,7 @@ from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
+
 from ecr_image_waiter.cdk import EcrImageWaiter, Image
 
 FUNCTIONS = {"Api": "Light", "Triage": "Light", "Publish": "Light", "Thumbnails": "Heavy", "Video": "Heavy"}

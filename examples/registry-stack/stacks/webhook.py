@@ -9,6 +9,7 @@ from aws_cdk import aws_codepipeline as codepipeline
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
+
 from ecr_image_waiter.cdk import EcrImageWaiter
 
 
