@@ -5,9 +5,11 @@
 - AWS::ECR::Repository: MiniStack makes it in an ECR of its own, which nobody here asks. `Ref` is the name, attributes
   are `Arn` and `RepositoryUri`; RepositoryName, ImageTagMutability and EmptyOnDelete are heeded, and by an Update a new
   name alone.
+- AWS::ECR::PublicRepository: MiniStack has none. `Ref` is the name, `Arn` the only attribute; RepositoryName alone is
+  heeded.
 - A nested stack's template: MiniStack applies SAM's transform to the outer one alone, and here to both.
 
-AWS_ENDPOINT_URL_CODEPIPELINE and AWS_ENDPOINT_URL_ECR are where the fronts are.
+AWS_ENDPOINT_URL_CODEPIPELINE, AWS_ENDPOINT_URL_ECR and AWS_ENDPOINT_URL_ECR_PUBLIC are where the fronts are.
 
 In conditions MiniStack knows Ref and Select, and takes anything else for a text that nothing is equal to. Here Join,
 Split and Sub are worked off before, by its own means. Nothing else of it is touched.
@@ -96,6 +98,34 @@ def delete_repository(name: str, properties: Mapping[str, Any]) -> None:
         client.delete_repository(repositoryName=name, force=force)
 
 
+def create_public_repository(
+    logical_id: str, properties: Mapping[str, Any], stack_name: str
+) -> tuple[str, dict[str, Any]]:
+    """Return the public repository's name and attributes."""
+    name = properties.get("RepositoryName") or _PROVISIONERS._physical_name(  # noqa: SLF001  # as above
+        stack_name, logical_id, lowercase=True, max_len=205
+    )
+    made = _client("ecr-public").create_repository(repositoryName=name)["repository"]
+    return name, {"Arn": made["repositoryArn"]}
+
+
+def update_public_repository(
+    name: str, _: Mapping[str, Any], properties: Mapping[str, Any], stack_name: str
+) -> tuple[str, dict[str, Any]]:
+    """Return the public repository's name and attributes. Another name makes another repository."""
+    if properties.get("RepositoryName", name) != name:
+        return create_public_repository(name, properties, stack_name)
+    found = _client("ecr-public").describe_repositories(repositoryNames=[name])["repositories"][0]
+    return name, {"Arn": found["repositoryArn"]}
+
+
+def delete_public_repository(name: str, _: Mapping[str, Any]) -> None:
+    """Delete a public repository, if it is there and has no images."""
+    client = _client("ecr-public")
+    with suppress(client.exceptions.RepositoryNotFoundException):
+        client.delete_repository(repositoryName=name)
+
+
 def transform_nested_templates() -> None:
     """Have a nested stack's template transformed when it is read.
 
@@ -110,7 +140,7 @@ def transform_nested_templates() -> None:
 def _client(service: str) -> Any:
     return boto3.client(
         service,
-        endpoint_url=os.environ[f"AWS_ENDPOINT_URL_{service.upper()}"],
+        endpoint_url=os.environ[f"AWS_ENDPOINT_URL_{service.upper().replace('-', '_')}"],
         region_name=_RESPONSES.get_region(),
         aws_access_key_id=_RESPONSES.get_account_id(),
         aws_secret_access_key="sandbox",  # noqa: S106  # made up
@@ -147,6 +177,11 @@ if __name__ == "__main__":
             "create": create_repository,
             "update": update_repository,
             "delete": delete_repository,
+        },
+        "AWS::ECR::PublicRepository": {
+            "create": create_public_repository,
+            "update": update_public_repository,
+            "delete": delete_public_repository,
         },
     }
     _PROVISIONERS._RESOURCE_HANDLERS.update(fronts)  # noqa: SLF001  # as above

@@ -40,6 +40,8 @@ STAND_INS = {
     "AWS::CodePipeline::Pipeline": "the sandbox's pipeline, whose actions run buildspec.yml here, one after the other",
     "AWS::CodeBuild::Project": "MiniStack's project; the pipeline's actions do what it would",
     "AWS::ECR::Repository": "a repository of the sandbox's ECR",
+    "AWS::ECR::PublicRepository": "a repository of the sandbox's ECR Public",
+    "the CDK's command": "CloudFormation's API, with the templates that the app synthesizes, in the same order",
     "AWS::Serverless::Application in nested-app": "the template that sam build has made for the other tests",
     "terraform and its AWS provider": "tests/e2e/terraform.py, which reads the files and makes the same calls",
     "docker, git and the AWS CLI": "the package sandbox.commands",
