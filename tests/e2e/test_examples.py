@@ -45,7 +45,6 @@ STAND_INS = {
     "AWS::Serverless::Application in nested-app": "the template that sam build has made for the other tests",
     "terraform and its AWS provider": "tests/e2e/terraform.py, which reads the files and makes the same calls",
     "docker, git and the AWS CLI": "the package sandbox.commands",
-    "cdk deploy": "CloudFormation's API, with what the app synthesizes",
     "AWS::ECS::Service": "MiniStack's service, which starts no task",
     "AWS::EC2::SecurityGroupEgress": HANDLE,
     "AWS::EC2::SecurityGroupIngress": HANDLE,
