@@ -1,5 +1,5 @@
 # Everything here needs Linux, Python 3.11 or newer with its venv module, and make. Nothing needs an AWS account
-# but `make deploy`.
+# but `make deploy` and `make publish CONFIRM=yes`.
 
 PYTHON ?= python3
 SEEDS ?= 2000
@@ -10,18 +10,22 @@ BIND ?= 127.0.0.1
 IMAGE ?=
 SCENARIO ?=
 QUICK ?=
+CONFIRM ?= no
+BUCKET ?=
+REGION ?=
+FOLDER ?=
 
 DEV := .venv
 TOOLS := .venvs
 OUTPUT := .output
 # The dev environment first: its python3 has pip, which `sam build` needs.
 RUN := exec env PATH="$(CURDIR)/$(DEV)/bin:$(CURDIR)/$(TOOLS)/sam/bin:$$PATH" PYTHONPATH=src/last_resort:src SAM_CLI_TELEMETRY=0
-# The four environments are apart because their pins differ, and because the one that runs the function must carry
-# nothing that Lambda's does not.
+# The environments are apart because their pins differ, and because the one that runs the function must carry nothing
+# that Lambda's does not.
 BUILDING := $(DEV)/.ready $(TOOLS)/sam/.ready
 SETUP := $(BUILDING) $(TOOLS)/ministack/.ready $(TOOLS)/runtime/.ready
 
-.PHONY: help demo sandbox test check schema chaos planted crash fuzz mutants build deploy measure bench setup lock clean
+.PHONY: help demo sandbox test check schema screen chaos planted crash fuzz mutants build deploy publish dist measure bench setup lock clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is
@@ -33,14 +37,18 @@ demo: setup ## Show a stack waiting for its image (IMAGE=pushed|never), or for i
 sandbox: setup ## Leave the sandbox running, with the waiter deployed (PORT=4566 BIND=127.0.0.1)
 	@$(RUN) $(DEV)/bin/python -m sandbox --port "$(PORT)" --bind "$(BIND)"
 
-test: setup ## Lint, types, templates, all tests, coverage
+test: setup $(TOOLS)/cdk/.ready ## Lint, types, templates, all tests, coverage
 	@$(RUN) $(DEV)/bin/python -m tests.run --output $(OUTPUT)
 
-check: $(BUILDING) ## Lint, types and templates only
+check: $(BUILDING) $(TOOLS)/cdk/.ready ## Lint, types and templates only
 	@$(RUN) $(DEV)/bin/python -m tests.run --output $(OUTPUT) --only-check
 
-schema: $(DEV)/.ready ## Write the JSON schemas of the properties anew from the model
+schema: $(DEV)/.ready ## Write the JSON schemas anew from the model, and what the CDK deploys from the template
 	@$(RUN) $(DEV)/bin/python -m schema
+	@$(RUN) $(DEV)/bin/python -m sandbox.plain_template
+
+screen: $(DEV)/.ready ## Draw the README's picture of the command anew
+	@$(RUN) $(DEV)/bin/python -m tests.screen
 
 chaos: $(DEV)/.ready ## Run the service through random faults on a simulated clock (SEEDS=2000, FIRST=seed to repeat a run)
 	@$(RUN) $(DEV)/bin/python -m tests.chaos --seeds "$(SEEDS)" $(if $(FIRST),--first "$(FIRST)")
@@ -63,6 +71,13 @@ build: $(BUILDING) ## Build the artifact that Lambda gets, for arm64 and x86_64
 deploy: build ## Deploy to the AWS account and region that are configured
 	@$(RUN) sam deploy
 
+publish: setup ## Check and print what would go to the Serverless Application Repository (CONFIRM=yes BUCKET= REGION= sends it)
+	@$(RUN) $(DEV)/bin/python -m sandbox.publishing --confirm "$(CONFIRM)" --bucket "$(BUCKET)" \
+		$(if $(REGION),--region "$(REGION)") $(if $(FOLDER),--folder "$(FOLDER)")
+
+dist: setup ## Make what a release carries, in dist: a wheel, an sdist, and what make publish sends
+	@$(RUN) $(DEV)/bin/python -m sandbox.publishing.distributions dist
+
 measure: setup ## Measure the artifact: its size, cold start and peak memory
 	@$(RUN) $(DEV)/bin/python -m sandbox.measure
 
@@ -75,7 +90,7 @@ lock: | $(TOOLS)/uv/.ready ## Lock the versions that pyproject.toml allows
 	$(TOOLS)/uv/bin/python sandbox/lock.py $(TOOLS)/uv/bin/uv
 
 clean: ## Remove what the targets made
-	rm -rf $(DEV) $(TOOLS) $(OUTPUT) .mutants .aws-sam .sandbox .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(DEV) $(TOOLS) $(OUTPUT) dist .mutants .aws-sam .sandbox .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find src sandbox schema bench tests -name __pycache__ -prune -exec rm -rf {} +
 
 define environment

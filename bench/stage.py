@@ -19,6 +19,7 @@ from typing import Any, Final, Self
 
 import botocore
 
+from sandbox.authority import Authority
 from sandbox.cloud import REGION, Cloud
 from sandbox.images import push
 from sandbox.measure import runtime_boto3
@@ -27,7 +28,6 @@ from sandbox.player_server import Player
 from sandbox.processes import ROOT
 from sandbox.proxy import Call, Proxy, Rule, answer
 from sandbox.rie import AsyncLambda, Emulator
-from sandbox.serving import Authority
 
 REPOSITORY: Final = "team/app"
 _RULE_ARN: Final = f"arn:aws:events:{REGION}:123456789012:rule/poll"
@@ -73,7 +73,7 @@ class Stage:
         folder = Path(self._stack.enter_context(TemporaryDirectory(prefix="bench-")))
         self.cloud = self._stack.enter_context(Cloud(log=self._log))
         authority = Authority()
-        self.ecr_proxy = self._stack.enter_context(Proxy(self.cloud.ecr_endpoint, authority=authority))
+        self.ecr_proxy = self._stack.enter_context(Proxy(self.cloud.ecr_endpoint, context=authority.context()))
         self.events_proxy = self._stack.enter_context(Proxy(self.cloud.endpoint))
         self.player = self._stack.enter_context(Player(self._invoke, tls=True))
         self._invokers: dict[str, Callable[[Event], object]] = {}

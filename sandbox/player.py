@@ -51,7 +51,8 @@ SIGNATURE: Final = "5ca1ab1e" * 8
 CANARIES: Final = (ACCESS_KEY_ID, SIGNATURE[:16])
 """What stands in every ResponseURL's query and nowhere else. A clipped signature still holds the second."""
 
-FUNCTION_ARN: Final = "arn:aws:lambda:us-east-1:123456789012:function:waiter"
+ACCOUNT: Final = "123456789012"
+FUNCTION_ARN: Final = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:waiter"
 MAX_BODY_BYTES: Final = 4096
 MAX_ID_BYTES: Final = 1024
 URL_LIFETIME: Final = 7200
@@ -139,9 +140,9 @@ class Resource:
         return f"{self.stack_id.split('/')[1]}-{self.logical_id}-{uuid.uuid4().hex[:12].upper()}"
 
 
-def new_resource(stack: str = "consumer", logical_id: str = "Image") -> Resource:
+def new_resource(stack: str = "consumer", logical_id: str = "Image", account: str = ACCOUNT) -> Resource:
     """Return a resource of a stack that CloudFormation has not told the function about yet."""
-    region, account = FUNCTION_ARN.split(":")[3:5]
+    region = FUNCTION_ARN.split(":")[3]
     stack_id = f"arn:aws:cloudformation:{region}:{account}:stack/{stack}/{uuid.uuid4()}"
     return Resource(stack_id, logical_id, "Custom::EcrImageWaiter", FUNCTION_ARN)
 
@@ -322,7 +323,11 @@ class CloudFormation:
         send: hands an operation's event to the function. It returns before the function has run.
         clock: the time.
         base_url: scheme and host of the ResponseURLs; S3's own by default.
+
+    `account` is the one that its stacks are in.
     """
+
+    account = ACCOUNT
 
     def __init__(self, send: Callable[[Operation], None], clock: Clock, *, base_url: str | None = None) -> None:
         self._send = send
@@ -342,7 +347,7 @@ class CloudFormation:
         faults: Iterable[Fault] = (),
     ) -> Operation:
         """Send a Create. `faults`: what befalls its answers, one each, in this order."""
-        resource = new_resource(stack, logical_id)
+        resource = new_resource(stack, logical_id, self.account)
         self.set_status(resource.stack_id, "CREATE_IN_PROGRESS")
         return self._request("Create", resource, properties, faults=faults)
 

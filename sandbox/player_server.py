@@ -6,8 +6,9 @@ from typing import Final, Self
 
 from ecr_image_waiter.clock import Clock, SystemClock
 
+from .authority import Authority
 from .player import RESET, CloudFormation, Event, Operation, Put
-from .serving import Authority, Handler, Server
+from .serving import Handler, Server
 
 _LONGEST_READ: Final = 1 << 20  # of a body, so that a runaway one is judged and not stored
 

@@ -16,6 +16,7 @@ those of the emulators behind it.
 import json
 import random
 import re
+import ssl
 import threading
 import time
 from collections import Counter
@@ -26,7 +27,7 @@ from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
-from .serving import Authority, Handler, Server, Whole, forward, without_hop_by_hop
+from .serving import Handler, Server, Whole, forward, without_hop_by_hop
 
 
 @dataclass(frozen=True)
@@ -173,17 +174,17 @@ class Proxy:
     Args:
         upstream: where calls go, `http://host:port`.
         role: the role named when a call is denied.
-        authority: https in place of http, with a certificate that it vouches for.
+        context: for https; http without it.
     """
 
-    def __init__(self, upstream: str, role: str = "waiter-role", authority: Authority | None = None) -> None:
+    def __init__(self, upstream: str, role: str = "waiter-role", context: ssl.SSLContext | None = None) -> None:
         self._calls: list[Call] = []
         self._rules: list[Rule] = []
         self._lock = threading.Lock()
         self._role = role
         self._upstream = urlsplit(upstream).netloc
-        self._server = Server(("127.0.0.1", 0), _handler(self), authority.context() if authority else None)
-        self.url = f"http{'s' if authority else ''}://127.0.0.1:{self._server.server_address[1]}"
+        self._server = Server(("127.0.0.1", 0), _handler(self), context)
+        self.url = f"http{'s' if context else ''}://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     @contextmanager

@@ -14,30 +14,10 @@ from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, TypeAlias
 
-import trustme
-
 Whole: TypeAlias = tuple[int, list[tuple[str, str]], bytes]
 """A whole answer: its status, headers and body."""
 
 _HOP_BY_HOP: Final = {"connection", "keep-alive", "transfer-encoding", "host", "content-length"}
-
-
-class Authority:
-    """A certificate authority for servers on loopback."""
-
-    def __init__(self) -> None:
-        self._authority = trustme.CA()
-
-    @property
-    def pem(self) -> bytes:
-        """The certificate to trust, for SSL_CERT_FILE and AWS_CA_BUNDLE in a function's environment."""
-        return self._authority.cert_pem.bytes()
-
-    def context(self) -> ssl.SSLContext:
-        """Return what a server needs to speak https."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
-        return context
 
 
 class Server(ThreadingHTTPServer):

@@ -4,7 +4,6 @@ import json
 import math
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any
 
 from ecr_image_waiter.errors import DeliveryFailed
 from ecr_image_waiter.request import STATE_KEY
@@ -285,7 +284,7 @@ def _of_the_log(world: ChaosWorld) -> Iterator[str]:
     if any(canary in text for text in (log, *told_elsewhere) for canary in CANARIES):
         yield "a part of the response URL's query is shown"
     failed = [record for record in world.invocations if isinstance(record.error, DeliveryFailed)]
-    lines: list[dict[str, Any]] = [json.loads(line) for line in log.splitlines()]
+    lines = world.log_lines()
     errors = [line for line in lines if line["level"] == "ERROR" and "did not take the answer" in line["message"]]
     if len(errors) < len(failed):
         yield "an answer that was not delivered is not in the log"

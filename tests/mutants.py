@@ -21,7 +21,7 @@ from pathlib import Path
 from sandbox.processes import ROOT
 
 MODULES = (
-    *("waiting", "standing", "request", "properties", "answers", "invocation"),
+    *("waiting", "standing", "request", "properties", "answers", "budget", "invocation"),
     *("readiness", "manifests", "uris", "looking", "attributes"),
 )
 LEAST_KILLED = 0.9

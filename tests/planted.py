@@ -88,20 +88,21 @@ BUGS = (
     Bug(
         "the hand-over is dropped",
         _W + "handler.py",
-        "fault = self._hand_over_with_retries(event, state, invocation)",
+        "fault = hand_over_with_retries(\n            self._hand_over, event, state, invocation, clock=self._clock, "
+        "logger=self._logger\n        )",
         'fault = ""',
     ),
     Bug(
         "a failed hand-over counts as made",
-        _W + "handler.py",
-        "self._clock.now() + pause > last_try:\n                    return str(error)",
-        'self._clock.now() + pause > last_try:\n                    return ""',
+        _W + "continuation.py",
+        "clock.now() + pause > last_try:\n                return str(error)",
+        'clock.now() + pause > last_try:\n                return ""',
     ),
     Bug(
         "a failed hand-over is not answered",
         _W + "handler.py",
-        'return Answer("FAILED", reason, invocation.note)\n        self._logger.info(\n            "Handed over',
-        'return None\n        self._logger.info(\n            "Handed over',
+        'return Answer("FAILED", reason, invocation.note, ended=ended)\n        self._meter.handed_over',
+        "return None\n        self._meter.handed_over",
     ),
     Bug(
         "a hand-over forgets how the wait stood",
@@ -124,8 +125,8 @@ BUGS = (
     Bug(
         "an image found at the limit is not found",
         _W + "waiting.py",
-        "    if isinstance(finding, Image):\n        return Ready(images_of(found), checks)",
-        "    if isinstance(finding, Image) and began < bounds.limit:\n        return Ready(images_of(found), checks)",
+        "    if isinstance(finding, Image):\n        return Ready(",
+        "    if isinstance(finding, Image) and began < bounds.limit:\n        return Ready(",
     ),
     Bug(
         "throttling ends the wait",
@@ -157,7 +158,7 @@ BUGS = (
     Bug(
         "a rollback without its image fails",
         _W + "handler.py",
-        'return Answer("SUCCESS", data=data)',
+        'return Answer("SUCCESS", data=data, ended=Ended(Outcome.ROLLBACK))',
         'return Answer("FAILED", "no image", invocation.note)',
     ),
     Bug(
@@ -200,7 +201,7 @@ BUGS = (
     Bug(
         "a Reason is empty",
         _W + "handler.py",
-        'Answer("FAILED", piece.reason(outcome), invocation.note)',
+        'Answer("FAILED", piece.reason(outcome), invocation.note, ended=ended)',
         'Answer("FAILED", "")',
     ),
     Bug(

@@ -12,20 +12,37 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from sandbox.cloud import python_note
+from sandbox.cloud import CDK_PYTHON, node_for_the_cdk, python_note
 from sandbox.processes import ROOT
 
-TEMPLATES = [str(file.relative_to(ROOT)) for file in sorted((ROOT / "sandbox").glob("*.yaml"))]
+TEMPLATES = [
+    str(file.relative_to(ROOT))
+    for folder in ("sandbox", "examples")
+    for file in sorted((ROOT / folder).rglob("*.yaml"))
+]
 CHECKS = {
     "format": ["ruff", "format", "--check", "."],
     "lint": ["ruff", "check", "."],
     "types": ["mypy"],
+    "types of the constructs": [
+        *(str(CDK_PYTHON), "-m", "mypy", "--cache-dir", ".mypy_cache/cdk"),
+        *(
+            str(path)
+            for folder in ("src/ecr_image_waiter/cdk", "tests/cdk")
+            for path in sorted((ROOT / folder).glob("*.py"))
+        ),
+    ],
     "schemas": [sys.executable, "-m", "schema", "--check"],
+    "what the CDK deploys": [sys.executable, "-m", "sandbox.plain_template", "--check"],
     "templates": ["cfn-lint", "template.yaml", *TEMPLATES, "--append-rules", "schema"],
     "template, as SAM sees it": ["sam", "validate", "--lint", "--region", "us-east-1"],
 }
 
 PYTEST = [sys.executable, "-m", "pytest"]
+FIRST_HALF = [
+    f"test_{name}.py" for name in ("artifact", "build_runs", "deployable", "no_silence", "scenarios", "template_policy")
+]
+"""Of the end-to-end tests: those that share an install of the waiter with a short time-out."""
 
 
 def step(name: str, command: list[str], output: Path, environment: dict[str, str], mark: str = "") -> None:
@@ -55,18 +72,22 @@ def step(name: str, command: list[str], output: Path, environment: dict[str, str
     print(f"=== {name}: ok, {time.monotonic() - began:.1f} s", flush=True)
 
 
-def side_by_side(commands: dict[str, list[str]], output: Path, environment: dict[str, str]) -> None:
-    """Run steps at the same time, and all of them to their end.
+def side_by_side(streams: list[dict[str, list[str]]], output: Path, environment: dict[str, str]) -> None:
+    """Run streams of steps at the same time, each stream one step after the other.
 
     Raises:
-        SystemExit: one of them failed.
+        SystemExit: a step failed. The other streams have run to their end by then.
     """
+
+    def run(stream: dict[str, list[str]]) -> None:
+        for name, command in stream.items():
+            own = output / name.replace(" ", "-")
+            own.mkdir()
+            step(name, command, own, {**environment, "TEST_OUTPUT": str(own)}, f"{name} | ")
+
     with ThreadPoolExecutor() as pool:
-        steps = [
-            pool.submit(step, name, command, output, environment, f"{name.split()[0]} | ")
-            for name, command in commands.items()
-        ]
-    for each in steps:
+        running = [pool.submit(run, stream) for stream in streams]
+    for each in running:
         each.result()
 
 
@@ -83,24 +104,26 @@ def main() -> None:
         "TEST_OUTPUT": str(output),
         "LOG_LEVEL": "DEBUG",  # every line that the code can log
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")])),
+        **node_for_the_cdk(),
     }
     for name, command in CHECKS.items():
         step(name, command, output, environment)
     if not options.only_check:
         print(f"=== {python_note()}", flush=True)
         # The end-to-end tests mostly wait, and what they run is in processes of its own, which coverage does not see.
+        # Each half has a sandbox to itself. What is told last is the slowest stream's.
+        counted = ["--cov", "--cov-branch"]
+        constructs = [*counted, "--cov-report=", "--cov-fail-under=0"]
         side_by_side(
-            {
-                "unit and integration tests": [
-                    *PYTEST,
-                    "tests/unit",
-                    "tests/integration",
-                    "--cov",
-                    "--cov-branch",
-                    "--cov-report=term",
-                ],
-                "end-to-end tests": [*PYTEST, "tests/e2e"],
-            },
+            [
+                {"unit": [*PYTEST, "tests/unit", "tests/integration", *counted, "--cov-report=term", "--cov-append"]},
+                {"e2e": [*PYTEST, *(f"tests/e2e/{name}" for name in FIRST_HALF)]},
+                {
+                    # It leaves its coverage to the first stream, which lasts longer and judges both.
+                    "constructs": [str(CDK_PYTHON), "-m", "pytest", "tests/cdk", *constructs],
+                    "e2e too": [*PYTEST, "tests/e2e", *(f"--ignore=tests/e2e/{name}" for name in FIRST_HALF)],
+                },
+            ],
             output,
             environment,
         )

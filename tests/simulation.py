@@ -39,6 +39,7 @@ import last_resort
 from ecr_image_waiter.clock import Clock
 from ecr_image_waiter.continuation import HandOver
 from ecr_image_waiter.handler import Waiter
+from ecr_image_waiter.metrics import Meter
 from ecr_image_waiter.registry import Registry
 from ecr_image_waiter.request import STATE_KEY
 from ecr_image_waiter.response import Courier
@@ -534,6 +535,13 @@ class Simulation:
 
     def log_lines(self) -> list[dict[str, Any]]:
         """Return what the service logged, in order."""
+        return [line for line in self._json_lines() if "_aws" not in line]
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Return the documents of metrics that were written."""
+        return [line for line in self._json_lines() if "_aws" in line]
+
+    def _json_lines(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.log.getvalue().splitlines()]
 
     # What the fakes need of it.
@@ -642,6 +650,7 @@ class Simulation:
             hand_over=HandOver(lambda seconds: _LambdaClient(self, seconds)),
             courier=Courier(_Transport(self), clock),
             logger=logger,
+            meter=Meter(lambda line: self.log.write(line + "\n"), "simulated"),
             clock=clock,
             random=self._random,
             dns_suffix="amazonaws.com",

@@ -5,7 +5,7 @@ read from its source, since a build drops comments.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from samtranslator.translator.transform import transform
@@ -16,7 +16,13 @@ from tests.fakes import ManagedPolicies
 
 LONGEST_WAIT = 3600 - answer_reserve(3600)
 """Seconds; the contract's section 3."""
-TYPES = {
+OPTIONAL = {
+    "AWS::CloudWatch::Alarm",
+    "AWS::CloudWatch::Dashboard",
+    "AWS::Lambda::Permission",
+}
+"""What an operator has to ask for."""
+TYPES = OPTIONAL | {
     "AWS::IAM::Policy",
     "AWS::IAM::Role",
     "AWS::Lambda::EventInvokeConfig",
@@ -27,13 +33,18 @@ TYPES = {
 """Nothing else to operate, and nothing that would keep a response URL."""
 
 
-def as_cloudformation_gets_it(source: dict[str, Any]) -> dict[str, Any]:
-    """Return a SAM template after the transform, its parameters at their defaults. `source` is changed."""
+def as_cloudformation_gets_it(source: dict[str, Any], given: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return a SAM template after the transform. `source` is changed.
+
+    Args:
+        source: as it is written, or built.
+        given: parameters that are not to have their defaults.
+    """
     for name, resource in source["Resources"].items():
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["CodeUri"] = {"Bucket": "artifacts", "Key": name}
     defaults = {name: parameter["Default"] for name, parameter in source["Parameters"].items()}
-    result: dict[str, Any] = transform(source, defaults, ManagedPolicies())
+    result: dict[str, Any] = transform(source, {**defaults, **(given or {})}, ManagedPolicies())
     return result
 
 
@@ -61,6 +72,7 @@ def violations(template: dict[str, Any], text: str) -> list[str]:
     return [
         *_violations_of_permissions(template, text),
         *_violations_of_functions(template),
+        *_violations_of_options(template),
         *(
             f"{name}: {resource['Type']} is one thing more to operate"
             for name, resource in template["Resources"].items()
@@ -111,6 +123,23 @@ def _violations_of_functions(template: dict[str, Any]) -> Iterator[str]:
         yield from (f"{name}: {key} is left to Lambda" for key in _SET_FOR_EACH if key not in config)
         if name == "WaiterFunction":
             yield from _violations_of_the_waiter(function, config, resources)
+
+
+def _violations_of_options(template: dict[str, Any]) -> Iterator[str]:
+    for name, resource in template["Resources"].items():
+        properties = resource.get("Properties", {})
+        if resource["Type"] in OPTIONAL and "Condition" not in resource and "Conditions" in template:
+            yield f"{name}: comes without being asked for"
+        if resource["Type"] == "AWS::Lambda::Permission":
+            if properties.get("Action") != "lambda:InvokeFunction":
+                yield f"{name}: allows more than a call"
+            if properties.get("Principal") == "*" and not properties.get("PrincipalOrgID"):
+                yield f"{name}: anybody may call the function"
+        if resource["Type"] == "AWS::CloudWatch::Alarm":
+            if not properties.get("AlarmActions"):
+                yield f"{name}: tells nobody"
+            if properties.get("TreatMissingData") != "notBreaching":
+                yield f"{name}: where nothing happens there is no alarm"
 
 
 _SET_FOR_EACH = ("MaximumRetryAttempts", "MaximumEventAgeInSeconds")

@@ -18,10 +18,10 @@ from botocore.exceptions import ReadTimeoutError
 from ecr_image_waiter.continuation import HandOver
 from ecr_image_waiter.following import BuildService
 from ecr_image_waiter.handler import Waiter
+from ecr_image_waiter.metrics import Meter
 from ecr_image_waiter.response import Courier
 from ecr_image_waiter.stacks import Stacks
 from tests.fakes import (
-    FUNCTION_ARN,
     PROPERTIES,
     REPOSITORY_URI,
     FakeClock,
@@ -72,10 +72,8 @@ class World:
         any_host: bool = False,
         builds: Mapping[str, BuildService] | None = None,
         clock: FakeClock | None = None,
-        arn: str = FUNCTION_ARN,
     ) -> None:
         self.clock = clock or FakeClock()
-        self._arn = arn
         self.images = MemoryEcr(self.clock)
         self.stacks = FakeCloudFormation(*stack)
         self._in_memory = script == (IN_MEMORY,)
@@ -85,6 +83,7 @@ class World:
         self.timeout = timeout
         self._any_host = any_host
         self._builds = builds or {}
+        self.metrics: list[dict[str, Any]] = []
         self._output = io.StringIO()
         # A name of its own: loggers of the same name share their stream.
         self._logger = Logger(service=next(_names), level="DEBUG", stream=self._output, use_rfc3339=True, location=None)
@@ -100,6 +99,7 @@ class World:
             hand_over=HandOver(self._lambda),
             courier=Courier(self.transport, self.clock),
             logger=self._logger,
+            meter=Meter(lambda line: self.metrics.append(json.loads(line)), "waiter"),
             clock=self.clock,
             random=Random(1),  # noqa: S311  # any seed
             dns_suffix="amazonaws.com",
@@ -112,7 +112,7 @@ class World:
         return self.functions
 
     def run(self, event: object, timeout: float | None = None) -> dict[str, str] | None:
-        return self.waiter.handle(event, FakeContext(self.clock, timeout or self.timeout, self._arn))
+        return self.waiter.handle(event, FakeContext(self.clock, timeout or self.timeout))
 
     def run_to_the_end(self, event: dict[str, Any]) -> int:
         """Run an event and all its continuations; return how many invocations that took."""

@@ -30,10 +30,12 @@ from .findings import (
 )
 from .place import Place
 from .readiness import Wanted
+from .terms import TEMPLATE, Terms
 from .waiting import MAX_INVOCATIONS, Bounds, Cause, GivenUp
-from .wording import coded, duration
+from .wording import clipped, coded, duration, times
 
 NEWEST_TAGS: Final = 5
+_LONGEST_LIST: Final = 1000  # characters, so that a Reason has room for what comes after
 _OF_BUILDS: Final = frozenset({Cause.BUILD_BROKEN, Cause.BUILT_WITHOUT, Cause.BUILD_HIDDEN})
 
 
@@ -110,6 +112,7 @@ def reason_of(
     given_up: GivenUp,
     now: float,
     newest: Sequence[TagSeen] | None,
+    terms: Terms = TEMPLATE,
 ) -> str:
     """Say why a wait ended without its image, or without one of several; see `reason_given_up`.
 
@@ -120,34 +123,46 @@ def reason_of(
         return _reason_too_late(subject(wanted), effort)
     if isinstance(given_up.finding, Awaited) and given_up.cause in _OF_BUILDS:
         what = _missing_in_words(wanted, place, given_up.finding.images)
-        return reason_of_build(what, place, given_up.finding, effort=effort, newest=newest, now=now)
+        return reason_of_build(what, place, given_up.finding, effort=effort, newest=newest, now=now, terms=terms)
     found = images_of(given_up.finding) if given_up.finding else None
     if not isinstance(found, Several):
         return reason_given_up(
-            wanted[0].image, place.at(wanted[0].source), bounds, given_up=given_up, now=now, newest=newest
+            wanted[0].image,
+            place.at(wanted[0].source),
+            bounds,
+            given_up=given_up,
+            now=now,
+            newest=newest,
+            terms=terms,
         )
     by_id = {one.id: one for one in wanted}
     id_, finding = found.deciding
     one = by_id[id_]
     if given_up.cause is not Cause.TIME_UP or len(wanted) == 1:
         alone = replace(given_up, finding=finding)
-        reason = reason_given_up(one.image, place.at(one.source), bounds, given_up=alone, now=now, newest=newest)
+        reason = reason_given_up(
+            one.image, place.at(one.source), bounds, given_up=alone, now=now, newest=newest, terms=terms
+        )
         return reason if len(wanted) == 1 else f"{id_}, one of {len(wanted)} images: {reason}"
-    missing = "; ".join(
-        f"{id_} ({by_id[id_].image} in {place.at(by_id[id_].source).region}): {seen(each)}"
-        for id_, each in found.missing
-    )
+    missing = "; ".join(f"{_called(by_id[id_], place)}: {seen(each)}" for id_, each in found.missing)
     image = in_question(wanted, found).image
     tags = _newest(newest, now, finding, whose=image.repository)
     return (
         f"Gave up on {len(found.missing)} of {len(wanted)} images: checked {effort}"
         f"{_cut(bounds)}, last seen of those missing: {missing}{_build(given_up.finding)}{tags}; "
-        f"{_advice(image, bounds, finding, newest)}"
+        f"{_advice(image, bounds, finding, newest, terms)}"
     )
 
 
 def reason_given_up(
-    image: ImageId, place: Place, bounds: Bounds, *, given_up: GivenUp, now: float, newest: Sequence[TagSeen] | None
+    image: ImageId,
+    place: Place,
+    bounds: Bounds,
+    *,
+    given_up: GivenUp,
+    now: float,
+    newest: Sequence[TagSeen] | None,
+    terms: Terms = TEMPLATE,
 ) -> str:
     """Say in one sentence what was waited for, how long, how often, what was last seen and what to do next.
 
@@ -158,6 +173,7 @@ def reason_given_up(
         given_up: how it ended.
         now: the time, from which the ages of tags are told.
         newest: the repository's tags, the newest first; None where nobody looked.
+        terms: the words of whoever reads it.
     """
     effort = _effort(given_up, bounds, now)
     wanted = f"{image} in {place.region}"
@@ -166,19 +182,19 @@ def reason_given_up(
         case Cause.NO_REPOSITORY:
             return (
                 f"The repository {image.repository} does not exist in {place.region}, account {place.account} "
-                f"(checked {effort}): create it first, correct RepositoryName, or set WaitForRepository to true to "
-                "wait for it as well"
+                f"(checked {effort}): create it first, correct {terms.named('RepositoryName')}, or "
+                f"{terms.switched_on('WaitForRepository')} to wait for it as well"
             )
         case Cause.ACCESS_DENIED:
-            return _reason_denied(image, place, finding, effort)
+            return _reason_denied(image, place, finding, effort, terms)
         case Cause.REFUSED:
             said = seen(finding) if finding else "ECR refused"
-            return f"Cannot look for {wanted} (checked {effort}): {said}; correct what AWS names, then deploy again"
+            return f"Cannot look for {wanted} (checked {effort}): {said}; correct what AWS names, then {terms.again}"
         case Cause.NEVER:
             never = finding if isinstance(finding, Never) else Never("", "")
             return (
                 f"The image {wanted} cannot {never.cannot} (checked {effort}): {never.because}; {never.cure}, then "
-                "deploy again"
+                f"{terms.again}"
             )
         case Cause.TOO_LATE:
             return _reason_too_late(wanted, effort)
@@ -188,7 +204,7 @@ def reason_given_up(
                 last += ", and before that no such image"
             return (
                 f"Gave up on {wanted}: checked {effort}{_cut(bounds)}, last seen: {last}"
-                f"{_newest(newest, now, finding)}; {_advice(image, bounds, finding, newest)}"
+                f"{_newest(newest, now, finding)}; {_advice(image, bounds, finding, newest, terms)}"
             )
         case Cause.BUILD_BROKEN | Cause.BUILT_WITHOUT | Cause.BUILD_HIDDEN:
             raise TypeError("a build is not a finding of one image")
@@ -196,16 +212,23 @@ def reason_given_up(
             assert_never(given_up.cause)
 
 
+def _called(one: Wanted, place: Place) -> str:
+    """Say which of several images, by its id, and where."""
+    region = place.at(one.source).region
+    return f"{one.id} in {region}" if one.id == str(one.image) else f"{one.id} ({one.image} in {region})"
+
+
 def _missing_in_words(wanted: Sequence[Wanted], place: Place, found: Looked) -> str:
     if len(wanted) == 1 or not isinstance(found, Several):
         return f"{wanted[0].image} in {place.at(wanted[0].source).region}"
     named = {one.id: f"{one.image} in {place.at(one.source).region}" for one in wanted}
-    return f"{len(found.missing)} of {len(wanted)} images ({', '.join(named[id_] for id_, _ in found.missing)})"
+    missing = clipped(", ".join(named[id_] for id_, _ in found.missing), _LONGEST_LIST)
+    return f"{len(found.missing)} of {len(wanted)} images ({missing})"
 
 
 def _effort(given_up: GivenUp, bounds: Bounds, now: float) -> str:
     unanswered = f", {given_up.faults} of them unanswered" if given_up.faults else ""
-    return f"{_times(given_up.checks)} in {duration(now - bounds.start)}{unanswered}"
+    return f"{times(given_up.checks)} in {duration(now - bounds.start)}{unanswered}"
 
 
 def _cut(bounds: Bounds) -> str:
@@ -222,7 +245,7 @@ def reason_invalid(error: InvalidRequest) -> str:
 
 def reason_stopped(wanted: str, *, checks: int, waited: float, fault: str) -> str:
     """Say that the wait could not go on although it had time left. `wanted`: what was waited for, and where."""
-    return f"Stopped waiting for {wanted}, checked {_times(checks)} in {duration(waited)}: {fault}"
+    return f"Stopped waiting for {wanted}, checked {times(checks)} in {duration(waited)}: {fault}"
 
 
 def fault_too_much(fits: int, images: int) -> str:
@@ -247,26 +270,24 @@ def fault_too_long(seconds: float, needed: int, timeout: int, timeout_needed: in
     )
 
 
-_WAYS: Final = {
-    "ecr": "for example with the waiter stack's parameter RepositoryArnPattern",
-    "ecr-public": "which the waiter stack's policy LookForPublicImages does, unless something bounds it",
-    "sts": "with the waiter stack's parameter AssumableRoleArns, and let that role's trust policy name the waiter's",
-}
-
-
-def _reason_denied(image: ImageId, place: Place, finding: Finding | None, effort: str) -> str:
+def _reason_denied(image: ImageId, place: Place, finding: Finding | None, effort: str, terms: Terms) -> str:
     message = finding.message if isinstance(finding, AccessDenied) else ""
     code = finding.code if isinstance(finding, AccessDenied) else "access denied"
     role = re.search(r":assumed-role/([^/\s]+)/", message)
     named = re.search(r"\b((?:ecr|ecr-public|sts):[A-Za-z]+)", message)
     resource = re.search(r"\b(arn:[^\s]+:(?:repository|registry|role)/[^\s]+)", message)
     action = named[1] if named else "ecr-public:DescribeImages" if place.is_public else "ecr:DescribeImages"
-    example = _WAYS[action.partition(":")[0]]
+    service = action.partition(":")[0]
+    parameter = terms.by_parameter("AssumableRoleArns" if service == "sts" else "RepositoryArnPattern")
+    how = f", for example{parameter}" if parameter else ""
+    if service == "sts":
+        how = f"{',' if parameter else ''}{parameter}, and let that role's trust policy name {terms.trusted}"
+    elif service == "ecr-public" and parameter:
+        how = ", which the waiter stack's policy LookForPublicImages does, unless something bounds it"
     return (
         f"Not allowed to look for {image} (checked {effort}): allow {action} on "
         f"{resource[1] if resource else place.repository_arn(image.repository)} to "
-        f"{'the role ' + role[1] if role else 'the role of the waiter function'}, {example}; AWS said "
-        f"{coded(code, message)}"
+        f"{'the role ' + role[1] if role else terms.waiter}{how}; AWS said {coded(code, message)}"
     )
 
 
@@ -289,35 +310,32 @@ def _newest(
     return f", {whose}'s newest tags are {tags}"
 
 
-def _advice(image: ImageId, bounds: Bounds, finding: Finding | None, newest: Sequence[TagSeen] | None) -> str:
-    longer = "with a larger ServiceTimeout" if bounds.shortened else "with a larger MaxRetries"
+def _advice(
+    image: ImageId, bounds: Bounds, finding: Finding | None, newest: Sequence[TagSeen] | None, terms: Terms
+) -> str:
+    again, named = terms.again, terms.named
+    longer = f"with a larger {named('ServiceTimeout' if bounds.shortened else 'MaxRetries')}"
     match finding:
         case NoImage(tag_points_at=str()):
-            return "correct ImageTag or ImageDigest, or see why the tag was not moved, then deploy again"
+            tag, digest = named("ImageTag"), named("ImageDigest")
+            return f"correct {tag} or {digest}, or see why the tag was not moved, then {again}"
         case NotYet():
             return (
-                "see why the build that pushes it did not, and whether Labels and PushedAfter say what was meant, then "
-                f"deploy again, {longer} if it needs longer"
+                f"see why the build that pushes it did not, and whether {named('Labels')} and {named('PushedAfter')} "
+                f"say what was meant, then {again}, {longer} if it needs longer"
             )
         case NotPullable(status="ARCHIVED"):
-            return "restore the image from the archive, then deploy again"
+            return f"restore the image from the archive, then {again}"
         case NotPullable():
-            return "deploy again when ECR has restored it"
+            return f"{again} when ECR has restored it"
         case Unavailable():
-            return "see whether ECR works in this region and can be reached from the function, then deploy again"
+            return f"see whether ECR works in this region and can be reached from {terms.here}, then {again}"
         case NoRepository():
-            return "create the repository, then deploy again"
+            return f"create the repository, then {again}"
         case _ if newest and image.tag:
             return (
-                "correct ImageTag if one of these is the image, otherwise see why its build did not push it, then "
-                f"deploy again, {longer} if the build needs longer"
+                f"correct {named('ImageTag')} if one of these is the image, otherwise see why its build did not push "
+                f"it, then {again}, {longer} if the build needs longer"
             )
         case _:
-            return (
-                f"see whether the build that pushes it ran and succeeded, then deploy again, {longer} if it needs "
-                "longer"
-            )
-
-
-def _times(checks: int) -> str:
-    return {0: "never", 1: "once"}.get(checks, f"{checks} times")
+            return f"see whether the build that pushes it ran and succeeded, then {again}, {longer} if it needs longer"

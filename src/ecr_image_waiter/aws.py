@@ -22,22 +22,33 @@ _CREDENTIALS_LEFT: Final = 1000.0  # seconds: more than an invocation takes
 
 
 class Aws:
-    """The function's own account and region, as botocore finds them in the environment.
+    """The account and region that are ours, as botocore finds them in the environment.
 
     Clients are made when first needed and kept for the life of the process. A role is assumed again when its
     credentials do not outlast an invocation (STS API Reference, AssumeRole).
 
     Args:
         clock: the time.
+        profile: of the configuration files; empty for the environment's.
+        region: empty for the environment's.
+        endpoint_url: of every service; empty for the environment's, or AWS's own.
 
     Raises:
-        NoRegionError: the environment names no region.
+        NoRegionError: nothing names a region.
+        ProfileNotFound: the configuration files have no such profile.
+        BotoCoreError: they cannot be read.
     """
 
-    def __init__(self, clock: Clock | None = None) -> None:
+    def __init__(
+        self, clock: Clock | None = None, *, profile: str = "", region: str = "", endpoint_url: str = ""
+    ) -> None:
         self._clock = clock or SystemClock()
         self._roles: dict[str, tuple[float, dict[str, str]]] = {}
         self._session = botocore.session.get_session()
+        for name, value in {"profile": profile, "region": region}.items():
+            if value:
+                self._session.set_config_variable(name, value)
+        self._endpoint_url = endpoint_url or None
         self._made = cache(self._make)
         region = self._session.get_config_variable("region")
         if not region:
@@ -51,6 +62,11 @@ class Aws:
         partitions = self._session.get_component("data_loader").load_data("partitions")["partitions"]
         mine = (p for p in partitions if self.region in p["regions"] or re.match(p["regionRegex"], self.region))
         return str(next(mine, partitions[0])["outputs"]["dnsSuffix"])
+
+    @property
+    def has_credentials(self) -> bool:
+        """Whether there are any, valid or not."""
+        return self._session.get_credentials() is not None
 
     def repository_uri(self, source: Source, registry_id: str, repository: str) -> str:
         """Return what docker calls a repository (User Guide, "Amazon ECR private registry")."""
@@ -98,7 +114,11 @@ class Aws:
             connect_timeout=1.5, read_timeout=4, retries={"mode": "standard", "total_max_attempts": attempts}
         )
         return self._session.create_client(
-            service, region_name=region or self.region, config=config, **dict(credentials)
+            service,
+            region_name=region or self.region,
+            endpoint_url=self._endpoint_url,
+            config=config,
+            **dict(credentials),
         )
 
 

@@ -16,8 +16,9 @@ from .builds import (
     RunStatus,
     UnderWay,
 )
-from .findings import Awaited, TagSeen
+from .findings import Awaited, NoRepository, TagSeen, decisive
 from .place import Place
+from .terms import TEMPLATE, Terms
 from .wording import clipped, coded, duration
 
 _ENDS: Final = {
@@ -58,7 +59,14 @@ def seen_of_build(builder: Builder, build: BuildFinding) -> str:
 
 
 def reason_of_build(
-    wanted: str, place: Place, found: Awaited, *, effort: str, newest: Sequence[TagSeen] | None, now: float
+    wanted: str,
+    place: Place,
+    found: Awaited,
+    *,
+    effort: str,
+    newest: Sequence[TagSeen] | None,
+    now: float,
+    terms: Terms = TEMPLATE,
 ) -> str:
     """Say in one sentence why a build ended the wait, and what to do next.
 
@@ -69,48 +77,53 @@ def reason_of_build(
         effort: how often it was looked for, and for how long.
         newest: the repository's newest tags, the newest first; None where nobody looked.
         now: the time, from which the ages of tags are told.
+        terms: the words of whoever reads it.
     """
     builder, build = found.builder, found.build
     match build:
         case Broken(run=run):
             return (
                 f"Gave up on {wanted} (checked {effort}): {_run(builder, run)}, which was to push it, {_ended(run)}; "
-                f"mend that{_link(run)}, then deploy again"
+                f"mend that{_link(run)}, then {terms.again}"
             )
         case Built(run=run):
+            no_repository = isinstance(decisive(found), NoRepository)
+            instead = ", and the repository does not exist" if no_repository else _instead(run, newest, now)
+            what = "its name" if no_repository else "the tag"
             return (
-                f"Gave up on {wanted} (checked {effort}): {_run(builder, run)} succeeded without pushing it"
-                f"{_instead(run, newest, now)}; correct the tag here or in the build{_link(run)}, then deploy again"
+                f"Gave up on {wanted} (checked {effort}): {_run(builder, run)} succeeded without pushing it{instead}; "
+                f"correct {what} here or in the build{_link(run)}, then {terms.again}"
             )
         case BuildHidden(missing=True):
             property_ = "BuildProject" if builder.kind == "CodeBuild project" else "Pipeline"
             return (
                 f"Gave up on {wanted} (checked {effort}): {builder} does not exist in {place.region}, account "
-                f"{place.account}; correct {property_}, or create it before this resource"
+                f"{place.account}; correct {terms.named(property_)}, or create it {terms.beforehand}"
             )
         case BuildHidden():
-            return _reason_hidden(wanted, place, effort, builder, build)
+            return _reason_hidden(wanted, place, found, build, effort=effort, terms=terms)
         case _:
             return f"Gave up on {wanted} (checked {effort}): {seen_of_build(builder, build)}"
 
 
-def _reason_hidden(wanted: str, place: Place, effort: str, builder: Builder, build: BuildHidden) -> str:
+def _reason_hidden(wanted: str, place: Place, found: Awaited, build: BuildHidden, *, effort: str, terms: Terms) -> str:
+    builder = found.builder
     said = coded(build.code, build.message)
     if "Denied" not in build.code and "Unauthorized" not in build.code:
         return (
             f"Gave up on {wanted} (checked {effort}): AWS refused {build.action} on {builder} ({said}); correct what "
-            "AWS names, then deploy again"
+            f"AWS names, then {terms.again}"
         )
     named = f"codepipeline:{place.region}:{place.account}:{builder.name}"
     if builder.noun == "build":
         named = f"codebuild:{place.region}:{place.account}:project/{builder.name}"
     role = re.search(r":assumed-role/([^/\s]+)/", build.message)
     parameter = "BuildProjectArns" if builder.noun == "build" else "PipelineArns"
-    starts = " and AllowStartBuild" if ":Start" in build.action else ""
+    how = terms.by_parameter(parameter + (" and AllowStartBuild" if ":Start" in build.action else ""))
     return (
         f"Not allowed to follow {builder}, which is to push {wanted} (checked {effort}): allow {build.action} on "
-        f"arn:{place.partition}:{named} to {'the role ' + role[1] if role else 'the role of the waiter function'}, "
-        f"with the waiter stack's parameter {parameter}{starts}; AWS said {said}"
+        f"arn:{place.partition}:{named} to {'the role ' + role[1] if role else terms.waiter}"
+        f"{',' if how else ''}{how}; AWS said {said}"
     )
 
 

@@ -6,6 +6,7 @@ A builder is a CodeBuild project or a pipeline; a run is one build of it, or one
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Final, Literal, TypeAlias
 
@@ -39,7 +40,7 @@ class RunStatus(StrEnum):
 class BuildRun:
     """One run.
 
-    `said` is the service's own status. `ended` is None while it is under way. `ours`: this waiter started it. `where`:
+    `said` is the service's own status. `ended` is None while it is under way. `ours`: this wait started it. `where`:
     the phase, or the stage and action, that it is in or ended in. `message` and `link`: the service's, if it has them.
     """
 
@@ -125,12 +126,14 @@ def follow(runs: Iterable[BuildRun], since: float) -> NoRun | UnderWay | Broken 
         runs: the builder's newest.
         since: when the wait began.
     """
-    matter = [run for run in runs if run.ended is None or run.ended >= since]
-    ours = [run for run in matter if run.ours and run.began >= since]
-    if ours:
-        own = max(ours, key=_began)
-        after = [run for run in matter if run.began > own.began]
-        matter = [own, *after] if own.status is RunStatus.SUPERSEDED else [own]
+    newest = list(runs)
+    own = next((run for run in newest if run.ours), None)
+    if own is None:
+        matter = [run for run in newest if run.ended is None or run.ended >= since]
+    elif own.status is RunStatus.SUPERSEDED:
+        matter = [own, *(run for run in newest if run.began > own.began)]
+    else:
+        matter = [own]
     overtaken = [run for run in matter if run.status is RunStatus.SUPERSEDED]
     matter = [run for run in matter if run.status is not RunStatus.SUPERSEDED]
     under_way = [run for run in matter if run.status is RunStatus.UNDER_WAY]
@@ -140,6 +143,11 @@ def follow(runs: Iterable[BuildRun], since: float) -> NoRun | UnderWay | Broken 
         last = max(matter, key=lambda run: (run.ended or 0.0, run.began))
         return Built(last) if last.status is RunStatus.SUCCEEDED else Broken(last)
     return UnderWay(max(overtaken, key=_began)) if overtaken else NoRun()
+
+
+def first_told(*moments: datetime | None) -> float:
+    """Return the first moment that a service has told; where it has told none, 0, which is before every wait."""
+    return next((moment.timestamp() for moment in moments if moment), 0.0)
 
 
 def _began(run: BuildRun) -> float:

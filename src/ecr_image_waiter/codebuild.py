@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from .aws_codes import build_finding_of
-from .builds import NEWEST_RUNS, BuildHidden, BuildRun, BuildUnavailable, RunStatus
+from .builds import NEWEST_RUNS, BuildHidden, BuildRun, BuildUnavailable, RunStatus, first_told
 
 _MISSING: Final = "ResourceNotFoundException"
 _STATUSES: Final = {"IN_PROGRESS": RunStatus.UNDER_WAY, "SUCCEEDED": RunStatus.SUCCEEDED}
@@ -41,14 +41,13 @@ class CodeBuild:
         self._console = console
 
     def runs(
-        self, project: str, own: str, mine: Callable[[str], bool], budget: Callable[[], float]
+        self, project: str, own: str, budget: Callable[[], float]
     ) -> Sequence[BuildRun] | BuildHidden | BuildUnavailable:
         """Return the newest builds of a project, with two calls.
 
         Args:
             project: its name.
             own: the id of the one that was started by this wait, empty where there is none.
-            mine: whether an initiator is this function.
             budget: how many seconds the next call may take.
         """
         action = "codebuild:ListBuildsForProject"
@@ -60,7 +59,7 @@ class CodeBuild:
                 return []
             action = "codebuild:BatchGetBuilds"
             builds = self._client(budget()).batch_get_builds(ids=wanted)["builds"]
-            return [self._run(build, own, mine) for build in builds]
+            return [self._run(build, own) for build in builds]
         except Exception as error:  # noqa: BLE001  # whatever AWS or boto3 says is a finding
             return build_finding_of(error, action, missing=_MISSING)
 
@@ -74,7 +73,7 @@ class CodeBuild:
         """
         try:
             build = self._client(budget()).start_build(projectName=project, idempotencyToken=token)["build"]
-            return self._run(build, build["id"], lambda _: True)
+            return self._run(build, build["id"])
         except Exception as error:  # noqa: BLE001  # as above
             return build_finding_of(error, "codebuild:StartBuild", missing=_MISSING)
 
@@ -82,27 +81,30 @@ class CodeBuild:
         """Return the run with all that is known of it: CodeBuild has told it already."""
         return run
 
-    def _run(self, build: Mapping[str, Any], own: str, mine: Callable[[str], bool]) -> BuildRun:
+    def _run(self, build: Mapping[str, Any], own: str) -> BuildRun:
         said = build["buildStatus"]
-        where, message = _last_phase(build)
-        ended = build.get("endTime")
+        status = _STATUSES.get(said, RunStatus.BROKEN)
+        over = status is not RunStatus.UNDER_WAY
+        where, message = _failed_phase(build) if over else (build.get("currentPhase", ""), "")
+        phases = [phase["endTime"] for phase in build.get("phases", []) if "endTime" in phase]
+        ended = first_told(build.get("endTime"), max(phases, default=None), build.get("startTime"))
         project, number = build["id"].split(":", 1) if ":" in build["id"] else (build.get("projectName", ""), "")
         account = build["arn"].split(":")[4]
         return BuildRun(
             id=build["id"],
-            status=_STATUSES.get(said, RunStatus.BROKEN),
+            status=status,
             said=said,
-            began=build["startTime"].timestamp(),
-            ended=ended.timestamp() if ended else None,
-            ours=build["id"] == own or mine(build.get("initiator", "")),
+            began=first_told(build.get("startTime")),
+            ended=ended if over else None,
+            ours=build["id"] == own,
             where=where,
             message=message,
             link=self._console(f"codesuite/codebuild/{account}/projects/{project}/build/{project}%3A{number}"),
         )
 
 
-def _last_phase(build: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the phase that failed, and why; or the one that the build is in."""
+def _failed_phase(build: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the phase that failed, and why; or the one that the build ended in."""
     for phase in build.get("phases", []):
         if phase.get("phaseStatus", "SUCCEEDED") not in ("SUCCEEDED", "IN_PROGRESS"):
             said = (context.get("message", "") for context in phase.get("contexts", []))

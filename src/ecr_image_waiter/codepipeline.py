@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from .aws_codes import build_finding_of
-from .builds import NEWEST_RUNS, BuildHidden, BuildRun, BuildUnavailable, RunStatus
+from .builds import NEWEST_RUNS, BuildHidden, BuildRun, BuildUnavailable, RunStatus, first_told
 
 _MISSING: Final = "PipelineNotFoundException"
 _STATUSES: Final = {
@@ -54,12 +54,14 @@ class CodePipeline:
         self._now = now
 
     def runs(
-        self, pipeline: str, own: str, mine: Callable[[str], bool], budget: Callable[[], float]
+        self, pipeline: str, own: str, budget: Callable[[], float]
     ) -> Sequence[BuildRun] | BuildHidden | BuildUnavailable:
         """Return the newest executions of a pipeline, with one call. The arguments are those of `CodeBuild.runs`."""
         try:
             listed = self._client(budget()).list_pipeline_executions(pipelineName=pipeline, maxResults=NEWEST_RUNS)
-            return [self._run(pipeline, each, own, mine) for each in listed["pipelineExecutionSummaries"]]
+            # One that rolls a stage back builds nothing.
+            builds = (each for each in listed["pipelineExecutionSummaries"] if each.get("executionType") != "ROLLBACK")
+            return [self._run(pipeline, each, own) for each in builds]
         except Exception as error:  # noqa: BLE001  # whatever AWS or boto3 says is a finding
             return build_finding_of(error, "codepipeline:ListPipelineExecutions", missing=_MISSING)
 
@@ -84,7 +86,9 @@ class CodePipeline:
             actions = self._client(budget()).list_action_executions(
                 pipelineName=pipeline, filter={"pipelineExecutionId": run.id}
             )["actionExecutionDetails"]
-            failed = next((action for action in actions if action["status"] == "Failed"), None)
+            # One under way may have failed before, and be tried again.
+            ended = run.status is not RunStatus.UNDER_WAY
+            failed = next((action for action in actions if ended and action["status"] == "Failed"), None)
             action = failed or next(iter(actions), None)
             if not action:
                 return replace(run, where="queued") if run.status is RunStatus.UNDER_WAY else run
@@ -99,18 +103,17 @@ class CodePipeline:
         except Exception:  # noqa: BLE001  # as the docstring says
             return run
 
-    def _run(self, pipeline: str, listed: Mapping[str, Any], own: str, mine: Callable[[str], bool]) -> BuildRun:
+    def _run(self, pipeline: str, listed: Mapping[str, Any], own: str) -> BuildRun:
         id_, said = listed["pipelineExecutionId"], listed["status"]
         status = _STATUSES.get(said, RunStatus.BROKEN)
-        trigger = listed.get("trigger", {})
-        by_us = trigger.get("triggerType") == "StartPipelineExecution" and mine(trigger.get("triggerDetail", ""))
+        over = status is not RunStatus.UNDER_WAY
         return BuildRun(
             id=id_,
             status=status,
             said=said,
-            began=listed["startTime"].timestamp(),
-            ended=None if status is RunStatus.UNDER_WAY else listed["lastUpdateTime"].timestamp(),
-            ours=id_ == own or by_us,
+            began=first_told(listed.get("startTime")),
+            ended=first_told(listed.get("lastUpdateTime"), listed.get("startTime")) if over else None,
+            ours=id_ == own,
             message=listed.get("statusSummary") or listed.get("stopTrigger", {}).get("reason", ""),
             link=self._link(pipeline, id_),
         )

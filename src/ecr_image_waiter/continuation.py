@@ -2,21 +2,27 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from typing import Any, Final, Literal, Protocol
 
+from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedError, ReadTimeoutError
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from .builds import Own
+from .clock import Clock
 from .errors import HandOverFailed, InvalidRequest
+from .invocation import Invocation
 from .readiness import Known
 from .request import STATE_KEY
 from .waiting import Progress
 
 VERSION: Final = 1
 _MOST_BYTES: Final = 500_000  # half of what Lambda queues
+_FIRST_PAUSE: Final = 1.0
+_TRY_SECONDS: Final = 5.0  # so that an invocation's reserve holds three tries of which nothing is heard
+_MOST_LOST_REPLIES: Final = 3
 _DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException"})
 
 
@@ -114,3 +120,35 @@ class HandOver:
                 "reached",
                 reply_lost=isinstance(error, ReadTimeoutError | ConnectionClosedError),
             ) from None
+
+
+def hand_over_with_retries(
+    hand_over: HandOver,
+    event: Mapping[str, Any],
+    state: State,
+    invocation: Invocation,
+    *,
+    clock: Clock,
+    logger: Logger,
+) -> str:
+    """Return why the hand-over failed in the end, nothing where it went through.
+
+    A try whose reply was lost may have gone through: two continuations do no harm, none would. But after the third
+    lost reply of a wait there is no further try, since their number would double with each hand-over.
+    """
+    last_try = invocation.ends - (invocation.ends - invocation.slice_ends) / 3
+    pause = _FIRST_PAUSE
+    while True:
+        try:
+            seconds = min((invocation.ends - clock.now()) / 2, _TRY_SECONDS)
+            hand_over.to(invocation.function_arn, continuation(event, state), seconds=seconds)
+        except HandOverFailed as error:
+            lost = state.progress.lost_replies + error.reply_lost
+            if lost == _MOST_LOST_REPLIES or clock.now() + pause > last_try:
+                return str(error)
+            state = replace(state, progress=replace(state.progress, lost_replies=lost))
+            logger.warning("The hand-over failed, the next try is in %.0f s: %s", pause, error)
+            clock.sleep(pause)
+            pause *= 2
+        else:
+            return ""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from .builds import Builder, BuildFinding
+from .builds import Builder, BuildFinding, BuildUnavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +193,9 @@ def lacks_image(found: Found) -> bool:
 
 
 def partly_unanswered(found: Found) -> bool:
-    """Say whether ECR did not answer for some of several images."""
+    """Say whether ECR did not answer for some of several images, or nothing was heard of their build."""
+    if isinstance(found, Awaited) and isinstance(found.build, BuildUnavailable):
+        return True
     images = images_of(found)
     return isinstance(images, Several) and any(isinstance(finding, Unavailable) for _, finding in images.findings)
 

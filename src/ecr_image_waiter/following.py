@@ -26,7 +26,7 @@ class BuildService(Protocol):
     """The part of `codebuild.CodeBuild` and `codepipeline.CodePipeline` that is used here; see there."""
 
     def runs(
-        self, name: str, own: str, mine: Callable[[str], bool], budget: Callable[[], float]
+        self, name: str, own: str, budget: Callable[[], float]
     ) -> Sequence[BuildRun] | BuildHidden | BuildUnavailable:
         """Return the newest runs."""
 
@@ -46,8 +46,7 @@ class Following:
         own: what is remembered of the run that this wait started; it is noted there.
         since: when the wait began, in seconds since 1970 UTC.
         token: the same for the same request, however often it comes.
-        mine: whether somebody who started a run is this function.
-        may_start: whether a run may be started now.
+        may_start: whether a run may be started now; to find out it may take so many seconds.
     """
 
     def __init__(
@@ -58,15 +57,13 @@ class Following:
         *,
         since: float,
         token: str,
-        mine: Callable[[str], bool],
-        may_start: Callable[[], bool],
+        may_start: Callable[[float], bool],
     ) -> None:
         self._service = service
         self._builder = builder
         self._own = own
         self._since = since
         self._token = token
-        self._mine = mine
         self._may_start = may_start
 
     def __call__(self, look: Callable[[], Looked], budget: Callable[[], float], *, waits_for_repository: bool) -> Found:
@@ -91,7 +88,7 @@ class Following:
 
     def _build(self, budget: Callable[[], float]) -> BuildFinding:
         name = self._builder.name
-        runs = self._service.runs(name, self._own.run, self._mine, budget)
+        runs = self._service.runs(name, self._own.run, budget)
         if isinstance(runs, BuildHidden | BuildUnavailable):
             return runs
         found = follow(runs, self._since)
@@ -99,7 +96,7 @@ class Following:
             # Lists may lag behind.
             return UnderWay(BuildRun(self._own.run, RunStatus.UNDER_WAY, "", self._since, ours=True))
         if isinstance(found, NoRun):
-            return self._start(budget) if self._may_start() else found
+            return self._start(budget) if self._may_start(budget()) else found
         if isinstance(found, Broken):
             return Broken(self._service.explained(name, found.run, budget))
         if isinstance(found, UnderWay):

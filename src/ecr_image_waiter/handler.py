@@ -14,17 +14,19 @@ from .answers import fault_too_long, fault_too_much, reason_invalid, reason_stop
 from .attributes import attributes, attributes_in_rollback, longest_attributes
 from .aws import Aws
 from .blobs import Urllib3Blobs
+from .budget import CALL_SECONDS
 from .builds import Own
 from .clock import Clock, SystemClock
 from .codebuild import CodeBuild
 from .codepipeline import CodePipeline
-from .continuation import HandOver, State, continuation, read_state
-from .errors import DeliveryFailed, GaveUp, HandOverFailed, InvalidRequest, UnusableEvent
+from .continuation import HandOver, State, hand_over_with_retries, read_state
+from .errors import DeliveryFailed, GaveUp, InvalidRequest, UnusableEvent
 from .findings import OWN, Image, Looked, StackHidden, StackSeen, decisive
 from .following import BuildService
-from .invocation import CALL_SECONDS, Context, Invocation
+from .invocation import Context, Invocation
 from .logs import make_logger
 from .looking import look_in_rollback
+from .metrics import SERVICE, Ended, Meter, Outcome, to_log
 from .properties import Properties, read_properties
 from .readiness import Known, Wanted
 from .registry import Registry
@@ -38,6 +40,7 @@ from .waiting import (
     MAX_INVOCATIONS,
     Abandoned,
     Bounds,
+    Cause,
     GivenUp,
     Progress,
     Ready,
@@ -48,9 +51,6 @@ from .waiting import (
     timeout_needed,
 )
 
-_HAND_OVER_SECONDS: Final = 5.0  # of one try, so that the reserve holds three of which nothing is heard
-_FIRST_HAND_OVER_PAUSE: Final = 1.0
-_MOST_LOST_REPLIES: Final = 3
 _LOGGED: Final = 4000  # characters of a Reason; an answer does not hold more
 
 
@@ -64,6 +64,7 @@ class Waiter:
         hand_over: invokes this function again.
         courier: brings answers to CloudFormation.
         logger: Powertools' logger.
+        meter: counts waits.
         clock: the time.
         random: spreads the checks of waits that began together.
         dns_suffix: of the function's partition; answers go to hosts under it alone.
@@ -79,6 +80,7 @@ class Waiter:
         hand_over: HandOver,
         courier: Courier,
         logger: Logger,
+        meter: Meter,
         clock: Clock,
         random: Random,
         dns_suffix: str,
@@ -88,6 +90,7 @@ class Waiter:
         self._hand_over = hand_over
         self._courier = courier
         self._logger = logger
+        self._meter = meter
         self._clock = clock
         self._dns_suffix = dns_suffix
         self._any_host = any_host
@@ -129,20 +132,23 @@ class Waiter:
         """Return the answer, or None after a hand-over. Every exception of a wait ends here, as an answer."""
         if request.type == "Delete":
             return Answer("SUCCESS")
+        if request.state is None:
+            self._meter.started()
         try:
             return self._serve_stack(request, invocation)
         except InvalidRequest as error:
-            return Answer("FAILED", reason_invalid(error), invocation.note)
+            return Answer("FAILED", reason_invalid(error), invocation.note, ended=Ended(Outcome.INVALID))
         except Exception as error:  # the one place: whatever went wrong, the stack is told
             self._logger.exception("The wait failed unexpectedly")
             reason = f"The waiter failed unexpectedly ({type(error).__name__}); its log has the details"
-            return Answer("FAILED", reason, invocation.note)
+            return Answer("FAILED", reason, invocation.note, ended=Ended(Outcome.UNEXPECTED))
 
     def _serve_stack(self, request: StackRequest, invocation: Invocation) -> Answer | None:
         forward = False
         if request.type == "Update" and request.state is None:
             # Before the properties are validated: a rollback may bring back ones that this version refuses.
-            stack = self._tools.stacks.look(request.stack_id, invocation.for_question(invocation.began))
+            seconds = invocation.for_question(invocation.began)
+            stack = self._tools.stacks.look(request.stack_id, seconds, account=invocation.place.account)
             if rolls_back(stack):
                 return self._answer_in_rollback(request, invocation)
             forward = isinstance(stack, StackSeen)
@@ -156,9 +162,11 @@ class Waiter:
         outcome = piece.run(replace(progress, forward=progress.forward or forward))
         match outcome:
             case Ready():
-                return Answer("SUCCESS", data=self._attributes(properties, outcome, bounds))
+                ended = self._ended(Outcome.READY, bounds.start, outcome)
+                return Answer("SUCCESS", data=self._attributes(properties, outcome, bounds), ended=ended)
             case GivenUp():
-                return Answer("FAILED", piece.reason(outcome), invocation.note)
+                ended = self._ended(outcome.cause, bounds.start, outcome)
+                return Answer("FAILED", piece.reason(outcome), invocation.note, ended=ended)
             case Abandoned(progress=reached):
                 if request.type == "Update" and rolls_back(piece.stack) and not reached.forward:
                     # For all that is known this wait began in the rollback, and must not block it.
@@ -169,12 +177,16 @@ class Waiter:
                     status or "the stack is gone",
                     extra={"image": subject(properties.all_wanted), "attempt": reached.checks, "stack_status": status},
                 )
+                self._meter.ended(self._ended(Outcome.ABANDONED, bounds.start, reached))
                 return None
             case SliceUsedUp(progress=reached):
                 state = State(bounds.start, bounds.limit, replace(reached, hops=reached.hops + 1), known, own)
                 return self._go_on_elsewhere(properties, state, request.event, invocation)
             case _:
                 assert_never(outcome)
+
+    def _ended(self, outcome: Outcome | Cause, start: float, reached: Ready | GivenUp | Progress) -> Ended:
+        return Ended(outcome, self._clock.now() - start, reached.checks, reached.faults)
 
     def _attributes(self, properties: Properties, ready: Ready, bounds: Bounds) -> dict[str, str]:
         waited = self._clock.now() - bounds.start
@@ -219,7 +231,7 @@ class Waiter:
                 told,
                 extra={"image": subject(wanted) if wanted else ""},
             )
-        return Answer("SUCCESS", data=data)
+        return Answer("SUCCESS", data=data, ended=Ended(Outcome.ROLLBACK))
 
     def _begin_or_go_on(
         self, request: StackRequest, properties: Properties, invocation: Invocation
@@ -247,7 +259,9 @@ class Waiter:
         self, properties: Properties, state: State, event: Mapping[str, Any], invocation: Invocation
     ) -> Answer | None:
         wanted, progress = properties.all_wanted, state.progress
-        fault = self._hand_over_with_retries(event, state, invocation)
+        fault = hand_over_with_retries(
+            self._hand_over, event, state, invocation, clock=self._clock, logger=self._logger
+        )
         now = self._clock.now()
         if fault:
             self._logger.error("The hand-over failed: %s", fault)
@@ -255,7 +269,9 @@ class Waiter:
             reason = reason_stopped(
                 subject(wanted) + where, checks=progress.checks, waited=now - state.start, fault=fault
             )
-            return Answer("FAILED", reason, invocation.note)
+            ended = self._ended(Outcome.STOPPED, state.start, progress)
+            return Answer("FAILED", reason, invocation.note, ended=ended)
+        self._meter.handed_over(progress.hops)
         self._logger.info(
             "Handed over to invocation %d of this wait",
             progress.hops + 1,
@@ -269,46 +285,28 @@ class Waiter:
         )
         return None
 
-    def _hand_over_with_retries(self, event: Mapping[str, Any], state: State, invocation: Invocation) -> str:
-        """Return why the hand-over failed in the end, nothing where it went through.
-
-        A try whose reply was lost may have gone through: two continuations do no harm, none would. But after the third
-        lost reply of a wait there is no further try, since their number would double with each hand-over.
-        """
-        last_try = invocation.ends - (invocation.ends - invocation.slice_ends) / 3
-        pause = _FIRST_HAND_OVER_PAUSE
-        while True:
-            try:
-                seconds = min((invocation.ends - self._clock.now()) / 2, _HAND_OVER_SECONDS)
-                self._hand_over.to(invocation.function_arn, continuation(event, state), seconds=seconds)
-            except HandOverFailed as error:
-                lost = state.progress.lost_replies + error.reply_lost
-                if lost == _MOST_LOST_REPLIES or self._clock.now() + pause > last_try:
-                    return str(error)
-                state = replace(state, progress=replace(state.progress, lost_replies=lost))
-                self._logger.warning("The hand-over failed, the next try is in %.0f s: %s", pause, error)
-                self._clock.sleep(pause)
-                pause *= 2
-            else:
-                return ""
-
     def _serve_caller(self, request: DirectRequest, invocation: Invocation) -> dict[str, str]:
         if request.deletes:
             self._logger.info("Terraform destroys its invocation: nothing to do")
             return {}
+        self._meter.started()
         try:
             properties = read_properties(request.properties, invocation.place)
         except InvalidRequest as error:
             self._logger.error("The request is not valid: %s", error)
+            self._meter.ended(Ended(Outcome.INVALID))
             raise
         bounds = bounds_for_caller(invocation.began, properties.max_wait, invocation.slice_ends)
         piece = Slice(self._tools, properties, bounds, invocation, known=Known(), own=Own())
         outcome = piece.run(Progress(due=invocation.began))
         if isinstance(outcome, Ready):
+            self._meter.ended(self._ended(Outcome.READY, bounds.start, outcome))
             return self._attributes(properties, outcome, bounds)
         if isinstance(outcome, GivenUp):
+            self._meter.ended(self._ended(outcome.cause, bounds.start, outcome))
             raise GaveUp(piece.reason(outcome))
         # The limit lies within the slice, but there was next to none of it.
+        self._meter.ended(self._ended(Cause.TOO_LATE, bounds.start, outcome.progress))
         raise GaveUp("The invocation had no time to wait in; give the caller's function time-out more seconds")
 
     def _deliver(self, request: StackRequest, answer: Answer, invocation: Invocation) -> None:
@@ -326,6 +324,8 @@ class Waiter:
             f": {answer.reason[:_LOGGED]}" if answer.reason else "",
             extra={"status": answer.status, "body_bytes": len(body), "delivery_attempts": attempts, **answer.data},
         )
+        if answer.ended:
+            self._meter.ended(answer.ended, attempts)
 
 
 @cache
@@ -349,6 +349,7 @@ def _waiter() -> Waiter:
         hand_over=HandOver(lambda seconds: aws.client("lambda", seconds)),
         courier=Courier(Urllib3Transport(), clock),
         logger=make_logger(),
+        meter=Meter(to_log, os.environ.get("POWERTOOLS_SERVICE_NAME") or SERVICE),
         clock=clock,
         random=Random(),  # noqa: S311  # spreads checks, guards nothing
         dns_suffix=aws.dns_suffix,

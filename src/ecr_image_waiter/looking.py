@@ -27,8 +27,10 @@ from .readiness import Conditions, Known, Unread, Wanted, assess, without_judgem
 
 T = TypeVar("T")
 
-# Of each kind: what one check of the most images can need, or it would read again and again what it has just read.
-MOST_KNOWN: Final = 20 * (MOST_ENTRIES + 1)
+_MOST_IDS: Final = 100  # that one call takes (API Reference, DescribeImages and BatchGetImage)
+# Of each kind: what one check can need, or it would read again and again what it has just read.
+_MOST_KNOWN_OF_ONE: Final = MOST_ENTRIES + 1
+MOST_KNOWN: Final = 20 * _MOST_KNOWN_OF_ONE
 _MOST_ROUNDS: Final = 3  # of one check, while images change under it
 _SHORTEST_CALL: Final = 0.05
 
@@ -72,6 +74,7 @@ class Look:
         self._operation_began = operation_began
         self._labels = sorted({name for one in wanted for name in one.conditions.Labels})
         self._found: dict[str, Finding] = {}
+        self._most_known = max(MOST_KNOWN, len(wanted) * _MOST_KNOWN_OF_ONE)
 
     def __call__(self, *, archived_too: bool, budget: Callable[[], float]) -> Looked:
         """Make one check.
@@ -114,7 +117,7 @@ class Look:
             if isinstance(answer, tuple):
                 answer, manifest = answer
                 if one.conditions != Conditions():
-                    _keep(self._known.manifests, answer.digest, manifest)
+                    self._keep(self._known.manifests, answer.digest, manifest)
             self._found[one.id] = self._assessed(one, answer, budget)
 
     def _changed(self, budget: Callable[[], float]) -> bool:
@@ -162,7 +165,7 @@ class Look:
             config = self._registry.config(repository, unread.digest, self._labels, source=source, seconds=seconds)
             if not isinstance(config, Config):
                 return config
-            _keep(self._known.configs, unread.digest, config)
+            self._keep(self._known.configs, unread.digest, config)
             return None
         image = ImageId(repository, None, unread.digest)
         if unread.what == "manifest":
@@ -170,14 +173,19 @@ class Look:
             answer = got[image] if isinstance(got, Mapping) else got
             if not isinstance(answer, tuple):
                 return answer
-            _keep(self._known.manifests, unread.digest, answer[1])
+            self._keep(self._known.manifests, unread.digest, answer[1])
             return None
         described = self._registry.describe(repository, [image], source=source, seconds=seconds)
         detail = described[image] if isinstance(described, Mapping) else described
         if not isinstance(detail, Image):
             return detail
-        _keep(self._known.pushed, seen.uri, detail.pushed_at or 0.0)
+        self._keep(self._known.pushed, seen.uri, detail.pushed_at or 0.0)
         return None
+
+    def _keep(self, store: dict[str, T], digest: str, value: T) -> None:
+        store[digest] = value
+        while len(store) > self._most_known:
+            del store[next(iter(store))]
 
 
 def look_in_rollback(registry: Eyes, wanted: Sequence[Wanted], budget: Callable[[], float]) -> Looked:
@@ -199,15 +207,9 @@ def look_in_rollback(registry: Eyes, wanted: Sequence[Wanted], budget: Callable[
     return look(lambda _: Conditions()) if tells_platforms and not isinstance(decisive(found), Image | Never) else found
 
 
-def _keep(store: dict[str, T], digest: str, value: T) -> None:
-    store[digest] = value
-    while len(store) > MOST_KNOWN:
-        del store[next(iter(store))]
-
-
 def _groups(wanted: Iterable[Wanted]) -> list[list[Wanted]]:
     """Return the images by repository, each of which one call can ask for."""
     groups: dict[tuple[Source, str], list[Wanted]] = {}
     for one in wanted:
         groups.setdefault((one.source, one.image.repository), []).append(one)
-    return list(groups.values())
+    return [group[n : n + _MOST_IDS] for group in groups.values() for n in range(0, len(group), _MOST_IDS)]

@@ -2,8 +2,8 @@
 
 import difflib
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Final
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator
 
@@ -186,11 +186,42 @@ def read_properties(received: object, place: Place | None = None) -> Properties:
     try:
         properties = Properties.model_validate(dict(received))
     except ValidationError as error:
-        faults = [_fault(item["type"], item["loc"], item["input"]) for item in error.errors()]
-        raise InvalidRequest([*dict.fromkeys([*faults, *together])]) from None
+        raise InvalidRequest([*dict.fromkeys([*_faults(error), *together])]) from None
     if together:
         raise InvalidRequest(together)
     return properties
+
+
+def known_faults(
+    received: Mapping[Any, object], place: Place | None, known: Callable[[object], bool]
+) -> tuple[str, ...]:
+    """Return what can be said to be wrong with properties before all of their values are known.
+
+    Args:
+        received: the properties.
+        place: as for `read_properties`.
+        known: whether a value is known yet. A list or an object is, its own values may not be.
+    """
+    together = [*_faults_together(received), *(_faults_of_place(_only(known, received), place) if place else ())]
+    try:
+        Properties.model_validate(dict(received))
+    except ValidationError as error:
+        return (*dict.fromkeys([*_faults(error, known), *together]),)
+    return (*together,)
+
+
+def _faults(error: ValidationError, known: Callable[[object], bool] = lambda _: True) -> Iterator[str]:
+    yield from (_fault(item["type"], item["loc"], item["input"]) for item in error.errors() if known(item["input"]))
+
+
+def _only(known: Callable[[object], bool], received: Mapping[Any, object]) -> dict[Any, object]:
+    return {
+        name: [_only(known, each) if isinstance(each, Mapping) else each for each in value]
+        if isinstance(value, list)
+        else value
+        for name, value in received.items()
+        if known(value)
+    }
 
 
 def _each_image(received: Mapping[object, object]) -> Iterator[tuple[str, Mapping[object, object]]]:

@@ -18,6 +18,7 @@ from .clock import Clock
 from .deadline import within
 from .errors import DeliveryFailed
 from .lazy import imported_when_used
+from .metrics import Ended
 from .request import StackRequest
 
 with imported_when_used("boto3"):  # crhelper imports it for a polling that is not used here
@@ -31,12 +32,16 @@ _SOCKET_SECONDS: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer to CloudFormation. `note` ends the Reason and is never cut."""
+    """One answer to CloudFormation. `note` ends the Reason and is never cut.
+
+    `ended` is for the metrics: how the wait ended that this is the answer to, None where there was none.
+    """
 
     status: Literal["SUCCESS", "FAILED"]
     reason: str = ""
     note: str = ""
     data: Mapping[str, str] = field(default_factory=dict)
+    ended: Ended | None = None
 
 
 class Transport(Protocol):

@@ -1,4 +1,4 @@
-"""One invocation's slice of a wait: the pure loop, bound to ECR, to the stack, to the clock and to the log."""
+"""One invocation's slice of a wait: the pure loop, bound to the watch, to the stack, to the clock and to the log."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,20 +7,20 @@ from typing import Final
 
 from aws_lambda_powertools import Logger
 
-from .answers import NEWEST_TAGS, in_question, reason_of, seen, subject
+from .answers import seen, subject
 from .builds import Own
 from .clock import Clock
-from .findings import Found, Looked, StackFinding, StackHidden
-from .following import BuildService, Following
+from .findings import Found, StackFinding, StackHidden
+from .following import BuildService
 from .invocation import Invocation
-from .looking import Look
 from .properties import Properties
-from .readiness import Conditions, Known
+from .readiness import Known
 from .registry import Registry
 from .request import StackRequest, token_of
 from .stacks import Stacks
 from .standing import next_ask, still_waits
 from .waiting import LAST_ASK, NEVER, Abandoned, Bounds, GivenUp, Progress, Ready, SliceUsedUp, wait
+from .watch import Follow, Watch
 
 _ASK_AGAIN: Final = 60.0  # seconds, whether a build may be started
 
@@ -70,8 +70,17 @@ class Slice:
         self._invocation = invocation
         self._request = request
         self._wanted = properties.all_wanted
-        self._look_for = Look(tools.registry, self._wanted, known, bounds.start)
-        self._following = self._follow(properties, own)
+        self._look = Watch(
+            tools.registry,
+            tools.builds,
+            tools.clock,
+            wanted=self._wanted,
+            bounds=bounds,
+            budget=invocation,
+            known=known,
+            follow=self._follow(properties, own),
+            waits_for_repository=properties.WaitForRepository,
+        )
         self._asks_to_start_at = 0.0
         self.stack: StackFinding = StackHidden("")
         """What was last found of the stack."""
@@ -98,57 +107,21 @@ class Slice:
         )
 
     def reason(self, given_up: GivenUp) -> str:
-        """Say why the wait ended in vain. Looks for the newest tags where the repository is known to exist."""
-        newest = None
-        if given_up.image_missing:
-            one = in_question(self._wanted, given_up.finding)
-            seconds = self._invocation.left(self._tools.clock.now(), self._bounds) / 2
-            newest = self._tools.registry.newest_tags(
-                one.image.repository, source=one.source, most=NEWEST_TAGS, seconds=seconds
-            )
-        return reason_of(
-            self._wanted,
-            self._invocation.place,
-            self._bounds,
-            given_up=given_up,
-            now=self._tools.clock.now(),
-            newest=newest,
-        )
+        """Say why the wait ended in vain; see `Watch.reason`."""
+        return self._look.reason(given_up, self._invocation.place)
 
-    def _look(self, archived_too: bool) -> Found:  # noqa: FBT001  # `wait` has only this one thing to say
-        invocation, bounds, clock = self._invocation, self._bounds, self._tools.clock
-        if not self._following and len(self._wanted) == 1 and self._wanted[0].conditions == Conditions():
-            seconds = invocation.for_each_call(2 if archived_too else 1, clock.now(), bounds)
-            return self._look_for(archived_too=archived_too, budget=lambda: seconds)
-        until = invocation.look_ends(clock.now(), bounds)
-
-        def budget() -> float:
-            return invocation.for_next_call(until, clock.now())
-
-        def look() -> Looked:
-            return self._look_for(archived_too=archived_too, budget=budget)
-
-        if not self._following:
-            return look()
-        return self._following(look, budget, waits_for_repository=self._properties.WaitForRepository)
-
-    def _follow(self, properties: Properties, own: Own) -> Following | None:
-        builder, invocation = properties.builder, self._invocation
+    def _follow(self, properties: Properties, own: Own) -> Follow | None:
+        builder = properties.builder
         if builder is None:
             return None
-        # Lambda's own name for a function's session; both services tell by it who started a run.
-        name = invocation.function_arn.split(":")[6:7]
-        return Following(
-            self._tools.builds[builder.kind],
+        return Follow(
             builder,
             own,
-            since=self._bounds.start,
-            token=token_of(self._request) if self._request else invocation.id,
-            mine=lambda who: who.split("/")[-1:] == name,
+            token=token_of(self._request) if self._request else self._invocation.id,
             may_start=self._may_start,
         )
 
-    def _may_start(self) -> bool:
+    def _may_start(self, seconds: float) -> bool:
         """Say whether a build may be started now: never for a stack that rolls back or waits no more, or in doubt."""
         now = self._tools.clock.now()
         # Like any question about the stack, not in the last moments: the check at the limit must not come late.
@@ -157,7 +130,8 @@ class Slice:
             return False
         if self._request is None:
             return True
-        self.stack = self._tools.stacks.look(self._request.stack_id, self._invocation.for_question(now))
+        seconds, account = min(self._invocation.for_question(now), seconds), self._invocation.place.account
+        self.stack = self._tools.stacks.look(self._request.stack_id, seconds, account=account)
         if isinstance(self.stack, StackHidden):
             # No Create belongs to a rollback.
             allowed = self.stack.denied and self._request.type == "Create"
@@ -189,7 +163,8 @@ class Slice:
             return NEVER
         logger, clock = self._tools.logger, self._tools.clock
         seconds = self._invocation.for_question(clock.now())
-        self.stack = self._tools.stacks.look(self._request.stack_id, seconds)
+        account = self._invocation.place.account
+        self.stack = self._tools.stacks.look(self._request.stack_id, seconds, account=account)
         if not still_waits(self.stack):
             return None
         again = next_ask(self.stack, clock.now(), self._tools.random)

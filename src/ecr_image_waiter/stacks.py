@@ -31,13 +31,18 @@ class Stacks:
     def __init__(self, client: Callable[[float], CloudFormationClient]) -> None:
         self._client = client
 
-    def look(self, stack_id: str, seconds: float) -> StackFinding:
+    def look(self, stack_id: str, seconds: float, *, account: str) -> StackFinding:
         """Return what is known of a stack. Whatever AWS answers is a finding, as is AWS not answering.
 
         Args:
             stack_id: its ARN, by which a deleted stack is described too (API Reference, DescribeStacks).
             seconds: how long the look may take.
+            account: the function's own.
         """
+        theirs = stack_id.split(":")[4:5]
+        if theirs and account and theirs != [account]:
+            # Not asked at all: "does not exist" is what may be said of it here, and would end the wait in silence.
+            return StackHidden("OtherAccount", denied=True)
         try:
             (stack,) = self._client(seconds).describe_stacks(StackName=stack_id)["Stacks"]
             return StackSeen(str(stack["StackStatus"]))

@@ -11,7 +11,7 @@ from enum import StrEnum
 from random import Random
 from typing import Final
 
-from .builds import Broken, BuildHidden, Built
+from .builds import Broken, BuildHidden, BuildUnavailable, Built
 from .clock import Clock
 from .findings import (
     AccessDenied,
@@ -151,10 +151,11 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The image is there, or all of several are."""
+    """The image is there, or all of several are. `faults` is `Progress`'s."""
 
     found: Looked
     checks: int
+    faults: int = 0
 
 
 class Cause(StrEnum):
@@ -217,7 +218,7 @@ def judge(
     checks = progress.checks + 1
     finding = decisive(found)
     if isinstance(finding, Image):
-        return Ready(images_of(found), checks)
+        return Ready(images_of(found), checks, progress.faults)
     if isinstance(finding, Refused | Never):
         cause = Cause.REFUSED if isinstance(finding, Refused) else Cause.NEVER
         return GivenUp(cause, found, checks, progress.faults)
@@ -251,6 +252,10 @@ def judge(
     if grace < math.inf:
         rest = min(rest, GRACE_PAUSE)
     due = min(ended + rest, bounds.limit, grace_ends)
+    unheard = isinstance(found, Awaited) and isinstance(found.build, BuildUnavailable)
+    if unheard and progress.run in (Run.BUILT, Run.BUILD_HIDDEN):
+        # As with ECR, that says nothing about the build.
+        run, since = progress.run, progress.run_since
     return replace(
         progress,
         checks=checks,

@@ -51,3 +51,8 @@ def coded(code: str, message: str) -> str:
     """Say an error of AWS's by its code and its message."""
     message = " ".join(message.split())  # a Reason is one line
     return f"{code}: {message}" if message else code
+
+
+def times(count: int) -> str:
+    """Say how often: `never`, `once`, `3 times`."""
+    return {0: "never", 1: "once"}.get(count, f"{count} times")

@@ -11,10 +11,10 @@ from urllib.parse import parse_qs
 
 from sandbox.cloud import Cloud
 from sandbox.images import push
-from sandbox.player import Event, Operation
+from sandbox.player import ACCOUNT, Event, Operation
 from sandbox.player_server import Player
 from sandbox.proxy import Call, Proxy, Rule, answer
-from sandbox.rie import AsyncLambda, Emulator
+from sandbox.rie import FUNCTION_ARN, AsyncLambda, Emulator
 
 TIMEOUT = 10
 """Of the function, in seconds: a slice is eight of them, and a hand-over has half of the rest. On a busy machine the
@@ -56,6 +56,9 @@ class FunctionError(Exception):
 
 class Function(ABC):
     """The waiter function, somewhere. Safe to use from several threads."""
+
+    account = ACCOUNT
+    """The function's own, and that of the stacks that it waits for."""
 
     def __init__(self, cloud: Cloud) -> None:
         self.ecr = cloud.client("ecr")
@@ -109,6 +112,7 @@ class Function(ABC):
     def player(self, *, tls: bool = False) -> Iterator[Player]:
         """Play CloudFormation's part for stacks that use this function, which can ask what becomes of them."""
         with Player(self.invoke, tls=tls) as player, self.proxy.rule(stacks_of(player)):
+            player.account = self.account
             yield player
 
 
@@ -150,6 +154,8 @@ class Deployed(Function):
 
 class UnderRie(Function):
     """The same artifact under AWS's Runtime Interface Emulator."""
+
+    account = FUNCTION_ARN.split(":")[4]  # which the emulator makes up
 
     def __init__(
         self, cloud: Cloud, output: Path, *, timeout: int = TIMEOUT, artifact: Path | None = None, **environment: str

@@ -5,12 +5,14 @@ import gzip
 import json
 import os
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import botocore
 import botocore.session
 import pytest
+from packaging.requirements import Requirement
 
 from sandbox.cloud import MINISTACK_PYTHON, Cloud, function_python_version
 from sandbox.measure import zipped_bytes
@@ -55,6 +57,11 @@ def test_it_has_the_services_that_the_code_calls_and_no_others(artifact: Path) -
     assert {path.name for path in (artifact / "botocore" / "data").iterdir() if path.is_dir()} == called
 
 
+def test_it_has_nothing_that_only_apps_of_the_cdk_import(artifact: Path) -> None:
+    assert not (artifact / "ecr_image_waiter" / "cdk").exists()
+    assert not [*artifact.glob("aws_cdk*"), *artifact.glob("constructs*"), *artifact.glob("jsii*")]
+
+
 def test_its_model_of_ecr_knows_image_status_and_its_model_of_lambda_invoke(artifact: Path) -> None:
     code = """
 import botocore.session
@@ -87,6 +94,15 @@ def test_it_has_bytecode_wherever_the_python_that_runs_it_is_here(artifact: Path
     tag = f"cpython-{function_python_version().replace('.', '')}"
     compiled = list((artifact / "ecr_image_waiter" / "__pycache__").glob(f"*.{tag}.pyc"))
     assert len(compiled) == len(list((artifact / "ecr_image_waiter").glob("*.py")))
+
+
+def test_it_carries_neither_the_command_nor_what_only_the_command_needs(artifact: Path) -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    packages = {path.name for path in artifact.iterdir()}
+
+    assert not (artifact / "ecr_image_waiter" / "cli").exists()
+    assert {Requirement(each).name for each in extras["cli"]} == {"rich"}
+    assert not packages & {"rich", "markdown_it", "mdurl", "pygments"}
 
 
 def test_it_is_not_larger_than_it_was_by_more_than_a_tenth(artifact: Path) -> None:
@@ -133,4 +149,5 @@ print(json.dumps(sorted(function.environment["Variables"])))
         "AWS_ENDPOINT_URL_LAMBDA",
         "AWS_ENDPOINT_URL_STS",
         "LOG_LEVEL",
+        "POWERTOOLS_SERVICE_NAME",
     ]

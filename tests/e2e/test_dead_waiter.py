@@ -2,16 +2,16 @@
 
 import json
 import shutil
-from pathlib import Path
 
 from sandbox.cloud import Cloud
 from sandbox.player_server import Player
 
 
 def test_an_artifact_that_cannot_be_imported_fails_the_create_with_lambda_s_error_and_lets_the_delete_through(
-    cloud: Cloud, tmp_path: Path
+    cloud: Cloud,
 ) -> None:
-    built = tmp_path / "build"
+    # Beside the other one, because a built template names files of this checkout by the way from there.
+    built = cloud.artifact.parent.with_name("build-that-is-broken")
     shutil.copytree(cloud.artifact.parent, built)
     (built / "WaiterFunction" / "ecr_image_waiter" / "handler.py").write_text("import nothing_that_is_there\n")
     shutil.rmtree(built / "WaiterFunction" / "ecr_image_waiter" / "__pycache__", ignore_errors=True)

@@ -71,6 +71,13 @@ BREAKS: dict[str, tuple[Break, str]] = {
         lambda t: of(t, "WaiterFunction")["Environment"]["Variables"].update(AWS_ENDPOINT_URL="https://x"),
         "answers go anywhere",
     ),
+    "alarms for everybody": (lambda t: t["Resources"]["ErrorsAlarm"].pop("Condition"), "without being asked for"),
+    "a dashboard for everybody": (lambda t: t["Resources"]["WaitsDashboard"].pop("Condition"), "without being asked"),
+    "other accounts for everybody": (lambda t: t["Resources"]["ConsumerAccount1"].pop("Condition"), "without being"),
+    "the whole world": (lambda t: of(t, "ConsumerOrganization").pop("PrincipalOrgID"), "anybody may call"),
+    "more than a call": (lambda t: of(t, "ConsumerAccount2").update(Action="lambda:*"), "allows more than a call"),
+    "a silent alarm": (lambda t: of(t, "ErrorsAlarm").pop("AlarmActions"), "tells nobody"),
+    "an alarm at rest": (lambda t: of(t, "ErrorsAlarm").pop("TreatMissingData"), "where nothing happens"),
     "a table": (lambda t: t["Resources"].update(T={"Type": "AWS::DynamoDB::Table"}), "one thing more to operate"),
 }
 

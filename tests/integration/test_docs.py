@@ -12,7 +12,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from sandbox.processes import ROOT
 
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
 
 
 class Snippet(NamedTuple):

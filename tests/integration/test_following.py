@@ -16,7 +16,7 @@ from ecr_image_waiter.uris import console_link
 from sandbox.builds import Action, Build, Builds, Execution
 from sandbox.builds.calls import Place as SandboxPlace
 from sandbox.proxy import Proxy, Rule, deny, throttle
-from tests.fakes import FUNCTION_ARN, NOW, FakeClock, aws_error, response_url, signed_query, stack_event
+from tests.fakes import NOW, FakeClock, aws_error, response_url, signed_query, stack_event
 from tests.world import IN_MEMORY, World
 
 ACCOUNT: Final = "123456789012"
@@ -29,8 +29,6 @@ PROJECT: Final[dict[str, Any]] = {
     "serviceRole": f"arn:aws:iam::{ACCOUNT}:role/build",
 }
 HERE: Final = SandboxPlace(ACCOUNT, REGION)
-# What the sandbox calls whoever starts a run.
-ARN: Final = FUNCTION_ARN.replace(":waiter", ":function")
 
 
 class Place:
@@ -67,7 +65,6 @@ class Place:
         return World(
             IN_MEMORY,
             clock=self.clock,
-            arn=ARN,
             builds={
                 "CodeBuild project": self.service,
                 "pipeline": CodePipeline(lambda _: codepipeline, console, self.clock.now),
@@ -172,6 +169,17 @@ def test_a_build_that_fails_ends_the_wait_within_two_checks_with_its_own_message
     first_late = next(number for number, seen in enumerate(place.seen) if "failed" in seen)
     assert len(place.seen) == first_late + 1
     assert 8 <= place.seconds <= 8 + 7.6  # the pause in force then
+
+
+def test_a_failure_is_answered_without_a_look_for_tags_that_nobody_is_told(place: Place) -> None:
+    place.push("old")
+    place.builds.play("app", Build({"BUILD": 8}, ends="FAILED"))
+    place.builds.start("app", place=HERE)
+
+    assert "old (" not in place.wait(BuildProject="app")["Reason"]
+
+    # A look each check, one more for what may be archived in the first, and the last look after the failure.
+    assert place.world.images.calls.count(("DescribeImages", "app")) == len(place.seen) + 2
 
 
 def test_a_build_in_progress_shows_in_the_log_with_its_phase(place: Place) -> None:
@@ -358,6 +366,25 @@ def test_our_own_build_that_fails_ends_the_wait_whatever_others_do(place: Place)
     own = place.builds.runs("app", place=HERE)[0]
     assert f"build {own.id} of the CodeBuild project app, which was to push it, failed" in answer["Reason"]
     assert place.seconds < 60
+
+
+def test_our_own_build_decides_also_where_the_same_function_starts_another_for_another_wait(place: Place) -> None:
+    place.builds.play("app", Build({"BUILD": 20}, ends="FAILED"), Build({"BUILD": 600}))
+    place.clock.plan(10, lambda: place.service.start("app", "another", lambda: 5.0))
+
+    answer = place.wait(BuildProject="app", StartBuild="true")
+
+    own = place.builds.runs("app", place=HERE)[0]
+    assert f"build {own.id} of the CodeBuild project app, which was to push it, failed" in answer["Reason"]
+    assert place.seconds < 60
+
+
+def test_a_build_that_the_same_function_started_for_another_wait_is_not_ours(place: Place) -> None:
+    place.builds.play("app", Build({"BUILD": 40}, does=place.push), Build({"BUILD": 5}, ends="FAILED"))
+    place.builds.start("app", place=HERE)
+    place.clock.plan(2, lambda: place.service.start("app", "another", lambda: 5.0))
+
+    assert place.wait(BuildProject="app")["Status"] == "SUCCESS"
 
 
 @pytest.mark.parametrize("later", [1.0, 360.0])

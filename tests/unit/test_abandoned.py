@@ -8,7 +8,7 @@ import pytest
 
 from ecr_image_waiter.waiting import LAST_ASK
 from sandbox.player import Operation
-from tests.fakes import aws_error, stack_event
+from tests.fakes import NOW, STACK_ID, aws_error, stack_event
 from tests.simulation import EPOCH, Simulation, never, pushed_at
 from tests.world import World, short
 
@@ -89,6 +89,20 @@ def test_who_may_not_ask_goes_on_to_the_limit_and_says_so_once() -> None:
     assert len(simulation.questions) == 1
     told = [line for line in simulation.log_lines() if "does not tell the function" in line["message"]]
     assert [line["level"] for line in told] == ["WARNING"]
+
+
+@pytest.mark.parametrize("kind", ["Create", "Update"])
+def test_the_wait_of_another_accounts_stack_is_answered_at_its_limit_whatever_is_said_of_that_stack_here(
+    kind: str,
+) -> None:
+    gone = aws_error("ValidationError", "Stack with id x does not exist")
+    world = World(aws_error("ImageNotFoundException"), stack=(gone,))
+
+    world.run_to_the_end(stack_event(kind, StackId=STACK_ID.replace("123456789012", "210987654321")))
+
+    assert "Gave up on team/app:v1" in world.answer["Reason"]
+    assert world.stacks.asked == []
+    assert world.clock.now() == NOW + 1800
 
 
 def test_in_doubt_throughout_the_wait_ends_at_its_limit() -> None:

@@ -1,22 +1,27 @@
 """How long one check takes when each of its calls takes all its time: never what the invocation needs afterwards."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from random import Random
 from typing import Any, Final
 
 import pytest
 
 from ecr_image_waiter.builds import Own
+from ecr_image_waiter.codebuild import CodeBuild
+from ecr_image_waiter.codepipeline import CodePipeline
 from ecr_image_waiter.findings import Image, Unavailable
 from ecr_image_waiter.invocation import Invocation
 from ecr_image_waiter.logs import make_logger
 from ecr_image_waiter.properties import read_properties
 from ecr_image_waiter.readiness import Known
 from ecr_image_waiter.registry import Registry
+from ecr_image_waiter.request import StackRequest, read_event
 from ecr_image_waiter.slice import Slice, Tools
 from ecr_image_waiter.stacks import Stacks
 from ecr_image_waiter.waiting import bounds_for_stack
-from tests.fakes import NOW, FakeClock, FakeCloudFormation, FakeContext, aws_error
+from tests.fakes import NOW, FakeClock, FakeCloudFormation, FakeContext, aws_error, stack_event
 from tests.memory_ecr import MemoryEcr
 
 PUBLIC: Final = {"ImageUri": "public.ecr.aws/shop/team/app:v1"}
@@ -36,6 +41,42 @@ class Slow:
     def __getattr__(self, name: str) -> Any:
         self._clock.time += max(self._seconds, 0.0)
         return getattr(self._client, name)
+
+
+class SlowBuilds:
+    """CodeBuild and CodePipeline with these runs, the same fields for both."""
+
+    def __init__(self, runs: Sequence[dict[str, Any]]) -> None:
+        self.runs = [
+            {
+                "id": "app:1",
+                "pipelineExecutionId": "1",
+                "arn": "arn:aws:codebuild:eu-west-1:123456789012:build/app:1",
+                "startTime": datetime.fromtimestamp(NOW, UTC),
+                **run,
+            }
+            for run in runs
+        ]
+
+    def list_builds_for_project(self, **_: Any) -> Any:
+        return {"ids": [run["id"] for run in self.runs]}
+
+    def batch_get_builds(self, **_: Any) -> Any:
+        return {"builds": self.runs}
+
+    def start_build(self, **_: Any) -> Any:
+        return {
+            "build": {"id": "app:2", "arn": "arn:aws:codebuild:eu-west-1:1:build/app:2", "buildStatus": "IN_PROGRESS"}
+        }
+
+    def list_pipeline_executions(self, **_: Any) -> Any:
+        return {"pipelineExecutionSummaries": self.runs}
+
+    def list_action_executions(self, **_: Any) -> Any:
+        return {"actionExecutionDetails": []}
+
+    def start_pipeline_execution(self, **_: Any) -> Any:
+        return {"pipelineExecutionId": "2"}
 
 
 class World:
@@ -58,11 +99,34 @@ class World:
         self.clock.time += seconds
         return self.ecr.get(url, most_bytes=most_bytes, seconds=seconds)
 
-    def check(self, properties: dict[str, Any], known: Known | None = None, *, archived_too: bool = True) -> Any:
-        cloud = FakeCloudFormation()
-        tools = Tools(self.registry, Stacks(cloud.within), {}, make_logger(), self.clock, Random(0))  # noqa: S311  # a test's
+    def check(
+        self,
+        properties: dict[str, Any],
+        known: Known | None = None,
+        *,
+        archived_too: bool = True,
+        runs: Sequence[dict[str, Any]] = (),
+    ) -> Any:
+        cloud, runs_of = FakeCloudFormation("CREATE_IN_PROGRESS"), SlowBuilds(runs)
+
+        def build_client(seconds: float) -> Any:
+            return Slow(runs_of, seconds, self.clock)
+
+        tools = Tools(
+            self.registry,
+            Stacks(lambda seconds: Slow(cloud, seconds, self.clock)),
+            {
+                "CodeBuild project": CodeBuild(build_client, str),
+                "pipeline": CodePipeline(build_client, str, self.clock.now),
+            },
+            make_logger(),
+            self.clock,
+            Random(0),  # noqa: S311  # a test's
+        )
         wanted = read_properties(properties, self.invocation.place)
-        piece = Slice(tools, wanted, self.bounds, self.invocation, known=known or Known(), own=Own())
+        request = read_event(stack_event(), dns_suffix="amazonaws.com", any_host=False)
+        assert isinstance(request, StackRequest)
+        piece = Slice(tools, wanted, self.bounds, self.invocation, known=known or Known(), own=Own(), request=request)
         return piece._look(archived_too)
 
 
@@ -111,6 +175,35 @@ def test_a_check_leaves_half_of_the_time_for_the_hand_over_or_the_answer(
     world.check(properties, archived_too=archived_too)
 
     assert world.clock.now() - began <= left / 2 + 0.2
+
+
+BUILDERS: Final = ({"BuildProject": "app"}, {"Pipeline": "app"})
+RUNS: Final[dict[str, list[dict[str, Any]]]] = {
+    "none": [],
+    "under way": [{"buildStatus": "IN_PROGRESS", "status": "InProgress"}],
+    "broken": [{"buildStatus": "FAILED", "status": "Failed"}],
+}
+
+
+@pytest.mark.parametrize("timeout", TIMEOUTS)
+@pytest.mark.parametrize("before", [None, 12.0, 3.0, 0.5, 0.0], ids=lambda before: f"{before} s before the limit")
+@pytest.mark.parametrize("runs", RUNS)
+@pytest.mark.parametrize("builder", BUILDERS, ids=["project", "pipeline"])
+def test_a_check_with_a_build_keeps_to_the_same_time(
+    *, builder: dict[str, Any], runs: str, before: float | None, timeout: float
+) -> None:
+    world = World(timeout)
+    world.ecr.repository("team/app")
+    world.clock.time = began = world.invocation.slice_ends
+    if before is not None:
+        world.bounds = replace(world.bounds, limit=began + before)
+    left = world.invocation.left(began, world.bounds)
+
+    world.check(PRIVATE | builder | {"StartBuild": "true"}, runs=RUNS[runs])
+
+    took = world.clock.now() - began
+    assert took <= left / 2 + 0.2
+    assert not before or took <= max(before, 1.0) + 0.2  # the check at the limit comes in time
 
 
 def test_what_a_check_had_no_time_to_read_the_next_one_reads() -> None:

@@ -19,7 +19,7 @@ from ecr_image_waiter.builds import (
     RunStatus,
     UnderWay,
 )
-from ecr_image_waiter.findings import OWN, Awaited, Image, ImageId, NoImage, Several, TagSeen
+from ecr_image_waiter.findings import OWN, Awaited, Image, ImageId, NoImage, NoRepository, Several, TagSeen
 from ecr_image_waiter.place import Place
 from ecr_image_waiter.readiness import Conditions, Wanted
 from ecr_image_waiter.waiting import Bounds, Cause, GivenUp
@@ -227,6 +227,29 @@ def test_of_several_images_the_missing_ones_are_named() -> None:
         "I2 (team/app:v2 in eu-west-1): the repository has no such image; build 7 of the CodeBuild project app is "
         "under way, in BUILD; see whether"
     ) in said
+
+
+def test_many_missing_images_leave_room_for_what_the_build_says() -> None:
+    wanted = [Wanted(f"I{n}", ImageId("r" * 256, f"{n:0128}", None), OWN, Conditions()) for n in range(20)]
+    images = Several(tuple((one.id, NoImage()) for one in wanted))
+    broken = Awaited(images, PROJECT, Broken(run("FAILED", message="m" * 600, link="l" * 400)))
+
+    said = reason_of(wanted, PLACE, BOUNDS, given_up=GivenUp(Cause.BUILD_BROKEN, broken, 5), now=2800.0, newest=None)
+
+    assert said.startswith("Gave up on 20 of 20 images (rrr")
+    assert f"saying: {'m' * 600}; mend that, see {'l' * 400}, then deploy again" in said
+    assert len(said) < 3000  # the answer has 4096 bytes, its ids included
+
+
+def test_a_build_that_should_have_created_the_repository_too_is_told_so() -> None:
+    found = Awaited(NoRepository(), PROJECT, Built(run("SUCCEEDED", link="")))
+    given_up = GivenUp(Cause.BUILT_WITHOUT, found, 5)
+
+    assert reason_of([APP], PLACE, BOUNDS, given_up=given_up, now=2800.0, newest=None) == (
+        "Gave up on team/app:v1 in eu-west-1 (checked 5 times in 30 min): build 7 of the CodeBuild project app "
+        "succeeded without pushing it, and the repository does not exist; correct its name here or in the build, then "
+        "deploy again"
+    )
 
 
 @pytest.mark.parametrize("build", [NoRun(), UnderWay(run()), BuildUnavailable("x")])

@@ -128,12 +128,10 @@ class Service:
         self.found = runs
         self.starts: list[str] = []
         self.start_fails: BuildHidden | BuildUnavailable | None = None
-        self.asked: list[tuple[str, bool]] = []
+        self.asked: list[str] = []
 
-    def runs(
-        self, _: str, own: str, mine: Callable[[str], bool], __: Callable[[], float]
-    ) -> Sequence[BuildRun] | BuildHidden | BuildUnavailable:
-        self.asked.append((own, mine("role/waiter")))
+    def runs(self, _: str, own: str, __: Callable[[], float]) -> Sequence[BuildRun] | BuildHidden | BuildUnavailable:
+        self.asked.append(own)
         return self.found
 
     def start(self, _: str, token: str, __: Callable[[], float]) -> BuildRun | BuildHidden | BuildUnavailable:
@@ -151,8 +149,7 @@ def following(service: Service, *, own: Own | None = None, may_start: bool = Fal
         own or Own(),
         since=since,
         token="t",  # noqa: S106  # no secret
-        mine=lambda who: who.endswith("/waiter"),
-        may_start=lambda: may_start,
+        may_start=lambda _: may_start,
     )
 
 
@@ -235,10 +232,11 @@ def test_our_own_decides_before_any_other() -> None:
     assert follow([other, own], NOW) == Broken(own)
 
 
-def test_one_of_ours_from_before_the_wait_is_like_any_other() -> None:
-    old, other = run(BROKEN, ours=True, began=-50, ended=5), run(UNDER_WAY, began=20, id_="app:9")
+def test_our_own_decides_whatever_its_times_say() -> None:
+    """As where a direct invocation is repeated, and is given the run that it had started before."""
+    own, other = run(BROKEN, ours=True, began=-50, ended=-5), run(UNDER_WAY, began=20, id_="app:9")
 
-    assert follow([other, old], NOW) == UnderWay(other)
+    assert follow([other, own], NOW) == Broken(own)
 
 
 @pytest.mark.parametrize("ours", [True, False])
@@ -301,7 +299,7 @@ def test_a_run_is_started_once_and_remembered() -> None:
     service.found = [run(UNDER_WAY, ours=True, id_="app:2")]
     check(follows, NoImage())
     assert service.starts == ["t"]
-    assert [asked for asked, _ in service.asked] == ["", "app:2", "app:2"]
+    assert service.asked == ["", "app:2", "app:2"]
 
 
 @pytest.mark.parametrize("name", [name for name, ours in RUNS if not ours and RUNS[name, ours] != "start"])
@@ -355,6 +353,59 @@ def test_a_success_that_is_followed_by_another_run_is_forgotten() -> None:
         assert judged.due <= at + (5 if isinstance(build, Built) else 30)
         progress = judged
     assert progress.run_since == NOW + 200
+
+
+RHYTHM = Rhythm(delay=30, backoff_rate=1.5, wait_for_repository=False)
+
+
+def go_on(progress: Progress, build: BuildFinding, after: float, rhythm: Rhythm = RHYTHM) -> Progress | GivenUp:
+    """Judge a check so many seconds after the wait began."""
+    at, found = NOW + after, Awaited(NoImage(), PROJECT, build)
+    judged = judge(rhythm, BOUNDS, progress, found, began=at, ended=at, random=Random(1))  # noqa: S311
+    assert not isinstance(judged, Ready)
+    return judged
+
+
+@pytest.mark.parametrize(
+    ("build", "cause"), [(Built(run(SUCCEEDED)), Cause.BUILT_WITHOUT), (DENIED, Cause.BUILD_HIDDEN)]
+)
+def test_a_builder_that_does_not_answer_now_and_then_prolongs_no_grace(build: BuildFinding, cause: Cause) -> None:
+    """As with ECR: that nothing is heard says nothing about the run."""
+    first = go_on(Progress(due=NOW), build, 100)
+    assert isinstance(first, Progress)
+    unheard = go_on(first, BuildUnavailable("ThrottlingException"), 130)
+    assert isinstance(unheard, Progress)
+    late = go_on(unheard, BuildUnavailable("ThrottlingException"), 161)
+    assert isinstance(late, Progress)
+
+    last = go_on(late, build, 165)
+
+    assert isinstance(last, GivenUp)
+    assert last.cause is cause
+
+
+def test_a_builder_that_is_never_heard_of_ends_no_wait_before_the_limit() -> None:
+    progress: Progress | GivenUp = Progress(due=NOW)
+    for after in range(100, 1700, 50):
+        assert isinstance(progress, Progress)
+        progress = go_on(progress, BuildUnavailable("ThrottlingException"), after)
+    assert isinstance(progress, Progress)
+
+    last = go_on(progress, BuildUnavailable("ThrottlingException"), 1800)
+
+    assert isinstance(last, GivenUp)
+    assert last.cause is Cause.TIME_UP
+
+
+@pytest.mark.parametrize("rate", [1.0, 1.5])
+def test_a_builder_that_does_not_answer_is_asked_less_often(rate: float) -> None:
+    rhythm = Rhythm(delay=2, backoff_rate=rate, wait_for_repository=False)
+    heard = go_on(Progress(due=NOW, pause=2), NoRun(), 100, rhythm)
+    unheard = go_on(Progress(due=NOW, pause=2), BuildUnavailable("ThrottlingException"), 100, rhythm)
+
+    assert isinstance(heard, Progress)
+    assert isinstance(unheard, Progress)
+    assert heard.due <= NOW + 102 < unheard.due <= NOW + 104
 
 
 def test_at_the_limit_a_build_under_way_is_no_cause_of_its_own() -> None:

@@ -19,6 +19,7 @@ AT_THE_EDGE = {
         "continuation",
         "handler",
         "logs",
+        "metrics",
         "registry",
         "response",
         "slice",
@@ -50,4 +51,14 @@ def test_a_module_at_the_edge_is_there_because_it_imports_one(module: str) -> No
 
 
 def test_the_real_time_is_known_to_the_clock_alone() -> None:
-    assert {path.stem for path in SOURCE.glob("*.py") if "time" in _imported(path.stem)} == {"clock"}
+    modules = [str(path.relative_to(SOURCE).with_suffix("")) for path in SOURCE.glob("**/*.py")]
+    assert {module for module in modules if "time" in _imported(module)} == {"clock"}
+
+
+@pytest.mark.parametrize("module", ["arguments", "inspecting", "results", "words"])
+def test_what_the_command_decides_knows_neither_aws_nor_a_terminal(module: str) -> None:
+    assert not _imported(f"cli/{module}") & (EDGES | AT_THE_EDGE | {"rich"})
+
+
+def test_nothing_that_lambda_gets_knows_the_command() -> None:
+    assert {path.stem for path in SOURCE.glob("*.py") if "cli" in _imported(path.stem)} == set()

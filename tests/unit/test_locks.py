@@ -23,10 +23,15 @@ def asked_for(group: str) -> list[str]:
     ]
 
 
+EXTRAS = {"cdk": PROJECT["project"]["optional-dependencies"]["cdk"]}
 LOCKS = {
     "src/requirements.txt": PROJECT["project"]["dependencies"],
     "requirements-dev.txt": PROJECT["project"]["dependencies"] + PROJECT["dependency-groups"]["dev"],
-    **{f"sandbox/requirements/{group}.txt": asked_for(group) for group in GROUPS if group != "dev"},
+    **{
+        f"sandbox/requirements/{group}.txt": asked_for(group) + EXTRAS.get(group, [])
+        for group in GROUPS
+        if group != "dev"
+    },
 }
 
 
@@ -50,6 +55,13 @@ def test_a_lock_holds_names_versions_and_hashes_only(lock: str) -> None:
     assert [line for line in lines if not entry.fullmatch(line.strip())] == []
 
 
+@pytest.mark.parametrize("extra", PROJECT["project"]["optional-dependencies"])
+def test_the_tests_run_with_what_an_extra_allows(extra: str) -> None:
+    versions = pinned("sandbox/requirements/cdk.txt" if extra == "cdk" else "requirements-dev.txt")
+    for asked in map(Requirement, PROJECT["project"]["optional-dependencies"][extra]):
+        assert asked.specifier.contains(versions[canonicalize_name(asked.name)]), asked
+
+
 def closure(names: list[str]) -> Iterator[str]:
     for name in names:
         yield canonicalize_name(name)
@@ -63,6 +75,7 @@ def test_lambda_gets_what_the_dependencies_need_and_nothing_else() -> None:
     )
 
 
-def test_the_tests_run_with_the_versions_that_lambda_gets() -> None:
-    versions = pinned("requirements-dev.txt")
+@pytest.mark.parametrize("lock", ["requirements-dev.txt", "sandbox/requirements/cdk.txt"])
+def test_the_tests_run_with_the_versions_that_lambda_gets(lock: str) -> None:
+    versions = pinned(lock)
     assert {name: versions[name] for name in pinned("src/requirements.txt")} == pinned("src/requirements.txt")

@@ -78,6 +78,26 @@ def test_twenty_images_of_one_repository_cost_one_call_a_check_and_one_more_when
     assert spent(ecr) == {"BatchGetImage": 1, "DescribeImages": 1}
 
 
+def test_more_images_of_one_repository_than_a_call_takes_are_asked_for_in_several(ecr: MemoryEcr) -> None:
+    for number in range(230):
+        ecr.push("team/app", f"v{number}", content=str(number))
+
+    assert not looking(ecr, *(wanted(number) for number in range(230)))().missing
+    assert spent(ecr) == {"BatchGetImage": 3, "DescribeImages": 3}
+
+
+def test_what_a_check_of_many_images_has_read_the_next_one_knows(ecr: MemoryEcr) -> None:
+    platforms = [f"linux/arm/v{n}" for n in range(MOST_KNOWN // 40)]
+    for number in range(60):
+        ecr.push_index("team/app", f"v{number}", platforms=platforms, content=str(number), labels={"a": "old"})
+    look = looking(ecr, *(wanted(number, Labels={"a": "old", "b": "new"}) for number in range(60)))
+    look()
+    ecr.calls.clear()
+
+    assert len(look().missing) == 60
+    assert spent(ecr) == {"BatchGetImage": 1}
+
+
 def test_images_that_are_ready_are_not_asked_for_again_until_the_last_is(ecr: MemoryEcr) -> None:
     ecr.push("one", "v0")
     ecr.repository("two")

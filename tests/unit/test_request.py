@@ -13,7 +13,7 @@ from urllib3.util import parse_url
 from ecr_image_waiter.errors import InvalidRequest, UnusableEvent
 from ecr_image_waiter.findings import ImageId
 from ecr_image_waiter.place import Place
-from ecr_image_waiter.properties import Properties, read_properties
+from ecr_image_waiter.properties import OneImage, Properties, known_faults, read_properties
 from ecr_image_waiter.request import (
     STATE_KEY,
     DirectRequest,
@@ -472,6 +472,45 @@ def test_properties_that_do_not_go_together_or_lead_nowhere_are_told_so(properti
         read_properties(properties, Place("aws", "eu-west-1", "123456789012"))
 
     assert caught.value.faults == (said,)
+
+
+UNKNOWN = "?"
+
+
+def known(value: object) -> bool:
+    return value != UNKNOWN
+
+
+@pytest.mark.parametrize("name", Properties.model_fields.keys() - {"Images"})
+def test_a_value_that_is_not_known_yet_is_no_fault(name: str) -> None:
+    identity = {} if name == "ImageUri" else PROPERTIES
+    builder = {"BuildProject": "build"} if name == "StartBuild" else {}
+    place = Place("aws", "eu-west-1", "123456789012")
+
+    assert known_faults({**identity, **builder, name: UNKNOWN}, place, known) == ()
+    inside = {"Id": "A", **identity, name: UNKNOWN}
+    if name in OneImage.model_fields:
+        assert known_faults({"Images": [inside]}, place, known) == ()
+
+
+def test_beside_a_value_that_is_not_known_yet_all_faults_are_told_and_each_once() -> None:
+    place = Place("aws", "eu-west-1", "123456789012")
+    wrong = {"RepositoryName": UNKNOWN, "MaxRetries": "-1", "Labels": {"a": UNKNOWN, "b": []}, "StartBuild": "true"}
+
+    named = [fault.split(":")[0] for fault in known_faults(wrong, place, known)]
+    assert sorted(named) == ["ImageTag", 'Labels["b"]', "MaxRetries", "StartBuild"]
+
+
+def test_what_is_known_of_a_place_is_told_and_nothing_of_what_is_not() -> None:
+    place = Place("aws", "eu-west-1", "123456789012")
+    abroad = {**PROPERTIES, "DeployTarget": "Lambda", "Region": "us-east-1"}
+    part = {**PROPERTIES, "Region": f"{UNKNOWN}-1"}
+
+    assert [fault.split(":")[0] for fault in known_faults(abroad, place, known)] == ["DeployTarget"]
+    assert known_faults(abroad, None, known) == ()
+    assert known_faults({**abroad, "Region": UNKNOWN}, place, known) == ()
+    assert known_faults({"Images": [{"Id": "A", **abroad, "Region": UNKNOWN}]}, place, known) == ()
+    assert [fault.split(":")[0] for fault in known_faults(part, None, known)] == ["Region"]
 
 
 def test_of_very_many_faults_twenty_are_told_and_the_rest_is_counted() -> None:

@@ -14,6 +14,10 @@ from tests.template_policy import as_cloudformation_gets_it
 TEMPLATE = as_cloudformation_gets_it(yaml_parse((ROOT / "template.yaml").read_text()))
 RESOURCES: dict[str, dict[str, Any]] = TEMPLATE["Resources"]
 FUNCTION = RESOURCES["WaiterFunction"]["Properties"]
+ALARMS = (
+    *("LastResort", "LastResortErrors", "Errors", "Unexpected", "Stopped", "HandOvers", "Recursion", "DroppedEvents"),
+    *("Throttles", "AccountConcurrency", "Reservation", "UnansweredChecks", "DeliveryRetries"),
+)
 
 
 def references(value: object) -> set[str]:
@@ -64,6 +68,10 @@ def test_the_logical_ids_stay_what_they_were_because_another_one_is_another_func
         "LastResortLogGroup": "AWS::Logs::LogGroup",
         "WaiterLogGroup": "AWS::Logs::LogGroup",
         "ServiceTokenParameter": "AWS::SSM::Parameter",
+        **{f"ConsumerAccount{number}": "AWS::Lambda::Permission" for number in range(1, 6)},
+        "ConsumerOrganization": "AWS::Lambda::Permission",
+        "WaitsDashboard": "AWS::CloudWatch::Dashboard",
+        **{f"{name}Alarm": "AWS::CloudWatch::Alarm" for name in ALARMS},
     }
 
 
@@ -202,7 +210,7 @@ def test_a_deployed_function_sends_its_answers_nowhere_but_to_aws() -> None:
     # Any of these set would let it answer other hosts.
     variables = FUNCTION["Environment"]["Variables"]
     set_here = {name for name, value in variables.items() if value != {"Ref": "AWS::NoValue"}}
-    assert set_here == {"LOG_LEVEL"}
+    assert set_here == {"LOG_LEVEL", "POWERTOOLS_SERVICE_NAME"}
 
 
 @pytest.mark.parametrize("name", TEMPLATE["Parameters"])

@@ -1,0 +1,3 @@
+region        = "us-east-1"
+environment   = "dev"
+ecr_image_tag = "latest"

@@ -1,0 +1,3 @@
+region        = "us-east-1"
+environment   = "prod"
+ecr_image_tag = "v1.0.0"

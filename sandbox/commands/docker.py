@@ -1,0 +1,110 @@
+"""docker: see the package. Light to start, since scripts call it often; only a push needs AWS's SDK."""
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+_HOST = re.compile(r"[0-9]{12}\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com")
+
+
+class _Docker:
+    """What docker remembers, in a file."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        empty: dict[str, Any] = {"images": {}, "hosts": []}
+        self._state = json.loads(file.read_text()) if file.exists() else empty
+
+    def login(self, host: str, password: str) -> None:
+        if not _HOST.fullmatch(host) or not password:
+            sys.exit(f"Error response from daemon: login attempt to https://{host}/v2/ failed")
+        self._state["hosts"].append(host)
+        self._save()
+        print("Login Succeeded")
+
+    def keep(self, images: Mapping[str, Any]) -> None:
+        self._state["images"] |= images
+        self._save()
+
+    def image(self, name: str) -> Any:
+        if name not in self._state["images"]:
+            sys.exit(f"Error response from daemon: No such image: {name}")
+        return self._state["images"][name]
+
+    def push(self, name: str) -> None:
+        host, _, path = name.partition("/")
+        repository, _, tag = path.rpartition(":")
+        place = _HOST.fullmatch(host)
+        if not place or host not in self._state["hosts"]:
+            sys.exit("no basic auth credentials")
+        pushed = {"repository": repository, "tag": tag, "region": place["region"], **self.image(name)}
+        sys.exit(subprocess.call([sys.executable, "-m", "sandbox.commands.push", json.dumps(pushed)]))
+
+    def _save(self) -> None:
+        self._file.write_text(json.dumps(self._state))
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Do as docker does."""
+    parser = argparse.ArgumentParser("docker", allow_abbrev=False)
+    commands = parser.add_subparsers(dest="command", required=True)
+    login = commands.add_parser("login", allow_abbrev=False)
+    login.add_argument("--username", choices=["AWS"], required=True)
+    login.add_argument("--password-stdin", action="store_true", required=True)
+    login.add_argument("host")
+    build = commands.add_parser("build", allow_abbrev=False)
+    build.add_argument("--platform", default="linux/amd64")
+    build.add_argument("--label", action="append", default=[])
+    build.add_argument("--tag", action="append", required=True)
+    build.add_argument("folder", type=Path)
+    tag = commands.add_parser("tag", allow_abbrev=False)
+    tag.add_argument("image", type=_with_tag)
+    tag.add_argument("name", type=_with_tag)
+    commands.add_parser("push", allow_abbrev=False).add_argument("name", type=_with_tag)
+    options = parser.parse_args(arguments)
+    docker = _Docker(Path(os.environ["SANDBOX_DOCKER"]) / "docker.json")
+    match options.command:
+        case "login":
+            docker.login(options.host, sys.stdin.read().rstrip("\r\n"))
+        case "build":
+            system, _, architecture = options.platform.partition("/")
+            built = {
+                "content": _content(options.folder),
+                "os": system,
+                "architecture": architecture,
+                "labels": dict(label.split("=", 1) for label in options.label),
+            }
+            docker.keep({_with_tag(name): built for name in options.tag})
+        case "tag":
+            docker.keep({options.name: docker.image(options.image)})
+        case "push":
+            docker.push(options.name)
+
+
+def _with_tag(name: str) -> str:
+    return name if ":" in name.rpartition("/")[2] else f"{name}:latest"
+
+
+def _content(folder: Path) -> str:
+    """Return a hash over a folder's files, if its Dockerfile finds what it copies."""
+    dockerfile = folder / "Dockerfile"
+    if not dockerfile.is_file():
+        sys.exit(f"ERROR: failed to read dockerfile: open {dockerfile}: no such file or directory")
+    for copied in re.findall(r"^COPY (\S+) ", dockerfile.read_text(), flags=re.MULTILINE):
+        if not (folder / copied).exists():
+            sys.exit(f'ERROR: failed to compute cache key: "/{copied}": not found')
+    digest = hashlib.sha256()
+    for file in sorted(folder.iterdir()):
+        digest.update(file.name.encode() + (file.read_bytes() if file.is_file() else b""))
+    return digest.hexdigest()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,95 @@
+"""A template for given parameters: what its conditions leave, without those that the parameters decide. Pure."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+_NO_VALUE: Final = {"Ref": "AWS::NoValue"}
+_NOTHING: Final = object()
+
+
+def settled(template: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a template with its parameters put in.
+
+    What only a deployment can work out stays as it is, conditions among it.
+
+    Args:
+        template: with Parameters, Conditions and Resources.
+        given: values of parameters; the others are at their defaults. A list of values is a list.
+
+    Raises:
+        ValueError: a condition is of a kind that is not known here.
+    """
+    parameters = _Parameters(template, given)
+    conditions, resources = template["Conditions"], template["Resources"]
+    held = {name: parameters.holds(name) for name in conditions}
+    return {
+        "Conditions": {name: conditions[name] for name in conditions if held[name] is None},
+        "Resources": {
+            name: parameters.value({key: each for key, each in resource.items() if key != "Condition"} | condition)
+            for name, resource in resources.items()
+            if (condition := _condition(held, resource.get("Condition"))) is not None
+        },
+    }
+
+
+def _condition(held: Mapping[str, bool | None], name: str | None) -> dict[str, str] | None:
+    """Return what is left of a resource's condition, None where the resource is not wanted."""
+    if name is None or held[name]:
+        return {}
+    return {"Condition": name} if held[name] is None else None
+
+
+def _joined(separator: str, parts: Any) -> Any:
+    if isinstance(parts, str):  # the default of a list, which is empty
+        return parts
+    settled = isinstance(parts, list) and all(isinstance(part, str) for part in parts)
+    return separator.join(parts) if settled else {"Fn::Join": [separator, parts]}
+
+
+class _Parameters:
+    def __init__(self, template: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+        self._conditions = template["Conditions"]
+        self._values = {name: parameter["Default"] for name, parameter in template["Parameters"].items()} | dict(given)
+
+    def holds(self, condition: Any) -> bool | None:
+        """Say whether a condition holds, by its name or as it is written; None where only a deployment knows."""
+        match condition:
+            case {"Condition": name} | (str() as name):
+                return self.holds(self._conditions[name])
+            case {"Fn::Equals": [left, right]}:
+                left, right = self.value(left), self.value(right)
+                return None if isinstance(left, dict) or isinstance(right, dict) else bool(left == right)
+            case {"Fn::Not": [inner]} if (held := self.holds(inner)) is not None:
+                return not held
+            case {"Fn::And": inner} if None not in (held_each := [self.holds(each) for each in inner]):
+                return all(held_each)
+            case _:
+                raise ValueError(f"not a condition that is known here: {condition}")
+
+    def value(self, part: Any) -> Any:
+        """Return a part of the template with the parameters in it."""
+        match part:
+            case {"Ref": "AWS::NoValue"}:
+                return _NOTHING
+            case {"Ref": name} if name in self._values:
+                return self._values[name]
+            case {"Fn::If": [condition, then, otherwise]}:
+                return self._one_of(condition, self.value(then), self.value(otherwise))
+            case {"Fn::Join": [str() as separator, parts]}:
+                return _joined(separator, self.value(parts))
+            case {"Fn::Split": [str() as separator, whole]} if isinstance(whole := self.value(whole), str):
+                return whole.split(separator)
+            case {"Fn::Select": [int() as number, parts]} if isinstance(parts := self.value(parts), list):
+                return parts[number]
+            case dict():
+                return {key: value for key, each in part.items() if (value := self.value(each)) is not _NOTHING}
+            case list():
+                return [value for each in part if (value := self.value(each)) is not _NOTHING]
+            case _:
+                return part
+
+    def _one_of(self, condition: str, then: Any, otherwise: Any) -> Any:
+        held = self.holds(condition)
+        if held is None:
+            return {"Fn::If": [condition, *(_NO_VALUE if each is _NOTHING else each for each in (then, otherwise))]}
+        return then if held else otherwise

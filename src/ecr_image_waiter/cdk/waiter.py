@@ -1,0 +1,406 @@
+"""The construct that stands for `Custom::EcrImageWaiter`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal, TypeAlias
+
+from aws_cdk import CustomResource, Duration, Stack, Token
+from aws_cdk import aws_codebuild as codebuild
+from aws_cdk import aws_codepipeline as codepipeline
+from aws_cdk import aws_ecr as ecr
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from ecr_image_waiter.place import Place
+from ecr_image_waiter.properties import known_faults
+from ecr_image_waiter.uris import partition_of, read_uri
+
+from .provider import EcrImageWaiterProvider
+
+TYPE: Final = "Custom::EcrImageWaiter"
+SERVICE_TOKEN_PARAMETER: Final = "/ecr-image-waiter/service-token"  # noqa: S105  # the name of a parameter
+
+# A number of the deployment's, a token, is a float to Python.
+Seconds: TypeAlias = Duration | float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """One of several images. Each argument is the property of docs/EcrImageWaiter.md that docs/cdk.md names."""
+
+    id: str
+    repository: ecr.IRepository | str | None = None
+    tag: str | None = None
+    digest: str | None = None
+    image_uri: str | None = None
+    registry_id: str | None = None
+    region: str | None = None
+    role: iam.IRole | str | None = None
+    deploy_target: Literal["Lambda", "ECS"] | None = None
+    platform: lambda_.Architecture | str | None = None
+    labels: Mapping[str, str] | None = None
+    pushed_after: datetime | str | None = None
+
+
+class EcrImageWaiter(Construct):
+    """Holds the stack until an image, or each of several, is in ECR and may be deployed.
+
+    Whatever uses one of its attributes is created afterwards; for anything else there is `node.add_dependency`.
+
+    Args:
+        scope: a construct of the stack that is to wait.
+        id: as of any construct.
+        repository: with its object, account and region of an imported repository are taken from it too.
+        tag: to wait for.
+        digest: to wait for, alone or together with a tag.
+        image_uri: instead of repository, tag and digest.
+        registry_id: account of the registry.
+        region: of the registry.
+        role: to assume first.
+        deploy_target: what will run it.
+        platform: what it must run on, such as `linux/arm64`, or one of Lambda's architectures.
+        labels: that the image must carry.
+        pushed_after: time from which a push counts, or `StackOperation`.
+        images: several images instead of one.
+        build_project: the CodeBuild project that pushes it; what it is made of is created first.
+        pipeline: the same of CodePipeline.
+        start_build: whether that is started where the image is missing.
+        max_retries: times `retry_delay` it is the longest wait.
+        retry_delay: the longest pause between two checks; a number is seconds.
+        backoff_rate: the factor by which pauses grow.
+        wait_for_repository: whether a repository that does not exist is waited for.
+        trigger: change it to have the image looked up again.
+        service_timeout: CloudFormation's own limit; a number is seconds.
+        service_token: the waiter function's ARN, or the construct that deploys it.
+        service_token_parameter: the SSM parameter that has the ARN, where `service_token` is not given.
+
+    Raises:
+        ValueError: with every fault that can be seen before the deployment.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,  # noqa: A002  # its name in every construct
+        *,
+        repository: ecr.IRepository | str | None = None,
+        tag: str | None = None,
+        digest: str | None = None,
+        image_uri: str | None = None,
+        registry_id: str | None = None,
+        region: str | None = None,
+        role: iam.IRole | str | None = None,
+        deploy_target: Literal["Lambda", "ECS"] | None = None,
+        platform: lambda_.Architecture | str | None = None,
+        labels: Mapping[str, str] | None = None,
+        pushed_after: datetime | str | None = None,
+        images: Sequence[Image] | None = None,
+        build_project: codebuild.IProject | str | None = None,
+        pipeline: codepipeline.IPipeline | str | None = None,
+        start_build: bool | None = None,
+        max_retries: float | None = None,
+        retry_delay: Seconds | None = None,
+        backoff_rate: float | None = None,
+        wait_for_repository: bool | None = None,
+        trigger: str | None = None,
+        service_timeout: Seconds | None = None,
+        service_token: EcrImageWaiterProvider | str | None = None,
+        service_token_parameter: str = SERVICE_TOKEN_PARAMETER,
+    ) -> None:
+        super().__init__(scope, id)
+        one = Image(
+            id="",
+            repository=repository,
+            tag=tag,
+            digest=digest,
+            image_uri=image_uri,
+            registry_id=registry_id,
+            region=region,
+            role=role,
+            deploy_target=deploy_target,
+            platform=platform,
+            labels=labels,
+            pushed_after=pushed_after,
+        )
+        self._images = {"": one} if images is None else {image.id: image for image in images}
+        self._pinned: dict[str, ecr.IRepository] = {}
+        stack = Stack.of(self)
+        properties = _given(
+            {
+                **_of_image(one, stack),
+                "Images": None if images is None else [{"Id": each.id, **_of_image(each, stack)} for each in images],
+                "BuildProject": build_project if isinstance(build_project, str | None) else build_project.project_arn,
+                "Pipeline": pipeline if isinstance(pipeline, str | None) else pipeline.pipeline_arn,
+                "StartBuild": start_build,
+                "MaxRetries": max_retries,
+                "RetryDelaySeconds": _seconds(retry_delay),
+                "BackoffRate": backoff_rate,
+                "WaitForRepository": wait_for_repository,
+                "Trigger": trigger,
+                "ServiceTimeout": _seconds(service_timeout),
+            }
+        )
+        faults = known_faults(properties, _place(stack), lambda value: not Token.is_unresolved(value))
+        if faults:
+            raise ValueError("\n- ".join([f"{self.node.path}, {TYPE}, is not valid:", *faults]))
+
+        # A parameter of the template would do as well, but show up wherever the stack's parameters do.
+        token = f"{{{{resolve:ssm:{service_token_parameter}}}}}"
+        if service_token is not None:
+            token = service_token if isinstance(service_token, str) else service_token.service_token
+        self._resource = CustomResource(
+            self, "Resource", resource_type=TYPE, service_token=token, properties=properties
+        )
+        # A function is used before its permissions are there, and a build is started before its own, unless told so.
+        for first in (service_token, build_project, pipeline):
+            if first is not None and not isinstance(first, str):
+                self._resource.node.add_dependency(first)
+
+    @property
+    def image_uri(self) -> str:
+        """The image by its digest. Deploy this and you deploy exactly the image that was found."""
+        return self._of_one("ImageUri")
+
+    @property
+    def image_digest(self) -> str:
+        """The image's digest; empty in a rollback for which the image is gone."""
+        return self._of_one("ImageDigest")
+
+    @property
+    def tagged_image_uri(self) -> str:
+        """The image by its tag."""
+        return self._of_one("TaggedImageUri")
+
+    @property
+    def repository_uri(self) -> str:
+        """The repository as docker calls it."""
+        return self._of_one("RepositoryUri")
+
+    @property
+    def repository_name(self) -> str:
+        """The repository's name."""
+        return self._of_one("RepositoryName")
+
+    @property
+    def image_tag(self) -> str:
+        """The tag that was given."""
+        return self._of_one("ImageTag")
+
+    @property
+    def registry_id(self) -> str:
+        """The account of the registry."""
+        return self._of_one("RegistryId")
+
+    @property
+    def image_pushed_at(self) -> str:
+        """When the image was pushed, ISO 8601 in UTC."""
+        return self._of_one("ImagePushedAt")
+
+    @property
+    def image_size_in_bytes(self) -> str:
+        """The image's size, as ECR has it."""
+        return self._of_one("ImageSizeInBytes")
+
+    @property
+    def image_manifest_media_type(self) -> str:
+        """The media type of the image's manifest."""
+        return self._of_one("ImageManifestMediaType")
+
+    @property
+    def platform_digest(self) -> str:
+        """With `platform`, of an index: the digest of the one image for it."""
+        return self._of_one("PlatformDigest")
+
+    @property
+    def platform_image_uri(self) -> str:
+        """With `platform`, of an index: the one image for it, by its digest."""
+        return self._of_one("PlatformImageUri")
+
+    @property
+    def architecture(self) -> str:
+        """The image's architecture, where `platform` or `labels` had it looked at."""
+        return self._of_one("Architecture")
+
+    @property
+    def attempts(self) -> str:
+        """How many checks the wait took."""
+        return self._resource.get_att_string("Attempts")
+
+    @property
+    def waited_seconds(self) -> str:
+        """How many seconds it took."""
+        return self._resource.get_att_string("WaitedSeconds")
+
+    def image_uri_of(self, id: str) -> str:  # noqa: A002  # as in Image
+        """Return one of several images by its digest.
+
+        Raises:
+            ValueError: there is no such image.
+        """
+        if id not in self._images or not id:
+            known = ", ".join(filter(None, self._images)) or "none: there is one image, see image_uri"
+            raise ValueError(f"{self.node.path} waits for no image with the Id {id!r}; it has {known}")
+        return self._resource.get_att_string(f"{id}.ImageUri")
+
+    def docker_image_code(
+        self,
+        id: str = "",  # noqa: A002  # as in Image
+        *,
+        cmd: Sequence[str] | None = None,
+        entrypoint: Sequence[str] | None = None,
+        working_directory: str | None = None,
+    ) -> lambda_.DockerImageCode:
+        """Return the image, by the digest that was found, as code of a Lambda function.
+
+        Args:
+            id: which of several images.
+            cmd: as of `DockerImageCode.from_ecr`.
+            entrypoint: the same.
+            working_directory: the same.
+
+        Raises:
+            ValueError: there is no such image, or it is in no repository that is known before the deployment.
+        """
+        return lambda_.DockerImageCode.from_ecr(
+            self._repository(id),
+            cmd=None if cmd is None else [*cmd],
+            entrypoint=None if entrypoint is None else [*entrypoint],
+            working_directory=working_directory,
+        )
+
+    def container_image(self, id: str = "") -> ecs.ContainerImage:  # noqa: A002  # as in Image
+        """Return the image, by the digest that was found, for a container of ECS.
+
+        Args:
+            id: which of several images.
+
+        Raises:
+            ValueError: as `docker_image_code`.
+        """
+        uri = self._uri(id)
+        read = read_uri(self._images[id].image_uri or "")
+        if read and read[1].alias:  # ECR Public asks for no permission
+            return ecs.ContainerImage.from_registry(uri)
+        return ecs.ContainerImage.from_ecr_repository(self._repository(id))
+
+    def _of_one(self, attribute: str) -> str:
+        if "" not in self._images:
+            raise ValueError(f"{self.node.path} waits for several images: of each there is image_uri_of(Id) alone")
+        return self._resource.get_att_string(attribute)
+
+    def _uri(self, id_: str) -> str:
+        return self.image_uri_of(id_) if id_ else self.image_uri
+
+    def _repository(self, id_: str) -> ecr.IRepository:
+        """Return the image's repository, one that has the checked image whatever tag or digest it is asked for."""
+        uri = self._uri(id_)
+        if id_ not in self._pinned:
+            self._pinned[id_] = _Pinned(self, f"Pinned{id_}", self._imported(id_), uri)
+        return self._pinned[id_]
+
+    def _imported(self, id_: str) -> ecr.IRepository:
+        image, stack = self._images[id_], Stack.of(self)
+        name, region, account = image.repository, image.region, image.registry_id
+        if image.image_uri:
+            read = read_uri(image.image_uri)
+            if read is None or read[1].alias:
+                raise ValueError(
+                    f"{self.node.path}: permission to pull needs a private repository that is known before the "
+                    "deployment: give repository and tag or digest instead of image_uri"
+                )
+            name, region, account = read[0].repository, read[1].region, read[1].registry_id
+        if not isinstance(name, str):
+            assert name is not None  # noqa: S101  # for mypy: an image without a repository is a fault
+            return name
+        arn = stack.format_arn(service="ecr", resource="repository", resource_name=name, region=region, account=account)
+        return ecr.Repository.from_repository_attributes(
+            self, f"Repository{id_}", repository_arn=arn, repository_name=name
+        )
+
+
+class _Pinned(ecr.RepositoryBase):
+    """A repository with one image in it.
+
+    The library's own way, a tag or a digest, tells the two apart by how they begin, which nobody knows of a digest that
+    a deployment finds. And in a rollback there may be a tag instead.
+    """
+
+    def __init__(self, scope: Construct, id: str, repository: ecr.IRepository, image_uri: str) -> None:  # noqa: A002  # its name in every construct
+        super().__init__(scope, id)
+        self._pinned = repository
+        self._image_uri = image_uri
+
+    @property
+    def repository_arn(self) -> str:
+        return self._pinned.repository_arn
+
+    @property
+    def repository_name(self) -> str:
+        return self._pinned.repository_name
+
+    def add_to_resource_policy(self, statement: iam.PolicyStatement) -> iam.AddToResourcePolicyResult:
+        return self._pinned.add_to_resource_policy(statement)
+
+    def grant_pull(self, grantee: iam.IGrantable) -> iam.Grant:
+        return self._pinned.grant_pull(grantee)
+
+    def repository_uri_for_tag_or_digest(self, tag_or_digest: str | None = None) -> str:  # noqa: ARG002  # its signature in RepositoryBase
+        return self._image_uri
+
+
+def _given(properties: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in properties.items() if value is not None}
+
+
+def _of_image(image: Image, stack: Stack) -> dict[str, Any]:
+    repository, role, platform, pushed_after = image.repository, image.role, image.platform, image.pushed_after
+    registry_id, region = image.registry_id, image.region
+    if not isinstance(repository, str | None):
+        account, where = _registry(repository)
+        registry_id = registry_id or _other(account, stack.account)
+        region = region or _other(where, stack.region)
+        repository = repository.repository_name
+    return _given(
+        {
+            "RepositoryName": repository,
+            "ImageTag": image.tag,
+            "ImageDigest": image.digest,
+            "ImageUri": image.image_uri,
+            "RegistryId": registry_id,
+            "Region": region,
+            "RoleArn": role if isinstance(role, str | None) else role.role_arn,
+            "DeployTarget": image.deploy_target,
+            "Platform": platform if isinstance(platform, str | None) else platform.docker_platform,
+            "Labels": None if image.labels is None else dict(image.labels),
+            "PushedAfter": pushed_after.isoformat() if isinstance(pushed_after, datetime) else pushed_after,
+        }
+    )
+
+
+def _registry(repository: ecr.IRepository) -> tuple[str, str]:
+    """Return the account and the region of a repository."""
+    # Of one that was imported with its ARN the library knows better than it tells.
+    _, _, _, region, account, *_ = [*repository.repository_arn.split(":"), *[""] * 5]
+    return account or repository.env.account, region or repository.env.region
+
+
+def _other(theirs: str, ours: str) -> str | None:
+    """Return an account or a region where it is not the stack's."""
+    return None if theirs == ours else theirs
+
+
+def _seconds(time: Seconds | None) -> float | None:
+    if not isinstance(time, Duration):
+        return time
+    seconds = time.to_seconds()
+    return seconds if Token.is_unresolved(seconds) else int(seconds)
+
+
+def _place(stack: Stack) -> Place | None:
+    """Return where the stack, and so the function, will be; None where that is not known yet."""
+    if Token.is_unresolved(stack.region) or Token.is_unresolved(stack.account):
+        return None
+    return Place(partition_of(stack.region), stack.region, stack.account)

@@ -1,0 +1,60 @@
+"""The command `ecr-image-waiter`, for pipelines and laptops. Lambda's artifact goes without this package."""
+
+import importlib.util
+import logging
+import os
+import signal
+import sys
+import traceback
+from random import Random
+from types import FrameType
+from typing import Final
+
+_INSTALL: Final = "pip install 'ecr-image-waiter[cli]'"
+
+
+def main() -> int:
+    """Run the command with this process's arguments and streams, and return its exit status."""
+    if importlib.util.find_spec("rich") is None:
+        sys.stderr.write(
+            f"ecr-image-waiter: error: the command needs rich, which is not here; install it with\n  {_INSTALL}\n"
+        )
+        return 2
+    signal.signal(signal.SIGTERM, _interrupt)
+    # What botocore and urllib3 have to say without being asked is no part of the output.
+    logging.getLogger().addHandler(logging.NullHandler())
+    try:
+        return _run()
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read the output has left; what is still in the buffer must not be tried at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception:  # noqa: BLE001  # a bug of ours must not look like an image that is not there
+        traceback.print_exc()
+        return 70
+
+
+def _run() -> int:
+    # Not before: rich may be missing, and botocore takes long enough to be interrupted.
+    from ..clock import SystemClock  # noqa: PLC0415  # as above
+    from .command import Edges, run  # noqa: PLC0415  # as above
+    from .connection import connect  # noqa: PLC0415  # as above
+    from .screen import screen  # noqa: PLC0415  # as above
+
+    clock, terminal = SystemClock(), sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    edges = Edges(
+        stdin=sys.stdin,
+        stdout=sys.stdout,
+        stderr=sys.stderr,
+        show=lambda standing, quiet: screen(standing, clock, sys.stderr, terminal=terminal, quiet=quiet),
+        clock=clock,
+        random=Random(),  # noqa: S311  # spreads checks, guards nothing
+        connect=connect,
+    )
+    return int(run(sys.argv[1:], edges))
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

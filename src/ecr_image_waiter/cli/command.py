@@ -1,0 +1,305 @@
+"""`ecr-image-waiter`: the wait without CloudFormation and without Lambda, and one look.
+
+From the command line to the exit status; what is decided on the way is decided by the modules that decide for Lambda.
+"""
+
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from random import Random
+from typing import Final, Protocol, TextIO
+
+from ..answers import seen, subject
+from ..attributes import there
+from ..budget import UNLIMITED
+from ..builds import Own
+from ..clock import Clock
+from ..errors import InvalidRequest
+from ..findings import Awaited, Finding, Found, Several, decisive, images_of
+from ..following import Following
+from ..looking import Look
+from ..place import Place
+from ..readiness import Known, Wanted
+from ..uris import partition_of
+from ..waiting import NEVER, Bounds, Cause, GivenUp, Progress, Ready, bounds_for_caller, wait
+from ..watch import Follow, Watch
+from ..wording import duration, times
+from .arguments import PROGRAM, Asked, Line, WrongUsage, asked, parse, regions
+from .connection import Connection, Misconfigured
+from .inspecting import inspect
+from .results import Result, Seen, Status, status_of_look, status_of_wait, written
+from .screen import Screen, Standing
+from .words import COMMAND
+
+_OF_AN_ACCOUNT: Final = frozenset({Cause.NO_REPOSITORY, Cause.ACCESS_DENIED, Cause.BUILD_HIDDEN})
+
+
+class Connect(Protocol):
+    """`connection.connect`; see there."""
+
+    def __call__(
+        self, clock: Clock, *, profile: str, region: str, endpoint_url: str, regions: Iterable[str]
+    ) -> Connection:
+        """Return what is used of AWS."""
+
+
+@dataclass(frozen=True)
+class Edges:
+    """The world around the command.
+
+    `show`: shows how a wait goes on; its second argument says whether to be quiet. `random` spreads the checks of waits
+    that began together.
+    """
+
+    stdin: TextIO
+    stdout: TextIO
+    stderr: TextIO
+    show: Callable[[Standing, bool], AbstractContextManager[Screen]]
+    clock: Clock
+    random: Random
+    connect: Connect
+
+
+def run(arguments: Sequence[str], edges: Edges) -> Status:
+    """Run the command and return its exit status. The result goes to stdout, all else to stderr.
+
+    Raises:
+        SystemExit: it was asked for help.
+    """
+    try:
+        line = parse(arguments)
+        connection, request = _understood(line, edges)
+    except WrongUsage as error:
+        _say(edges, error.usage.rstrip())
+        numbered = len(error.faults) > 1
+        for number, fault in enumerate(error.faults, 1):
+            _say(edges, f"{PROGRAM}: error: {f'({number}) ' if numbered else ''}{fault}")
+        return Status.WRONG_USAGE
+    command = _Wait if line.command == "wait" else _Check
+    result = command(line, request, connection, edges).run()
+    edges.stdout.write(written(result, line.output, edges.clock.now()))
+    edges.stdout.flush()
+    if result.note and not (line.quiet and result.status is Status.FOUND):
+        _say(edges, result.note)
+    return result.status
+
+
+def _understood(line: Line, edges: Edges) -> tuple[Connection, Asked]:
+    """Return the connection and what is asked for.
+
+    Raises:
+        WrongUsage: with every fault of both.
+    """
+    faults: list[str] = []
+    connection, place = None, None
+    try:
+        connection = edges.connect(
+            edges.clock,
+            profile=line.profile,
+            region=line.region,
+            endpoint_url=line.endpoint_url,
+            regions=regions(line),
+        )
+        place = _place(connection, _account_of(line, connection))
+    except Misconfigured as error:
+        faults.append(str(error))
+    try:
+        request = asked(line, place, _reader(edges.stdin))
+    except InvalidRequest as error:
+        faults = [*error.faults, *faults]
+    if faults or connection is None:
+        raise WrongUsage(line.usage, faults)
+    return connection, request
+
+
+def _account_of(line: Line, connection: Connection) -> str:
+    """Return whose the credentials are where a builder's ARN must be compared with that."""
+    arns = [str(line.given.get(name, "")) for name in ("BuildProject", "Pipeline")]
+    arn = next((arn for arn in arns if arn.startswith("arn:") and arn.count(":") > 4), "")
+    return (connection.account() or arn.split(":")[4]) if arn else ""
+
+
+def _place(connection: Connection, account: str) -> Place:
+    return Place(partition_of(connection.region), connection.region, account)
+
+
+def _reader(stdin: TextIO) -> Callable[[str], str]:
+    def read(file: str) -> str:
+        return stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
+
+    return read
+
+
+def _say(edges: Edges, text: str) -> None:
+    edges.stderr.write(f"{text}\n")
+    edges.stderr.flush()
+
+
+class _Command:
+    """What both commands begin with."""
+
+    def __init__(self, line: Line, request: Asked, connection: Connection, edges: Edges) -> None:
+        self._line = line
+        self._request = request
+        self._connection = connection
+        self._edges = edges
+        self._clock = edges.clock
+        self._start = edges.clock.now()
+        self._known = Known()
+        self._standing = Standing(subject(request.wanted), self._start)
+
+    def _images(self, findings: Sequence[Finding | None]) -> tuple[Seen, ...]:
+        request = self._request
+        return tuple(Seen(*each) for each in zip(request.names, request.wanted, findings, strict=True))
+
+    def _of_each(self, found: Found | None) -> Sequence[Finding | None]:
+        """Return the findings in the order of the images, of which there are none before the first look."""
+        images = images_of(found) if found is not None else None
+        if isinstance(images, Several):
+            return [finding for _, finding in images.findings]
+        return [images for _ in self._request.wanted]
+
+    def _waited(self) -> float:
+        return self._clock.now() - self._start
+
+    def _interrupted(self, images: tuple[Seen, ...]) -> Result:
+        told = f"Interrupted: {self._standing.told(self._clock.now())}"
+        return Result(
+            Status.INTERRUPTED,
+            images,
+            self._standing.checks,
+            self._waited(),
+            reason=told,
+            cause="interrupted",
+            note=told,
+        )
+
+
+class _Wait(_Command):
+    """`wait`."""
+
+    def __init__(self, line: Line, request: Asked, connection: Connection, edges: Edges) -> None:
+        super().__init__(line, request, connection, edges)
+        self._last: Found | None = None
+        self._bounds = bounds_for_caller(self._start, request.max_wait, UNLIMITED.ends)
+        self._watch = Watch(
+            connection.registry,
+            connection.builds,
+            edges.clock,
+            wanted=request.wanted,
+            bounds=self._bounds,
+            budget=UNLIMITED,
+            known=self._known,
+            follow=self._follow(self._bounds),
+            waits_for_repository=request.rhythm.wait_for_repository,
+        )
+
+    def run(self) -> Result:
+        """Wait, and return how it ended."""
+        edges = self._edges
+        try:
+            with edges.show(self._standing, self._line.quiet) as shown:
+
+                def checked(judged: Progress | Ready | GivenUp, found: Found) -> None:
+                    self._last = found
+                    self._standing.checks, self._standing.seen = judged.checks, seen(found)
+                    self._standing.due = judged.due if isinstance(judged, Progress) else 0.0
+                    shown.checked(self._standing, self._clock.now())
+
+                outcome = wait(
+                    self._request.rhythm,
+                    self._bounds,
+                    Progress(due=self._start),
+                    slice_end=UNLIMITED.ends,
+                    look=self._watch,
+                    checked=checked,
+                    ask=lambda: NEVER,
+                    clock=self._clock,
+                    random=edges.random,
+                )
+                if isinstance(outcome, GivenUp):
+                    return self._in_vain(outcome)
+        except KeyboardInterrupt:
+            return self._interrupted(self._images(self._of_each(self._last)))
+        if not isinstance(outcome, Ready):
+            raise TypeError("a wait that nobody else ends")
+        told = (
+            f"Found {subject(self._request.wanted)} after {duration(self._waited())}, checked {times(outcome.checks)}"
+        )
+        images = self._images(self._of_each(outcome.found))
+        return Result(Status.FOUND, images, outcome.checks, self._waited(), note=told)
+
+    def _in_vain(self, given_up: GivenUp) -> Result:
+        waited = self._waited()
+        account = self._connection.account() if given_up.cause in _OF_AN_ACCOUNT else ""
+        reason = self._watch.reason(given_up, _place(self._connection, account or "unknown"), COMMAND)
+        images = self._images(self._of_each(given_up.finding))
+        status = status_of_wait(given_up.cause)
+        return Result(status, images, given_up.checks, waited, reason=reason, cause=str(given_up.cause), note=reason)
+
+    def _follow(self, bounds: Bounds) -> Follow | None:
+        request = self._request
+        if request.builder is None:
+            return None
+        return Follow(
+            request.builder,
+            Own(),
+            token=uuid.uuid4().hex,
+            may_start=lambda _: request.starts_build and self._clock.now() < bounds.limit,
+        )
+
+
+class _Check(_Command):
+    """`check`. Each image is described by itself, because ECR tells nothing of any where one is not there."""
+
+    def run(self) -> Result:
+        """Look once, and return everything seen."""
+        edges = self._edges
+        images: list[Seen] = []
+        try:
+            with edges.show(self._standing, True):  # noqa: FBT003  # one look is over before there is much to show
+                for name, one in zip(self._request.names, self._request.wanted, strict=True):
+                    images.append(self._looked(name, one))
+                found = self._followed(Several(tuple((each.name, each.finding) for each in images if each.finding)))
+        except KeyboardInterrupt:
+            return self._interrupted((*images, *self._images([None] * len(self._request.wanted))[len(images) :]))
+        status = status_of_look(found)
+        reason = "" if status is Status.FOUND else seen(found)
+        # The text says it of each image already.
+        note = reason if self._line.output != "text" or isinstance(found, Awaited) else ""
+        return Result(status, tuple(images), 1, self._waited(), reason=reason, note=note)
+
+    def _looked(self, name: str, one: Wanted) -> Seen:
+        until = UNLIMITED.look_ends(self._clock.now(), bounds_for_caller(self._start, 0.0, UNLIMITED.ends))
+
+        def budget() -> float:
+            return UNLIMITED.for_next_call(until, self._clock.now())
+
+        look = Look(self._connection.registry, [one], self._known, self._start)
+        finding = decisive(look(archived_too=True, budget=budget))
+        plain = Seen(name, one, finding)
+        image = there(finding)
+        if image is None:
+            return plain
+        inside = inspect(self._connection.registry, one, image, self._known, budget)
+        return replace(plain, platforms=inside.platforms, labels=inside.labels, unread=inside.unread)
+
+    def _followed(self, found: Several) -> Found:
+        """Say what the build is doing where an image is missing."""
+        builder = self._request.builder
+        if builder is None:
+            return found
+        until = UNLIMITED.look_ends(self._clock.now(), bounds_for_caller(self._start, 0.0, UNLIMITED.ends))
+        following = Following(
+            self._connection.builds[builder.kind],
+            builder,
+            Own(),
+            since=self._start,
+            token="",
+            may_start=lambda _: False,
+        )
+        return following(
+            lambda: found, lambda: UNLIMITED.for_next_call(until, self._clock.now()), waits_for_repository=True
+        )

@@ -1,0 +1,92 @@
+"""AWS as the AWS CLI would reach it, for the command."""
+
+import math
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from botocore.exceptions import BotoCoreError, NoRegionError
+
+from ..aws import Aws
+from ..blobs import Urllib3Blobs
+from ..clock import Clock
+from ..codebuild import CodeBuild
+from ..codepipeline import CodePipeline
+from ..errors import WaiterError
+from ..findings import OWN
+from ..following import BuildService
+from ..registry import Registry
+from ..uris import console_link
+
+_QUESTION_SECONDS: Final = 5.0
+
+
+class Misconfigured(WaiterError):
+    """botocore cannot begin with what the options and the environment say."""
+
+
+@dataclass(frozen=True)
+class Connection:
+    """What is used of AWS. `account` asks whose the credentials are; its answer is empty where that is not told."""
+
+    region: str
+    registry: Registry
+    builds: Mapping[str, BuildService]
+    account: Callable[[], str]
+
+
+def connect(clock: Clock, *, profile: str, region: str, endpoint_url: str, regions: Iterable[str]) -> Connection:
+    """Return what is used of AWS. Nothing is called yet.
+
+    Args:
+        clock: the time.
+        profile: of the configuration files, empty for the environment's.
+        region: empty for the environment's.
+        endpoint_url: of every service, empty for the environment's.
+        regions: those of the images, of which the first will do where nothing else names one.
+
+    Raises:
+        Misconfigured: nothing names a region, there is no such profile, there are no credentials, or the configuration
+            cannot be read.
+    """
+    try:
+        aws = _aws(clock, profile, region, endpoint_url, next(iter(regions), ""))
+        # Made now: what is wrong with the configuration must not look like an ECR that does not answer.
+        aws.registry(OWN, math.inf)
+        has_credentials = aws.has_credentials
+    except NoRegionError:
+        raise Misconfigured(
+            "no region is named: give --region, set AWS_DEFAULT_REGION, or name the image by its whole URI"
+        ) from None
+    except (BotoCoreError, ValueError) as error:
+        raise Misconfigured(" ".join(str(error).split())) from None
+    if not has_credentials:
+        raise Misconfigured("there are no credentials: give --profile, log in, or set AWS_ACCESS_KEY_ID and its like")
+    elsewhere = bool(endpoint_url or os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT_URL_ECR"))
+
+    def console(path: str) -> str:
+        return console_link(path, aws.region)
+
+    def account() -> str:
+        try:
+            return str(aws.client("sts", _QUESTION_SECONDS).get_caller_identity()["Account"])
+        except Exception:  # noqa: BLE001  # for words alone, so nothing that goes wrong here may matter
+            return ""
+
+    return Connection(
+        region=aws.region,
+        registry=Registry(aws.registry, aws.repository_uri, clock, Urllib3Blobs(any_scheme=elsewhere)),
+        builds={
+            "CodeBuild project": CodeBuild(lambda seconds: aws.client("codebuild", seconds), console),
+            "pipeline": CodePipeline(lambda seconds: aws.client("codepipeline", seconds), console, clock.now),
+        },
+        account=account,
+    )
+
+
+def _aws(clock: Clock, profile: str, region: str, endpoint_url: str, fallback: str) -> Aws:
+    try:
+        return Aws(clock, profile=profile, region=region, endpoint_url=endpoint_url)
+    except NoRegionError:
+        return Aws(clock, profile=profile, region=fallback, endpoint_url=endpoint_url)

@@ -1,0 +1,70 @@
+"""Everything that can be said of an image that is there: its platforms, and the labels that were asked for."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from ..answers import seen
+from ..findings import Image, ImageId
+from ..looking import Eyes
+from ..manifests import Config, Manifest
+from ..readiness import Known, Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """What manifests and configs say. `unread`: why one of them was not to be had, in a phrase."""
+
+    platforms: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    unread: str = ""
+
+
+def inspect(registry: Eyes, wanted: Wanted, image: Image, known: Known, budget: Callable[[], float]) -> Inside:
+    """Return what is in an image, with at most one BatchGetImage and one config more than is known of it.
+
+    Args:
+        registry: looks into ECR.
+        wanted: the image as it was asked for.
+        image: what is there.
+        known: what has been read already.
+        budget: how many seconds the next call may take, now.
+    """
+    source, repository = wanted.source, wanted.image.repository
+    if source.alias:
+        return Inside()  # ECR Public gives no manifests
+    manifest = known.manifests.get(image.digest)
+    if manifest is None:
+        one = ImageId(repository, None, image.digest)
+        got = registry.get(repository, [one], source=source, seconds=budget())
+        answer = got[one] if isinstance(got, Mapping) else got
+        if not isinstance(answer, tuple):
+            return Inside(unread=f"its manifest: {seen(answer)}")
+        manifest = answer[1]
+    if manifest.is_index:
+        platforms = tuple(dict.fromkeys(str(entry.platform) for entry in manifest.entries))
+        return Inside(platforms, _labels(manifest, known))
+    if not manifest.is_image:
+        return Inside(unread=f"no container image but an artifact of the type {manifest.config_type or 'none'}")
+    labels = sorted(wanted.conditions.Labels)
+    config = known.configs.get(manifest.config_digest) or registry.config(
+        repository, manifest.config_digest, labels, source=source, seconds=budget()
+    )
+    if not isinstance(config, Config):
+        return Inside(unread=f"its config: {seen(config)}")
+    return Inside((str(config.platform),), config.labels)
+
+
+def _labels(index: Manifest, known: Known) -> dict[str, str]:
+    """Return the labels of an index's images, as far as their configs have been read."""
+    labels: dict[str, str] = {}
+    for config in _configs(index, known):
+        labels |= config.labels
+    return labels
+
+
+def _configs(index: Manifest, known: Known) -> Iterator[Config]:
+    for entry in index.entries:
+        single = known.manifests.get(entry.digest)
+        config = known.configs.get(single.config_digest) if single else None
+        if config:
+            yield config

@@ -1,0 +1,156 @@
+"""What the command says in the end: its result in three forms, and its exit status. Pure."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, Final
+
+from ..answers import seen
+from ..attributes import attributes, there
+from ..builds import BuildHidden
+from ..findings import AccessDenied, Awaited, Finding, Found, Image, Never, NoRepository, Refused, decisive
+from ..readiness import Wanted
+from ..waiting import Cause
+from ..wording import clipped, duration, iso
+
+
+class Status(IntEnum):
+    """Exit statuses. docs/cli.md tells them to users."""
+
+    FOUND = 0
+    NOT_THERE = 1
+    WRONG_USAGE = 2
+    NEVER = 3
+    BROKEN = 70
+    INTERRUPTED = 130
+
+
+# Somebody must change something before waiting can help. All else may come by itself, or by the next build.
+_NEVER: Final = frozenset({Cause.NO_REPOSITORY, Cause.ACCESS_DENIED, Cause.REFUSED, Cause.NEVER, Cause.BUILD_HIDDEN})
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is known of one image. `finding`: None where nobody has looked.
+
+    `platforms` and `labels`: what was read of it; `unread`: why that was not to be.
+    """
+
+    name: str
+    wanted: Wanted
+    finding: Finding | None
+    platforms: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    unread: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How it ended. `waited` is in seconds; `reason` and `cause` are empty where every image is ready.
+
+    `note`: what else is to be said, to people.
+    """
+
+    status: Status
+    images: tuple[Seen, ...]
+    checks: int
+    waited: float
+    reason: str = ""
+    cause: str = ""
+    note: str = ""
+
+
+def status_of_wait(cause: Cause) -> Status:
+    """Return the exit status of a wait that ended without the image."""
+    return Status.NEVER if cause in _NEVER else Status.NOT_THERE
+
+
+def status_of_look(found: Found) -> Status:
+    """Return the exit status of one look: that with which a wait would end if nothing changed."""
+    finding = decisive(found)
+    if isinstance(finding, Image):
+        return Status.FOUND
+    hidden = isinstance(found, Awaited) and isinstance(found.build, BuildHidden)
+    hopeless = isinstance(finding, Never | Refused | AccessDenied | NoRepository)
+    return Status.NEVER if hopeless or hidden else Status.NOT_THERE
+
+
+def written(result: Result, form: str, now: float) -> str:
+    """Return what stands on stdout, with its line ends; nothing where the form has nothing to say.
+
+    Args:
+        result: what to say.
+        form: `text`, `json` or `uri`.
+        now: the time, in seconds since 1970 UTC, from which ages are told.
+    """
+    if form == "json":
+        return json.dumps(_as_json(result), indent=2) + "\n"
+    if form == "text":
+        return "".join(_as_text(image, now) for image in result.images)
+    # All or nothing: a script must not take the second image for the first.
+    return "".join(f"{_uri(image)}\n" for image in result.images) if result.status is Status.FOUND else ""
+
+
+def _uri(seen_: Seen) -> str:
+    image = _there(seen_)
+    return f"{image.repository_uri}@{image.digest}" if image else ""
+
+
+def _as_json(result: Result) -> dict[str, Any]:
+    return {
+        "Ready": result.status is Status.FOUND,
+        "Reason": result.reason,
+        "Cause": result.cause,
+        "Attempts": result.checks,
+        "WaitedSeconds": int(result.waited),
+        "Images": [_image_as_json(image) for image in result.images],
+    }
+
+
+def _image_as_json(one: Seen) -> dict[str, Any]:
+    image = _there(one)
+    said: dict[str, Any] = {
+        "Image": one.name,
+        "Ready": isinstance(one.finding, Image),
+        "Seen": _phrase(one),
+        **(attributes([one.wanted], image, checks=0, waited=0.0) if image else {}),
+    }
+    # They are of all images together.
+    said = {key: value for key, value in said.items() if key not in ("Attempts", "WaitedSeconds")}
+    return (
+        said
+        | ({"Platforms": list(one.platforms)} if one.platforms else {})
+        | ({"Labels": dict(one.labels)} if one.labels else {})
+    )
+
+
+def _as_text(one: Seen, now: float) -> str:
+    image = _there(one)
+    ready = "ready" if isinstance(one.finding, Image) else f"not ready: {_phrase(one)}"
+    rows: Sequence[tuple[str, str]] = []
+    if image:
+        pushed = f"{iso(image.pushed_at)}, {duration(now - image.pushed_at)} ago" if image.pushed_at else ""
+        platforms = ", ".join(one.platforms) or image.architecture
+        rows = [
+            ("uri", _uri(one)),
+            ("type", image.media_type or ""),
+            ("pushed", pushed),
+            ("size", f"{image.size:,} bytes" if image.size is not None else ""),
+            ("platform" if len(one.platforms) < 2 else "platforms", platforms),
+            *((f"label {clipped(name)}", clipped(value, 200)) for name, value in one.labels.items()),
+            ("unread", one.unread),
+        ]
+    width = max((len(title) for title, text in rows if text), default=0)
+    return "".join([f"{one.name}: {ready}\n", *(f"  {title:<{width}}  {text}\n" for title, text in rows if text)])
+
+
+def _there(one: Seen) -> Image | None:
+    return there(one.finding) if one.finding else None
+
+
+def _phrase(one: Seen) -> str:
+    if one.finding is None:
+        return "not looked at"
+    told = seen(one.finding)
+    return f"{told}; {one.finding.cure}" if isinstance(one.finding, Never) else told

@@ -1,0 +1,104 @@
+"""What the waiter counts: a line of JSON for each event of a wait, in CloudWatch's embedded metric format.
+
+CloudWatch reads the metrics from the log (CloudWatch User Guide, "Specification: Embedded metric format"), so that they
+cost no call of AWS and no permission. docs/operations.md tells operators what each one means.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from aws_lambda_powertools.metrics import EphemeralMetrics
+
+from .waiting import Cause
+
+NAMESPACE: Final = "EcrImageWaiter"
+SERVICE: Final = "ecr-image-waiter"
+UNITS: Final = {
+    "WaitsStarted": "Count",
+    "HandOvers": "Count",
+    "HandOverNumber": "Count",
+    "Waits": "Count",
+    "WaitSeconds": "Seconds",
+    "Checks": "Count",
+    "UnansweredChecks": "Count",
+    "DeliveryRetries": "Count",
+}
+"""Every metric there is, with its unit."""
+
+
+def to_log(line: str) -> None:
+    """Write a line of its own into the log, at once."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+class Outcome(StrEnum):
+    """How a wait ended, where it is none of the causes of giving up."""
+
+    READY = "ready"
+    ABANDONED = "abandoned"
+    STOPPED = "stopped"
+    INVALID = "invalid"
+    UNEXPECTED = "unexpected"
+    ROLLBACK = "rollback"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a wait ended. `seconds` since its start, None where nothing was waited for.
+
+    `unanswered`: how many of the checks were throttled, failed or got no reply.
+    """
+
+    outcome: Outcome | Cause
+    seconds: float | None = None
+    checks: int = 0
+    unanswered: int = 0
+
+
+class Meter:
+    """Writes metrics. None of them names a stack, an image or a URL.
+
+    Args:
+        write: takes a document, which is one line.
+        service: the dimension that all have; two installs that are not to be one in CloudWatch have two.
+    """
+
+    def __init__(self, write: Callable[[str], object], service: str) -> None:
+        self._write = write
+        self._service = service
+
+    def started(self) -> None:
+        """Count a wait that begins. An event that Lambda runs again begins again."""
+        self._put(WaitsStarted=1)
+
+    def handed_over(self, number: int) -> None:
+        """Count a hand-over: the first of its wait has the number 1."""
+        self._put(HandOvers=1, HandOverNumber=number)
+
+    def ended(self, ended: Ended, deliveries: int = 1) -> None:
+        """Count a wait that ended, after so many attempts to deliver its answer."""
+        values: dict[str, float] = {"Waits": 1}
+        if ended.seconds is not None:
+            values |= {"WaitSeconds": ended.seconds, "Checks": ended.checks, "UnansweredChecks": ended.unanswered}
+        if deliveries > 1:
+            values["DeliveryRetries"] = deliveries - 1
+        self._put(ended.outcome, **values)
+
+    def _put(self, outcome: str = "", **values: float) -> None:
+        with suppress(Exception):  # whatever is wrong with a metric, it must not cost an answer
+            metrics = EphemeralMetrics(namespace=NAMESPACE, service=self._service)
+            for name, value in values.items():
+                metrics.add_metric(name, UNITS[name], value)
+            if outcome:
+                metrics.add_dimension("outcome", outcome)
+            document: dict[str, Any] = {**metrics.serialize_metric_set()}
+            if outcome:
+                # Over all outcomes as well, which alarms could not add up.
+                document["_aws"]["CloudWatchMetrics"][0]["Dimensions"].append(["service"])
+            self._write(json.dumps(document))

@@ -1,0 +1,101 @@
+"""The example of Fargate waits, its check notices what is taken out, and its two ways ask for the same image."""
+
+import re
+import shlex
+from typing import Any
+
+import pytest
+from samtranslator.yaml_helper import yaml_parse
+
+from sandbox.processes import ROOT
+from tests.apps import synthesized
+from tests.cdk.conftest import Linter
+from tests.ordering import dependencies, faults, mutants, pins, sorted_last, uses, waiters
+
+EXAMPLE = ROOT / "examples" / "fargate"
+COMMIT = "8f3c2d1" * 5
+Templates = dict[str, dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def templates(tmp_path_factory: pytest.TempPathFactory) -> Templates:
+    return synthesized(EXAMPLE, tmp_path_factory.mktemp("fargate"), {"commit": COMMIT})
+
+
+@pytest.fixture(scope="module")
+def service(templates: Templates) -> dict[str, Any]:
+    return templates["FargateStack"]
+
+
+def the(template: dict[str, Any], type_: str) -> str:
+    """Return the id of the one resource of a type."""
+    (found,) = (name for name, each in template["Resources"].items() if each["Type"] == type_)
+    return str(found)
+
+
+def test_its_templates_pass_cfn_lint(templates: Templates, lint: Linter) -> None:
+    assert set(templates) == {"AppStack", "FargateStack"}
+    assert lint(templates) == ""
+
+
+def test_the_service_follows_a_task_definition_that_runs_the_digest_that_was_found(service: dict[str, Any]) -> None:
+    (waiter,) = waiters(service)
+    task = the(service, "AWS::ECS::TaskDefinition")
+    assert faults(service) == []
+    assert [use.resource for use in uses(service)] == [task]
+    assert pins(service) == {task: [waiter]}
+    assert task in dependencies(service, the(service, "AWS::ECS::Service"))
+
+
+def test_a_waiter_a_dependency_or_a_pin_that_is_taken_out_is_noticed(service: dict[str, Any]) -> None:
+    (waiter,), task = waiters(service), the(service, "AWS::ECS::TaskDefinition")
+    told = {name: faults(mutant) for name, mutant in mutants(service)}
+    assert set(told) == {
+        f"{waiter} taken out",
+        f"{task} no longer depends on {waiter}",
+        f"{task} no longer pinned to what {waiter} found",
+    }
+    assert all(told.values()), told
+
+
+def test_with_its_waiter_sorted_last_it_is_the_same_otherwise(service: dict[str, Any]) -> None:
+    renamed = sorted_last(service)
+    assert faults(renamed) == []
+    assert [max(renamed["Resources"])] == waiters(renamed)
+    assert {name.removeprefix("Zz") for name in renamed["Resources"]} == set(service["Resources"])
+
+
+def test_it_waits_for_the_commit_s_tag_which_nobody_can_move(templates: Templates, service: dict[str, Any]) -> None:
+    registry = templates["AppStack"]
+    repository = registry["Resources"][the(registry, "AWS::ECR::Repository")]["Properties"]
+    assert repository == {"RepositoryName": "app-mp", "ImageTagMutability": "IMMUTABLE"}
+    assert service["Resources"][waiters(service)[0]]["Properties"]["ImageTag"] == COMMIT
+
+
+def test_only_the_registry_s_stack_has_a_repository_which_a_failed_wait_leaves_alone(templates: Templates) -> None:
+    types = {name: {each["Type"] for each in template["Resources"].values()} for name, template in templates.items()}
+    assert types["AppStack"] == {"AWS::ECR::Repository"}
+    assert "AWS::ECR::Repository" not in types["FargateStack"]
+
+
+def test_the_circuit_breaker_is_on(service: dict[str, Any]) -> None:
+    properties = service["Resources"][the(service, "AWS::ECS::Service")]["Properties"]
+    assert properties["DeploymentConfiguration"]["DeploymentCircuitBreaker"] == {"Enable": True, "Rollback": True}
+
+
+def test_the_gate_of_the_workflow_and_the_push_mean_what_the_stack_waits_for(
+    templates: Templates, service: dict[str, Any]
+) -> None:
+    registry = templates["AppStack"]
+    name = registry["Resources"][the(registry, "AWS::ECR::Repository")]["Properties"]["RepositoryName"]
+    wanted = service["Resources"][waiters(service)[0]]["Properties"]
+    workflow = yaml_parse((EXAMPLE / ".github" / "workflows" / "deploy.yml").read_text())
+    (gate,) = (step["run"] for step in workflow["jobs"]["deploy-ecs"]["steps"] if "wait" in step.get("run", ""))
+    words = shlex.split(gate.replace("\\\n", ""))
+    assert words[:3] == ["ecr-image-waiter", "wait", f"{name}:$GITHUB_SHA"]
+    options = dict(zip(words[3::2], words[4::2], strict=True))
+    assert options["--deploy-target"] == wanted["DeployTarget"]
+    assert options["--platform"] == wanted["Platform"]
+    push = (EXAMPLE / "push.sh").read_text()
+    assert re.findall(r"^repository=(.*)$", push, flags=re.MULTILINE) == [name]
+    assert re.findall(r"--platform (\S+)", push) == [wanted["Platform"]]

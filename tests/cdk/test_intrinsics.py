@@ -1,0 +1,53 @@
+"""Parameters that are known settle conditions; what only a deployment knows stays."""
+
+from typing import Any
+
+import pytest
+
+from ecr_image_waiter.cdk.intrinsics import settled
+
+NOTHING = {"Ref": "AWS::NoValue"}
+CONDITIONS: dict[str, Any] = {
+    "Said": {"Fn::Not": [{"Fn::Equals": [{"Ref": "Name"}, ""]}]},
+    "Listed": {"Fn::Not": [{"Fn::Equals": [{"Fn::Join": ["", {"Ref": "List"}]}, ""]}]},
+    "Both": {"Fn::And": [{"Condition": "Said"}, {"Condition": "Listed"}]},
+    "There": {"Fn::Equals": [{"Ref": "AWS::Partition"}, "aws"]},
+}
+
+
+def of(resources: dict[str, Any], **given: Any) -> dict[str, Any]:
+    parameters = {"Name": {"Default": ""}, "List": {"Default": ""}}
+    return settled({"Parameters": parameters, "Conditions": CONDITIONS, "Resources": resources}, given)
+
+
+@pytest.mark.parametrize(
+    ("given", "left"),
+    [
+        ({}, {"There"}),
+        ({"Name": "n"}, {"Said", "There"}),
+        ({"List": ["a"]}, {"Listed", "There"}),
+        ({"Name": "n", "List": ["a"]}, {"Said", "Listed", "Both", "There"}),
+    ],
+)
+def test_a_resource_is_there_where_its_condition_holds_or_may_hold(given: dict[str, Any], left: set[str]) -> None:
+    template = of({name: {"Type": name, "Condition": name} for name in CONDITIONS}, **given)
+    assert template["Resources"].keys() == left
+    assert template["Conditions"] == {"There": CONDITIONS["There"]}
+    assert [name for name in left if "Condition" in template["Resources"][name]] == ["There"]
+
+
+def test_a_choice_that_the_parameters_make_is_made_and_any_other_one_stays() -> None:
+    def choice(condition: str) -> list[Any]:
+        return [{"Fn::If": [condition, {"Ref": "Name"}, NOTHING]}, {"Fn::If": [condition, NOTHING, {"Ref": "Other"}]}]
+
+    resources = {"R": {"Said": choice("Said"), "There": choice("There")}}
+    named = {"There": [{"Fn::If": ["There", "n", NOTHING]}, {"Fn::If": ["There", NOTHING, {"Ref": "Other"}]}]}
+    assert of(resources, Name="n")["Resources"]["R"] == {"Said": ["n"], **named}
+    assert of(resources)["Resources"]["R"]["Said"] == [{"Ref": "Other"}]
+
+
+@pytest.mark.parametrize("condition", [{"Fn::Not": [{"Condition": "There"}]}, {"Fn::Or": []}])
+def test_a_condition_that_would_be_guessed_at_is_refused(condition: dict[str, Any]) -> None:
+    template = {"Parameters": {}, "Conditions": {"There": CONDITIONS["There"], "New": condition}, "Resources": {}}
+    with pytest.raises(ValueError, match="not a condition that is known here"):
+        settled(template, {})

@@ -1,0 +1,378 @@
+"""What the construct deploys is what template.yaml deploys, and its code is the installed package's."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aws_cdk import App, CfnParameter, Environment, Stack
+from aws_cdk import aws_codebuild as codebuild
+from aws_cdk import aws_codepipeline as codepipeline
+from aws_cdk import aws_ecr as ecr
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk.assertions import Template
+from samtranslator.yaml_helper import yaml_parse
+
+from ecr_image_waiter.cdk import EcrImageWaiterProvider, artifact, provider
+from sandbox.plain_template import TARGET, text
+from sandbox.processes import ROOT
+from tests.cdk.conftest import Linter
+from tests.template_policy import as_cloudformation_gets_it
+
+ARN = "arn:aws:{}:eu-west-1:123456789012:{}"
+NOTHING = object()
+PARAMETER = "/token"
+
+DEFAULTS: dict[str, Any] = {
+    "AllowStartBuild": "false",
+    "Architecture": "arm64",
+    "MemorySize": 128,
+    "LogLevel": "INFO",
+    "LogRetentionDays": 30,
+}
+ALL_GIVEN: dict[str, Any] = {
+    "RepositoryArnPattern": [ARN.format("ecr", "repository/team/*"), ARN.format("ecr", "repository/app")],
+    "AssumableRoleArns": ["arn:aws:iam::210987654321:role/reader"],
+    "BuildProjectArns": [ARN.format("codebuild", "project/build")],
+    "PipelineArns": [ARN.format("codepipeline", "pipeline")],
+    "AllowStartBuild": "true",
+    "Architecture": "x86_64",
+    "MemorySize": 256,
+    "ReservedConcurrency": 5,
+    "PermissionsBoundary": "arn:aws:iam::123456789012:policy/boundary",
+    "FunctionName": "waiter",
+    "LogLevel": "DEBUG",
+    "LogRetentionDays": 7,
+    "ServiceTokenParameterName": PARAMETER,
+}
+OPEN = {"HasEcrPublic"}
+"""Conditions that only a deployment can decide."""
+CONDITIONS = {
+    "AllRepositories",
+    "AssumesRoles",
+    "FollowsBuilds",
+    "FollowsPipelines",
+    "HasFunctionName",
+    "HasPermissionsBoundary",
+    "HasReservedConcurrency",
+    "HasServiceTokenParameter",
+    "StartsBuilds",
+    "StartsPipelines",
+}
+LEFT_OUT = {
+    *(f"HasConsumer{number}" for number in range(1, 6)),
+    *("HasConsumerOrganization", "HasDashboard", "HasAlarms", "HasReservationAlarm"),
+}
+"""Conditions of parameters that the construct has no argument for: an app has its own means for these."""
+
+
+@pytest.fixture
+def stack() -> Stack:
+    return Stack(App(), "Stack")
+
+
+def resources(stack: Stack) -> Any:
+    """Return the resources by the ids of template.yaml, which they refer to each other by."""
+    return renamed(stack)["Resources"]
+
+
+def renamed(stack: Stack) -> Any:
+    """Return the template with the ids of template.yaml."""
+    template = Template.from_stack(stack).to_json()
+    found = json.loads(re.sub(r'"Waiter(?:Conditions)?(\w+?)[0-9A-F]{8}"', r'"\1"', json.dumps(template)))
+    assert len(found["Resources"]) == len(template["Resources"])
+    return found
+
+
+def deployed(holding: set[str], values: dict[str, Any]) -> dict[str, Any]:
+    """Return what CloudFormation makes of template.yaml where these conditions hold and these are the parameters."""
+
+    def settled(part: Any) -> Any:
+        match part:
+            case {"Ref": "AWS::NoValue"}:
+                return NOTHING
+            case {"Ref": name} if name in template["Parameters"]:
+                return values[name]
+            case {"Fn::If": [condition, then, otherwise]}:
+                return settled(then if condition in holding else otherwise)
+            case dict():
+                return {key: value for key, each in part.items() if (value := settled(each)) is not NOTHING}
+            case list():
+                return [settled(each) for each in part]
+            case _:
+                return part
+
+    template = as_cloudformation_gets_it(yaml_parse((ROOT / "template.yaml").read_text()))
+    assert set(template["Conditions"]) == CONDITIONS | OPEN | LEFT_OUT, "what holds below is for these"
+    return {
+        name: settled({key: part for key, part in resource.items() if key != "Condition" or part in OPEN})
+        for name, resource in template["Resources"].items()
+        if resource.get("Condition", "") in {"", *holding, *OPEN}
+    }
+
+
+def comparable(found: dict[str, Any]) -> dict[str, Any]:
+    """Return resources without what says where code lies, which SAM and CDK each say for themselves."""
+    result = {}
+    for name, resource in found.items():
+        properties = dict(resource["Properties"])
+        if resource["Type"] == "AWS::Lambda::Function":
+            assert set(properties.pop("Code")) == {"S3Bucket", "S3Key"}
+            assert properties.pop("Tags", []) in ([], [{"Key": "lambda:createdBy", "Value": "SAM"}])
+        after = resource.get("DependsOn", [])
+        result[name] = {
+            "Type": resource["Type"],
+            "Properties": properties,
+            "DependsOn": [after] if isinstance(after, str) else after,
+            **{key: part for key, part in resource.items() if key == "Condition" or key.endswith("Policy")},
+        }
+    return result
+
+
+def test_by_default_it_is_what_the_template_deploys_but_for_the_parameter(stack: Stack) -> None:
+    EcrImageWaiterProvider(stack, "Waiter")
+    assert comparable(resources(stack)) == comparable(deployed({"AllRepositories"}, DEFAULTS))
+
+
+def test_with_everything_given_it_is_what_the_template_deploys(stack: Stack) -> None:
+    EcrImageWaiterProvider(
+        stack,
+        "Waiter",
+        repositories=[
+            ARN.format("ecr", "repository/team/*"),
+            ecr.Repository.from_repository_arn(stack, "App", ARN.format("ecr", "repository/app")),
+        ],
+        assumable_roles=[iam.Role.from_role_arn(stack, "Role", "arn:aws:iam::210987654321:role/reader")],
+        build_projects=[codebuild.Project.from_project_arn(stack, "Build", ARN.format("codebuild", "project/build"))],
+        pipelines=[codepipeline.Pipeline.from_pipeline_arn(stack, "Pipe", ARN.format("codepipeline", "pipeline"))],
+        allow_start_build=True,
+        architecture=lambda_.Architecture.X86_64,
+        memory_size=256,
+        reserved_concurrency=5,
+        permissions_boundary=iam.ManagedPolicy.from_managed_policy_arn(
+            stack, "Boundary", "arn:aws:iam::123456789012:policy/boundary"
+        ),
+        function_name="waiter",
+        log_level="DEBUG",
+        log_retention_days=7,
+        service_token_parameter_name=PARAMETER,
+    )
+    assert comparable(resources(stack)) == comparable(deployed(CONDITIONS - {"AllRepositories"}, ALL_GIVEN))
+
+
+def test_what_only_the_deployment_can_decide_is_left_to_it(stack: Stack) -> None:
+    EcrImageWaiterProvider(stack, "Waiter")
+    template = yaml_parse((ROOT / "template.yaml").read_text())
+    assert renamed(stack)["Conditions"] == {name: template["Conditions"][name] for name in OPEN}
+
+
+def test_a_build_may_be_started_only_where_that_is_said(stack: Stack) -> None:
+    arns: dict[str, Any] = {
+        "build_projects": [ARN.format("codebuild", "project/b")],
+        "pipelines": [ARN.format("codepipeline", "p")],
+    }
+    EcrImageWaiterProvider(stack, "Waiter", **arns)
+    assert resources(stack).keys() >= {"FollowBuilds", "FollowPipelines"}
+    assert resources(stack).keys().isdisjoint({"StartBuilds", "StartPipelines"})
+
+
+def test_what_it_deploys_was_made_of_the_template_of_today() -> None:
+    assert TARGET.read_text() == text()
+
+
+def test_the_logical_ids_stay_what_they_were_because_another_one_is_another_function(stack: Stack) -> None:
+    EcrImageWaiterProvider(stack, "Waiter")
+    template = Template.from_stack(stack).to_json()["Resources"]
+    assert {id_ for id_, each in template.items() if each["Type"] == "AWS::Lambda::Function"} == {
+        "WaiterWaiterFunction4824EEA3",
+        "WaiterLastResortFunction7871FE2D",
+    }
+
+
+def test_two_stand_side_by_side_in_one_stack(stack: Stack) -> None:
+    one, other = EcrImageWaiterProvider(stack, "One"), EcrImageWaiterProvider(stack, "Other")
+    assert stack.resolve(one.service_token) != stack.resolve(other.service_token)
+
+
+def test_it_tells_its_role_and_its_log(stack: Stack) -> None:
+    waiter = EcrImageWaiterProvider(stack, "Waiter")
+    told = json.dumps(stack.resolve([waiter.service_token, waiter.role_arn, waiter.log_group_name]))
+    assert json.loads(re.sub(r'"Waiter(\w+?)[0-9A-F]{8}"', r'"\1"', told)) == [
+        {"Fn::GetAtt": ["WaiterFunction", "Arn"]},
+        {"Fn::GetAtt": ["WaiterRole", "Arn"]},
+        {"Ref": "WaiterLogGroup"},
+    ]
+
+
+def test_whoever_finds_the_parameter_may_use_the_function(stack: Stack) -> None:
+    EcrImageWaiterProvider(stack, "Waiter", service_token_parameter_name=PARAMETER)
+    assert resources(stack)["ServiceTokenParameter"]["DependsOn"] == ["InvokeItself"]
+
+
+def test_all_arguments_that_the_template_would_refuse_stand_in_one_error(stack: Stack) -> None:
+    with pytest.raises(ValueError, match="is not valid") as caught:
+        EcrImageWaiterProvider(
+            stack, "Waiter", repositories=["app"], memory_size=64, log_retention_days=31, function_name="a b"
+        )
+    for line, begins in zip(
+        str(caught.value).splitlines(),
+        [
+            "Stack/Waiter, the waiter, is not valid:",
+            '- RepositoryArnPattern: received "app", it must be empty or the ARNs of ECR repositories',
+            "- MemorySize: received 64, allowed: 128 to 10240",
+            '- FunctionName: received "a b", it must be empty or at most 64 letters, digits, - and _',
+            "- LogRetentionDays: received 31, allowed: 1, 3, 5, 7, ",
+        ],
+        strict=True,
+    ):
+        assert line.startswith(begins)
+
+
+def test_values_that_only_the_deployment_knows_are_let_through(stack: Stack) -> None:
+    arns = CfnParameter(stack, "Arns", type="CommaDelimitedList").value_as_list
+    repository = ecr.Repository(stack, "Repository")
+    EcrImageWaiterProvider(
+        stack,
+        "Waiter",
+        repositories=[repository],
+        assumable_roles=arns,
+        function_name=CfnParameter(stack, "Name").value_as_string,
+        memory_size=CfnParameter(stack, "Memory", type="Number").value_as_number,
+    )
+    found = resources(stack)
+    assert found["WaiterFunction"]["Properties"]["FunctionName"] == {"Ref": "Name"}
+    assert found["WaiterFunction"]["Properties"]["MemorySize"] == {"Ref": "Memory"}
+    (assume,) = found["AssumeRoles"]["Properties"]["PolicyDocument"]["Statement"]
+    assert assume["Resource"] == {"Ref": "Arns"}
+
+
+def test_the_template_passes_cfn_lint(stack: Stack, lint: Linter) -> None:
+    EcrImageWaiterProvider(stack, "Waiter", service_token_parameter_name=PARAMETER)
+    assert lint({"stack": Template.from_stack(stack).to_json()}) == ""
+
+
+def test_it_needs_no_region_and_no_account_to_be_synthesized() -> None:
+    app = App()
+    EcrImageWaiterProvider(Stack(app, "Anywhere"), "Waiter")
+    EcrImageWaiterProvider(Stack(app, "There", env=Environment(account="1" * 12, region="cn-north-1")), "Waiter")
+    manifest = Path(app.synth().directory) / "manifest.json"
+    assert "missing" not in json.loads(manifest.read_text()), "nothing that the CLI would have to look up"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """A synthesized app with its artifact, which pip has made, and the template."""
+    out = tmp_path_factory.mktemp("app") / "cdk.out"
+    app = App(outdir=str(out), post_cli_context={"aws:cdk:bundling-stacks": ["**"]})
+    EcrImageWaiterProvider(Stack(app, "Stack"), "Waiter")
+    app.synth()
+    return out, json.loads((out / "Stack.template.json").read_text())
+
+
+def asset(made: tuple[Path, dict[str, Any]], function: str) -> Path:
+    out, template = made
+    (found,) = (each for id_, each in template["Resources"].items() if re.fullmatch(rf"Waiter{function}\w{{8}}", id_))
+    return out / f"asset.{found['Properties']['Code']['S3Key'].removesuffix('.zip')}"
+
+
+def test_the_artifact_is_the_package_with_what_it_needs_for_both_architectures(
+    made: tuple[Path, dict[str, Any]],
+) -> None:
+    folder = asset(made, "WaiterFunction")
+    package = {path.name for path in (folder / "ecr_image_waiter").iterdir()}
+    own = {path.name for path in provider.PACKAGE.iterdir()} - {"__pycache__"}
+    assert package - {"__pycache__"} == own - {"cdk", "cli"}
+    assert {path.name for path in folder.rglob("_pydantic_core*.so")} == {
+        "_pydantic_core.cpython-313-aarch64-linux-gnu.so",
+        "_pydantic_core.cpython-313-x86_64-linux-gnu.so",
+    }
+    assert {path.name for path in (folder / "botocore" / "data").iterdir() if path.is_dir()} == set(artifact.SERVICES)
+    assert not [*folder.glob("aws_cdk*"), *folder.glob("jsii*"), *folder.glob("bin")]
+
+
+def test_the_last_resort_s_artifact_is_its_one_file(made: tuple[Path, dict[str, Any]]) -> None:
+    folder = asset(made, "LastResortFunction")
+    assert [path.name for path in folder.iterdir()] == ["last_resort.py"]
+
+
+def test_the_artifact_is_made_once_and_then_kept(made: tuple[Path, dict[str, Any]]) -> None:
+    folder = asset(made, "WaiterFunction")
+    before = folder.stat().st_ino
+    app = App(outdir=str(made[0]), post_cli_context={"aws:cdk:bundling-stacks": ["**"]})
+    EcrImageWaiterProvider(Stack(app, "Stack"), "Waiter")
+    app.synth()
+    assert folder.stat().st_ino == before
+
+
+def test_the_artifact_is_for_the_python_that_the_template_names() -> None:
+    template = yaml_parse((ROOT / "template.yaml").read_text())
+    assert template["Resources"]["WaiterFunction"]["Properties"]["Runtime"] == f"python{artifact.PYTHON_VERSION}"
+
+
+def test_without_the_python_that_runs_it_the_artifact_has_no_bytecode_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.py").write_text("")
+    artifact._compile(tmp_path, "9.99")
+    assert "python9.99 is not on this machine: the artifact goes without bytecode" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["a.py"]
+
+
+def test_a_compiled_part_that_has_one_name_for_two_architectures_is_not_overwritten(tmp_path: Path) -> None:
+    for folder in ("one", "other"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.so").write_text(folder)
+    with pytest.raises(RuntimeError, match=r"a\.so has one name for two architectures"):
+        artifact._add_compiled(tmp_path / "one", tmp_path / "other")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `pip install .` installs."""
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    files = ["pyproject.toml", "README.md", "LICENSE", "src"]
+    source.mkdir()
+    for name in files:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, source / name)
+    quiet = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
+    subprocess.run([*quiet, "--wheel-dir", str(folder), str(source)], check=True)
+    (built,) = folder.glob("*.whl")
+    with zipfile.ZipFile(built) as archive:
+        archive.extractall(folder / "installed")
+    return folder / "installed"
+
+
+def test_the_wheel_holds_the_package_and_what_is_deployed_and_nothing_else(wheel: Path) -> None:
+    installed = {str(path.relative_to(wheel)) for path in wheel.rglob("*") if path.is_file()}
+    package = {
+        str(path.relative_to(ROOT / "src"))
+        for path in provider.PACKAGE.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    deployed = {f"ecr_image_waiter/deployed/{name}" for name in ("requirements.txt", "last_resort/last_resort.py")}
+    assert {name for name in installed if ".dist-info/" not in name} == package | deployed
+
+
+def test_an_installed_package_deploys_what_the_checkout_does(wheel: Path) -> None:
+    code = """
+import json
+from ecr_image_waiter.cdk import provider
+print(json.dumps([str(provider.PACKAGE), provider.artifact_hash(), provider.LAST_RESORT.name]))
+print(json.dumps([provider.REQUIREMENTS.exists(), (provider.LAST_RESORT / "last_resort.py").exists()]))
+"""
+    environment = {**os.environ, "PYTHONPATH": str(wheel)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, cwd=wheel
+    )
+    where, there = map(json.loads, done.stdout.splitlines())
+    assert where == [str(wheel / "ecr_image_waiter"), provider.artifact_hash(), "last_resort"]
+    assert there == [True, True]

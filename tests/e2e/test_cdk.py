@@ -1,0 +1,75 @@
+"""What the constructs synthesize waits, deployed: by the waiter of the account, and by one of the app's own."""
+
+import io
+import json
+import os
+import subprocess
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.cloud import CDK_PYTHON, REGION, Cloud, function_python_version
+from sandbox.images import push
+from sandbox.processes import ROOT
+from tests.e2e.functions import Deployed
+from tests.e2e.test_deployable import uri
+from tests.waiting import eventually
+
+BUCKET = "cdk-assets"
+
+
+def zipped(folder: Path) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in folder.rglob("*"):
+            archive.write(path, path.relative_to(folder))
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def templates(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The templates of the stacks of tests/cdk/app.py, their assets published."""
+    out = tmp_path_factory.mktemp("cdk") / "cdk.out"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
+    command: list[str | Path] = [CDK_PYTHON, "-m", "tests.cdk.app", out, BUCKET]
+    subprocess.run(command, env=environment, cwd=ROOT, check=True, timeout=300)
+    s3 = cloud.client("s3")
+    s3.create_bucket(Bucket=BUCKET)
+    for listed in out.glob("*.assets.json"):
+        for asset in json.loads(listed.read_text())["files"].values():
+            if asset["source"]["packaging"] == "zip":
+                (destination,) = asset["destinations"].values()
+                content = zipped(out / asset["source"]["path"])
+                s3.put_object(Bucket=BUCKET, Key=destination["objectKey"], Body=content)
+    return {path.name.partition(".")[0]: path.read_text() for path in out.glob("*.template.json")}
+
+
+@pytest.mark.parametrize("name", ["looked-up", "own"])
+def test_a_stack_of_the_cdk_goes_on_when_its_image_is_there_and_runs_that_very_image(
+    cloud: Cloud, deployed: dict[int, Deployed], templates: dict[str, str], name: str
+) -> None:
+    if name == "own" and function_python_version() != "3.13":
+        pytest.skip("the construct's artifact is for Lambda's Python, which this machine has not")
+    assert deployed, "the account has a waiter"
+    cloudformation, ecr = cloud.client("cloudformation"), cloud.client("ecr")
+    ecr.create_repository(repositoryName=name)
+
+    def resources() -> dict[str, Any]:
+        found = cloudformation.describe_stack_resources(StackName=name)["StackResources"]
+        return {each["LogicalResourceId"][:-8]: each for each in found if "ResourceStatus" in each}
+
+    cloudformation.create_stack(StackName=name, TemplateBody=templates[name], Capabilities=["CAPABILITY_IAM"])
+    eventually(lambda: cloud.ecr_proxy.count("ecr:DescribeImages", containing=f'"{name}"') >= 2, "two checks")
+    assert {"Function", "After"}.isdisjoint(resources()), "they wait"
+    digest = push(ecr, name, "v1")
+
+    def status() -> str:
+        return str(cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"])
+
+    eventually(lambda: not status().endswith("IN_PROGRESS"), "the stack is done")
+    assert status() == "CREATE_COMPLETE"
+    code = cloud.client("lambda").get_function(FunctionName=f"cdk-{name}")["Code"]
+    assert code["ImageUri"] == uri(name, digest, region=REGION)
+    assert cloud.client("ssm").get_parameter(Name=f"/cdk/{name}")["Parameter"]["Value"] == "the image is there"

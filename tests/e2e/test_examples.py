@@ -1,0 +1,373 @@
+"""The examples deployed, from nothing, by the commands of their pages, while their own build steps push the images.
+
+Each twice, in two accounts: as it is, by the SAM CLI; and with its waiters renamed so that they come last in the
+alphabet, by CloudFormation's API, since the emulator creates in that order what depends on nothing.
+"""
+
+import json
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from samtranslator.yaml_helper import yaml_parse
+
+from sandbox.builds import Action, Execution
+from sandbox.builds.calls import Place
+from sandbox.builds.codepipeline import StartedExecution
+from sandbox.builds.scripts import COMMIT
+from sandbox.cloud import REGION, Cloud
+from sandbox.images import push
+from sandbox.processes import ROOT
+from tests import hcl
+from tests.apps import synthesized
+from tests.e2e.accounts import Account
+from tests.e2e.side_by_side import side_by_side
+from tests.e2e.terraform import Step, Terraform
+from tests.ordering import dependencies, mutants, pins, sorted_last
+from tests.waiting import eventually
+
+EXAMPLES = ROOT / "examples"
+
+HANDLE = "a handle that nobody waits for, with the same dependencies"
+STAND_INS = {
+    "AWS::CodePipeline::Pipeline": "the sandbox's pipeline, whose actions run buildspec.yml here, one after the other",
+    "AWS::CodeBuild::Project": "MiniStack's project; the pipeline's actions do what it would",
+    "AWS::ECR::Repository": "a repository of the sandbox's ECR",
+    "AWS::ECR::PublicRepository": "a repository of the sandbox's ECR Public",
+    "the CDK's command": "CloudFormation's API, with the templates that the app synthesizes, in the same order",
+    "AWS::Serverless::Application in nested-app": "the template that sam build has made for the other tests",
+    "terraform and its AWS provider": "tests/e2e/terraform.py, which reads the files and makes the same calls",
+    "docker, git and the AWS CLI": "the package sandbox.commands",
+    "AWS::ECS::Service": "MiniStack's service, which starts no task",
+    "AWS::EC2::SecurityGroupEgress": HANDLE,
+    "AWS::EC2::SecurityGroupIngress": HANDLE,
+}
+"""What an account has and the sandbox has not, and what is there in its place."""
+
+
+def with_stand_ins(template: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a template without the types that MiniStack refuses."""
+    resources = {
+        name: {"Type": "AWS::CloudFormation::WaitConditionHandle", "DependsOn": dependencies(template, name)}
+        if STAND_INS.get(each["Type"]) == HANDLE
+        else each
+        for name, each in template["Resources"].items()
+    }
+    return {**template, "Resources": resources}
+
+
+def commands(example: str) -> list[str]:
+    """Return the commands of an example's page, under Deploy."""
+    page = (EXAMPLES / example / "README.md").read_text()
+    section = page.partition("\n## Deploy\n")[2].partition("\n## ")[0]
+    return re.findall(r"^```sh\n(.*?)^```$", section, flags=re.MULTILINE | re.DOTALL)
+
+
+def as_json(file: Path) -> str:
+    return json.dumps(yaml_parse(file.read_text()))
+
+
+def renamed(file: Path) -> str:
+    """Return a template whose waiters come last."""
+    return json.dumps(sorted_last(yaml_parse(file.read_text())))
+
+
+@contextmanager
+def meanwhile(run: Callable[..., object], *arguments: object) -> Iterator[None]:
+    """Do something else while a deployment is under way, and wait for its end."""
+    with ThreadPoolExecutor(1) as pool:
+        deployment = pool.submit(run, *arguments)
+        try:
+            yield
+        except BaseException:
+            if deployment.done():
+                deployment.result()  # why it is over says more than what was missed
+            raise
+        deployment.result()
+
+
+def assert_created_in_order(account: Account, stack: str, pins: Mapping[str, str]) -> None:
+    """Make sure that each function was begun when its waiter was complete. `pins`: the waiter, by function."""
+    events = account.events(stack)
+    for function, waiter in pins.items():
+        begun, found = events.index((function, "CREATE_IN_PROGRESS")), events.index((waiter, "CREATE_COMPLETE"))
+        assert found < begun, events
+
+
+# --- minimal ----------------------------------------------------------------------------------------------------------
+
+
+def minimal(account: Account) -> None:
+    deploy, build_step = commands("minimal")
+    with meanwhile(account.run, deploy, EXAMPLES / "minimal"):
+        account.wait_for("app", "AppImage", "CREATE_IN_PROGRESS")
+        account.run(build_step, EXAMPLES / "minimal")
+    assert_created_in_order(account, "app", {"App": "AppImage"})
+    assert account.image_of("app", "App") == account.uri("app")
+
+
+def minimal_sorted_last(account: Account) -> None:
+    _, build_step = commands("minimal")
+    account.create_stack("app", renamed(EXAMPLES / "minimal" / "template.yaml"))
+    account.wait_for("app", "ZzAppImage", "CREATE_IN_PROGRESS")
+    account.run(build_step, EXAMPLES / "minimal")
+    account.wait_for("app", "app", "CREATE_COMPLETE")
+    assert_created_in_order(account, "app", {"App": "ZzAppImage"})
+    assert account.image_of("app", "App") == account.uri("app")
+
+
+def a_forgotten_dependency(account: Account) -> None:
+    """What these tests would see where a template's author forgets the dependency: that they can tell."""
+    template = sorted_last(yaml_parse((EXAMPLES / "minimal" / "template.yaml").read_text()))
+    forgotten = dict(mutants(template))["App no longer depends on ZzAppImage"]
+    forgotten["Resources"]["Repository"]["Properties"]["RepositoryName"] = "forgotten"
+    account.create_stack("forgotten", json.dumps(forgotten))
+    account.wait_for("forgotten", "ZzAppImage", "CREATE_IN_PROGRESS")
+    push(account.client("ecr"), "forgotten", "latest")
+    account.wait_for("forgotten", "forgotten", "CREATE_COMPLETE")
+    with pytest.raises(AssertionError, match="CREATE_IN_PROGRESS"):
+        assert_created_in_order(account, "forgotten", {"App": "ZzAppImage"})
+
+
+# --- two-stacks -------------------------------------------------------------------------------------------------------
+
+FUNCTIONS = {"TextGeneration": "oer/text-generation", "PracticeMaterial": "oer/practice-material"}
+CREATED = Execution({"Source": Action(0.2, fails="The connection is not available: it has not been authorised yet")})
+"""The run that the pipeline's creation starts."""
+
+
+def build(account: Account, action: Mapping[str, Any]) -> None:
+    """Do what CodeBuild does for an action of the pipeline: run buildspec.yml, with the action's variables."""
+    spec = yaml_parse((EXAMPLES / "two-stacks" / "buildspec.yml").read_text())
+    given = {each["name"]: each["value"] for each in json.loads(action["configuration"]["EnvironmentVariables"])}
+    script = "\n".join(command for phase in spec["phases"].values() for command in phase["commands"])
+    variables = {**spec["env"]["variables"], **given, "CODEBUILD_RESOLVED_SOURCE_VERSION": COMMIT}
+    account.run(script, EXAMPLES / "two-stacks", variables)
+
+
+def push_commit(account: Account, pipeline: str) -> StartedExecution:
+    """Have the pipeline run for the commit."""
+    stages = account.client("codepipeline").get_pipeline(name=pipeline)["pipeline"]["stages"]
+    scripts = {action["name"]: Action(does=partial(build, account, action)) for action in stages[1]["actions"]}
+    account.cloud.builds.play_pipeline(pipeline, Execution({"Source": Action(0.2), **scripts}))
+    return account.cloud.builds.start_pipeline(pipeline, place=Place(account.number, REGION))
+
+
+def two_stacks(account: Account) -> None:
+    folder = EXAMPLES / "two-stacks"
+    cicd, api = commands("two-stacks")
+    account.cloud.builds.play_pipeline("oer-images", CREATED)
+    account.run(cicd, folder)
+    with meanwhile(account.run, api, folder):
+        account.wait_for("oer-api", "PracticeMaterialImage", "CREATE_IN_PROGRESS")
+        execution = push_commit(account, "oer-images")
+    assert execution.status == "Succeeded"
+    assert_created_in_order(account, "oer-api", {name: f"{name}Image" for name in FUNCTIONS})
+    for function, repository in FUNCTIONS.items():
+        assert account.image_of("oer-api", function) == account.uri(repository)
+
+
+def two_stacks_sorted_last(account: Account) -> None:
+    folder, pipeline = EXAMPLES / "two-stacks", "oer-images-as-well"
+    account.cloud.builds.play_pipeline(pipeline, CREATED)
+    connection = f"arn:aws:codeconnections:{REGION}:{account.number}:connection/id"
+    source = {"ConnectionArn": connection, "SourceRepository": "example/oer"}
+    # Another name, because the runs to come are written down for pipelines of any account.
+    account.create_stack("oer-cicd", as_json(folder / "cicd.yaml").replace('"oer-images"', f'"{pipeline}"'), source)
+    account.wait_for("oer-cicd", "oer-cicd", "CREATE_COMPLETE")
+    account.create_stack("oer-api", renamed(folder / "api.yaml"), {"Commit": COMMIT})
+    account.wait_for("oer-api", "ZzPracticeMaterialImage", "CREATE_IN_PROGRESS")
+    push_commit(account, pipeline)
+    account.wait_for("oer-api", "oer-api", "CREATE_COMPLETE")
+    assert_created_in_order(account, "oer-api", {name: f"Zz{name}Image" for name in FUNCTIONS})
+    for function, repository in FUNCTIONS.items():
+        assert account.image_of("oer-api", function) == account.uri(repository)
+
+
+# --- nested-app -------------------------------------------------------------------------------------------------------
+
+
+def nested_app(account: Account) -> None:
+    folder = account.folder / "clone" / "examples" / "nested-app"
+    shutil.copytree(EXAMPLES / "nested-app", folder)
+    for built in account.cloud.artifact.parent.iterdir():
+        (account.folder / "clone" / built.name).symlink_to(built)
+    _, deploy, build_step = commands("nested-app")
+    with meanwhile(account.run, deploy, folder):
+        account.wait_for("nested-app", "AppImage", "CREATE_IN_PROGRESS")
+        account.run(build_step, folder)
+    assert_created_in_order(account, "nested-app", {"App": "AppImage"})
+    assert account.image_of("nested-app", "App") == account.uri("nested-app")
+
+
+def nested_app_sorted_last(account: Account, other: Account) -> None:
+    """With the template that the SAM CLI has sent to the other account, since only it puts a waiter into a bucket."""
+    *_, build_step = commands("nested-app")
+    other.wait_for("nested-app", "nested-app", "CREATE_IN_PROGRESS")
+    account.create_stack("nested-app", json.dumps(sorted_last(json.loads(other.packaged("nested-app", account)))))
+    account.wait_for("nested-app", "ZzAppImage", "CREATE_IN_PROGRESS")
+    account.run(build_step, EXAMPLES / "nested-app")
+    account.wait_for("nested-app", "nested-app", "CREATE_COMPLETE")
+    assert_created_in_order(account, "nested-app", {"App": "ZzAppImage"})
+    assert account.image_of("nested-app", "App") == account.uri("nested-app")
+
+
+# --- terraform --------------------------------------------------------------------------------------------------------
+
+
+def terraform(account: Account, way: str, wait: str) -> None:
+    folder = account.folder / "terraform"
+    shutil.copytree(EXAMPLES / "terraform", folder)
+    images, image = folder / "images.tf", folder / "modules/image-by-stack/image.yaml"
+    images.write_text(images.read_text().replace('"./modules/image-by-stack"', f'"./modules/image-{way}"'))
+    image.write_text(renamed(image))
+    played = Terraform(account.client, folder, hcl.read_variables(folder / "environments" / "dev.tfvars"))
+    uris: dict[str, str] = {}
+    functions = hcl.evaluate(hcl.read(folder).locals["functions"], {})
+    waits = {function: f'module.image["{function}"].{wait}' for function in functions}
+    (build_step,) = commands("terraform")
+
+    with meanwhile(lambda: uris.update(played.apply()["image_uris"])):
+        eventually(
+            lambda: {Step(each, "begun") for each in waits.values()} <= {*played.steps}, "it waits for all three"
+        )
+        printed = account.run(build_step, folder)
+
+    assert "Creating" not in printed
+    for function in functions:
+        begun = Step(f'aws_lambda_function.this["{function}"]', "begun")
+        assert played.steps.index(Step(waits[function], "made")) < played.steps.index(begun)
+        repository = f"creative-automation-{function}"
+        found = account.client("lambda").get_function(FunctionName=f"dev-{repository}")["Code"]["ImageUri"]
+        assert found == account.uri(repository) == uris[function]
+        listed = account.client("ecr").list_images(repositoryName=repository)["imageIds"]
+        assert sorted(re.sub(r"\d", "0", each["imageTag"]) for each in listed) == ["00000000-000000", "latest"]
+
+
+def the_script_first(account: Account) -> None:
+    """A version for prod, into repositories that the script makes."""
+    folder = account.folder / "script-first"
+    shutil.copytree(EXAMPLES / "terraform", folder)
+    script = folder / "scripts" / "build-and-push.sh"
+    script.write_text(script.read_text().replace("project=creative-automation", "project=script-first"))
+    with pytest.raises(AssertionError, match=r"prod deploys v1\.0\.0"):
+        account.run("scripts/build-and-push.sh prod v2.0.0", folder)
+    printed = account.run("scripts/build-and-push.sh prod v1.0.0", folder)
+    assert printed.count("adopt_repositories=true") == 3
+    for function in ("parser", "generator", "variants"):
+        assert account.uri(f"script-first-{function}", "v1.0.0") == account.uri(f"script-first-{function}")
+
+
+# --- fargate ----------------------------------------------------------------------------------------------------------
+
+NEXT_COMMIT = COMMIT[::-1]
+
+
+def workflow_step(job: str, begins: str) -> str:
+    """Return a command of the workflow."""
+    workflow = yaml_parse((EXAMPLES / "fargate" / ".github" / "workflows" / "deploy.yml").read_text())
+    (found,) = (each["run"] for each in workflow["jobs"][job]["steps"] if each.get("run", "").startswith(begins))
+    return str(found)
+
+
+def install_command(account: Account) -> None:
+    """Have a shell find `ecr-image-waiter`, the real one."""
+    file = account.folder / "ecr-image-waiter"
+    file.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT / "src"} exec {sys.executable} -m ecr_image_waiter.cli "$@"\n')
+    file.chmod(0o755)
+
+
+def fargate(account: Account, templates: Mapping[str, Mapping[str, Any]]) -> None:
+    """The first commit in one phase, by the page; the next one in two, by the workflow."""
+    folder, service = EXAMPLES / "fargate", with_stand_ins(templates["FargateStack"])
+    _, build_step, _ = commands("fargate")
+    ((task, (waiter,)),) = pins(service).items()
+    (running,) = (name for name, each in service["Resources"].items() if each["Type"] == "AWS::ECS::Service")
+    account.client("ssm").put_parameter(Name="/cdk-bootstrap/hnb659fds/version", Value="30", Type="String")
+    account.create_stack("AppStack", json.dumps(templates["AppStack"]))
+    account.wait_for("AppStack", "AppStack", "CREATE_COMPLETE")
+
+    account.create_stack("FargateStack", json.dumps(service))
+    account.wait_for("FargateStack", waiter, "CREATE_IN_PROGRESS")
+    account.run(build_step, folder)
+    account.wait_for("FargateStack", "FargateStack", "CREATE_COMPLETE")
+    assert_created_in_order(account, "FargateStack", {task: waiter, running: waiter})
+    assert account.container_image_of("FargateStack", running) == account.uri("app-mp", COMMIT)
+
+    install_command(account)
+    log, commit = account.folder / "gate.log", {"GITHUB_SHA": NEXT_COMMIT}
+    gate = f"exec 2> {log}\n{workflow_step('deploy-ecs', 'ecr-image-waiter wait')}"
+    with meanwhile(account.run, gate, folder, commit):
+        eventually(lambda: log.exists() and "no such image" in log.read_text(), "the gate has looked once")
+        account.run(workflow_step("build-and-push", "./push.sh"), folder, commit)
+    assert "is there already" in account.run(workflow_step("build-and-push", "./push.sh"), folder, commit)
+    account.client("cloudformation").update_stack(
+        StackName="FargateStack",
+        TemplateBody=json.dumps(service).replace(COMMIT, NEXT_COMMIT),
+        Capabilities=["CAPABILITY_IAM"],
+    )
+    account.wait_for("FargateStack", "FargateStack", "UPDATE_COMPLETE")
+    assert account.container_image_of("FargateStack", running) == account.uri("app-mp", NEXT_COMMIT)
+
+
+# --- All of them, side by side ----------------------------------------------------------------------------------------
+
+NAMES = [
+    "two-stacks",
+    "two-stacks, waiters sorted last",
+    "nested-app",
+    "nested-app, waiters sorted last",
+    "minimal",
+    "minimal, waiters sorted last",
+    "minimal, its dependency forgotten",
+    "terraform, by stack",
+    "terraform, by invocation",
+    "terraform, the script first",
+    "fargate",
+    "fargate, its waiter sorted last",
+]
+
+
+@pytest.fixture(scope="module")
+def deployments(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Future[None]]:
+    """All deployments, started, in two accounts in which there is nothing but the waiter."""
+    print(*(f"stand-in for {name}: {what}" for name, what in STAND_INS.items()), sep="\n")
+    folder = tmp_path_factory.mktemp("accounts")
+    first, last = (Account(cloud, number, folder / number) for number in ("111111111111", "222222222222"))
+    for account in (first, last):
+        assert account.client("cloudformation").list_stacks()["StackSummaries"] == []
+        assert account.client("ecr").describe_repositories()["repositories"] == []
+        assert account.client("lambda").list_functions()["Functions"] == []
+    first.install_waiter()
+    last.create_stack("ecr-image-waiter", first.packaged("ecr-image-waiter", last))
+    last.wait_for("ecr-image-waiter", "ecr-image-waiter", "CREATE_COMPLETE")
+    app = synthesized(EXAMPLES / "fargate", folder / "cdk.out", {"commit": COMMIT})
+    jobs: list[Callable[[], None]] = [
+        partial(two_stacks, first),
+        partial(two_stacks_sorted_last, last),
+        partial(nested_app, first),
+        partial(nested_app_sorted_last, last, first),
+        partial(minimal, first),
+        partial(minimal_sorted_last, last),
+        partial(a_forgotten_dependency, last),
+        partial(terraform, first, "by-stack", "aws_cloudformation_stack.image"),
+        partial(terraform, last, "by-invocation", "aws_lambda_invocation.image"),
+        partial(the_script_first, first),
+        partial(fargate, first, app),
+        partial(fargate, last, {name: sorted_last(template) for name, template in app.items()}),
+    ]
+    return side_by_side(dict(zip(NAMES, jobs, strict=True)), at_once=4)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_functions_are_created_when_their_build_has_pushed_what_they_run(
+    name: str, deployments: Mapping[str, Future[None]]
+) -> None:
+    deployments[name].result(timeout=300)

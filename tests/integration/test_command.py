@@ -1,0 +1,379 @@
+"""The command as a process of its own, over HTTP against the sandbox's ECR: in a pipe and in a pseudo-terminal."""
+
+import json
+import os
+import pty
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from ecr_image_waiter.cli.connection import Misconfigured, connect
+from ecr_image_waiter.clock import SystemClock
+from sandbox.ecr.front import Front
+from sandbox.ecr.standalone import standalone
+from sandbox.images import push, push_index
+from sandbox.processes import ROOT
+from tests.waiting import eventually
+
+REGION: Final = "eu-west-1"
+URI: Final = f"123456789012.dkr.ecr.{REGION}.amazonaws.com/app"
+COMMAND: Final = [sys.executable, "-m", "ecr_image_waiter.cli"]
+# A shell in the background lets its children ignore the interrupt that this is about.
+ON_A_TERMINAL: Final = [
+    sys.executable,
+    "-c",
+    (
+        "import os, signal, sys; os.login_tty(0); signal.signal(signal.SIGINT, signal.SIG_DFL);"
+        "os.execv(sys.executable, [sys.executable, '-m', 'ecr_image_waiter.cli', *sys.argv[1:]])"
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def front() -> Iterator[Front]:
+    with standalone() as front:
+        yield front
+
+
+@pytest.fixture
+def ecr(front: Front) -> Iterator[Any]:
+    ecr = front.client(region=REGION)
+    ecr.create_repository(repositoryName="app")
+    yield ecr
+    ecr.delete_repository(repositoryName="app", force=True)
+
+
+@pytest.fixture
+def environment(front: Front) -> dict[str, str]:
+    return {
+        **os.environ,
+        "PYTHONPATH": str(ROOT / "src"),
+        "AWS_ENDPOINT_URL": front.url,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_REGION": REGION,
+        "TERM": "xterm",
+    }
+
+
+def ran(environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in pipes, to its end."""
+    return subprocess.run(
+        [*COMMAND, *arguments], env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def changed(environment: Mapping[str, str], *without: str, **changes: str) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name not in without} | changes
+
+
+def started(environment: Mapping[str, str], *arguments: str) -> subprocess.Popen[str]:
+    """Start the command in pipes."""
+    return subprocess.Popen(
+        [*COMMAND, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+class Terminal:
+    """A pseudo-terminal that keeps what is written to it."""
+
+    def __init__(self) -> None:
+        self.master, self.slave = pty.openpty()
+        self._shown: list[bytes] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        try:
+            while piece := os.read(self.master, 4096):
+                self._shown.append(piece)
+        except OSError:  # how Linux says that the last process has left
+            pass
+
+    def left(self) -> str:
+        """Return all that was written, when the process is gone."""
+        os.close(self.slave)
+        self._reader.join(10)
+        os.close(self.master)
+        return self.shown
+
+    @property
+    def shown(self) -> str:
+        return b"".join(self._shown).decode()
+
+
+def plain(shown: str) -> str:
+    """Return what a terminal shows without colours and movements."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
+
+
+# --- in a pipe
+
+
+def test_an_image_that_comes_is_found_and_its_uri_alone_is_on_stdout(ecr: Any, environment: dict[str, str]) -> None:
+    process = started(environment, "wait", "app:v1", "--output", "uri")
+    stderr = process.stderr
+    assert stderr
+    assert "the repository has no such image; the next in" in stderr.readline()
+    digest = push(ecr, "app", "v1")
+
+    out, err = process.communicate(timeout=60)
+
+    assert (process.returncode, out) == (0, f"{URI}@{digest}\n")
+    assert "\x1b" not in err
+    assert re.search(r"^Found app:v1 after \d+ s, checked \d+ times$", err, re.MULTILINE)
+
+
+def test_a_shell_takes_the_uri_as_the_readme_says(ecr: Any, environment: dict[str, str]) -> None:
+    digest = push(ecr, "app", "v1")
+    script = f'IMAGE=$({" ".join(COMMAND)} wait app:v1 --output uri) && echo "got $IMAGE"'
+    done = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True, check=True)  # noqa: S607  # as users do
+    assert done.stdout == f"got {URI}@{digest}\n"
+
+
+def test_a_shell_s_assignment_fails_when_the_image_does_not_come(ecr: Any, environment: dict[str, str]) -> None:
+    script = f'IMAGE=$({" ".join(COMMAND)} wait app:v1 --max-retries 0 --output uri); echo "$? <$IMAGE>"'
+    done = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True, check=True)  # noqa: S607  # as above
+    assert done.stdout == "1 <>\n"
+
+
+def test_one_look_reads_platforms_and_labels_through_the_real_apis(ecr: Any, environment: dict[str, str]) -> None:
+    push(ecr, "app", "single", labels={"revision": "abc"})
+    push_index(ecr, "app", "index", attestations=True, labels={"revision": "abc"})
+
+    done = ran(environment, "check", "app:single", "app:index", "--label", "revision=abc", "--output", "json")
+
+    assert done.returncode == 0, done.stderr
+    single, index = json.loads(done.stdout)["Images"]
+    assert (single["Platforms"], single["Labels"]) == (["linux/arm64"], {"revision": "abc"})
+    assert (index["Platforms"], index["Labels"]) == (["linux/amd64", "linux/arm64"], {"revision": "abc"})
+
+
+def test_sixty_images_are_waited_for_together(ecr: Any, environment: dict[str, str]) -> None:
+    for number in range(60):
+        push(ecr, "app", f"v{number}", content=str(number))
+    images = "".join(f"app:v{number}\n" for number in range(60))
+
+    done = subprocess.run(
+        [*COMMAND, "wait", "--from", "-", "--output", "uri"],
+        env=environment, input=images, capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+
+    assert len(set(done.stdout.splitlines())) == 60
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_says_what_was_seen_so_far(how: signal.Signals, ecr: Any, environment: dict[str, str]) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", ON_A_TERMINAL[2].replace("os.login_tty(0);", ""), "wait", "app:v1", "--output", "json"],
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    stderr = process.stderr
+    assert stderr
+    stderr.readline()
+    process.send_signal(how)
+
+    out, err = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert re.search(r"^Interrupted: waited \d s for app:v1, checked once, last seen: the repo", err, re.MULTILINE)
+    assert json.loads(out)["Cause"] == "interrupted"
+    assert "Traceback" not in err
+
+
+def test_a_reader_that_leaves_gets_no_traceback(ecr: Any, environment: dict[str, str]) -> None:
+    script = f"{' '.join(COMMAND)} check app:v1 | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True, check=True)  # noqa: S607  # as above
+    assert (done.stdout, done.stderr) == ("141\n", "")
+
+
+# --- in a terminal
+
+
+def test_a_terminal_shows_one_line_that_goes_on_and_is_gone_in_the_end(ecr: Any, environment: dict[str, str]) -> None:
+    terminal = Terminal()
+    process = subprocess.Popen(
+        [*COMMAND, "wait", "app:v1", "--output", "uri", "--retry-delay-seconds", "1"],
+        env=environment, stdin=terminal.slave, stdout=subprocess.PIPE, stderr=terminal.slave, text=True,
+    )  # fmt: skip
+    line = re.compile(r"  2 s.*checked \d+ times, next in .*no such image")
+    eventually(lambda: line.search(plain(terminal.shown)), "a live line")
+    digest = push(ecr, "app", "v1")
+
+    out, _ = process.communicate(timeout=60)
+
+    shown = terminal.left()
+    assert (process.returncode, out) == (0, f"{URI}@{digest}\n")
+    assert {"0 s", "1 s", "2 s"} <= set(re.findall(r"app:v1  (\d s)", plain(shown)))
+    # Drawn again and again in its place: nothing but the last sentence ends a line.
+    last = shown[: shown.index("Found app:v1")]
+    assert last.endswith("\x1b[2K"), repr(last[-40:])
+    assert "\x1b[?25h" in shown
+
+
+def test_ctrl_c_on_a_terminal_says_what_was_seen_and_gives_the_cursor_back(
+    ecr: Any, environment: dict[str, str]
+) -> None:
+    terminal = Terminal()
+    process = subprocess.Popen(
+        [*ON_A_TERMINAL, "wait", "app:v1"],
+        env=environment, stdin=terminal.slave, stdout=terminal.slave, stderr=terminal.slave,
+    )  # fmt: skip
+    eventually(lambda: "no such image" in terminal.shown, "a live line")
+    os.write(terminal.master, b"\x03")
+
+    assert process.wait(timeout=60) == 130
+    shown = terminal.left()
+    assert "Interrupted: waited " in shown
+    assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l")
+    assert "Traceback" not in shown
+
+
+@pytest.mark.parametrize("changes", [{"TERM": "dumb"}], ids=str)
+def test_a_terminal_that_cannot_draw_a_line_anew_gets_plain_ones(
+    changes: dict[str, str], ecr: Any, environment: dict[str, str]
+) -> None:
+    terminal = Terminal()
+    push(ecr, "app", "v1")
+    subprocess.run([*COMMAND, "wait", "app:v1"], env=environment | changes, stderr=terminal.slave, check=True)
+    assert "\x1b" not in terminal.left()
+
+
+# --- what is not the image's fault
+
+
+@pytest.mark.parametrize(
+    ("without", "changes", "arguments", "status", "said"),
+    [
+        (("AWS_DEFAULT_REGION", "AWS_REGION"), {}, (), 2, "no region is named: give --region"),
+        ((), {}, ("--profile", "nobody"), 2, "The config profile (nobody) could not be found"),
+        ((), {"AWS_PROFILE": "nobody"}, (), 2, "The config profile (nobody) could not be found"),
+        ((), {"AWS_CONFIG_FILE": str(ROOT / "README.md")}, (), 2, "Unable to parse config file"),
+        ((), {}, ("--region", "eu west"), 2, "Provided region_name 'eu west' doesn't match"),
+        ((), {"AWS_ENDPOINT_URL": "nowhere"}, (), 2, "Invalid endpoint: nowhere"),
+        (("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), {}, (), 2, "there are no credentials: give --profile"),
+        (("AWS_SECRET_ACCESS_KEY",), {}, (), 2, "Partial credentials found in env, missing: AWS_SECRET"),
+        ((), {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, (), 1, "EndpointConnectionError: ECR could not be reached"),
+        ((), {"AWS_ENDPOINT_URL": "http://nowhere.invalid"}, (), 1, "EndpointConnectionError: ECR could not be"),
+    ],
+)
+@pytest.mark.parametrize("command", ["wait", "check"])
+def test_what_is_wrong_with_the_way_to_aws_is_said_without_a_traceback(  # noqa: PLR0917  # a table's columns
+    without: tuple[str, ...],
+    changes: dict[str, str],
+    arguments: tuple[str, ...],
+    status: int,
+    said: str,
+    command: str,
+    environment: dict[str, str],
+) -> None:
+    once = ("--max-retries", "0") if command == "wait" else ()
+    done = ran(changed(environment, *without, **changes), command, "app:v1", *once, *arguments)
+    assert done.returncode == status, done.stderr
+    assert said in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_whole_uri_names_the_region_where_nothing_else_does(ecr: Any, environment: dict[str, str]) -> None:
+    push(ecr, "app", "v1")
+    done = ran(changed(environment, "AWS_DEFAULT_REGION", "AWS_REGION"), "check", f"{URI}:v1")
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_endpoint_is_taken_from_the_option_or_the_service_s_variable(
+    front: Front, ecr: Any, environment: dict[str, str]
+) -> None:
+    push(ecr, "app", "v1")
+    nowhere = changed(environment, AWS_ENDPOINT_URL="http://127.0.0.1:9")
+    assert ran(nowhere, "check", "app:v1").returncode == 1
+    assert ran(nowhere, "check", "app:v1", "--endpoint-url", front.url).returncode == 0
+    assert ran(changed(nowhere, AWS_ENDPOINT_URL_ECR=front.url), "check", "app:v1").returncode == 0
+
+
+def test_a_profile_s_region_and_keys_are_used(ecr: Any, environment: dict[str, str], tmp_path: Path) -> None:
+    push(ecr, "app", "v1")
+    (tmp_path / "config").write_text(
+        f"[profile shop]\nregion = {REGION}\naws_access_key_id = 123456789012\naws_secret_access_key = made-up\n"
+    )
+    keys = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION", "AWS_REGION")
+    without = changed(environment, *keys, AWS_CONFIG_FILE=str(tmp_path / "config"))
+    done = ran(without, "check", "app:v1", "--profile", "shop")
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_account_that_is_not_told_is_not_said(front: Front) -> None:
+    connection = connect(SystemClock(), profile="", region=REGION, endpoint_url="http://127.0.0.1:9", regions=[])
+    assert connection.account() == ""
+    connection = connect(SystemClock(), profile="", region=REGION, endpoint_url=front.url, regions=[])
+    assert connection.account() == "123456789012"
+
+
+def test_what_boto3_cannot_begin_with_is_a_fault() -> None:
+    with pytest.raises(Misconfigured, match="could not be found"):
+        connect(SystemClock(), profile="nobody", region=REGION, endpoint_url="", regions=[])
+
+
+# --- the package
+
+
+def test_without_the_extra_it_says_what_to_install(environment: dict[str, str]) -> None:
+    code = "import sys; sys.modules['rich'] = None; from ecr_image_waiter.cli import main; sys.exit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "check", "app:v1"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.splitlines()[-1] == "  pip install 'ecr-image-waiter[cli]'"
+
+
+def test_the_version_is_told_to_whoever_asks(environment: dict[str, str]) -> None:
+    done = ran(environment, "--version")
+    assert (done.returncode, done.stdout[:16]) == (0, "ecr-image-waiter")
+
+
+def _pip(python: Path, *arguments: str | Path) -> None:
+    done = subprocess.run(
+        [python, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", *arguments],
+        capture_output=True, text=True, check=False, timeout=500, cwd=python.parent,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_installed_with_its_extra_alone_into_an_empty_environment_it_works(
+    ecr: Any, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Takes as long as pip needs to get and build the packages: it asks the index that pip is configured with."""
+    push(ecr, "app", "v1")
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
+    binaries = tmp_path / "venv" / "bin"
+    # The locked versions, without their hashes: pip would want one for the package itself, too.
+    pins = re.findall(r"^\S+==\S+", (ROOT / "requirements-dev.txt").read_text(), re.MULTILINE)
+    (tmp_path / "pins.txt").write_text("\n".join(pins))
+    # A copy, because setuptools builds in the folder of the source.
+    source = tmp_path / "source"
+    shutil.copytree(ROOT / "src", source / "src")
+    for name in ("pyproject.toml", "README.md"):
+        shutil.copy(ROOT / name, source)
+
+    _pip(binaries / "python", "--constraint", tmp_path / "pins.txt", f"{source}[cli]")
+
+    alone = changed(environment, "PYTHONPATH")
+    done = subprocess.run(
+        [binaries / "ecr-image-waiter", "check", "app:v1"],
+        env=alone, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("app:v1: ready\n")
+    listed = subprocess.run(
+        [binaries / "python", "-m", "pip", "list", "--format", "json"], capture_output=True, text=True, check=True
+    )
+    installed = {entry["name"] for entry in json.loads(listed.stdout)}
+    assert {"ecr-image-waiter", "rich"} <= installed
+    assert not installed & {"moto", "pytest", "aws-cdk-lib"}

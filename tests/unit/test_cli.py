@@ -1,0 +1,658 @@
+"""The command: what it asks of ECR, says and exits with, in one process, on a fake clock and an ECR in memory."""
+
+import io
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from random import Random
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from ecr_image_waiter.builds import BuildHidden, BuildRun, BuildUnavailable, RunStatus
+from ecr_image_waiter.cli.arguments import Line, WrongUsage, asked, image_of, parse, parser
+from ecr_image_waiter.cli.command import Edges, run
+from ecr_image_waiter.cli.connection import Connection, Misconfigured
+from ecr_image_waiter.cli.results import Status
+from ecr_image_waiter.cli.screen import LiveLine, Standing, screen
+from ecr_image_waiter.cli.words import in_options, option_of
+from ecr_image_waiter.clock import Clock
+from ecr_image_waiter.errors import InvalidRequest
+from ecr_image_waiter.place import Place
+from ecr_image_waiter.properties import Properties
+from ecr_image_waiter.waiting import Cause
+from sandbox.processes import ROOT
+from tests.fakes import DIGEST, NOW, FakeClock, aws_error
+from tests.memory_ecr import ACCOUNT, MemoryEcr
+from tests.screen import PICTURE, picture
+
+HERE = Place("aws", "eu-west-1", ACCOUNT)
+URI = f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/app"
+
+
+class Command:
+    """The command, and the world around it."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.ecr = MemoryEcr(self.clock)
+        self.ecr.repository("app")
+        self.misconfigured = ""
+        self.accounts = 0
+        self.connected: dict[str, Any] = {}
+        self.builder = Builder()
+        self.stdin = io.StringIO()
+        self.stdout, self.stderr = io.StringIO(), io.StringIO()
+
+    def __call__(self, *arguments: str) -> Status:
+        self.stdout, self.stderr = io.StringIO(), io.StringIO()
+        edges = Edges(
+            stdin=self.stdin,
+            stdout=self.stdout,
+            stderr=self.stderr,
+            show=lambda standing, quiet: screen(standing, self.clock, self.stderr, terminal=False, quiet=quiet),
+            clock=self.clock,
+            random=Random(1),  # noqa: S311  # any seed
+            connect=self.connect,
+        )
+        return run(arguments, edges)
+
+    def connect(
+        self, clock: Clock, *, profile: str, region: str, endpoint_url: str, regions: Iterable[str]
+    ) -> Connection:
+        self.connected = {
+            "profile": profile,
+            "region": region,
+            "endpoint_url": endpoint_url,
+            "regions": list(regions),
+        }
+        if self.misconfigured:
+            raise Misconfigured(self.misconfigured)
+        builds = {"CodeBuild project": self.builder, "pipeline": self.builder}
+        return Connection(region or "eu-west-1", self.ecr.registry(clock), builds, self.account)
+
+    def account(self) -> str:
+        self.accounts += 1
+        return ACCOUNT
+
+    @property
+    def out(self) -> str:
+        return self.stdout.getvalue()
+
+    @property
+    def err(self) -> str:
+        return self.stderr.getvalue()
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+class Builder:
+    """A builder of which one thing is found."""
+
+    def __init__(self) -> None:
+        self.found: list[BuildRun] | BuildHidden | BuildUnavailable = []
+        self.started: list[str] = []
+
+    def runs(self, *_: object) -> list[BuildRun] | BuildHidden | BuildUnavailable:
+        return self.found
+
+    def start(self, _name: str, token: str, _budget: Callable[[], float]) -> BuildRun:
+        self.started.append(token)
+        return BuildRun("app:1", RunStatus.UNDER_WAY, "IN_PROGRESS", NOW, ours=True)
+
+    def explained(self, _name: str, run: BuildRun, _budget: Callable[[], float]) -> BuildRun:
+        return run
+
+
+@pytest.fixture
+def command() -> Command:
+    return Command()
+
+
+def line(*arguments: str) -> Line:
+    return parse(["wait", *arguments])
+
+
+def faults(*arguments: str, file: str = "") -> tuple[str, ...]:
+    with pytest.raises(InvalidRequest) as raised:
+        asked(line(*arguments), HERE, lambda _: file)
+    return raised.value.faults
+
+
+def test_the_command_imports_nothing_that_only_lambda_needs() -> None:
+    code = "import sys, ecr_image_waiter.cli.command, ecr_image_waiter.cli.connection; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT / "src")
+    assert not {"aws_lambda_powertools", "crhelper"} & set(done.stdout.split())
+
+
+# --- options
+
+
+def test_every_property_is_an_option_or_said_by_the_arguments_or_cloudformation_s_own() -> None:
+    said = {"RepositoryName", "ImageTag", "ImageDigest", "ImageUri", "Images"}
+    cloudformation_s = {"Trigger", "ServiceTimeout", "ServiceToken"}
+    help_ = " ".join(_help("wait").split())
+
+    options = {option_of(name) for name in Properties.model_fields if name not in said | cloudformation_s}
+
+    assert {option for option in options if f"{option} " not in help_} == set()
+
+
+def test_the_help_of_an_option_says_its_meaning_what_is_allowed_and_its_default() -> None:
+    help_ = " ".join(_help("wait").split())
+    assert (
+        "times --retry-delay-seconds, the time limit; 0 checks once; a whole number from 0 to 3600 (default: 60)"
+        in help_
+    )
+    assert "exit status: 0 found, 1 not there (in time), 2 wrong usage, 3 waiting cannot help" in help_
+
+
+def test_a_look_has_no_options_of_a_wait() -> None:
+    assert "--max-retries" not in _help("check")
+    assert "--build-project" in _help("check")
+
+
+def _help(command: str) -> str:
+    (choices,) = (action.choices for action in parser()._actions if action.dest == "command")
+    return str(dict(choices or {})[command].format_help())
+
+
+def test_the_document_has_every_option_status_and_cause() -> None:
+    document = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    options = set(re.findall(r"--[a-z-]+", _help("wait") + _help("check"))) - {"--help"}
+    assert {option for option in options if f"`{option}" not in document} == set()
+    assert {status for status in Status if f"| {status.value} |" not in document} == set()
+    assert {cause for cause in Cause if f"`{cause}`" not in document} == {Cause.TOO_LATE}
+
+
+@pytest.mark.parametrize(
+    ("text", "properties"),
+    [
+        ("app:v1", {"RepositoryName": "app", "ImageTag": "v1"}),
+        ("team/app:v1", {"RepositoryName": "team/app", "ImageTag": "v1"}),
+        (f"app@{DIGEST}", {"RepositoryName": "app", "ImageDigest": DIGEST}),
+        (f"app:v1@{DIGEST}", {"RepositoryName": "app", "ImageTag": "v1", "ImageDigest": DIGEST}),
+        ("a.b/app:v1", {"RepositoryName": "a.b/app", "ImageTag": "v1"}),
+        (f"{URI}:v1", {"ImageUri": f"{URI}:v1"}),
+        (f"{ACCOUNT}.dkr-ecr.eu-west-1.on.aws/app:v1", {"ImageUri": f"{ACCOUNT}.dkr-ecr.eu-west-1.on.aws/app:v1"}),
+        ("public.ecr.aws/shop/app:v1", {"ImageUri": "public.ecr.aws/shop/app:v1"}),
+        ("app", {"RepositoryName": "app"}),
+    ],
+)
+def test_an_image_is_named_by_tag_digest_or_both_or_by_a_uri(text: str, properties: dict[str, str]) -> None:
+    assert image_of(text) == properties
+
+
+def test_options_are_properties_of_each_image_and_of_the_wait() -> None:
+    request = asked(
+        line("app:v1", "app:v2", "--platform", "arm64", "--label", "a=b=c", "--label", "d=", "--max-retries", "3",
+             "--retry-delay-seconds", "7", "--backoff-rate", "1", "--wait-for-repository", "--build-project", "app",
+             "--start-build"),
+        HERE,
+        lambda _: "",
+    )  # fmt: skip
+
+    assert [one.id for one in request.wanted] == ["app:v1", "app:v2"]
+    assert {one.conditions.Platform for one in request.wanted} == {"arm64"}
+    assert request.wanted[0].conditions.Labels == {"a": "b=c", "d": ""}
+    assert (request.max_wait, request.rhythm.delay, request.rhythm.backoff_rate) == (21.0, 7, 1.0)
+    assert request.rhythm.wait_for_repository
+    assert request.builder
+    assert (request.builder.name, request.starts_build) == ("app", True)
+
+
+def test_pushed_after_now_means_since_the_command_began() -> None:
+    request = asked(line("app:v1", "--pushed-after", "now"), HERE, lambda _: "")
+    assert request.wanted[0].conditions.pushed_after(NOW) == NOW
+
+
+def test_all_faults_are_told_at_once_each_by_its_option(command: Command) -> None:
+    command.misconfigured = "no region is named"
+
+    status = command(
+        "wait", "App:v1", "app", "--max-retries", "x", "--platfrom", "arm64", "--output", "xml", "--label", "a",
+        "--endpoint-url", "nowhere", "--start-build", "--platform", "z80", "--from", "/does/not/exist",
+    )  # fmt: skip
+
+    assert status == 2
+    assert command.out == ""
+    told = command.err.splitlines()
+    assert told[0] == "usage: ecr-image-waiter wait [options] IMAGE [IMAGE ...]"
+    for number, beginning in enumerate(
+        [
+            "unrecognized argument: --platfrom",
+            "unrecognized argument: arm64",
+            '--label: received "a", allowed: NAME=VALUE',
+            '--output: received "xml", allowed: text, json, uri',
+            '--endpoint-url: received "nowhere", allowed: an http or https URL',
+            "--from /does/not/exist: No such file or directory",
+            '--platform: received "z80", allowed: a platform',
+            '--max-retries: received "x", allowed: a whole number from 0 to 3600',
+            "--start-build: received without --build-project and --pipeline; name the one that is to be started",
+            'App:v1: the repository\'s name: received "App", allowed: ',
+            "app: the tag: missing; give the tag, the digest or both",
+            "no region is named",
+        ],
+        1,
+    ):
+        assert told[number].startswith(f"ecr-image-waiter: error: ({number}) {beginning}"), told[number]
+    assert len(told) == 13
+
+
+def test_a_fault_alone_has_no_number(command: Command) -> None:
+    assert command("wait") == 2
+    assert "error: no image is named: give one, or --from FILE with some in it\n" in command.err
+
+
+@pytest.mark.parametrize("arguments", [[], ["wiat", "app:v1"], ["wait", "app:v1", "--platform"]])
+def test_a_line_that_cannot_be_parsed_is_wrong_usage(arguments: list[str], command: Command) -> None:
+    with pytest.raises(WrongUsage):
+        parse(arguments)
+    assert command(*arguments) == 2
+    assert command.err.startswith("usage: ecr-image-waiter")
+
+
+def test_a_fault_of_an_option_is_told_once_and_not_for_each_image() -> None:
+    assert len(faults("app:v1", "app:v2", "app:v3", "--platform", "z80")) == 1
+
+
+def test_an_option_that_a_uri_says_already_is_told_with_the_image() -> None:
+    assert faults("app:v1", f"{URI}:v1", "--registry-id", ACCOUNT) == (
+        f"{URI}:v1: --registry-id: received beside the URI, which says it already; leave one of them out",
+    )
+
+
+def test_what_a_user_wrote_is_not_taken_for_the_name_of_a_property() -> None:
+    assert in_options('ImageTag: received "Platform Labels", allowed: Labels') == (
+        'the tag: received "Platform Labels", allowed: --label'
+    )
+
+
+def test_an_image_given_twice_is_a_fault() -> None:
+    assert faults("app:v1", "app:v1") == ("app:v1: given 2 times",)
+
+
+def test_a_region_of_another_partition_is_a_fault() -> None:
+    (fault,) = faults(f"{ACCOUNT}.dkr.ecr.cn-north-1.amazonaws.com.cn/app:v1")
+    assert "which is in the partition aws-cn" in fault
+
+
+# --- the file of images
+
+
+def test_a_file_has_an_image_a_line_and_comments() -> None:
+    text = "# those of the shop\napp:v1\n\n  team/app:v2   # the second\n"
+    request = asked(line("app:v0", "--from", "images.txt"), HERE, lambda _: text)
+    assert request.names == ("app:v0", "app:v1", "team/app:v2")
+
+
+def test_a_file_may_be_a_list_of_objects_whose_own_properties_win() -> None:
+    text = json.dumps(
+        [
+            {"Id": "Parser", "RepositoryName": "app", "ImageTag": "v1", "Platform": "amd64"},
+            {"ImageUri": f"{URI}:v2"},
+            {"RepositoryName": "app", "ImageDigest": DIGEST},
+        ]
+    )
+    request = asked(line("--from", "images.json", "--platform", "arm64"), HERE, lambda _: text)
+
+    assert request.names == ("Parser", f"{URI}:v2", f"app@{DIGEST}")
+    assert [one.conditions.Platform for one in request.wanted] == ["amd64", "arm64", "arm64"]
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("[{", "--from f: it begins as a JSON list does, and cannot be read as one: "),
+        ("[1]", "--from f: entry 1: received 1, allowed: an object"),
+        ('[{"RepositoryName": "app"}]', "--from f: entry 1: ImageTag: missing"),
+        ('[{"ImageTag": "v1", "Foo": 1}]', "--from f: entry 1: Foo: received 1, unknown property; the nearest"),
+        ('[{"RepositoryName": "app", "ImageTag": "v1", "MaxRetries": 1}]', "--from f: entry 1: MaxRetries: received 1"),
+        ("", "no image is named"),
+        ("# nothing\n", "no image is named"),
+    ],
+)
+def test_a_fault_of_the_file_names_the_entry_and_the_property(text: str, fault: str) -> None:
+    assert faults("--from", "f", file=text)[0].startswith(fault)
+
+
+def test_a_file_that_is_no_text_is_a_fault(command: Command, tmp_path: Any) -> None:
+    (tmp_path / "f").write_bytes(b"\xff\xfe\x00")
+    assert command("wait", "--from", str(tmp_path / "f")) == 2
+    assert "codec can't decode" in command.err
+
+
+def test_a_dash_reads_the_images_from_stdin(command: Command) -> None:
+    command.stdin = io.StringIO("app:v1\n")
+    command.ecr.push("app", "v1")
+    assert command("wait", "--from", "-", "--output", "uri") == 0
+
+
+# --- waiting
+
+
+def test_an_image_that_is_there_is_found_at_once_with_one_call(command: Command) -> None:
+    digest = command.ecr.push("app", "v1")
+
+    assert command("wait", "app:v1", "--output", "uri") == 0
+
+    assert command.out == f"{URI}@{digest}\n"
+    assert command.err.splitlines() == [
+        f"0 s: check 1 of app:v1: the image, {digest}",
+        "Found app:v1 after 0 s, checked once",
+    ]
+    assert command.ecr.calls == [("DescribeImages", "app")]
+
+
+def test_a_wait_checks_in_the_rhythm_of_the_core_until_the_image_is_there(command: Command) -> None:
+    command.clock.plan(100.0, lambda: command.ecr.push("app", "v1"))
+
+    assert command("wait", "app:v1", "--backoff-rate", "1") == 0
+
+    assert command.clock.sleeps == [30.0, 30.0, 30.0, 30.0]
+    assert "1 min" not in command.err.splitlines()[0]
+    assert command.err.splitlines()[-1] == "Found app:v1 after 2 min, checked 5 times"
+
+
+def test_a_wait_goes_on_for_as_long_as_it_is_told_and_not_only_for_an_invocation(command: Command) -> None:
+    ten_hours = 36_000.0
+    command.clock.plan(ten_hours - 5, lambda: command.ecr.push("app", "v1"))
+    assert command("wait", "app:v1", "--max-retries", "40", "--retry-delay-seconds", "900") == 0
+    assert command.clock.now() - NOW == pytest.approx(ten_hours, abs=1)
+
+
+def test_a_hundred_and_fifty_images_are_one_wait(command: Command) -> None:
+    names = [f"app:v{number}" for number in range(150)]
+    command.clock.plan(4.0, lambda: [command.ecr.push("app", f"v{n}", content=str(n)) for n in range(150)])
+
+    assert command("wait", *names, "--output", "uri") == 0
+
+    assert len(command.out.splitlines()) == 150
+    assert command.ecr.count("BatchGetImage") == 2 * (command.err.count("check "))
+
+
+def test_uris_come_in_the_order_of_the_arguments_and_all_or_none(command: Command) -> None:
+    one = command.ecr.push("app", "v1")
+    assert command("wait", "app:v2", "app:v1", "--max-retries", "0", "--output", "uri") == 1
+    assert command.out == ""
+    two = command.ecr.push("app", "v2", content="2")
+    assert command("wait", "app:v2", "app:v1", "--output", "uri") == 0
+    assert command.out == f"{URI}@{two}\n{URI}@{one}\n"
+
+
+def test_a_wait_in_vain_says_why_in_the_words_of_the_command_line(command: Command) -> None:
+    command.ecr.push("app", "lastest")
+
+    assert command("wait", "app:latest", "--max-retries", "2", "--output", "json") == 1
+
+    reason = command.json["Reason"]
+    assert command.err.splitlines()[-1] == reason
+    assert reason.startswith("Gave up on app:latest in eu-west-1: checked ")
+    assert "the repository's newest tags are lastest (1 min" in reason
+    assert reason.endswith("then try again, with a larger --max-retries if the build needs longer")
+    assert command.json["Cause"] == "time-up"
+
+
+def test_the_reasons_of_several_images_do_not_name_one_twice(command: Command) -> None:
+    command("wait", "app:v1", "app:v2", "--max-retries", "0")
+    assert (
+        "last seen of those missing: app:v1 in eu-west-1: the repository has no such image; app:v2 in eu-w"
+        in command.err
+    )
+
+
+def hopeless(command: Command, what: str) -> list[str]:
+    """Make the world one in which waiting cannot help; return the options with which that shows."""
+    match what:
+        case "no-repository":
+            del command.ecr.repositories[ACCOUNT, "eu-west-1", "app"]
+        case "access-denied":
+            command.ecr.faults["DescribeImages"] = aws_error("AccessDeniedException", "no")
+        case "refused":
+            command.ecr.faults["DescribeImages"] = aws_error("UnrecognizedClientException", "no such key")
+        case "never":
+            command.ecr.push_index("app", "v1")
+            return ["--deploy-target", "Lambda"]
+        case "build-hidden":
+            command.builder.found = BuildHidden("codebuild:ListBuildsForProject", "AccessDeniedException", "no")
+            return ["--build-project", "app"]
+    return []
+
+
+HOPELESS = ["no-repository", "access-denied", "refused", "never", "build-hidden"]
+
+
+@pytest.mark.parametrize("what", HOPELESS)
+def test_what_waiting_cannot_help_exits_with_3_after_its_grace(what: str, command: Command) -> None:
+    options = hopeless(command, what)
+    assert command("wait", "app:v1", "--output", "json", *options) == 3
+    assert command.json["Cause"] == what
+    assert command.clock.now() - NOW <= 60
+
+
+@pytest.mark.parametrize("what", HOPELESS)
+def test_one_look_exits_as_a_wait_would_if_nothing_changed(what: str, command: Command) -> None:
+    options = hopeless(command, what)
+    assert command("check", "app:v1", *options) == 3
+    assert command.clock.now() == NOW
+
+
+def run_of(status: RunStatus, said: str) -> BuildRun:
+    return BuildRun("app:1", status, said, NOW, None if status is RunStatus.UNDER_WAY else NOW, message="exit status 1")
+
+
+@pytest.mark.parametrize(
+    ("run_", "cause"),
+    [
+        (run_of(RunStatus.BROKEN, "FAILED"), "build-broken"),
+        (run_of(RunStatus.SUCCEEDED, "SUCCEEDED"), "built-without"),
+        (run_of(RunStatus.UNDER_WAY, "IN_PROGRESS"), "time-up"),
+    ],
+)
+def test_what_the_next_build_may_mend_exits_with_1(run_: BuildRun, cause: str, command: Command) -> None:
+    command.builder.found = [run_]
+    assert command("wait", "app:v1", "--build-project", "app", "--max-retries", "4", "--output", "json") == 1
+    assert command.json["Cause"] == cause
+
+
+def test_every_cause_of_a_wait_without_cloudformation_has_been_seen_above() -> None:
+    seen = {*HOPELESS, "build-broken", "built-without", "time-up"}
+    assert {str(cause) for cause in Cause} - seen == {"too-late"}
+
+
+@pytest.mark.parametrize("what", HOPELESS)
+def test_no_reason_speaks_of_a_stack_or_a_function(what: str, command: Command) -> None:
+    options = hopeless(command, what)
+    command("wait", "app:v1", "--output", "json", *options)
+    reason = command.json["Reason"]
+    for word in ("stack", "deploy again", "function", "RepositoryName", "WaitForRepository", "parameter"):
+        assert word not in reason, reason
+
+
+def test_a_reason_that_names_the_account_asks_for_it_and_no_other_does(command: Command) -> None:
+    command("wait", "app:v1", "--max-retries", "0")
+    assert command.accounts == 0
+    command("wait", "other:v1")
+    assert command.accounts == 1
+    assert f"does not exist in eu-west-1, account {ACCOUNT}" in command.err
+
+
+def test_an_arn_of_a_builder_must_be_of_the_caller_s_account(command: Command) -> None:
+    arn = "arn:aws:codebuild:eu-west-1:999999999999:project/app"
+    assert command("wait", "app:v1", "--build-project", arn) == 2
+    assert f'--build-project: received "{arn}", allowed: one of the waiter\'s own account' in command.err
+
+
+def test_a_build_is_started_once_when_the_image_is_missing(command: Command) -> None:
+    command.clock.plan(50.0, lambda: command.ecr.push("app", "v1"))
+    assert command("wait", "app:v1", "--build-project", "app", "--start-build") == 0
+    assert len(command.builder.started) == 1
+
+
+def test_a_build_is_not_started_where_nobody_asked_for_that(command: Command) -> None:
+    assert command("wait", "app:v1", "--build-project", "app", "--max-retries", "2") == 1
+    assert command.builder.started == []
+
+
+def test_one_look_starts_no_build(command: Command) -> None:
+    assert command("check", "app:v1", "--build-project", "app") == 1
+    assert command.builder.started == []
+    assert "no build of the CodeBuild project app is under way" in command.err
+
+
+def test_quiet_leaves_the_result_and_the_reason(command: Command) -> None:
+    command.ecr.push("app", "v1")
+    command("wait", "app:v1", "--quiet", "--output", "uri")
+    assert command.err == ""
+    command("wait", "app:v2", "--quiet", "--max-retries", "1")
+    assert command.err.startswith("Gave up on app:v2")
+    assert command.err.count("\n") == 1
+
+
+def test_an_interrupted_wait_says_what_was_seen_so_far(command: Command) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    command.clock.plan(20.0, interrupt)
+    assert command("wait", "app:v1", "--output", "json") == 130
+    told = "Interrupted: waited 20 s for app:v1, checked 7 times, last seen: the repository has no such image"
+    assert command.err.splitlines()[-1] == told
+    assert (command.json["Reason"], command.json["Cause"]) == (told, "interrupted")
+
+
+def test_a_wait_interrupted_before_it_saw_anything_says_no_more_than_that(command: Command) -> None:
+    def interrupt(*_: str) -> None:
+        raise KeyboardInterrupt
+
+    command.ecr.before = interrupt
+    assert command("wait", "app:v1") == 130
+    assert command.out == "app:v1: not ready: not looked at\n"
+    assert command.err == "Interrupted: waited 0 s for app:v1, checked never\n"
+
+
+def test_an_interrupted_look_says_which_images_it_has_seen(command: Command) -> None:
+    def interrupt(operation: str, name: str) -> None:
+        if name == "other":
+            raise KeyboardInterrupt
+
+    command.ecr.push("app", "v1")
+    command.ecr.before = interrupt
+    assert command("check", "app:v1", "other:v1") == 130
+    assert command.out.startswith("app:v1: ready\n")
+    assert command.out.endswith("other:v1: not ready: not looked at\n")
+
+
+def test_profile_region_and_endpoint_reach_the_connection(command: Command) -> None:
+    command.ecr.push("app", "v1")
+    command("wait", f"{URI}:v1", "--profile", "p", "--region", "us-east-1", "--endpoint-url", "http://localhost:1/")
+    assert command.connected == {
+        "profile": "p",
+        "region": "us-east-1",
+        "endpoint_url": "http://localhost:1/",
+        "regions": ["eu-west-1"],
+    }
+
+
+# --- one look
+
+
+def test_one_look_says_everything_of_an_image(command: Command) -> None:
+    digest = command.ecr.push("app", "v1", labels={"a": "b", "c": "d"})
+    command.clock.time += 120
+
+    assert command("check", "app:v1", "--label", "a=b") == 0
+
+    assert command.out == (
+        "app:v1: ready\n"
+        f"  uri       {URI}@{digest}\n"
+        "  type      application/vnd.oci.image.manifest.v1+json\n"
+        "  pushed    2026-11-01T12:00:00Z, 2 min ago\n"
+        "  size      1,234 bytes\n"
+        "  platform  linux/arm64\n"
+        "  label a   b\n"
+    )
+    assert command.err == ""
+
+
+def test_one_look_at_an_index_says_its_platforms_and_labels(command: Command) -> None:
+    command.ecr.push_index("app", "v1", attestations=True, labels={"a": "b"})
+    command("check", "app:v1", "--label", "a=b", "--output", "json")
+    (image,) = command.json["Images"]
+    assert (image["Platforms"], image["Labels"]) == (["linux/amd64", "linux/arm64"], {"a": "b"})
+
+
+def test_one_look_says_of_each_of_several_images_what_is_there_or_why_not(command: Command) -> None:
+    command.ecr.push("app", "v1", labels={"a": "old"})
+    assert command("check", "app:v1", "app:v2", "other:v1", "--label", "a=new", "--output", "json") == 3
+    one, two, three = command.json["Images"]
+    assert one["Seen"] == 'the image there is another one: its label a is "old", wanted "new"'
+    assert one["ImageSizeInBytes"] == "1234"
+    assert one["Labels"] == {"a": "old"}
+    assert (two["Ready"], two["Seen"]) == (False, "the repository has no such image")
+    assert three["Seen"] == "the repository does not exist"
+
+
+def test_what_cannot_be_read_of_an_image_does_not_make_it_missing(command: Command) -> None:
+    command.ecr.push("app", "v1")
+    command.ecr.faults["BatchGetImage"] = aws_error("AccessDeniedException", operation="BatchGetImage")
+    assert command("check", "app:v1") == 0
+    assert "  unread  its manifest: ECR denied access (AccessDeniedException)\n" in command.out
+
+    del command.ecr.faults["BatchGetImage"]
+    command.ecr.faults["GET"] = OSError("HTTP status 403")
+    assert command("check", "app:v1") == 0
+    assert "  unread  its config: ECR did not answer" in command.out
+
+
+def test_one_look_at_an_artifact_says_that_it_is_no_image(command: Command) -> None:
+    command.ecr.push("app", "chart", config_type="application/vnd.cncf.helm.config.v1+json")
+    command("check", "app:chart")
+    assert "no container image but an artifact of the type application/vnd.cncf.helm.config.v1+json" in command.out
+
+
+def test_one_look_at_a_public_image_asks_for_no_manifest(command: Command) -> None:
+    command.ecr.push("team/app", "v1", region="public")
+    assert command("check", "public.ecr.aws/shop/team/app:v1") == 0
+    assert command.ecr.count("BatchGetImage") == 0
+    assert "unread" not in command.out
+
+
+def test_a_uri_of_one_look_is_there_when_all_are_ready(command: Command) -> None:
+    command.ecr.push("app", "v1")
+    assert command("check", "app:v1", "app:v2", "--output", "uri") == 1
+    assert command.out == ""
+    assert command.err == "1 of 2 are ready, app:v2: the repository has no such image\n"
+
+
+# --- the live line
+
+
+def drawn(standing: Standing, now: float, width: int = 100) -> list[str]:
+    """Return the lines that the live line takes."""
+    console = Console(file=io.StringIO(), width=width)
+    lines = console.render_lines(LiveLine(standing, FakeClock(now)), pad=False)
+    return ["".join(segment.text for segment in line) for line in lines]
+
+
+def test_the_live_line_says_how_long_how_often_and_what_was_last_seen() -> None:
+    standing = Standing("app:v1", NOW, checks=7, seen="the repository has no such image", due=NOW + 53)
+    assert drawn(standing, NOW + 41) == [
+        "● app:v1  41 s  checked 7 times, next in 12 s  the repository has no such image"
+    ]
+    assert drawn(Standing("app:v1", NOW), NOW + 1) == ["● app:v1  1 s  looking"]
+
+
+def test_the_live_line_is_one_line_on_a_narrow_terminal() -> None:
+    standing = Standing("app:v1", NOW, checks=7, seen="the repository has no such image", due=NOW + 53)
+    (told,) = drawn(standing, NOW + 41, width=40)
+    assert told.endswith("…")
+
+
+def test_the_picture_in_the_readme_is_what_the_command_draws_now() -> None:
+    assert PICTURE.read_text(encoding="utf-8") == picture(), "make screen"
+    assert "docs/images/command.svg" in (ROOT / "README.md").read_text()

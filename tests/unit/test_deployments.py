@@ -1,0 +1,193 @@
+"""What the template's parameters make of it: who may use the function, what is watched, which capabilities it takes."""
+
+import copy
+import json
+from itertools import combinations
+from typing import Any, Final
+
+import pytest
+from samtranslator.yaml_helper import yaml_parse
+
+from sandbox.processes import ROOT
+from tests.deployments import allowed, pairwise, resolved
+from tests.template_policy import OPTIONAL, as_cloudformation_gets_it
+
+SOURCE: Final = yaml_parse((ROOT / "template.yaml").read_text())
+ACCOUNTS: Final = [f"11112222333{number}" for number in range(6)]
+ORGANIZATION: Final = "o-a1b2c3d4e5"
+TOPIC: Final = "arn:aws:sns:eu-west-1:123456789012:alarms"
+
+
+def deployed(**given: str) -> dict[str, dict[str, Any]]:
+    """Return the resources that CloudFormation makes with these parameters."""
+    template = as_cloudformation_gets_it(copy.deepcopy(SOURCE), given)
+    resources: dict[str, dict[str, Any]] = resolved(template, given)["Resources"]
+    return resources
+
+
+def of_type(resources: dict[str, dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    return [resource["Properties"] for resource in resources.values() if resource["Type"] == kind]
+
+
+def test_with_its_defaults_it_lets_nobody_else_in_and_watches_nothing() -> None:
+    assert not {resource["Type"] for resource in deployed().values()} & OPTIONAL
+
+
+@pytest.mark.parametrize("count", range(1, 6))
+def test_each_account_that_is_named_and_no_other_may_call_the_function(count: int) -> None:
+    permissions = of_type(deployed(ConsumerAccounts=",".join(ACCOUNTS[:count])), "AWS::Lambda::Permission")
+
+    function = {"Fn::GetAtt": ["WaiterFunction", "Arn"]}
+    assert permissions == [
+        {"Action": "lambda:InvokeFunction", "FunctionName": function, "Principal": account}
+        for account in ACCOUNTS[:count]
+    ]
+
+
+def test_an_organisation_that_is_named_may_call_the_function() -> None:
+    (permission,) = of_type(deployed(ConsumerOrganizationId=ORGANIZATION), "AWS::Lambda::Permission")
+
+    assert (permission["Principal"], permission["PrincipalOrgID"]) == ("*", ORGANIZATION)
+
+
+def test_accounts_and_an_organisation_go_together() -> None:
+    both = deployed(ConsumerAccounts=",".join(ACCOUNTS[:5]), ConsumerOrganizationId=ORGANIZATION)
+
+    assert len(of_type(both, "AWS::Lambda::Permission")) == 6
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "taken"),
+    [
+        ("ConsumerAccounts", "", True),
+        ("ConsumerAccounts", ",".join(ACCOUNTS[:5]), True),
+        ("ConsumerAccounts", ",".join(ACCOUNTS), False),  # a sixth would be left out in silence
+        ("ConsumerAccounts", f"{ACCOUNTS[0]}, {ACCOUNTS[1]}", False),
+        ("ConsumerAccounts", "*", False),
+        ("ConsumerAccounts", "arn:aws:iam::111122223333:root", False),
+        ("ConsumerOrganizationId", "", True),
+        ("ConsumerOrganizationId", ORGANIZATION, True),
+        ("ConsumerOrganizationId", "*", False),
+        ("ConsumerOrganizationId", "r-abcd", False),
+        ("AlarmTopicArn", TOPIC, True),
+        ("AlarmTopicArn", TOPIC.replace("aws", "aws-cn", 1), True),
+        ("AlarmTopicArn", "alarms", False),
+        ("Dashboard", "yes", False),
+        ("AccountConcurrencyThreshold", "0", False),
+    ],
+)
+def test_a_value_that_would_not_mean_what_it_says_is_refused(name: str, value: str, taken: bool) -> None:  # noqa: FBT001
+    assert allowed(SOURCE["Parameters"][name], value) is taken
+
+
+def test_the_dashboard_comes_with_its_parameter_alone() -> None:
+    assert len(of_type(deployed(Dashboard="true"), "AWS::CloudWatch::Dashboard")) == 1
+    assert of_type(deployed(Dashboard="true"), "AWS::CloudWatch::Alarm") == []
+
+
+@pytest.mark.parametrize(("reserved", "count"), [("", 12), ("50", 13)])
+def test_the_alarms_come_with_their_topic_alone_and_tell_it(reserved: str, count: int) -> None:
+    alarms = of_type(deployed(AlarmTopicArn=TOPIC, ReservedConcurrency=reserved), "AWS::CloudWatch::Alarm")
+
+    assert len(alarms) == count
+    assert {json.dumps(alarm["AlarmActions"]) for alarm in alarms} == {json.dumps([TOPIC])}
+    assert [alarm["Threshold"] for alarm in alarms if alarm["MetricName"] == "ConcurrentExecutions"] == (
+        [reserved] if reserved else []
+    )
+
+
+@pytest.mark.parametrize(
+    "parameters", [{}, {"Dashboard": "true", "AlarmTopicArn": TOPIC, "ConsumerAccounts": "1" * 12}]
+)
+def test_it_takes_the_capability_that_readme_names_and_no_other(parameters: dict[str, str]) -> None:
+    """Names of roles and policies would take CAPABILITY_NAMED_IAM, a macro or a nested stack CAPABILITY_AUTO_EXPAND."""
+    resources = deployed(**parameters)
+
+    roles = of_type(resources, "AWS::IAM::Role")
+    assert roles
+    assert not any("RoleName" in role for role in roles)
+    assert not {"AWS::CloudFormation::Stack", "AWS::IAM::ManagedPolicy", "AWS::IAM::User", "AWS::IAM::Group"} & {
+        resource["Type"] for resource in resources.values()
+    }
+    # sam deploy and aws cloudformation deploy make a change set, which expands this one without it.
+    assert SOURCE["Transform"] == "AWS::Serverless-2016-10-31"
+    assert "Fn::Transform" not in json.dumps(SOURCE)
+    readme = (ROOT / "README.md").read_text()
+    assert "`CAPABILITY_IAM`" in readme
+    assert "CAPABILITY_NAMED_IAM" not in readme
+
+
+# --- The helper -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        {"a": "12", "b": "34"},
+        {"a": "12", "b": "345", "c": "6", "d": "789"},
+        {f"p{number}": "xyz"[: 2 + number % 2] for number in range(12)},
+    ],
+)
+def test_each_value_of_each_parameter_stands_beside_each_of_every_other_one(choices: dict[str, str]) -> None:
+    rows = pairwise(choices)
+
+    seen = {pair for row in rows for pair in combinations(sorted(row.items()), 2)}
+    assert seen == {
+        ((one, a), (other, b))
+        for one, other in combinations(sorted(choices), 2)
+        for a in choices[one]
+        for b in choices[other]
+    }
+    assert all(row.keys() == choices.keys() for row in rows)
+
+
+def test_few_rows_hold_all_pairs_of_many_parameters() -> None:
+    assert len(pairwise({f"p{number}": "xy" for number in range(20)})) <= 20
+
+
+def test_a_template_is_resolved_as_cloudformation_does() -> None:
+    template = {
+        "Parameters": {
+            "Names": {"Type": "CommaDelimitedList", "Default": "a,b"},
+            "On": {"Type": "String", "Default": "no"},
+        },
+        "Conditions": {
+            "IsOn": {"Fn::Equals": [{"Ref": "On"}, "yes"]},
+            "Never": {"Fn::And": [{"Condition": "IsOn"}, {"Fn::Not": [{"Condition": "IsOn"}]}]},
+            "Always": {"Fn::Or": [{"Condition": "IsOn"}, {"Fn::Not": [{"Condition": "IsOn"}]}]},
+        },
+        "Resources": {
+            "A": {"Type": "T", "Condition": "IsOn"},
+            "B": {"Type": "T", "Condition": "Never"},
+            "C": {
+                "Type": "T",
+                "Condition": "Always",
+                "Properties": {
+                    "Kept": {"Fn::If": ["IsOn", "1", "2"]},
+                    "Gone": {"Fn::If": ["IsOn", "1", {"Ref": "AWS::NoValue"}]},
+                    "List": [{"Ref": "Names"}, {"Ref": "AWS::NoValue"}],
+                    "Joined": {"Fn::Join": ["-", {"Ref": "Names"}]},
+                    "Second": {"Fn::Select": [1, {"Fn::Split": ["x", "1x2"]}]},
+                    "Sub": {"Fn::Sub": ["${On}${More}", {"More": {"Fn::Sub": "+${On}"}}]},
+                    "Left": {"Fn::Sub": "${On} ${AWS::Region}"},
+                    "Other": {"Fn::GetAtt": ["A", "Arn"]},
+                },
+            },
+        },
+    }
+
+    assert resolved(template, {})["Resources"] == {
+        "C": {
+            "Type": "T",
+            "Properties": {
+                "Kept": "2",
+                "List": [["a", "b"]],
+                "Joined": "a-b",
+                "Second": "2",
+                "Sub": "no+no",
+                "Left": {"Fn::Sub": "no ${AWS::Region}"},
+                "Other": {"Fn::GetAtt": ["A", "Arn"]},
+            },
+        }
+    }
+    assert resolved(template, {"On": "yes"})["Resources"].keys() == {"A", "C"}

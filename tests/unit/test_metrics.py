@@ -1,0 +1,334 @@
+"""Each way a wait can end is counted, once, in a form that CloudWatch reads; a Delete is not."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import pytest
+
+import last_resort
+from ecr_image_waiter.builds import BuildHidden, BuildRun, RunStatus
+from ecr_image_waiter.continuation import State, continuation
+from ecr_image_waiter.errors import DeliveryFailed, GaveUp, InvalidRequest, UnusableEvent
+from ecr_image_waiter.metrics import NAMESPACE, SERVICE, UNITS, Ended, Meter, Outcome
+from ecr_image_waiter.waiting import Cause, Progress
+from tests.emf import faults, metrics_of
+from tests.fakes import DIGEST, NOW, PROPERTIES, aws_error, details, leaked, stack_event
+from tests.world import FOUND, World, short
+
+NOT_FOUND: Final = aws_error("ImageNotFoundException")
+THROTTLED: Final = aws_error("ThrottlingException")
+DENIED: Final = aws_error("AccessDeniedException")
+NO_REPOSITORY: Final = aws_error("RepositoryNotFoundException")
+REFUSED: Final = aws_error("InvalidParameterException")
+NOT_ALLOWED: Final = aws_error("AccessDeniedException", status=403, operation="Invoke")
+INDEX: Final = details(
+    {"imageTags": ["v1"], "imageManifestMediaType": "application/vnd.oci.image.index.v1+json", "imageDigest": DIGEST}
+)
+
+
+class OneRun:
+    """A builder with one run, or with nothing but a fault. It starts nothing."""
+
+    def __init__(self, found: BuildRun | BuildHidden) -> None:
+        self._found = found
+
+    def runs(self, *_: Any) -> Sequence[BuildRun] | BuildHidden:
+        return self._found if isinstance(self._found, BuildHidden) else [self._found]
+
+    def start(self, *_: Any) -> BuildRun:
+        raise AssertionError("nobody wants a start")
+
+    def explained(self, _: str, run: BuildRun, __: Any) -> BuildRun:
+        return run
+
+
+def with_build(found: BuildRun | BuildHidden) -> World:
+    return World(NOT_FOUND, builds={"CodeBuild project": OneRun(found)})
+
+
+def run(status: RunStatus) -> BuildRun:
+    return BuildRun("app:1", status, status.value, began=NOW, ended=NOW + 1)
+
+
+FOLLOWS: Final = stack_event(ResourceProperties={**PROPERTIES, "BuildProject": "app"})
+ROLLING_BACK: Final = "UPDATE_ROLLBACK_IN_PROGRESS"
+LATE: Final = continuation(stack_event(), State(NOW - 3700, NOW - 1900, Progress(due=NOW - 1900, checks=40, faults=3)))
+
+ENDS: Final[dict[str, tuple[Callable[[], World], dict[str, Any]]]] = {
+    Outcome.READY: (lambda: World(THROTTLED, NOT_FOUND, FOUND), stack_event()),
+    Outcome.ABANDONED: (lambda: World(NOT_FOUND, stack=("DELETE_IN_PROGRESS",)), stack_event()),
+    Outcome.STOPPED: (lambda: World(NOT_FOUND, hand_overs=(NOT_ALLOWED,)), stack_event()),
+    Outcome.INVALID: (World, stack_event(ResourceProperties={"RepositoryName": "ab"})),
+    Outcome.UNEXPECTED: (lambda: World(NOT_FOUND, hand_overs=(RuntimeError("x"),)), stack_event()),
+    Outcome.ROLLBACK: (lambda: World(NOT_FOUND, stack=(ROLLING_BACK,)), stack_event("Update")),
+    Cause.TIME_UP: (lambda: World(NOT_FOUND), stack_event(ResourceProperties=short())),
+    Cause.NO_REPOSITORY: (lambda: World(NO_REPOSITORY), stack_event()),
+    Cause.ACCESS_DENIED: (lambda: World(DENIED), stack_event()),
+    Cause.REFUSED: (lambda: World(REFUSED), stack_event()),
+    Cause.NEVER: (lambda: World(INDEX), stack_event(ResourceProperties={**PROPERTIES, "DeployTarget": "Lambda"})),
+    Cause.BUILD_BROKEN: (lambda: with_build(run(RunStatus.BROKEN)), FOLLOWS),
+    Cause.BUILT_WITHOUT: (lambda: with_build(run(RunStatus.SUCCEEDED)), FOLLOWS),
+    Cause.BUILD_HIDDEN: (lambda: with_build(BuildHidden("AccessDeniedException", "no", "codebuild:x")), FOLLOWS),
+    Cause.TOO_LATE: (World, LATE),
+}
+
+
+def play(outcome: str) -> World:
+    """Return a world in which a wait has ended like this."""
+    made, event = ENDS[outcome]
+    world = made()
+    if outcome in (Outcome.STOPPED, Outcome.UNEXPECTED):  # nothing came of what they handed over
+        world.run(event)
+    else:
+        world.run_to_the_end(event)
+    return world
+
+
+def ended(world: World) -> list[dict[str, Any]]:
+    return [document for document in world.metrics if "Waits" in document]
+
+
+def test_there_is_a_case_here_for_every_way_to_end() -> None:
+    assert ENDS.keys() == {*Outcome, *Cause}
+    assert len(ENDS) == len(Outcome) + len(Cause)
+
+
+@pytest.mark.parametrize("outcome", ENDS)
+def test_however_a_wait_ends_it_is_counted_once_under_its_outcome(outcome: str) -> None:
+    world = play(outcome)
+
+    (document,) = ended(world)
+    assert document["outcome"] == outcome
+    assert metrics_of(document)["Waits"] == 1
+    assert [faults(each) for each in world.metrics] == [[]] * len(world.metrics)
+    # An answer, or none where nobody waits for it.
+    assert len(world.transport.puts) == (outcome != Outcome.ABANDONED)
+
+
+@pytest.mark.parametrize("outcome", ENDS)
+def test_a_wait_is_counted_as_begun_in_its_first_invocation_alone(outcome: str) -> None:
+    world = play(outcome)
+
+    assert [document for document in world.metrics if "WaitsStarted" in document] == world.metrics[:1] * (
+        outcome != Cause.TOO_LATE  # whose event is a continuation
+    )
+
+
+def test_what_a_wait_took_is_told_with_its_end() -> None:
+    world = World(THROTTLED, NOT_FOUND, FOUND)
+
+    world.run(stack_event())
+
+    (document,) = ended(world)
+    assert metrics_of(document) == {
+        "Waits": 1,
+        "WaitSeconds": pytest.approx(world.clock.now() - NOW),
+        "Checks": 3,
+        "UnansweredChecks": 1,
+    }
+    assert world.clock.now() > NOW
+
+
+@pytest.mark.parametrize("outcome", [Outcome.INVALID, Outcome.UNEXPECTED, Outcome.ROLLBACK])
+def test_an_end_without_a_wait_has_no_length(outcome: str) -> None:
+    world = play(outcome)
+
+    assert metrics_of(ended(world)[0]).keys() == {"Waits"}
+
+
+def test_each_hand_over_is_counted_with_its_number() -> None:
+    world = World(NOT_FOUND)
+
+    world.run_to_the_end(stack_event(ResourceProperties={**PROPERTIES, "MaxRetries": "3600"}))
+
+    numbers = [metrics_of(document) for document in world.metrics if "HandOvers" in document]
+    assert numbers == [{"HandOvers": 1, "HandOverNumber": number} for number in (1, 2, 3)]
+    assert len(world.functions.calls) == 3
+
+
+def test_a_hand_over_that_failed_is_not_counted() -> None:
+    world = World(NOT_FOUND, hand_overs=(NOT_ALLOWED,))
+
+    world.run(stack_event())
+
+    assert not [document for document in world.metrics if "HandOvers" in document]
+
+
+def test_retries_of_a_delivery_are_told_where_there_were_any() -> None:
+    once, retried = World(), World(answers=(503, ConnectionResetError("reset"), 200))
+
+    once.run(stack_event())
+    retried.run(stack_event())
+
+    assert "DeliveryRetries" not in metrics_of(ended(once)[0])
+    assert metrics_of(ended(retried)[0])["DeliveryRetries"] == 2
+
+
+def test_an_answer_that_was_not_delivered_ends_no_wait_since_lambda_runs_it_again() -> None:
+    world = World(answers=(403,))
+
+    with pytest.raises(DeliveryFailed):
+        world.run(stack_event())
+
+    assert ended(world) == []
+
+
+@pytest.mark.parametrize("answers", [(), (503, 200)])
+def test_a_delete_is_not_counted(answers: tuple[int, ...]) -> None:
+    world = World(answers=answers)
+
+    world.run(stack_event("Delete"))
+
+    assert world.metrics == []
+
+
+def test_an_event_of_no_use_and_terraforms_delete_are_not_counted() -> None:
+    world = World()
+
+    with pytest.raises(UnusableEvent):
+        world.run(None)
+    world.run({"tf": {"action": "delete"}})
+
+    assert world.metrics == []
+
+
+@pytest.mark.parametrize(
+    ("script", "event", "timeout", "raised", "outcome"),
+    [
+        (FOUND, PROPERTIES, 900, None, Outcome.READY),
+        (NOT_FOUND, short(), 900, GaveUp, Cause.TIME_UP),
+        (FOUND, {"RepositoryName": "ab"}, 900, InvalidRequest, Outcome.INVALID),
+        (NOT_FOUND, PROPERTIES, 0.1, GaveUp, Cause.TOO_LATE),
+    ],
+)
+def test_a_direct_invocation_is_counted_like_a_stacks_wait(
+    script: Any, event: dict[str, Any], timeout: float, raised: type[Exception] | None, outcome: str
+) -> None:
+    world = World(script)
+
+    if raised:
+        with pytest.raises(raised):
+            world.run(event, timeout=timeout)
+    else:
+        world.run(event, timeout=timeout)
+
+    assert [metrics_of(world.metrics[0])] == [{"WaitsStarted": 1}]
+    assert [document["outcome"] for document in ended(world)] == [outcome]
+
+
+def test_the_dimensions_are_the_service_and_the_outcome_and_nothing_else() -> None:
+    world = World(NOT_FOUND)
+
+    world.run_to_the_end(stack_event())
+
+    sets = {
+        tuple(metrics_of(document)): [sorted(each) for each in document["_aws"]["CloudWatchMetrics"][0]["Dimensions"]]
+        for document in world.metrics
+    }
+    assert sets == {
+        ("WaitsStarted",): [["service"]],
+        ("HandOvers", "HandOverNumber"): [["service"]],
+        ("Waits", "WaitSeconds", "Checks", "UnansweredChecks"): [["outcome", "service"], ["service"]],
+    }
+    assert {document["service"] for document in world.metrics} == {"waiter"}
+
+
+def test_a_document_says_nothing_of_the_stack_the_image_or_the_response_url() -> None:
+    world = World(NOT_FOUND, answers=(503, 200))
+
+    world.run_to_the_end(stack_event())
+
+    for document in world.metrics:
+        directive = document["_aws"]["CloudWatchMetrics"][0]
+        named = {"_aws", "service", "outcome", *(metric["Name"] for metric in directive["Metrics"])}
+        assert document.keys() <= named
+        assert not leaked(json.dumps(document))
+
+
+def test_every_metric_has_its_unit_and_is_written_by_some_wait() -> None:
+    written: dict[str, str] = {}
+    worlds = [World(NOT_FOUND), World(answers=(503, 200))]
+
+    for world in worlds:
+        world.run_to_the_end(stack_event())
+        for document in world.metrics:
+            directive = document["_aws"]["CloudWatchMetrics"][0]
+            assert directive["Namespace"] == NAMESPACE
+            written |= {metric["Name"]: metric["Unit"] for metric in directive["Metrics"]}
+
+    assert written == UNITS
+
+
+def test_a_metric_that_cannot_be_written_costs_no_answer() -> None:
+    world = World()
+
+    def broken(_: str) -> None:
+        raise OSError("the log is full")
+
+    world.waiter._meter = Meter(broken, "waiter")
+    world.run(stack_event())
+
+    assert world.answer["Status"] == "SUCCESS"
+
+
+def test_a_document_is_one_line() -> None:
+    lines: list[str] = []
+
+    Meter(lines.append, "a\nb").ended(Ended(Outcome.READY, 1.5, 2, 0), deliveries=2)
+
+    (line,) = lines
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize(("given", "service"), [(None, SERVICE), ("", SERVICE), ("my-install", "my-install")])
+def test_the_last_resort_counts_its_answers_in_the_same_form_and_under_the_same_service(
+    given: str | None, service: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    for name in ("AWS_ENDPOINT_URL", "AWS_SAM_LOCAL", "POWERTOOLS_SERVICE_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    if given is not None:
+        monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", given)
+
+    last_resort.answer_for({"requestPayload": stack_event("Delete")}, lambda _, __: 200, lambda _: None)
+
+    _, line = capsys.readouterr().out.splitlines()
+    document = json.loads(line)
+    assert faults(document) == []
+    assert metrics_of(document) == {"LastResortAnswers": 1}
+    assert document["service"] == service
+    assert document["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service"]]
+    assert document["_aws"]["CloudWatchMetrics"][0]["Namespace"] == NAMESPACE
+
+
+def test_the_last_resort_counts_nothing_that_it_could_not_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    last_resort.answer_for({"requestPayload": {}}, lambda _, __: 200, lambda _: None)
+
+    assert "_aws" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda document: document.pop("_aws"),
+        lambda document: document["_aws"].pop("Timestamp"),
+        lambda document: document.pop("service"),
+        lambda document: document.update(outcome=3),
+        lambda document: document.pop("Waits"),
+        lambda document: document.update(Waits="1"),
+        lambda document: document.update(Waits=[True]),
+        lambda document: document["_aws"]["CloudWatchMetrics"][0]["Metrics"][0].update(Unit="Waits"),
+        lambda document: document["_aws"]["CloudWatchMetrics"][0].update(Namespace=""),
+        lambda document: document["_aws"]["CloudWatchMetrics"][0].update(Dimensions=[]),
+    ],
+)
+def test_the_check_of_documents_finds_what_cloudwatch_would_not_read(spoil: Callable[[dict[str, Any]], object]) -> None:
+    lines: list[str] = []
+    Meter(lines.append, "waiter").ended(Ended(Outcome.READY, 1.5, 2, 0))
+    document = json.loads(lines[0])
+    assert faults(document) == []
+
+    spoil(document)
+
+    assert faults(document)
