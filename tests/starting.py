@@ -8,15 +8,24 @@ from typing import Final
 START: Final = """
 import gc, json, os, sys
 os.environ.update(AWS_LAMBDA_FUNCTION_NAME="waiter", AWS_REGION="us-east-1", AWS_DEFAULT_REGION="us-east-1")
-before = set(sys.modules)
+before, looks = set(sys.modules), sum(each["collections"] for each in gc.get_stats())
 import ecr_image_waiter.handler
 from botocore.client import BaseClient
+collector = {
+    "looks": sum(each["collections"] for each in gc.get_stats()) - looks,
+    "works": gc.isenabled(),
+    "leaves": gc.get_freeze_count(),
+}
+gc.unfreeze()
 clients = [each.meta.service_model.service_name for each in gc.get_objects() if isinstance(each, BaseClient)]
-print(json.dumps({"clients": clients, "modules": sorted(set(sys.modules) - before)}))
+print(json.dumps({"clients": clients, "collector": collector, "modules": sorted(set(sys.modules) - before)}))
 """
-"""A program that prints the modules that INIT imports, beyond Python's own, and the clients that it makes."""
+"""A program that prints the modules that INIT imports, beyond Python's own, the clients that it makes, and what the
+garbage collector did: how often it looked, whether it works afterwards, and how many objects it leaves alone then.
+"""
 
 MOST_MODULES: Final = 430
+MOST_LOOKS: Final = 12  # at garbage, before the first module of ours; with all others it is 39
 FORBIDDEN: Final = {
     "boto3",  # botocore makes the clients
     "s3transfer",

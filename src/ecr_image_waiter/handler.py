@@ -10,6 +10,7 @@ from typing import Any, Final, assert_never
 
 from aws_lambda_powertools import Logger
 
+from . import collector
 from .answers import fault_too_long, fault_too_much, reason_invalid, reason_stopped, seen, subject
 from .attributes import attributes, attributes_in_rollback, longest_attributes
 from .aws import Aws
@@ -360,6 +361,7 @@ def _waiter() -> Waiter:
 if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
     # Before the handler runs, Lambda gives a function a whole core; at 128 MB it has a fourteenth of one afterwards.
     _waiter()
+collector.go_on()
 
 
 def lambda_handler(event: object, context: Context) -> dict[str, str] | None:

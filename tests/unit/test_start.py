@@ -8,7 +8,7 @@ from typing import Any
 
 from sandbox.processes import ROOT
 from tests.simulation import EPOCH, Reply, Simulation, image, no_image
-from tests.starting import FORBIDDEN, MOST_MODULES, START
+from tests.starting import FORBIDDEN, MOST_LOOKS, MOST_MODULES, START
 
 PROPERTIES = {"RepositoryName": "team/app", "ImageTag": "v1"}
 
@@ -26,6 +26,21 @@ def test_a_new_environment_imports_what_an_image_that_is_there_needs_and_makes_t
     assert begun["clients"] == ["ecr"]
     assert not FORBIDDEN & set(begun["modules"])
     assert len(begun["modules"]) <= MOST_MODULES, "what is this import for, and must every new environment have it?"
+
+
+def test_the_garbage_collector_rests_until_an_environment_is_made_and_then_leaves_that_alone() -> None:
+    collector = started()["collector"]
+    assert collector["looks"] <= MOST_LOOKS
+    assert collector["works"]
+    assert collector["leaves"] > 10_000
+
+
+def test_outside_lambda_the_garbage_collector_is_as_it_was() -> None:
+    code = "import gc; import ecr_image_waiter.handler; print(gc.isenabled(), gc.get_freeze_count())"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["True", "0"]
 
 
 def test_crhelper_gets_its_boto3_when_it_asks_for_it() -> None:
