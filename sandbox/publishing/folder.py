@@ -18,11 +18,10 @@ from sandbox.cloud import REGION, run_sam
 from sandbox.processes import ROOT
 
 from .changelog import project
-from .rules import KEY, Application, Artifact, completed
+from .rules import LICENCE, README, Application, Artifact, completed
 
 TEMPLATE: Final = "template.json"
 """JSON, so that nothing of it depends on how YAML is written; the SAM CLI takes both."""
-_NAMED: Final = ("LicenseUrl", "ReadmeUrl")
 
 
 def build(work: Path) -> Path:
@@ -51,15 +50,9 @@ def prepare(built: Path, target: Path) -> None:
         ValueError: the template's metadata cannot be completed.
     """
     template = completed(yaml_parse((built / "template.yaml").read_text()), project())
-    source = yaml_parse((ROOT / "template.yaml").read_text())
     target.mkdir(parents=True)
-    for field in _NAMED:
-        # The build has rewritten the paths as seen from its own folder.
-        path = source["Metadata"][KEY].get(field)
-        if isinstance(path, str):
-            template["Metadata"][KEY][field] = path
-            if (ROOT / path).is_file():
-                shutil.copyfile(ROOT / path, target / path)
+    for file in (LICENCE, README):
+        shutil.copyfile(ROOT / file, target / file)
     for function in functions(template):
         if (built / function).is_dir():
             shutil.copytree(built / function, target / function)
