@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3_assets as assets
+from aws_cdk import aws_sns as sns
 from aws_cdk import cloudformation_include as include
 from constructs import Construct, Dependable, DependencyGroup
 
@@ -55,6 +57,9 @@ class EcrImageWaiterProvider(Construct):
         function_name: never to be changed later.
         log_level: which log lines are kept.
         log_retention_days: how long they are kept.
+        dashboard: whether to make a CloudWatch dashboard of the waits.
+        alarm_topic: or its ARN, that CloudWatch alarms about the waiter report to; none without it.
+        account_concurrency_threshold: of the account's concurrent executions, above which there is an alarm.
         service_token_parameter_name: an SSM parameter for the ServiceToken, for other stacks; none without it.
 
     Raises:
@@ -78,6 +83,9 @@ class EcrImageWaiterProvider(Construct):
         function_name: str = "",
         log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] | None = None,
         log_retention_days: float | None = None,
+        dashboard: bool = False,
+        alarm_topic: sns.ITopic | str | None = None,
+        account_concurrency_threshold: float | None = None,
         service_token_parameter_name: str = "",
     ) -> None:
         super().__init__(scope, id)
@@ -95,6 +103,9 @@ class EcrImageWaiterProvider(Construct):
             "FunctionName": function_name,
             "LogLevel": log_level,
             "LogRetentionDays": log_retention_days,
+            "Dashboard": "true" if dashboard else "false",
+            "AlarmTopicArn": alarm_topic if isinstance(alarm_topic, str | None) else alarm_topic.topic_arn,
+            "AccountConcurrencyThreshold": account_concurrency_threshold,
             "ServiceTokenParameterName": service_token_parameter_name,
         }
         template = json.loads(TEMPLATE.read_text(encoding="utf-8"))
@@ -199,5 +210,6 @@ def _refused(parameter: Mapping[str, Any], value: Any) -> Iterator[str]:
         yield f"allowed: {', '.join(map(str, allowed))}"
     if not re.search(parameter.get("AllowedPattern", ""), str(value)):
         yield f"it {parameter['ConstraintDescription']}"
-    if "MinValue" in parameter and not parameter["MinValue"] <= value <= parameter["MaxValue"]:
-        yield f"allowed: {parameter['MinValue']} to {parameter['MaxValue']}"
+    least, most = parameter.get("MinValue", -math.inf), parameter.get("MaxValue", math.inf)
+    if "MinValue" in parameter and not least <= value <= most:
+        yield f"allowed: at least {least}" if most == math.inf else f"allowed: {least} to {most}"
