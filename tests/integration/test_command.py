@@ -25,6 +25,11 @@ from tests.waiting import eventually
 
 REGION: Final = "eu-west-1"
 URI: Final = f"123456789012.dkr.ecr.{REGION}.amazonaws.com/app"
+KEYS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+BY_TOKEN: Final = {
+    "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/pipeline",
+    "AWS_WEB_IDENTITY_TOKEN_FILE": str(ROOT / "README.md"),
+}
 COMMAND: Final = [sys.executable, "-m", "ecr_image_waiter.cli"]
 # A shell in the background lets its children ignore the interrupt that this is about.
 ON_A_TERMINAL: Final = [
@@ -258,10 +263,12 @@ def test_a_terminal_that_cannot_draw_a_line_anew_gets_plain_ones(
         ((), {"AWS_CONFIG_FILE": str(ROOT / "README.md")}, (), 2, "Unable to parse config file"),
         ((), {}, ("--region", "eu west"), 2, "Provided region_name 'eu west' doesn't match"),
         ((), {"AWS_ENDPOINT_URL": "nowhere"}, (), 2, "Invalid endpoint: nowhere"),
-        (("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), {}, (), 2, "there are no credentials: give --profile"),
+        (KEYS, {}, (), 2, "there are no credentials: give --profile"),
         (("AWS_SECRET_ACCESS_KEY",), {}, (), 2, "Partial credentials found in env, missing: AWS_SECRET"),
         ((), {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, (), 1, "EndpointConnectionError: ECR could not be reached"),
         ((), {"AWS_ENDPOINT_URL": "http://nowhere.invalid"}, (), 1, "EndpointConnectionError: ECR could not be"),
+        (KEYS, BY_TOKEN | {"AWS_WEB_IDENTITY_TOKEN_FILE": "/nowhere"}, (), 2, "are not to be had: [Errno 2]"),
+        (KEYS, BY_TOKEN | {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, (), 1, "EndpointConnectionError: ECR"),
     ],
 )
 @pytest.mark.parametrize("command", ["wait", "check"])
@@ -302,8 +309,7 @@ def test_a_profile_s_region_and_keys_are_used(ecr: Any, environment: dict[str, s
     (tmp_path / "config").write_text(
         f"[profile shop]\nregion = {REGION}\naws_access_key_id = 123456789012\naws_secret_access_key = made-up\n"
     )
-    keys = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION", "AWS_REGION")
-    without = changed(environment, *keys, AWS_CONFIG_FILE=str(tmp_path / "config"))
+    without = changed(environment, *KEYS, "AWS_DEFAULT_REGION", "AWS_REGION", AWS_CONFIG_FILE=str(tmp_path / "config"))
     done = ran(without, "check", "app:v1", "--profile", "shop")
     assert done.returncode == 0, done.stderr
 
