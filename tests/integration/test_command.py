@@ -251,6 +251,55 @@ def test_a_terminal_that_cannot_draw_a_line_anew_gets_plain_ones(
     assert "\x1b" not in terminal.left()
 
 
+# --- streams that are not there
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("command", ["wait", "check"])
+def test_a_stream_that_is_closed_changes_nothing_but_what_is_said(
+    closed: str, command: str, ecr: Any, environment: dict[str, str]
+) -> None:
+    push(ecr, "app", "v1")
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'"$@" {closed}', "sh", *COMMAND, command, "app:v1"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_images_from_a_stdin_that_is_closed_are_none(environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        ["/bin/sh", "-c", '"$@" <&-', "sh", *COMMAND, "check", "--from", "-"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, "no image is named" in done.stderr) == (2, True)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device here that is always full")
+@pytest.mark.parametrize("full", [">", "2>"])
+def test_a_full_disk_is_not_taken_for_an_image_that_is_not_there(
+    full: str, ecr: Any, environment: dict[str, str]
+) -> None:
+    push(ecr, "app", "v1")
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'"$@" {full}/dev/full', "sh", *COMMAND, "wait", "app:v1"],
+        env=environment,
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 70
+
+
 # --- what is not the image's fault
 
 
