@@ -305,6 +305,16 @@ def test_a_file_may_be_a_list_of_objects_whose_own_properties_win() -> None:
     assert [one.conditions.Platform for one in request.wanted] == ["amd64", "arm64", "arm64"]
 
 
+def test_a_tag_that_is_a_number_in_a_list_is_part_of_what_the_image_is_called() -> None:
+    text = '[{"RepositoryName": "app", "ImageTag": 1}, {"RepositoryName": "app", "ImageTag": 2}]'
+    assert asked(line("--from", "images.json"), HERE, lambda _: text).names == ("app:1", "app:2")
+
+
+@pytest.mark.parametrize("text", ["app:v1\n", '[{"RepositoryName": "app", "ImageTag": "v1"}]'])
+def test_a_byte_order_mark_is_no_part_of_the_first_image(text: str) -> None:
+    assert asked(line("--from", "-"), HERE, lambda _: f"\ufeff{text}").names == ("app:v1",)
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [

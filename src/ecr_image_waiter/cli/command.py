@@ -127,7 +127,7 @@ def _place(connection: Connection, account: str) -> Place:
 
 def _reader(stdin: TextIO) -> Callable[[str], str]:
     def read(file: str) -> str:
-        return stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
+        return stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
 
     return read
 
