@@ -25,7 +25,7 @@ from ..readiness import Known, Wanted
 from ..uris import partition_of
 from ..waiting import NEVER, Bounds, Cause, GivenUp, Progress, Ready, bounds_for_caller, wait
 from ..watch import Follow, Watch
-from ..wording import duration, times
+from ..wording import clipped, duration, times
 from .arguments import PROGRAM, Asked, Line, WrongUsage, asked, parse, regions
 from .connection import Connection, Misconfigured
 from .inspecting import inspect
@@ -34,6 +34,7 @@ from .screen import Screen, Standing
 from .words import COMMAND
 
 _OF_AN_ACCOUNT: Final = frozenset({Cause.NO_REPOSITORY, Cause.ACCESS_DENIED, Cause.BUILD_HIDDEN})
+_LONGEST_SEEN: Final = 500  # characters: of many images a line tells the first, the result each
 
 
 class Connect(Protocol):
@@ -204,7 +205,7 @@ class _Wait(_Command):
 
                 def checked(judged: Progress | Ready | GivenUp, found: Found) -> None:
                     self._last = found
-                    self._standing.checks, self._standing.seen = judged.checks, seen(found)
+                    self._standing.checks, self._standing.seen = judged.checks, clipped(seen(found), _LONGEST_SEEN)
                     self._standing.due = judged.due if isinstance(judged, Progress) else 0.0
                     shown.checked(self._standing, self._clock.now())
 
