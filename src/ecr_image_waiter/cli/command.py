@@ -256,14 +256,12 @@ class _Check(_Command):
     """`check`. Each image is described by itself, because ECR tells nothing of any where one is not there."""
 
     def run(self) -> Result:
-        """Look once, and return everything seen."""
-        edges = self._edges
+        """Look once, and return everything seen. It is over before there is much to show meanwhile."""
         images: list[Seen] = []
         try:
-            with edges.show(self._standing, True):  # noqa: FBT003  # one look is over before there is much to show
-                for name, one in zip(self._request.names, self._request.wanted, strict=True):
-                    images.append(self._looked(name, one))
-                found = self._followed(Several(tuple((each.name, each.finding) for each in images if each.finding)))
+            for name, one in zip(self._request.names, self._request.wanted, strict=True):
+                images.append(self._looked(name, one))
+            found = self._followed(Several(tuple((each.name, each.finding) for each in images if each.finding)))
         except KeyboardInterrupt:
             return self._interrupted((*images, *self._images([None] * len(self._request.wanted))[len(images) :]))
         status = status_of_look(found)
