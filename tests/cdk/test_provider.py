@@ -247,15 +247,29 @@ def test_all_arguments_that_the_template_would_refuse_stand_in_one_error(stack: 
         [
             "Stack/Waiter, the waiter, is not valid:",
             '- RepositoryArnPattern: received "app", it must be empty or the ARNs of ECR repositories',
-            "- MemorySize: received 64, allowed: 128 to 10240",
+            "- MemorySize: received 64, allowed: a whole number from 128 to 10240",
             '- FunctionName: received "a b", it must be empty or at most 64 letters, digits, - and _',
             "- LogRetentionDays: received 31, allowed: 1, 3, 5, 7, ",
             '- AlarmTopicArn: received "alarms", it must be empty or the ARN of an SNS topic',
-            "- AccountConcurrencyThreshold: received 0, allowed: at least 1",
+            "- AccountConcurrencyThreshold: received 0, allowed: a whole number from 1",
         ],
         strict=True,
     ):
         assert line.startswith(begins)
+
+
+@pytest.mark.parametrize("memory_size", [512.5, "512"])
+def test_a_size_that_is_no_whole_number_is_a_fault(stack: Stack, memory_size: Any) -> None:
+    with pytest.raises(ValueError, match=r"MemorySize: received .*, allowed: a whole number from 128 to 10240"):
+        EcrImageWaiterProvider(stack, "Waiter", memory_size=memory_size)
+
+
+def test_a_single_arn_is_not_read_letter_by_letter(stack: Stack) -> None:
+    with pytest.raises(ValueError, match="is not valid") as caught:
+        EcrImageWaiterProvider(stack, "Faulty", repositories="app")
+    _, fault = str(caught.value).splitlines()
+    assert fault.startswith('- RepositoryArnPattern: received "app", it must be empty or the ARNs of ECR repositories')
+    EcrImageWaiterProvider(stack, "Waiter", build_projects="arn:aws:codebuild:eu-west-1:123456789012:project/app")
 
 
 def test_values_that_only_the_deployment_knows_are_let_through(stack: Stack) -> None:

@@ -16,7 +16,7 @@ from sandbox.publishing import changelog
 from sandbox.publishing.accepted import TYPES, capabilities
 from sandbox.publishing.changelog import Project, project
 from sandbox.publishing.distributions import absolute
-from sandbox.publishing.folder import prepare, transformed
+from sandbox.publishing.folder import TEMPLATE, prepare, read, transformed
 from sandbox.publishing.rehearsal import commands, parameters
 from sandbox.publishing.rules import KEY, MOST_TEXT, Application, Artifact, completed, resources, violations
 
@@ -317,6 +317,16 @@ def test_the_folder_refers_to_nothing_outside_itself(tmp_path: Path) -> None:
         "WaiterFunction",
         "template.json",
     }
+
+
+@pytest.mark.parametrize(
+    "content", [None, b"{", b"\xff", b"[]", b"{}", b'{"Resources": {}, "Metadata": {"%s": {}}}' % KEY.encode()], ids=str
+)
+def test_a_folder_that_nobody_made_for_publishing_is_refused_by_its_name(content: bytes | None, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / TEMPLATE).write_bytes(content)
+    with pytest.raises(ValueError, match=f"{tmp_path}: {TEMPLATE} is not what `make dist` packs"):
+        read(tmp_path)
 
 
 def test_the_page_of_the_package_has_no_relative_link() -> None:

@@ -2,12 +2,12 @@
 
 import hashlib
 import json
-import math
 import re
+import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal, TypeVar, cast
 
 import jsii
 from aws_cdk import AssetHashType, BundlingOptions, DockerImage, ILocalBundling, Token
@@ -25,6 +25,8 @@ from ecr_image_waiter.wording import shown
 
 from . import artifact
 from .intrinsics import settled
+
+T = TypeVar("T")
 
 PACKAGE: Final = Path(__file__).parent.parent
 # In a wheel they are in the package; in a checkout beside it.
@@ -91,10 +93,10 @@ class EcrImageWaiterProvider(Construct):
         super().__init__(scope, id)
         boundary = permissions_boundary
         given = {
-            "RepositoryArnPattern": [each if isinstance(each, str) else each.repository_arn for each in repositories],
-            "AssumableRoleArns": [each if isinstance(each, str) else each.role_arn for each in assumable_roles],
-            "BuildProjectArns": [each if isinstance(each, str) else each.project_arn for each in build_projects],
-            "PipelineArns": [each if isinstance(each, str) else each.pipeline_arn for each in pipelines],
+            "RepositoryArnPattern": _arns(repositories, lambda each: each.repository_arn),
+            "AssumableRoleArns": _arns(assumable_roles, lambda each: each.role_arn),
+            "BuildProjectArns": _arns(build_projects, lambda each: each.project_arn),
+            "PipelineArns": _arns(pipelines, lambda each: each.pipeline_arn),
             "AllowStartBuild": "true" if allow_start_build else "false",
             "Architecture": architecture.name if architecture else None,
             "MemorySize": memory_size,
@@ -194,6 +196,11 @@ def _with_code(included: include.CfnInclude, name: str, code: assets.Asset) -> l
     return function
 
 
+def _arns(given: Sequence[T | str], arn_of: Callable[[T], str]) -> list[str]:
+    # A text is a sequence of letters to Python: one that stands where a list belongs is a list of one.
+    return [each if isinstance(each, str) else arn_of(each) for each in ([given] if isinstance(given, str) else given)]
+
+
 def _faults(parameters: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[str]:
     """Return what CloudFormation would say of these parameters."""
     for name, value in given.items():
@@ -210,6 +217,6 @@ def _refused(parameter: Mapping[str, Any], value: Any) -> Iterator[str]:
         yield f"allowed: {', '.join(map(str, allowed))}"
     if not re.search(parameter.get("AllowedPattern", ""), str(value)):
         yield f"it {parameter['ConstraintDescription']}"
-    least, most = parameter.get("MinValue", -math.inf), parameter.get("MaxValue", math.inf)
-    if "MinValue" in parameter and not least <= value <= most:
-        yield f"allowed: at least {least}" if most == math.inf else f"allowed: {least} to {most}"
+    least, most = parameter.get("MinValue"), parameter.get("MaxValue", sys.maxsize)
+    if least is not None and value not in range(least, most + 1):
+        yield f"allowed: a whole number from {least}" + (f" to {most}" if "MaxValue" in parameter else "")

@@ -269,6 +269,7 @@ class _Given:
 
 
 def _listed(file: str, text: str) -> list[_Given]:
+    text = text.removeprefix("\ufeff")  # which some editors and shells begin a text with
     if not text.lstrip().startswith("["):
         lines = (re.sub(r"(^|\s)#.*", "", line).strip() for line in text.splitlines())
         return [_Given(line, image_of(line), "") for line in lines if line]
@@ -287,7 +288,7 @@ def _listed(file: str, text: str) -> list[_Given]:
 def _name_of(entry: Mapping[str, Any], number: int) -> str:
     """Return how an entry is called: by its Id, or as a command line would."""
     parts = {name: entry.get(name) for name in ("Id", *_IDENTITY)}
-    text = {name: value if isinstance(value, str) else "" for name, value in parts.items()}
+    text = {name: str(value) if isinstance(value, str | int | float) else "" for name, value in parts.items()}
     tag, digest = text["ImageTag"], text["ImageDigest"]
     named = text["RepositoryName"] + (f":{tag}" if tag else "") + (f"@{digest}" if digest else "")
     return text["Id"] or text["ImageUri"] or named or f"entry {number}"
