@@ -251,7 +251,14 @@ def test_a_terminal_that_cannot_draw_a_line_anew_gets_plain_ones(
     assert "\x1b" not in terminal.left()
 
 
-# --- streams that are not there
+# --- streams that are not there, or not as usual
+
+
+def test_what_a_terminal_has_no_letters_for_is_told_in_others(ecr: Any, environment: dict[str, str]) -> None:
+    push(ecr, "app", "v1", labels={"author": "Zoë 作"})
+    done = ran(environment | {"PYTHONIOENCODING": "ascii"}, "check", "app:v1", "--label", "author=Zoë 作")
+    assert done.returncode == 0, done.stderr
+    assert "label author  Zo\\xeb \\u4f5c\n" in done.stdout
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])

@@ -1,6 +1,7 @@
 """The command `ecr-image-waiter`, for pipelines and laptops. Lambda's artifact goes without this package."""
 
 import importlib.util
+import io
 import logging
 import os
 import signal
@@ -21,6 +22,8 @@ def main() -> int:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115  # until the process ends
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr is: a label may say what its encoding cannot
     if importlib.util.find_spec("rich") is None:
         sys.stderr.write(
             f"ecr-image-waiter: error: the command needs rich, which is not here; install it with\n  {_INSTALL}\n"
