@@ -277,6 +277,10 @@ def test_an_image_given_twice_is_a_fault() -> None:
     assert faults("app:v1", "app:v1") == ("app:v1: given 2 times",)
 
 
+def test_a_label_given_twice_is_a_fault_whatever_it_says() -> None:
+    assert faults("app:v1", "--label", "a=1", "--label", "b=1", "--label", "a=2") == ("--label a: given 2 times",)
+
+
 def test_a_region_of_another_partition_is_a_fault() -> None:
     (fault,) = faults(f"{ACCOUNT}.dkr.ecr.cn-north-1.amazonaws.com.cn/app:v1")
     assert "which is in the partition aws-cn" in fault
@@ -289,6 +293,16 @@ def test_a_file_has_an_image_a_line_and_comments() -> None:
     text = "# those of the shop\napp:v1\n\n  team/app:v2   # the second\n"
     request = asked(line("app:v0", "--from", "images.txt"), HERE, lambda _: text)
     assert request.names == ("app:v0", "app:v1", "team/app:v2")
+
+
+def test_the_images_of_every_file_are_waited_for() -> None:
+    request = asked(line("--from", "app:v1", "--from", "app:v2"), HERE, lambda file: file)
+    assert request.names == ("app:v1", "app:v2")
+
+
+def test_a_file_without_a_name_is_a_fault_and_not_ignored(command: Command) -> None:
+    assert command("wait", "app:v1", "--from", "") == 2
+    assert "--from : Is a directory" in command.err
 
 
 def test_a_file_may_be_a_list_of_objects_whose_own_properties_win() -> None:
