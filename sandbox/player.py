@@ -297,7 +297,7 @@ class Operation:
         """Every answer that CloudFormation would take, also those after the first."""
         return [attempt for attempt in self.attempts if attempt.verdict.refusal is None]
 
-    def wait(self, timeout: float) -> Outcome:
+    def wait(self, timeout: float = 90) -> Outcome:
         """Return the outcome, at the latest when ServiceTimeout has passed.
 
         Raises:

@@ -24,6 +24,12 @@ CHECKS = {
     "format": ["ruff", "format", "--check", "."],
     "lint": ["ruff", "check", "."],
     "types": ["mypy"],
+    "schemas": [sys.executable, "-m", "schema", "--check"],
+    "what the CDK deploys": [sys.executable, "-m", "sandbox.plain_template", "--check"],
+    "templates": ["cfn-lint", "template.yaml", *TEMPLATES, "--append-rules", "schema"],
+    "template, as SAM sees it": ["sam", "validate", "--lint", "--region", "us-east-1"],
+}
+CONSTRUCTS = {
     "types of the constructs": [
         *(str(CDK_PYTHON), "-m", "mypy", "--cache-dir", ".mypy_cache/cdk"),
         *(
@@ -32,11 +38,8 @@ CHECKS = {
             for path in sorted((ROOT / folder).glob("*.py"))
         ),
     ],
-    "schemas": [sys.executable, "-m", "schema", "--check"],
-    "what the CDK deploys": [sys.executable, "-m", "sandbox.plain_template", "--check"],
-    "templates": ["cfn-lint", "template.yaml", *TEMPLATES, "--append-rules", "schema"],
-    "template, as SAM sees it": ["sam", "validate", "--lint", "--region", "us-east-1"],
 }
+"""A check that takes most of a minute, which the tests run beside."""
 
 PYTEST = [sys.executable, "-m", "pytest"]
 FIRST_HALF = [
@@ -106,7 +109,7 @@ def main() -> None:
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")])),
         **node_for_the_cdk(),
     }
-    for name, command in CHECKS.items():
+    for name, command in {**CHECKS, **(CONSTRUCTS if options.only_check else {})}.items():
         step(name, command, output, environment)
     if not options.only_check:
         print(f"=== {python_note()}", flush=True)
@@ -119,6 +122,7 @@ def main() -> None:
                 {"unit": [*PYTEST, "tests/unit", "tests/integration", *counted, "--cov-report=term", "--cov-append"]},
                 {"e2e": [*PYTEST, *(f"tests/e2e/{name}" for name in FIRST_HALF)]},
                 {
+                    **CONSTRUCTS,
                     # It leaves its coverage to the first stream, which lasts longer and judges both.
                     "constructs": [str(CDK_PYTHON), "-m", "pytest", "tests/cdk", *constructs],
                     "e2e too": [*PYTEST, "tests/e2e", *(f"--ignore=tests/e2e/{name}" for name in FIRST_HALF)],

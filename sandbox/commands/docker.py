@@ -1,13 +1,15 @@
 """docker: see the package. Light to start, since scripts call it often; only a push needs AWS's SDK."""
 
 import argparse
+import fcntl
 import hashlib
 import json
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,40 +17,49 @@ _HOST = re.compile(r"[0-9]{12}\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com
 
 
 class _Docker:
-    """What docker remembers, in a file."""
+    """What docker remembers, in a file. Scripts may run side by side."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        empty: dict[str, Any] = {"images": {}, "hosts": []}
-        self._state = json.loads(file.read_text()) if file.exists() else empty
+        file.touch()
 
     def login(self, host: str, password: str) -> None:
         if not _HOST.fullmatch(host) or not password:
             sys.exit(f"Error response from daemon: login attempt to https://{host}/v2/ failed")
-        self._state["hosts"].append(host)
-        self._save()
+        with self._locked() as state:
+            state["hosts"].append(host)
         print("Login Succeeded")
 
     def keep(self, images: Mapping[str, Any]) -> None:
-        self._state["images"] |= images
-        self._save()
+        with self._locked() as state:
+            state["images"] |= images
 
     def image(self, name: str) -> Any:
-        if name not in self._state["images"]:
-            sys.exit(f"Error response from daemon: No such image: {name}")
-        return self._state["images"][name]
+        with self._locked() as state:
+            if name not in state["images"]:
+                sys.exit(f"Error response from daemon: No such image: {name}")
+            return state["images"][name]
 
     def push(self, name: str) -> None:
         host, _, path = name.partition("/")
         repository, _, tag = path.rpartition(":")
         place = _HOST.fullmatch(host)
-        if not place or host not in self._state["hosts"]:
-            sys.exit("no basic auth credentials")
+        with self._locked() as state:
+            if not place or host not in state["hosts"]:
+                sys.exit("no basic auth credentials")
         pushed = {"repository": repository, "tag": tag, "region": place["region"], **self.image(name)}
         sys.exit(subprocess.call([sys.executable, "-m", "sandbox.commands.push", json.dumps(pushed)]))
 
-    def _save(self) -> None:
-        self._file.write_text(json.dumps(self._state))
+    @contextmanager
+    def _locked(self) -> Iterator[dict[str, Any]]:
+        """Yield what is remembered, and remember it with its changes."""
+        with self._file.open("r+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            state = json.loads(file.read() or '{"images": {}, "hosts": []}')
+            yield state
+            file.seek(0)
+            file.truncate()
+            json.dump(state, file)
 
 
 def main(arguments: Sequence[str]) -> None:

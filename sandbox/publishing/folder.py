@@ -18,11 +18,10 @@ from sandbox.cloud import REGION, run_sam
 from sandbox.processes import ROOT
 
 from .changelog import project
-from .rules import KEY, Application, Artifact, completed
+from .rules import KEY, LICENCE, README, Application, Artifact, completed
 
 TEMPLATE: Final = "template.json"
 """JSON, so that nothing of it depends on how YAML is written; the SAM CLI takes both."""
-_NAMED: Final = ("LicenseUrl", "ReadmeUrl")
 
 
 def build(work: Path) -> Path:
@@ -51,15 +50,9 @@ def prepare(built: Path, target: Path) -> None:
         ValueError: the template's metadata cannot be completed.
     """
     template = completed(yaml_parse((built / "template.yaml").read_text()), project())
-    source = yaml_parse((ROOT / "template.yaml").read_text())
     target.mkdir(parents=True)
-    for field in _NAMED:
-        # The build has rewritten the paths as seen from its own folder.
-        path = source["Metadata"][KEY].get(field)
-        if isinstance(path, str):
-            template["Metadata"][KEY][field] = path
-            if (ROOT / path).is_file():
-                shutil.copyfile(ROOT / path, target / path)
+    for file in (LICENCE, README):
+        shutil.copyfile(ROOT / file, target / file)
     for function in functions(template):
         if (built / function).is_dir():
             shutil.copytree(built / function, target / function)
@@ -72,8 +65,12 @@ def functions(template: Mapping[str, Any]) -> list[str]:
 
 
 def read(folder: Path) -> Application:
-    """Return what a folder that `prepare` made would publish, with this project's changelog."""
-    template: dict[str, Any] = json.loads((folder / TEMPLATE).read_text())
+    """Return what a folder that `prepare` made would publish, with this project's changelog.
+
+    Raises:
+        ValueError: it is none that `prepare` made.
+    """
+    template = _template(folder)
     return Application(
         project=project(),
         template=template,
@@ -83,6 +80,17 @@ def read(folder: Path) -> Application:
         changelog=(ROOT / "CHANGELOG.md").read_text(),
         today=datetime.now(tz=UTC).date(),
     )
+
+
+def _template(folder: Path) -> dict[str, Any]:
+    try:
+        template: dict[str, Any] = json.loads((folder / TEMPLATE).read_text(encoding="utf-8"))
+        whole = bool(template["Resources"] and template["Metadata"][KEY])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{folder}: {TEMPLATE} is not what `make dist` packs: {error!r}") from None
+    if not whole:
+        raise ValueError(f"{folder}: {TEMPLATE} is not what `make dist` packs: it says nothing")
+    return template
 
 
 def transformed(template: Mapping[str, Any]) -> dict[str, Any]:

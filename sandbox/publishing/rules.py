@@ -17,6 +17,8 @@ from .accepted import TYPES, capabilities
 from .changelog import Project
 
 KEY: Final = "AWS::ServerlessRepo::Application"
+LICENCE: Final = "LICENSE"
+README: Final = "README-SAR.md"
 MOST_TEXT: Final = 5 * 1024 * 1024
 """Bytes, of the licence and of the readme, each."""
 MOST_ZIPPED: Final = 50 * 1024 * 1024
@@ -77,7 +79,10 @@ class Application:
 
 
 def completed(template: Mapping[str, Any], project: Project) -> dict[str, Any]:
-    """Return a template with the metadata that pyproject.toml has: version, home page and source.
+    """Return a template with the metadata that it leaves to others.
+
+    Version, home page and source are pyproject.toml's. The files for licence and readme are named here alone, because
+    the SAM CLI looks for them, by their way from wherever a built template lies, at every deployment too.
 
     Raises:
         ValueError: the template says one of them itself, so that it could say something else, or has no metadata.
@@ -89,10 +94,12 @@ def completed(template: Mapping[str, Any], project: Project) -> dict[str, Any]:
         "SemanticVersion": project.version,
         "HomePageUrl": project.repository,
         "SourceCodeUrl": f"{project.repository}/tree/{project.tag}",
+        "LicenseUrl": LICENCE,
+        "ReadmeUrl": README,
     }
     twice = [name for name in generated if name in metadata[KEY]]
     if twice:
-        raise ValueError(f"template.yaml: {', '.join(twice)} among its Metadata: comes from pyproject.toml")
+        raise ValueError(f"template.yaml: {', '.join(twice)} among its Metadata, to which `make publish` adds it")
     return {**template, "Metadata": {**metadata, KEY: {**metadata[KEY], **generated}}}
 
 

@@ -63,10 +63,14 @@ class Aws:
         mine = (p for p in partitions if self.region in p["regions"] or re.match(p["regionRegex"], self.region))
         return str(next(mine, partitions[0])["outputs"]["dnsSuffix"])
 
-    @property
     def has_credentials(self) -> bool:
-        """Whether there are any, valid or not."""
-        return self._session.get_credentials() is not None
+        """Say whether there are any, valid or not. Those of a role or of a login are fetched, unless they are there.
+
+        Raises:
+            BotoCoreError, ClientError, OSError, EOFError, ValueError: they are not to be had.
+        """
+        credentials = self._session.get_credentials()
+        return credentials is not None and bool(credentials.get_frozen_credentials())
 
     def repository_uri(self, source: Source, registry_id: str, repository: str) -> str:
         """Return what docker calls a repository (User Guide, "Amazon ECR private registry")."""

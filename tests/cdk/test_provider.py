@@ -17,6 +17,7 @@ from aws_cdk import aws_codepipeline as codepipeline
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sns as sns
 from aws_cdk.assertions import Template
 from samtranslator.yaml_helper import yaml_parse
 
@@ -50,6 +51,9 @@ ALL_GIVEN: dict[str, Any] = {
     "FunctionName": "waiter",
     "LogLevel": "DEBUG",
     "LogRetentionDays": 7,
+    "Dashboard": "true",
+    "AlarmTopicArn": ARN.format("sns", "alarms"),
+    "AccountConcurrencyThreshold": 2000,
     "ServiceTokenParameterName": PARAMETER,
 }
 OPEN = {"HasEcrPublic"}
@@ -57,6 +61,9 @@ OPEN = {"HasEcrPublic"}
 CONDITIONS = {
     "AllRepositories",
     "AssumesRoles",
+    "HasAlarms",
+    "HasDashboard",
+    "HasReservationAlarm",
     "FollowsBuilds",
     "FollowsPipelines",
     "HasFunctionName",
@@ -68,7 +75,7 @@ CONDITIONS = {
 }
 LEFT_OUT = {
     *(f"HasConsumer{number}" for number in range(1, 6)),
-    *("HasConsumerOrganization", "HasDashboard", "HasAlarms", "HasReservationAlarm"),
+    "HasConsumerOrganization",
 }
 """Conditions of parameters that the construct has no argument for: an app has its own means for these."""
 
@@ -86,7 +93,8 @@ def resources(stack: Stack) -> Any:
 def renamed(stack: Stack) -> Any:
     """Return the template with the ids of template.yaml."""
     template = Template.from_stack(stack).to_json()
-    found = json.loads(re.sub(r'"Waiter(?:Conditions)?(\w+?)[0-9A-F]{8}"', r'"\1"', json.dumps(template)))
+    ids = r'(?<=["{])Waiter(?:Conditions)?(\w+?)[0-9A-F]{8}(?=["}])'  # as values, and in what Fn::Sub puts together
+    found = json.loads(re.sub(ids, r"\1", json.dumps(template)))
     assert len(found["Resources"]) == len(template["Resources"])
     return found
 
@@ -102,6 +110,9 @@ def deployed(holding: set[str], values: dict[str, Any]) -> dict[str, Any]:
                 return values[name]
             case {"Fn::If": [condition, then, otherwise]}:
                 return settled(then if condition in holding else otherwise)
+            case {"Fn::Sub": [text, variables]}:
+                named = {name: values[name] for name in values if f"${{{name}}}" in text}
+                return {"Fn::Sub": [text, {**named, **settled(variables)}]}
             case dict():
                 return {key: value for key, each in part.items() if (value := settled(each)) is not NOTHING}
             case list():
@@ -162,6 +173,9 @@ def test_with_everything_given_it_is_what_the_template_deploys(stack: Stack) -> 
         function_name="waiter",
         log_level="DEBUG",
         log_retention_days=7,
+        dashboard=True,
+        alarm_topic=sns.Topic.from_topic_arn(stack, "Topic", ARN.format("sns", "alarms")),
+        account_concurrency_threshold=2000,
         service_token_parameter_name=PARAMETER,
     )
     assert comparable(resources(stack)) == comparable(deployed(CONDITIONS - {"AllRepositories"}, ALL_GIVEN))
@@ -219,20 +233,43 @@ def test_whoever_finds_the_parameter_may_use_the_function(stack: Stack) -> None:
 def test_all_arguments_that_the_template_would_refuse_stand_in_one_error(stack: Stack) -> None:
     with pytest.raises(ValueError, match="is not valid") as caught:
         EcrImageWaiterProvider(
-            stack, "Waiter", repositories=["app"], memory_size=64, log_retention_days=31, function_name="a b"
+            stack,
+            "Waiter",
+            repositories=["app"],
+            memory_size=64,
+            log_retention_days=31,
+            function_name="a b",
+            alarm_topic="alarms",
+            account_concurrency_threshold=0,
         )
     for line, begins in zip(
         str(caught.value).splitlines(),
         [
             "Stack/Waiter, the waiter, is not valid:",
             '- RepositoryArnPattern: received "app", it must be empty or the ARNs of ECR repositories',
-            "- MemorySize: received 64, allowed: 128 to 10240",
+            "- MemorySize: received 64, allowed: a whole number from 128 to 10240",
             '- FunctionName: received "a b", it must be empty or at most 64 letters, digits, - and _',
             "- LogRetentionDays: received 31, allowed: 1, 3, 5, 7, ",
+            '- AlarmTopicArn: received "alarms", it must be empty or the ARN of an SNS topic',
+            "- AccountConcurrencyThreshold: received 0, allowed: a whole number from 1",
         ],
         strict=True,
     ):
         assert line.startswith(begins)
+
+
+@pytest.mark.parametrize("memory_size", [512.5, "512"])
+def test_a_size_that_is_no_whole_number_is_a_fault(stack: Stack, memory_size: Any) -> None:
+    with pytest.raises(ValueError, match=r"MemorySize: received .*, allowed: a whole number from 128 to 10240"):
+        EcrImageWaiterProvider(stack, "Waiter", memory_size=memory_size)
+
+
+def test_a_single_arn_is_not_read_letter_by_letter(stack: Stack) -> None:
+    with pytest.raises(ValueError, match="is not valid") as caught:
+        EcrImageWaiterProvider(stack, "Faulty", repositories="app")
+    _, fault = str(caught.value).splitlines()
+    assert fault.startswith('- RepositoryArnPattern: received "app", it must be empty or the ARNs of ECR repositories')
+    EcrImageWaiterProvider(stack, "Waiter", build_projects="arn:aws:codebuild:eu-west-1:123456789012:project/app")
 
 
 def test_values_that_only_the_deployment_knows_are_let_through(stack: Stack) -> None:
@@ -254,7 +291,9 @@ def test_values_that_only_the_deployment_knows_are_let_through(stack: Stack) -> 
 
 
 def test_the_template_passes_cfn_lint(stack: Stack, lint: Linter) -> None:
-    EcrImageWaiterProvider(stack, "Waiter", service_token_parameter_name=PARAMETER)
+    EcrImageWaiterProvider(
+        stack, "Waiter", service_token_parameter_name=PARAMETER, dashboard=True, alarm_topic=ARN.format("sns", "alarms")
+    )
     assert lint({"stack": Template.from_stack(stack).to_json()}) == ""
 
 

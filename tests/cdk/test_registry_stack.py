@@ -9,6 +9,7 @@ import pytest
 
 from tests.cdk.conftest import Linter
 from tests.ordering import faults, mutants, pins, sorted_last, uses, waiters
+from tests.pushing import lacking
 from tests.registry_stack import LASTING, Synthesized, stacks
 
 App = Mapping[str, Synthesized]
@@ -147,6 +148,10 @@ def test_a_stack_with_its_waiters_sorted_last_is_the_same_otherwise(app: App) ->
         renamed = sorted_last(app[name].template)
         assert faults(renamed) == []
         assert max(renamed["Resources"]) in waiters(renamed)
+
+
+def test_whoever_pushes_may_do_all_that_a_push_asks(app: App) -> None:
+    assert lacking(app["MediaBackendPipeline"].template) == [""] * 3
 
 
 # --- Templates --------------------------------------------------------------------------------------------------------

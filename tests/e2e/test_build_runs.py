@@ -237,7 +237,8 @@ def a_superseded_execution_passes_the_baton_to_its_successor_for_better_and_for_
     repository = function.repository()
     succeeds = Execution({"Docker": Action(6)})
     successor = {
-        "Docker": Action(4, does=lambda: function.push(repository)),
+        # Long enough for both waits to see it under way, on a loaded machine too.
+        "Docker": Action(15, does=lambda: function.push(repository)),
         "Release": Action(2, fails="No such stack"),
     }
     pipeline = pipeline_for(cloud, repository, succeeds, succeeds, Execution(successor))
@@ -247,7 +248,7 @@ def a_superseded_execution_passes_the_baton_to_its_successor_for_better_and_for_
         cloud.builds.start_pipeline(pipeline)
         eventually(lambda: cloud.builds.pipeline_runs(pipeline)[1].stage == 1, "the second before the stage Build")
         third = cloud.builds.start_pipeline(pipeline)
-        found = pushed.wait(40)
+        found = pushed.wait()
         outcome = failed(other)
     assert [run.status for run in cloud.builds.pipeline_runs(pipeline)] == ["Succeeded", "Superseded", "Failed"]
     assert found.status == "SUCCESS", found
@@ -348,7 +349,7 @@ def an_event_that_comes_twice_at_once_starts_one_build_and_both_find_its_image(
     with proxy.rule(starts), proxy.rule(lagging), function.player() as player:
         create = player.create(image(repository, BuildProject=project, StartBuild=True))
         function.invoke(create.event)
-        outcome = create.wait(40)
+        outcome = create.wait()
         eventually(lambda: len(create.attempts) == 2, "the other's answer")
     assert outcome.status == "SUCCESS", outcome
     assert len(cloud.builds.runs(project)) == 1

@@ -59,10 +59,10 @@ def said(function: Deployed, operation: Operation, text: str) -> None:
 
 def failed(operation: Operation) -> Outcome:
     """Return the outcome of a Create that fails, when the Delete that follows has gone through."""
-    outcome = operation.wait(40)
+    outcome = operation.wait()
     assert outcome.status == "FAILED", outcome
     assert operation.follow_up
-    assert operation.follow_up.wait(30).status == "SUCCESS"
+    assert operation.follow_up.wait().status == "SUCCESS"
     return outcome
 
 
@@ -97,7 +97,7 @@ def wait_for_twenty(function: Deployed, images: list[dict[str, str]], seed: int)
             assert create.outcome is None, f"{count} are there"
             digest = function.push(image["RepositoryName"], image["ImageTag"], content=image["Id"])
             pushed[f"{image['Id']}.ImageUri"] = uri(image["RepositoryName"], digest)
-        outcome = create.wait(40)
+        outcome = create.wait()
     assert outcome.status == "SUCCESS", outcome
     assert outcome.data == {**pushed, **{key: outcome.data[key] for key in ("Attempts", "WaitedSeconds")}}
     assert len(set(pushed.values())) == len(images)
@@ -144,7 +144,7 @@ def a_latest_of_the_old_commit_is_not_yet_until_it_moves_and_no_config_is_read_t
         checked(function, create, repository)
         assert blobs.met == 1
         new = push(ecr, repository, "latest", content="new", labels={REVISION: "d4e5f6a"})
-        outcome = create.wait(30)
+        outcome = create.wait()
     assert outcome.status == "SUCCESS", outcome
     assert outcome.data["ImageUri"] == uri(repository, new, account)
     assert outcome.data["ImageUri"] != uri(repository, old, account)
@@ -175,7 +175,7 @@ def an_archived_image_is_waited_for_until_it_is_restored(cloud: Cloud, function:
         store(function, repository, "STANDARD")
         checked(function, create, repository, 4)
         cloud.ecr.end_restores()
-        outcome = create.wait(30)
+        outcome = create.wait()
     assert outcome.status == "SUCCESS", outcome
     assert outcome.data["ImageUri"] == uri(repository, digest)
     said(function, create, "the image is archived, so nothing can pull it")
@@ -226,7 +226,7 @@ def an_image_older_than_the_operation_is_not_yet_until_it_is_pushed_again(cloud:
         create = player.create(properties)
         checked(function, create, repository, 3)
         digest = function.push(repository, content="after")
-        outcome = create.wait(30)
+        outcome = create.wait()
     assert outcome.status == "SUCCESS", outcome
     assert outcome.data["ImageUri"] == uri(repository, digest)
     assert function.ecr_proxy.counts(repository) == {"ecr:DescribeImages": int(outcome.data["Attempts"])}
@@ -243,7 +243,7 @@ def an_index_is_no_image_for_lambda_and_the_reason_has_the_cure_while_ecs_takes_
     with function.player() as player:
         refused = failed(player.create({**image, "DeployTarget": "Lambda"}))
         calls = function.ecr_proxy.counts(repository)
-        taken = player.create({**image, "DeployTarget": "ECS"}).wait(30)
+        taken = player.create({**image, "DeployTarget": "ECS"}).wait()
     assert calls == {"ecr:DescribeImages": 1}, "one check, and nothing else to read"
     assert "cannot be deployed (checked once" in refused.reason
     assert "--provenance=false --platform linux/arm64" in refused.reason
@@ -265,8 +265,8 @@ def the_image_for_a_platform_is_handed_on_and_a_platform_that_is_not_there_fails
             image = {"RepositoryName": repository, "ImageTag": tag, "Platform": platform, **seconds(60)}
             return player.create(image)
 
-        found = ask("index", "linux/arm64").wait(30)
-        of_single = ask("single", "amd64").wait(30)
+        found = ask("index", "linux/arm64").wait()
+        of_single = ask("single", "amd64").wait()
         missing = failed(ask("index", "linux/s390x"))
         wrong = failed(ask("single", "linux/arm64"))
 
@@ -301,7 +301,7 @@ def an_image_of_the_account_s_own_public_registry_is_found_and_another_alias_fai
         eventually(lambda: calls.count("ecr-public:DescribeImages", repository=repository) >= 4, "checks of both")
         assert [create.outcome for create in creates] == [None] * len(aliases)
         digest = push(public, repository, "v1", content="the public one")
-        found = [create.wait(30) for create in creates]
+        found = [create.wait() for create in creates]
         refused = failed(player.create({"ImageUri": "public.ecr.aws/docker/library/redis:7", **seconds(60)}))
     assert [outcome.data.get("ImageUri") for outcome in found] == [
         f"public.ecr.aws/{alias}/{repository}@{digest}" for alias in aliases
@@ -325,7 +325,7 @@ def an_image_of_another_account_and_region_is_found_there_by_parts_and_by_uri(cl
         for create in creates:
             checked(function, create, repository)
         digest = push(ecr, repository, "v1", content="there")
-        outcomes = [create.wait(30) for create in creates]
+        outcomes = [create.wait() for create in creates]
     assert [outcome.data.get("ImageUri") for outcome in outcomes] == [uri(repository, digest, account, region)] * 2
     assert [outcome.data["RegistryId"] for outcome in outcomes] == [account] * 2
 
@@ -346,7 +346,7 @@ def a_role_is_assumed_once_and_looks_into_its_own_account_which_is_closed_to_the
         create = player.create({**image, "RoleArn": role, **seconds(60)})
         checked(function, create, repository, 4)  # two of the first check, which asks for archived images as well
         digest = push(ecr, repository, "v1")
-        outcome = create.wait(30)
+        outcome = create.wait()
     assert f"allow ecr:DescribeImages on arn:aws:ecr:{REGION}:{account}:repository/{repository}" in denied.reason
     assert outcome.status == "SUCCESS", outcome
     assert outcome.data["ImageUri"] == uri(repository, digest, account)
@@ -371,7 +371,7 @@ def a_role_that_sts_denies_is_tried_again_and_fails_with_what_is_to_be_allowed(
     with function.proxy.rule(never), function.proxy.rule(late), function.player() as player:
         denied = failed(player.create({**image, "RoleArn": f"{role}/never-trusts", **seconds(5)}))
         assert not function.ecr_proxy.counts(repository)
-        found = player.create({**image, "RoleArn": f"{role}/trusts-late", **seconds(40)}).wait(30)
+        found = player.create({**image, "RoleArn": f"{role}/trusts-late", **seconds(40)}).wait()
     assert f"allow sts:AssumeRole on {role}/never-trusts to the role waiter-role" in denied.reason
     assert "AssumableRoleArns" in denied.reason
     assert found.status == "SUCCESS", found
@@ -393,7 +393,7 @@ def more_images_than_an_answer_holds_are_refused_without_a_call_and_as_many_as_t
         fit = int(told[1])
         digests = [function.push(repository, image["ImageTag"], content=image["Id"]) for image in images[: fit + 1]]
         one_more = failed(player.create({"Images": images[: fit + 1], **seconds(60)}))
-        taken = player.create({"Images": images[:fit], **seconds(60)}).wait(30)
+        taken = player.create({"Images": images[:fit], **seconds(60)}).wait()
     assert not calls
     assert "4096 bytes" in refused.reason
     assert 1 < fit < 20

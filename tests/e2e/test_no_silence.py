@@ -60,7 +60,7 @@ def test_a_function_that_may_not_invoke_itself_fails_the_wait_within_its_first_s
     rule = Rule("lambda:Invoke", deny(), where=lambda call: repository in call.body)
     with function.proxy.rule(rule), function.player() as player:
         create = player.create({"RepositoryName": repository, "ImageTag": "v1", **seconds(40)})
-        outcome = create.wait(30)
+        outcome = create.wait()
 
     assert outcome.status == "FAILED"
     assert outcome.at - create.sent < TIMEOUT + 1

@@ -74,7 +74,7 @@ def an_image_that_is_there_is_answered_at_once(function: Function) -> None:
     digest = function.push(repository)
     with function.player() as player:
         create = player.create({"RepositoryName": repository, "ImageTag": "v1", **seconds(30)})
-        outcome = create.wait(30)
+        outcome = create.wait()
     assert outcome.status == "SUCCESS", outcome
     assert outcome.data.keys() == KEYS
     assert outcome.data["ImageUri"] == f"{outcome.data['RepositoryUri']}@{digest}"
@@ -87,7 +87,7 @@ def _pushed_in_invocation(function: Function, number: int) -> None:
         create = player.create({"RepositoryName": repository, "ImageTag": "v1", **seconds(60)})
         handed_over(function, create, number - 1)
         digest = function.push(repository)
-        outcome = create.wait(30)
+        outcome = create.wait()
     assert outcome.status == "SUCCESS", outcome
     assert outcome.data["ImageDigest"] == digest
     assert function.hand_overs(create) == number - 1
@@ -114,8 +114,8 @@ def an_image_never_pushed_fails_at_the_limit_and_names_the_newest_tag(function: 
     function.push(repository, tag="lastest")
     with function.player() as player:
         create = player.create({"RepositoryName": repository, "ImageTag": "latest", **seconds(9)})
-        outcome = create.wait(40)
-        deleted = create.follow_up.wait(30) if create.follow_up else None
+        outcome = create.wait()
+        deleted = create.follow_up.wait() if create.follow_up else None
     assert outcome.status == "FAILED"
     assert f"Gave up on {repository}:latest" in outcome.reason
     assert "lastest" in outcome.reason
@@ -130,7 +130,7 @@ def an_image_never_pushed_fails_at_the_limit_and_names_the_newest_tag(function: 
 def a_missing_repository_fails_after_its_grace_of_fifteen_seconds(function: Function) -> None:
     with function.player() as player:
         create = player.create({"RepositoryName": "nowhere", "ImageTag": "v1", **seconds(40)})
-        outcome = create.wait(40)
+        outcome = create.wait()
     assert outcome.status == "FAILED"
     assert "The repository nowhere does not exist" in outcome.reason
     assert 15 <= outcome.at - create.sent < 15 + SOON
@@ -145,7 +145,7 @@ def a_missing_repository_is_waited_for_when_asked(function: Function) -> None:
         handed_over(function, create)
         function.ecr.create_repository(repositoryName=name)
         function.push(name)
-        assert create.wait(30).status == "SUCCESS"
+        assert create.wait().status == "SUCCESS"
 
 
 @scenario
@@ -153,7 +153,7 @@ def denied_access_fails_and_names_action_resource_and_role(function: Function) -
     repository = function.repository()
     rule = Rule("ecr:DescribeImages", deny(), repository)
     with function.ecr_proxy.rule(rule), function.player() as player:
-        outcome = player.create({"RepositoryName": repository, "ImageTag": "v1", **seconds(6)}).wait(40)
+        outcome = player.create({"RepositoryName": repository, "ImageTag": "v1", **seconds(6)}).wait()
     assert outcome.status == "FAILED"
     assert "allow ecr:DescribeImages" in outcome.reason
     assert f"arn:aws:ecr:us-east-1:123456789012:repository/{repository}" in outcome.reason
@@ -185,13 +185,13 @@ def an_update_to_a_new_tag_waits_for_it_and_keeps_the_physical_id(function: Func
     old = function.push(repository, "v1", "old")
     with function.player() as player:
         create = player.create({"RepositoryName": repository, "ImageTag": "v1", **seconds(30)})
-        created = create.wait(30)
+        created = create.wait()
         update = player.update(create.resource, {"RepositoryName": repository, "ImageTag": "v2", **seconds(40)})
         checks = function.checks(repository)
         eventually(lambda: function.checks(repository) > checks, "a check for the new tag")
         assert update.outcome is None
         new = function.push(repository, "v2", "new")
-        updated = update.wait(30)
+        updated = update.wait()
     assert (created.data["ImageDigest"], updated.data["ImageDigest"]) == (old, new)
     assert updated.physical_id == created.physical_id
     assert update.follow_up is None
@@ -206,18 +206,18 @@ def a_delete_before_during_and_after_a_wait_is_answered_without_a_check_or_a_han
     repository = function.repository()
     with function.player() as player:
         early = player.delete(new_resource())
-        outcomes = [early.wait(30)]
+        outcomes = [early.wait()]
         create = player.create({"RepositoryName": repository, "ImageTag": "v1", **seconds(40)})
         handed_over(function, create)
         during = player.delete(create.resource)
-        outcomes.append(during.wait(30))
+        outcomes.append(during.wait())
         assert create.outcome is None
         player.set_status(create.resource.stack_id, "CREATE_IN_PROGRESS")  # it is the Delete that is of interest here
         function.push(repository)
-        assert create.wait(30).status == "SUCCESS"
+        assert create.wait().status == "SUCCESS"
         checks = function.checks(repository)
         late = player.delete(create.resource)
-        outcomes.append(late.wait(30))
+        outcomes.append(late.wait())
     assert [outcome.status for outcome in outcomes] == ["SUCCESS"] * 3
     assert function.checks(repository) == checks
     for delete in (early, during, late):
@@ -232,7 +232,7 @@ def a_wait_whose_stack_was_cancelled_ends_at_the_next_hand_over(function: Functi
     with function.player() as player:
         create = player.create({"RepositoryName": repository, "ImageTag": "v1", **seconds(40)})
         handed_over(function, create)
-        deleted = player.cancel(create).wait(30)
+        deleted = player.cancel(create).wait()
         eventually(partial(_is_in_the_log, function, create, "Nobody waits for this any more"), "it stopped")
         checks, hand_overs = function.checks(repository), function.hand_overs(create)
         time.sleep(TIMEOUT + 1)
@@ -247,11 +247,11 @@ def an_update_that_is_cancelled_rolls_back_without_its_old_image(function: Funct
     function.push(repository)
     with function.player() as player:
         create = player.create({"RepositoryName": repository, "ImageTag": "v1", **seconds(40)})
-        assert create.wait(30).status == "SUCCESS"
+        assert create.wait().status == "SUCCESS"
         function.ecr.batch_delete_image(repositoryName=repository, imageIds=[{"imageTag": "v1"}])
         update = player.update(create.resource, {"RepositoryName": repository, "ImageTag": "v2", **seconds(40)})
         eventually(partial(_is_in_the_log, function, update, "Checked "), "the Update is under way")
-        outcome = player.cancel_update(update).wait(30)
+        outcome = player.cancel_update(update).wait()
         eventually(partial(_is_in_the_log, function, update, "Nobody waits for this any more"), "it stopped")
     assert outcome.status == "SUCCESS"
     assert outcome.data["ImageUri"].endswith(f"/{repository}:v1")
@@ -263,9 +263,9 @@ def an_update_that_is_cancelled_rolls_back_without_its_old_image(function: Funct
 def a_delete_succeeds_with_properties_that_no_create_would(function: Function) -> None:
     with function.player() as player:
         create = player.create({"RepositoryName": ["not", "a", "name"], "Nonsense": {"deep": [1, None]}})
-        assert create.wait(30).status == "FAILED"
+        assert create.wait().status == "FAILED"
         assert create.follow_up is not None
-        assert create.follow_up.wait(30).status == "SUCCESS"
+        assert create.follow_up.wait().status == "SUCCESS"
 
 
 @scenario
@@ -292,7 +292,7 @@ def a_garbage_event_is_a_function_error_that_says_what_was_expected(function: Fu
 def every_fault_of_the_properties_stands_in_one_reason(function: Function) -> None:
     with function.player() as player:
         properties = {"RepositryName": "app", "ImageTag": "", "MaxRetries": "-1", "RetryDelaySeconds": "1.5"}
-        reason = player.create(properties).wait(30).reason
+        reason = player.create(properties).wait().reason
     assert "RepositoryName: missing" in reason
     assert 'RepositryName: received "app", unknown property; the nearest known one is RepositoryName' in reason
     assert 'ImageTag: received ""' in reason
@@ -308,7 +308,7 @@ def an_answer_arrives_although_the_endpoint_says_503_twice(function: Function) -
         create = player.create(
             {"RepositoryName": repository, "ImageTag": "v1", **seconds(30)}, faults=[Status(503), Status(503)]
         )
-        assert create.wait(30).status == "SUCCESS"
+        assert create.wait().status == "SUCCESS"
     assert [attempt.verdict.status for attempt in create.attempts] == [503, 503, 200]
 
 
@@ -320,7 +320,7 @@ def an_answer_arrives_although_the_connection_is_reset_twice(function: Function)
         create = player.create(
             {"RepositoryName": repository, "ImageTag": "v1", **seconds(30)}, faults=[Reset(), Reset()]
         )
-        assert create.wait(30).status == "SUCCESS"
+        assert create.wait().status == "SUCCESS"
     assert len(create.accepted) == 1
 
 
@@ -330,7 +330,7 @@ def an_answer_that_the_endpoint_sits_on_is_sent_again(function: Function) -> Non
     function.push(repository)
     with function.player() as player:
         create = player.create({"RepositoryName": repository, "ImageTag": "v1", **seconds(30)}, faults=[Delay(8)])
-        assert create.wait(30).status == "SUCCESS"
+        assert create.wait().status == "SUCCESS"
 
 
 @scenario
@@ -343,7 +343,7 @@ def two_stacks_at_once_get_each_its_own_answer(function: Function) -> None:
         ]
         eventually(lambda: all(function.checks(name) for name in (first, second)), "a check for both")
         digests = [function.push(second, content="second"), function.push(first, content="first")]
-        outcomes = [create.wait(30) for create in creates]
+        outcomes = [create.wait() for create in creates]
     assert [outcome.data["ImageDigest"] for outcome in outcomes] == digests[::-1]
     assert [outcome.data["RepositoryName"] for outcome in outcomes] == [first, second]
 
@@ -385,10 +385,10 @@ def test_a_second_wait_in_the_same_process_has_nothing_of_the_first(cloud: Cloud
             one = player.create(
                 {"RepositoryName": first, "ImageTag": "v1", **seconds(30)}, stack="one", logical_id="One"
             )
-            assert one.wait(30).status == "SUCCESS"
+            assert one.wait().status == "SUCCESS"
             eventually(lambda: not function.service.busy, "the process is free")
             two = player.create({"RepositoryName": second, "ImageTag": "v1", "MaxRetries": "0"}, stack="two")
-            outcome = two.wait(30)
+            outcome = two.wait()
             eventually(lambda: not function.service.busy, "the last line of the log")
         assert outcome.status == "FAILED"
         assert outcome.data == {}
@@ -411,7 +411,7 @@ def test_an_image_that_is_there_takes_a_warm_process_no_pause(cloud: Cloud, outp
         function.ask({"RepositoryName": repository, "ImageTag": "v1", **seconds(30)})
         with function.player() as player:
             create = player.create({"RepositoryName": repository, "ImageTag": "v1", **seconds(30)})
-            outcome = create.wait(30)
+            outcome = create.wait()
     finally:
         function.stop()
     assert len(function.environments) == 1
@@ -429,7 +429,7 @@ def test_answers_go_over_https_to_a_host_whose_certificate_is_trusted(cloud: Clo
             repository = holder[0].repository()
             holder[0].push(repository)
             assert (
-                player.create({"RepositoryName": repository, "ImageTag": "v1", **seconds(30)}).wait(30).status
+                player.create({"RepositoryName": repository, "ImageTag": "v1", **seconds(30)}).wait().status
                 == "SUCCESS"
             )
         finally:
@@ -451,7 +451,7 @@ def test_a_process_killed_by_its_time_out_is_run_again_and_answers_at_the_first_
             eventually(lambda: f"Sending SIGKILL to runtime-1({pid})" in function.output(), "the runtime's end to it")
             assert "Reset initiated: Timeout" in function.output()
             assert (create.attempts, function.hand_overs(create)) == ([], 0), "it did not get so far"
-            outcome = create.wait(40)
+            outcome = create.wait()
             eventually(lambda: not function.service.busy, "the last invocation's end")
     finally:
         function.stop()

@@ -25,6 +25,11 @@ from tests.waiting import eventually
 
 REGION: Final = "eu-west-1"
 URI: Final = f"123456789012.dkr.ecr.{REGION}.amazonaws.com/app"
+KEYS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+BY_TOKEN: Final = {
+    "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/pipeline",
+    "AWS_WEB_IDENTITY_TOKEN_FILE": str(ROOT / "README.md"),
+}
 COMMAND: Final = [sys.executable, "-m", "ecr_image_waiter.cli"]
 # A shell in the background lets its children ignore the interrupt that this is about.
 ON_A_TERMINAL: Final = [
@@ -246,6 +251,62 @@ def test_a_terminal_that_cannot_draw_a_line_anew_gets_plain_ones(
     assert "\x1b" not in terminal.left()
 
 
+# --- streams that are not there, or not as usual
+
+
+def test_what_a_terminal_has_no_letters_for_is_told_in_others(ecr: Any, environment: dict[str, str]) -> None:
+    push(ecr, "app", "v1", labels={"author": "Zoë 作"})
+    done = ran(environment | {"PYTHONIOENCODING": "ascii"}, "check", "app:v1", "--label", "author=Zoë 作")
+    assert done.returncode == 0, done.stderr
+    assert "label author  Zo\\xeb \\u4f5c\n" in done.stdout
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("command", ["wait", "check"])
+def test_a_stream_that_is_closed_changes_nothing_but_what_is_said(
+    closed: str, command: str, ecr: Any, environment: dict[str, str]
+) -> None:
+    push(ecr, "app", "v1")
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'"$@" {closed}', "sh", *COMMAND, command, "app:v1"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_images_from_a_stdin_that_is_closed_are_none(environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        ["/bin/sh", "-c", '"$@" <&-', "sh", *COMMAND, "check", "--from", "-"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, "no image is named" in done.stderr) == (2, True)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device here that is always full")
+@pytest.mark.parametrize("full", [">", "2>"])
+def test_a_full_disk_is_not_taken_for_an_image_that_is_not_there(
+    full: str, ecr: Any, environment: dict[str, str]
+) -> None:
+    push(ecr, "app", "v1")
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'"$@" {full}/dev/full', "sh", *COMMAND, "wait", "app:v1"],
+        env=environment,
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 70
+
+
 # --- what is not the image's fault
 
 
@@ -258,10 +319,12 @@ def test_a_terminal_that_cannot_draw_a_line_anew_gets_plain_ones(
         ((), {"AWS_CONFIG_FILE": str(ROOT / "README.md")}, (), 2, "Unable to parse config file"),
         ((), {}, ("--region", "eu west"), 2, "Provided region_name 'eu west' doesn't match"),
         ((), {"AWS_ENDPOINT_URL": "nowhere"}, (), 2, "Invalid endpoint: nowhere"),
-        (("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), {}, (), 2, "there are no credentials: give --profile"),
+        (KEYS, {}, (), 2, "there are no credentials: give --profile"),
         (("AWS_SECRET_ACCESS_KEY",), {}, (), 2, "Partial credentials found in env, missing: AWS_SECRET"),
         ((), {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, (), 1, "EndpointConnectionError: ECR could not be reached"),
         ((), {"AWS_ENDPOINT_URL": "http://nowhere.invalid"}, (), 1, "EndpointConnectionError: ECR could not be"),
+        (KEYS, BY_TOKEN | {"AWS_WEB_IDENTITY_TOKEN_FILE": "/nowhere"}, (), 2, "are not to be had: [Errno 2]"),
+        (KEYS, BY_TOKEN | {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, (), 1, "EndpointConnectionError: ECR"),
     ],
 )
 @pytest.mark.parametrize("command", ["wait", "check"])
@@ -302,8 +365,7 @@ def test_a_profile_s_region_and_keys_are_used(ecr: Any, environment: dict[str, s
     (tmp_path / "config").write_text(
         f"[profile shop]\nregion = {REGION}\naws_access_key_id = 123456789012\naws_secret_access_key = made-up\n"
     )
-    keys = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION", "AWS_REGION")
-    without = changed(environment, *keys, AWS_CONFIG_FILE=str(tmp_path / "config"))
+    without = changed(environment, *KEYS, "AWS_DEFAULT_REGION", "AWS_REGION", AWS_CONFIG_FILE=str(tmp_path / "config"))
     done = ran(without, "check", "app:v1", "--profile", "shop")
     assert done.returncode == 0, done.stderr
 

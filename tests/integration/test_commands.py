@@ -89,3 +89,14 @@ def test_answers_are_queried_and_printed_as_text(shell: Shell) -> None:
         """
     )
     assert (done.stdout, done.stderr) == (f"{REGISTRY}/app\n\n4c0f9e1\n", "")
+
+
+def test_what_scripts_build_side_by_side_is_all_remembered(shell: Shell) -> None:
+    done = shell(
+        """
+        for number in 1 2 3 4 5 6 7 8 9 10 11 12; do docker build --tag "app$number" . & done
+        wait
+        for number in 1 2 3 4 5 6 7 8 9 10 11 12; do docker tag "app$number" "again$number"; done
+        """
+    )
+    assert done.returncode == 0, done.stderr

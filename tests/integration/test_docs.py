@@ -11,6 +11,7 @@ import pytest
 from samtranslator.yaml_helper import yaml_parse
 
 from sandbox.processes import ROOT
+from tests.pushing import lacking
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
 
@@ -80,6 +81,12 @@ def test_every_template_passes_cfn_lint_and_the_rule_of_the_schema(tmp_path: Pat
 @pytest.mark.parametrize("snippet", of("yaml"), ids=lambda snippet: snippet.name)
 def test_every_yaml_can_be_read(snippet: Snippet) -> None:
     assert yaml_parse(snippet.text) or all(line.startswith("#") for line in snippet.text.splitlines())
+
+
+def test_whoever_pushes_in_a_template_may_do_all_that_a_push_asks() -> None:
+    told = [each for snippet in TEMPLATES for each in lacking(yaml_parse(snippet.text))]
+    assert told
+    assert set(told) == {""}
 
 
 @pytest.mark.parametrize("snippet", of("json"), ids=lambda snippet: snippet.name)

@@ -18,6 +18,7 @@ from samtranslator.yaml_helper import yaml_parse
 from sandbox.processes import ROOT
 from tests import hcl
 from tests.ordering import faults, mutants, pins, sorted_last, uses, waiters
+from tests.pushing import lacking
 from tests.terraform_rules import faults as terraform_faults
 from tests.terraform_rules import ordering_faults
 
@@ -70,6 +71,10 @@ def test_whatever_runs_an_image_is_created_after_it_and_runs_the_digest_that_was
     assert faults(template(file)) == []
     assert pins(template(file)) == PINS[name_of(file)]
     assert {use.resource for use in uses(template(file))} == set(PINS[name_of(file)])
+
+
+def test_whoever_pushes_may_do_all_that_a_push_asks() -> None:
+    assert lacking(template(EXAMPLES / "two-stacks" / "cicd.yaml")) == [""]
 
 
 MUTANTS = {

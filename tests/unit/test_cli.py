@@ -17,7 +17,7 @@ from ecr_image_waiter.cli.arguments import Line, WrongUsage, asked, image_of, pa
 from ecr_image_waiter.cli.command import Edges, run
 from ecr_image_waiter.cli.connection import Connection, Misconfigured
 from ecr_image_waiter.cli.results import Status
-from ecr_image_waiter.cli.screen import LiveLine, Standing, screen
+from ecr_image_waiter.cli.screen import Lines, LiveLine, Standing, screen
 from ecr_image_waiter.cli.words import in_options, option_of
 from ecr_image_waiter.clock import Clock
 from ecr_image_waiter.errors import InvalidRequest
@@ -277,6 +277,10 @@ def test_an_image_given_twice_is_a_fault() -> None:
     assert faults("app:v1", "app:v1") == ("app:v1: given 2 times",)
 
 
+def test_a_label_given_twice_is_a_fault_whatever_it_says() -> None:
+    assert faults("app:v1", "--label", "a=1", "--label", "b=1", "--label", "a=2") == ("--label a: given 2 times",)
+
+
 def test_a_region_of_another_partition_is_a_fault() -> None:
     (fault,) = faults(f"{ACCOUNT}.dkr.ecr.cn-north-1.amazonaws.com.cn/app:v1")
     assert "which is in the partition aws-cn" in fault
@@ -291,6 +295,16 @@ def test_a_file_has_an_image_a_line_and_comments() -> None:
     assert request.names == ("app:v0", "app:v1", "team/app:v2")
 
 
+def test_the_images_of_every_file_are_waited_for() -> None:
+    request = asked(line("--from", "app:v1", "--from", "app:v2"), HERE, lambda file: file)
+    assert request.names == ("app:v1", "app:v2")
+
+
+def test_a_file_without_a_name_is_a_fault_and_not_ignored(command: Command) -> None:
+    assert command("wait", "app:v1", "--from", "") == 2
+    assert "--from : Is a directory" in command.err
+
+
 def test_a_file_may_be_a_list_of_objects_whose_own_properties_win() -> None:
     text = json.dumps(
         [
@@ -303,6 +317,16 @@ def test_a_file_may_be_a_list_of_objects_whose_own_properties_win() -> None:
 
     assert request.names == ("Parser", f"{URI}:v2", f"app@{DIGEST}")
     assert [one.conditions.Platform for one in request.wanted] == ["amd64", "arm64", "arm64"]
+
+
+def test_a_tag_that_is_a_number_in_a_list_is_part_of_what_the_image_is_called() -> None:
+    text = '[{"RepositoryName": "app", "ImageTag": 1}, {"RepositoryName": "app", "ImageTag": 2}]'
+    assert asked(line("--from", "images.json"), HERE, lambda _: text).names == ("app:1", "app:2")
+
+
+@pytest.mark.parametrize("text", ["app:v1\n", '[{"RepositoryName": "app", "ImageTag": "v1"}]'])
+def test_a_byte_order_mark_is_no_part_of_the_first_image(text: str) -> None:
+    assert asked(line("--from", "-"), HERE, lambda _: f"\ufeff{text}").names == ("app:v1",)
 
 
 @pytest.mark.parametrize(
@@ -374,6 +398,16 @@ def test_a_hundred_and_fifty_images_are_one_wait(command: Command) -> None:
 
     assert len(command.out.splitlines()) == 150
     assert command.ecr.count("BatchGetImage") == 2 * (command.err.count("check "))
+
+
+def test_the_line_of_a_check_of_many_images_stays_short_enough_to_read(command: Command) -> None:
+    command("wait", *[f"app:v{number}" for number in range(60)], "--max-retries", "0")
+    first = command.err.splitlines()[0]
+    assert first.startswith(
+        "0 s: check 1 of 60 images: 0 of 60 are ready, app:v0: the repository has no such image; app:v1"
+    )
+    assert len(first) < 600
+    assert command.out.count("not ready") == 60
 
 
 def test_uris_come_in_the_order_of_the_arguments_and_all_or_none(command: Command) -> None:
@@ -645,6 +679,12 @@ def test_the_live_line_says_how_long_how_often_and_what_was_last_seen() -> None:
         "● app:v1  41 s  checked 7 times, next in 12 s  the repository has no such image"
     ]
     assert drawn(Standing("app:v1", NOW), NOW + 1) == ["● app:v1  1 s  looking"]
+
+
+def test_a_check_that_is_due_already_is_not_told_to_come_in_the_past() -> None:
+    stream = io.StringIO()
+    Lines(stream).checked(Standing("app:v1", NOW, checks=2, seen="nothing", due=NOW + 1), NOW + 1.04)
+    assert stream.getvalue() == "1 s: check 2 of app:v1: nothing; the next in 0.0 s\n"
 
 
 def test_the_live_line_is_one_line_on_a_narrow_terminal() -> None:

@@ -1,6 +1,7 @@
 """What is published keeps the Serverless Application Repository's rules and ours; each notices when it is broken."""
 
 import copy
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
@@ -15,7 +16,7 @@ from sandbox.publishing import changelog
 from sandbox.publishing.accepted import TYPES, capabilities
 from sandbox.publishing.changelog import Project, project
 from sandbox.publishing.distributions import absolute
-from sandbox.publishing.folder import prepare, transformed
+from sandbox.publishing.folder import TEMPLATE, prepare, read, transformed
 from sandbox.publishing.rehearsal import commands, parameters
 from sandbox.publishing.rules import KEY, MOST_TEXT, Application, Artifact, completed, resources, violations
 
@@ -221,10 +222,10 @@ def test_the_version_stands_in_pyproject_alone() -> None:
     assert template["Metadata"]["AWS::CloudFormation::Interface"]
 
 
-@pytest.mark.parametrize("field", ["SemanticVersion", "HomePageUrl", "SourceCodeUrl"])
-def test_a_template_that_says_itself_what_pyproject_says_is_refused(field: str) -> None:
+@pytest.mark.parametrize("field", ["SemanticVersion", "HomePageUrl", "SourceCodeUrl", "LicenseUrl", "ReadmeUrl"])
+def test_a_template_that_says_itself_what_publishing_adds_is_refused(field: str) -> None:
     twice = {**SOURCE, "Metadata": {KEY: {**SOURCE["Metadata"][KEY], field: "x"}}}
-    with pytest.raises(ValueError, match=f"{field} among its Metadata: comes from pyproject.toml"):
+    with pytest.raises(ValueError, match=f"{field} among its Metadata, to which `make publish` adds it"):
         completed(twice, project())
 
 
@@ -301,13 +302,7 @@ def test_a_request_that_sar_does_not_take_is_noticed() -> None:
 def test_the_folder_refers_to_nothing_outside_itself(tmp_path: Path) -> None:
     built = tmp_path / "build"
     (built / "WaiterFunction").mkdir(parents=True)
-    moved = (
-        (ROOT / "template.yaml")
-        .read_text()
-        .replace("LicenseUrl: ", "LicenseUrl: ../../")
-        .replace("ReadmeUrl: ", "ReadmeUrl: ../../")
-    )
-    (built / "template.yaml").write_text(moved)
+    shutil.copyfile(ROOT / "template.yaml", built / "template.yaml")
 
     prepare(built, tmp_path / "application")
 
@@ -322,6 +317,16 @@ def test_the_folder_refers_to_nothing_outside_itself(tmp_path: Path) -> None:
         "WaiterFunction",
         "template.json",
     }
+
+
+@pytest.mark.parametrize(
+    "content", [None, b"{", b"\xff", b"[]", b"{}", b'{"Resources": {}, "Metadata": {"%s": {}}}' % KEY.encode()], ids=str
+)
+def test_a_folder_that_nobody_made_for_publishing_is_refused_by_its_name(content: bytes | None, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / TEMPLATE).write_bytes(content)
+    with pytest.raises(ValueError, match=f"{tmp_path}: {TEMPLATE} is not what `make dist` packs"):
+        read(tmp_path)
 
 
 def test_the_page_of_the_package_has_no_relative_link() -> None:

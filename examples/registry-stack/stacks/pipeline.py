@@ -37,7 +37,7 @@ class BackendPipelineStack(Stack):
             ),
         )
         for repository in repositories:
-            repository.grant_push(project)
+            repository.grant_pull_push(project)  # a push asks what is there, too
 
         source = codepipeline.Artifact("Source")
         owner, _, repo = source_repository.partition("/")

@@ -79,6 +79,10 @@ class _Parameters:
                 return _joined(separator, self.value(parts))
             case {"Fn::Split": [str() as separator, whole]} if isinstance(whole := self.value(whole), str):
                 return whole.split(separator)
+            case {"Fn::Sub": [str() as text, dict() as variables]}:
+                # Put in by name: a value that only the deployment knows is no text here.
+                named = {name: value for name, value in self._values.items() if f"${{{name}}}" in text}
+                return {"Fn::Sub": [text, named | self.value(variables)]}
             case {"Fn::Select": [int() as number, parts]} if isinstance(parts := self.value(parts), list):
                 return parts[number]
             case dict():

@@ -3,10 +3,11 @@
 import hashlib
 import json
 import re
+import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal, TypeVar, cast
 
 import jsii
 from aws_cdk import AssetHashType, BundlingOptions, DockerImage, ILocalBundling, Token
@@ -16,6 +17,7 @@ from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3_assets as assets
+from aws_cdk import aws_sns as sns
 from aws_cdk import cloudformation_include as include
 from constructs import Construct, Dependable, DependencyGroup
 
@@ -23,6 +25,8 @@ from ecr_image_waiter.wording import shown
 
 from . import artifact
 from .intrinsics import settled
+
+T = TypeVar("T")
 
 PACKAGE: Final = Path(__file__).parent.parent
 # In a wheel they are in the package; in a checkout beside it.
@@ -55,6 +59,9 @@ class EcrImageWaiterProvider(Construct):
         function_name: never to be changed later.
         log_level: which log lines are kept.
         log_retention_days: how long they are kept.
+        dashboard: whether to make a CloudWatch dashboard of the waits.
+        alarm_topic: or its ARN, that CloudWatch alarms about the waiter report to; none without it.
+        account_concurrency_threshold: of the account's concurrent executions, above which there is an alarm.
         service_token_parameter_name: an SSM parameter for the ServiceToken, for other stacks; none without it.
 
     Raises:
@@ -78,15 +85,18 @@ class EcrImageWaiterProvider(Construct):
         function_name: str = "",
         log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] | None = None,
         log_retention_days: float | None = None,
+        dashboard: bool = False,
+        alarm_topic: sns.ITopic | str | None = None,
+        account_concurrency_threshold: float | None = None,
         service_token_parameter_name: str = "",
     ) -> None:
         super().__init__(scope, id)
         boundary = permissions_boundary
         given = {
-            "RepositoryArnPattern": [each if isinstance(each, str) else each.repository_arn for each in repositories],
-            "AssumableRoleArns": [each if isinstance(each, str) else each.role_arn for each in assumable_roles],
-            "BuildProjectArns": [each if isinstance(each, str) else each.project_arn for each in build_projects],
-            "PipelineArns": [each if isinstance(each, str) else each.pipeline_arn for each in pipelines],
+            "RepositoryArnPattern": _arns(repositories, lambda each: each.repository_arn),
+            "AssumableRoleArns": _arns(assumable_roles, lambda each: each.role_arn),
+            "BuildProjectArns": _arns(build_projects, lambda each: each.project_arn),
+            "PipelineArns": _arns(pipelines, lambda each: each.pipeline_arn),
             "AllowStartBuild": "true" if allow_start_build else "false",
             "Architecture": architecture.name if architecture else None,
             "MemorySize": memory_size,
@@ -95,6 +105,9 @@ class EcrImageWaiterProvider(Construct):
             "FunctionName": function_name,
             "LogLevel": log_level,
             "LogRetentionDays": log_retention_days,
+            "Dashboard": "true" if dashboard else "false",
+            "AlarmTopicArn": alarm_topic if isinstance(alarm_topic, str | None) else alarm_topic.topic_arn,
+            "AccountConcurrencyThreshold": account_concurrency_threshold,
             "ServiceTokenParameterName": service_token_parameter_name,
         }
         template = json.loads(TEMPLATE.read_text(encoding="utf-8"))
@@ -183,6 +196,11 @@ def _with_code(included: include.CfnInclude, name: str, code: assets.Asset) -> l
     return function
 
 
+def _arns(given: Sequence[T | str], arn_of: Callable[[T], str]) -> list[str]:
+    # A text is a sequence of letters to Python: one that stands where a list belongs is a list of one.
+    return [each if isinstance(each, str) else arn_of(each) for each in ([given] if isinstance(given, str) else given)]
+
+
 def _faults(parameters: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[str]:
     """Return what CloudFormation would say of these parameters."""
     for name, value in given.items():
@@ -199,5 +217,6 @@ def _refused(parameter: Mapping[str, Any], value: Any) -> Iterator[str]:
         yield f"allowed: {', '.join(map(str, allowed))}"
     if not re.search(parameter.get("AllowedPattern", ""), str(value)):
         yield f"it {parameter['ConstraintDescription']}"
-    if "MinValue" in parameter and not parameter["MinValue"] <= value <= parameter["MaxValue"]:
-        yield f"allowed: {parameter['MinValue']} to {parameter['MaxValue']}"
+    least, most = parameter.get("MinValue"), parameter.get("MaxValue", sys.maxsize)
+    if least is not None and value not in range(least, most + 1):
+        yield f"allowed: a whole number from {least}" + (f" to {most}" if "MaxValue" in parameter else "")

@@ -1,11 +1,14 @@
 """The command `ecr-image-waiter`, for pipelines and laptops. Lambda's artifact goes without this package."""
 
 import importlib.util
+import io
 import logging
 import os
 import signal
 import sys
 import traceback
+from contextlib import suppress
+from pathlib import Path
 from random import Random
 from types import FrameType
 from typing import Final
@@ -15,6 +18,12 @@ _INSTALL: Final = "pip install 'ecr-image-waiter[cli]'"
 
 def main() -> int:
     """Run the command with this process's arguments and streams, and return its exit status."""
+    # None stands for one that was closed before the command began, as `>&-` does.
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115  # until the process ends
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr is: a label may say what its encoding cannot
     if importlib.util.find_spec("rich") is None:
         sys.stderr.write(
             f"ecr-image-waiter: error: the command needs rich, which is not here; install it with\n  {_INSTALL}\n"
@@ -32,7 +41,8 @@ def main() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except Exception:  # noqa: BLE001  # a bug of ours must not look like an image that is not there
-        traceback.print_exc()
+        with suppress(OSError):  # as where stderr is on a full disk, which is how one gets here
+            traceback.print_exc()
         return 70
 
 

@@ -6,7 +6,8 @@ The options are made from the model of the properties, so that a new property is
 import argparse
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any, Final, NoReturn, get_origin
@@ -18,7 +19,7 @@ from ..place import Place
 from ..properties import OneImage, Properties, read_properties
 from ..readiness import STACK_OPERATION, Wanted
 from ..waiting import Rhythm
-from ..wording import shown
+from ..wording import clipped, shown
 from .words import in_options, option_of
 
 PROGRAM: Final = "ecr-image-waiter"
@@ -72,7 +73,7 @@ class Line:
     command: str
     usage: str
     images: tuple[str, ...]
-    file: str
+    files: tuple[str, ...]
     given: Mapping[str, object]
     output: str
     quiet: bool
@@ -119,11 +120,12 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("images", nargs="*", metavar="IMAGE", help="REPOSITORY:TAG, REPOSITORY@DIGEST or a URI")
         command.add_argument(
             "--from",
-            dest="file",
-            default="",
+            dest="files",
+            action="append",
+            default=[],
             metavar="FILE",
             help="more images, one a line, # for comments, or a JSON list of objects as in the property Images; "
-            "-: from stdin",
+            "-: from stdin; may be repeated",
         )
         command.add_argument("--output", default="text", metavar="FORM", help=f"{', '.join(OUTPUTS)} (default: text)")
         command.add_argument("--quiet", action="store_true", help="say nothing of what goes on")
@@ -167,6 +169,7 @@ def parse(arguments: Sequence[str]) -> Line:
         faults += [
             f"{option_of('Labels')}: received {shown(name)}, allowed: NAME=VALUE" for name, sign, _ in pairs if not sign
         ]
+        faults += _repeated(f"{option_of('Labels')} {clipped(name)}" for name, _, _ in pairs)
         given["Labels"] = {name: value for name, _, value in pairs}
     if given.get("PushedAfter") == NOW:
         given["PushedAfter"] = STACK_OPERATION
@@ -179,7 +182,7 @@ def parse(arguments: Sequence[str]) -> Line:
         command=options.command,
         usage=usage,
         images=tuple(options.images),
-        file=options.file,
+        files=tuple(options.files),
         given=given,
         output=options.output,
         quiet=options.quiet,
@@ -203,15 +206,17 @@ def asked(line: Line, place: Place | None, read: Callable[[str], str]) -> Asked:
     """
     faults = list(line.faults)
     images = [_Given(text, image_of(text), "") for text in line.images]
-    try:
-        images += _listed(line.file, read(line.file)) if line.file else []
-    except (OSError, ValueError) as error:
-        faults.append(f"--from {line.file}: {error.strerror if isinstance(error, OSError) else error}")
-    else:
-        if not images:
-            faults.append("no image is named: give one, or --from FILE with some in it")
+    unread = []
+    for file in line.files:
+        try:
+            images += _listed(file, read(file))
+        except (OSError, ValueError) as error:
+            unread.append(f"--from {file}: {error.strerror if isinstance(error, OSError) else error}")
+    faults += unread
+    if not images and not unread:
+        faults.append("no image is named: give one, or --from FILE with some in it")
     names = [image.name for image in images]
-    faults += [f"{name}: given {names.count(name)} times" for name in dict.fromkeys(names) if names.count(name) > 1]
+    faults += _repeated(names)
     whole = Properties.model_fields
     of_one = {name: value for name, value in line.given.items() if name in OneImage.model_fields}
     of_wait = {name: value for name, value in line.given.items() if name in whole and name not in of_one}
@@ -236,6 +241,10 @@ def asked(line: Line, place: Place | None, read: Callable[[str], str]) -> Asked:
         builder=read_[0].builder,
         starts_build=read_[0].StartBuild,
     )
+
+
+def _repeated(names: Iterable[str]) -> list[str]:
+    return [f"{name}: given {count} times" for name, count in Counter(names).items() if count > 1]
 
 
 def regions(line: Line) -> Iterator[str]:
@@ -269,6 +278,7 @@ class _Given:
 
 
 def _listed(file: str, text: str) -> list[_Given]:
+    text = text.removeprefix("\ufeff")  # which some editors and shells begin a text with
     if not text.lstrip().startswith("["):
         lines = (re.sub(r"(^|\s)#.*", "", line).strip() for line in text.splitlines())
         return [_Given(line, image_of(line), "") for line in lines if line]
@@ -287,7 +297,7 @@ def _listed(file: str, text: str) -> list[_Given]:
 def _name_of(entry: Mapping[str, Any], number: int) -> str:
     """Return how an entry is called: by its Id, or as a command line would."""
     parts = {name: entry.get(name) for name in ("Id", *_IDENTITY)}
-    text = {name: value if isinstance(value, str) else "" for name, value in parts.items()}
+    text = {name: str(value) if isinstance(value, str | int | float) else "" for name, value in parts.items()}
     tag, digest = text["ImageTag"], text["ImageDigest"]
     named = text["RepositoryName"] + (f":{tag}" if tag else "") + (f"@{digest}" if digest else "")
     return text["Id"] or text["ImageUri"] or named or f"entry {number}"

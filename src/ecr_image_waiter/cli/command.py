@@ -25,7 +25,7 @@ from ..readiness import Known, Wanted
 from ..uris import partition_of
 from ..waiting import NEVER, Bounds, Cause, GivenUp, Progress, Ready, bounds_for_caller, wait
 from ..watch import Follow, Watch
-from ..wording import duration, times
+from ..wording import clipped, duration, times
 from .arguments import PROGRAM, Asked, Line, WrongUsage, asked, parse, regions
 from .connection import Connection, Misconfigured
 from .inspecting import inspect
@@ -34,6 +34,7 @@ from .screen import Screen, Standing
 from .words import COMMAND
 
 _OF_AN_ACCOUNT: Final = frozenset({Cause.NO_REPOSITORY, Cause.ACCESS_DENIED, Cause.BUILD_HIDDEN})
+_LONGEST_SEEN: Final = 500  # characters: of many images a line tells the first, the result each
 
 
 class Connect(Protocol):
@@ -127,7 +128,7 @@ def _place(connection: Connection, account: str) -> Place:
 
 def _reader(stdin: TextIO) -> Callable[[str], str]:
     def read(file: str) -> str:
-        return stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
+        return stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
 
     return read
 
@@ -204,7 +205,7 @@ class _Wait(_Command):
 
                 def checked(judged: Progress | Ready | GivenUp, found: Found) -> None:
                     self._last = found
-                    self._standing.checks, self._standing.seen = judged.checks, seen(found)
+                    self._standing.checks, self._standing.seen = judged.checks, clipped(seen(found), _LONGEST_SEEN)
                     self._standing.due = judged.due if isinstance(judged, Progress) else 0.0
                     shown.checked(self._standing, self._clock.now())
 
@@ -255,14 +256,12 @@ class _Check(_Command):
     """`check`. Each image is described by itself, because ECR tells nothing of any where one is not there."""
 
     def run(self) -> Result:
-        """Look once, and return everything seen."""
-        edges = self._edges
+        """Look once, and return everything seen. It is over before there is much to show meanwhile."""
         images: list[Seen] = []
         try:
-            with edges.show(self._standing, True):  # noqa: FBT003  # one look is over before there is much to show
-                for name, one in zip(self._request.names, self._request.wanted, strict=True):
-                    images.append(self._looked(name, one))
-                found = self._followed(Several(tuple((each.name, each.finding) for each in images if each.finding)))
+            for name, one in zip(self._request.names, self._request.wanted, strict=True):
+                images.append(self._looked(name, one))
+            found = self._followed(Several(tuple((each.name, each.finding) for each in images if each.finding)))
         except KeyboardInterrupt:
             return self._interrupted((*images, *self._images([None] * len(self._request.wanted))[len(images) :]))
         status = status_of_look(found)

@@ -6,15 +6,16 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from botocore.exceptions import BotoCoreError, NoRegionError
+from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 from ..aws import Aws
+from ..aws_codes import finding_of
 from ..blobs import Urllib3Blobs
 from ..clock import Clock
 from ..codebuild import CodeBuild
 from ..codepipeline import CodePipeline
 from ..errors import WaiterError
-from ..findings import OWN
+from ..findings import OWN, Unavailable
 from ..following import BuildService
 from ..registry import Registry
 from ..uris import console_link
@@ -37,7 +38,7 @@ class Connection:
 
 
 def connect(clock: Clock, *, profile: str, region: str, endpoint_url: str, regions: Iterable[str]) -> Connection:
-    """Return what is used of AWS. Nothing is called yet.
+    """Return what is used of AWS. Nothing is called yet but what gives credentials.
 
     Args:
         clock: the time.
@@ -47,14 +48,14 @@ def connect(clock: Clock, *, profile: str, region: str, endpoint_url: str, regio
         regions: those of the images, of which the first will do where nothing else names one.
 
     Raises:
-        Misconfigured: nothing names a region, there is no such profile, there are no credentials, or the configuration
-            cannot be read.
+        Misconfigured: nothing names a region, there is no such profile, there are no credentials or they are not to be
+            had, or the configuration cannot be read.
     """
     try:
         aws = _aws(clock, profile, region, endpoint_url, next(iter(regions), ""))
         # Made now: what is wrong with the configuration must not look like an ECR that does not answer.
+        has_credentials = _has_credentials(aws)
         aws.registry(OWN, math.inf)
-        has_credentials = aws.has_credentials
     except NoRegionError:
         raise Misconfigured(
             "no region is named: give --region, set AWS_DEFAULT_REGION, or name the image by its whole URI"
@@ -83,6 +84,17 @@ def connect(clock: Clock, *, profile: str, region: str, endpoint_url: str, regio
         },
         account=account,
     )
+
+
+def _has_credentials(aws: Aws) -> bool:
+    """Say whether there are credentials. Those that only a wait can tell are taken for some."""
+    try:
+        return aws.has_credentials()
+    except (BotoCoreError, ClientError, OSError, EOFError, ValueError) as error:
+        if isinstance(error, BotoCoreError | ClientError) and isinstance(finding_of(error), Unavailable):
+            return True
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise Misconfigured(f"the credentials are not to be had: {said}") from None
 
 
 def _aws(clock: Clock, profile: str, region: str, endpoint_url: str, fallback: str) -> Aws:

@@ -70,7 +70,7 @@ class Lines:
 
     def checked(self, standing: Standing, now: float) -> None:
         """See `Screen`."""
-        due = f"; the next in {standing.due - now:.1f} s" if standing.due else ""
+        due = f"; the next in {max(standing.due - now, 0.0):.1f} s" if standing.due else ""
         self._stream.write(
             f"{duration(now - standing.start)}: check {standing.checks} of {standing.subject}: {standing.seen}{due}\n"
         )
