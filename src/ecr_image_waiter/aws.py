@@ -48,6 +48,7 @@ class Aws:
         for name, value in {"profile": profile, "region": region}.items():
             if value:
                 self._session.set_config_variable(name, value)
+        self._session.get_scoped_config()  # read now, also where the region comes from elsewhere
         self._endpoint_url = endpoint_url or None
         self._made = cache(self._make)
         region = self._session.get_config_variable("region")

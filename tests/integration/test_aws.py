@@ -16,7 +16,7 @@ from urllib.parse import parse_qs
 
 import botocore.session
 import pytest
-from botocore.exceptions import ClientError, NoRegionError, ReadTimeoutError
+from botocore.exceptions import ClientError, NoRegionError, ProfileNotFound, ReadTimeoutError
 
 from ecr_image_waiter.aws import Aws
 from ecr_image_waiter.clock import SystemClock
@@ -191,6 +191,30 @@ def test_without_a_region_there_is_nowhere_to_look(monkeypatch: pytest.MonkeyPat
 
     with pytest.raises(NoRegionError):
         Aws()
+
+
+@pytest.fixture
+def profiles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "config"
+    file.write_text("[profile shop]\nregion = eu-central-1\naws_access_key_id = shop\naws_secret_access_key = madeup\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+
+
+@pytest.mark.parametrize(("region", "there"), [("", "eu-central-1"), ("us-west-2", "us-west-2")])
+def test_a_profile_that_is_named_comes_before_the_environments_keys_and_a_region_before_its_own(
+    region: str, there: str, profiles: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    aws = Aws(profile="shop", region=region)
+    assert aws.region == there
+    assert aws._session.get_credentials().access_key == "shop"
+
+
+@pytest.mark.parametrize("region", ["", "us-west-2"])
+def test_a_profile_that_is_not_there_is_refused_at_once(region: str, profiles: None) -> None:
+    with pytest.raises(ProfileNotFound):
+        Aws(profile="nobody", region=region)
 
 
 # --- Registries: regions, roles, ECR Public -------------------------------------------------------------------------
