@@ -309,5 +309,4 @@ def _hold(value: Mapping[str, Any], shape: Any) -> None:
     assert not report.has_errors(), report.generate_report()
 
 
-EARLIER: Final = NOW - 86_400.0
 """A day before the waits of the tests begin."""
