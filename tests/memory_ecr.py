@@ -21,7 +21,7 @@ from ecr_image_waiter.clock import Clock
 from ecr_image_waiter.findings import Source
 from ecr_image_waiter.manifests import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from ecr_image_waiter.registry import Registry
-from tests.fakes import NOW, aws_error
+from tests.fakes import aws_error
 
 ACCOUNT: Final = "123456789012"
 OCI_CONFIG: Final = "application/vnd.oci.image.config.v1+json"
@@ -307,7 +307,3 @@ class _Client:
 def _hold(value: Mapping[str, Any], shape: Any) -> None:
     report = ParamValidator().validate(value, shape)
     assert not report.has_errors(), report.generate_report()
-
-
-EARLIER: Final = NOW - 86_400.0
-"""A day before the waits of the tests begin."""

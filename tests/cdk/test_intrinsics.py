@@ -46,6 +46,15 @@ def test_a_choice_that_the_parameters_make_is_made_and_any_other_one_stays() -> 
     assert of(resources)["Resources"]["R"]["Said"] == [{"Ref": "Other"}]
 
 
+def test_a_number_becomes_text_where_texts_are_joined_and_put_in_by_name_where_text_has_its_name() -> None:
+    joined = {"Fn::Join": ["", ["at most ", {"Ref": "Name"}]]}
+    named = {"Fn::Sub": ["${Name} of ${Function}", {"Also": joined}]}
+    assert of({"R": {"Joined": joined, "Named": named}}, Name=5)["Resources"]["R"] == {
+        "Joined": "at most 5",
+        "Named": {"Fn::Sub": ["${Name} of ${Function}", {"Name": 5, "Also": "at most 5"}]},
+    }
+
+
 @pytest.mark.parametrize("condition", [{"Fn::Not": [{"Condition": "There"}]}, {"Fn::Or": []}])
 def test_a_condition_that_would_be_guessed_at_is_refused(condition: dict[str, Any]) -> None:
     template = {"Parameters": {}, "Conditions": {"There": CONDITIONS["There"], "New": condition}, "Resources": {}}

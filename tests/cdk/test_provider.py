@@ -110,6 +110,8 @@ def deployed(holding: set[str], values: dict[str, Any]) -> dict[str, Any]:
                 return values[name]
             case {"Fn::If": [condition, then, otherwise]}:
                 return settled(then if condition in holding else otherwise)
+            case {"Fn::Join": ["", [*parts]]} if all(isinstance(each, str | int) for each in settled(parts)):
+                return "".join(map(str, settled(parts)))
             case {"Fn::Sub": [text, variables]}:
                 named = {name: values[name] for name in values if f"${{{name}}}" in text}
                 return {"Fn::Sub": [text, {**named, **settled(variables)}]}

@@ -42,6 +42,8 @@ def _condition(held: Mapping[str, bool | None], name: str | None) -> dict[str, s
 def _joined(separator: str, parts: Any) -> Any:
     if isinstance(parts, str):  # the default of a list, which is empty
         return parts
+    if isinstance(parts, list):  # a parameter's number is text to CloudFormation, and Fn::Join takes nothing else
+        parts = [str(part) if isinstance(part, int) else part for part in parts]
     settled = isinstance(parts, list) and all(isinstance(part, str) for part in parts)
     return separator.join(parts) if settled else {"Fn::Join": [separator, parts]}
 

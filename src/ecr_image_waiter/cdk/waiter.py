@@ -125,13 +125,14 @@ class EcrImageWaiter(Construct):
             labels=labels,
             pushed_after=pushed_after,
         )
-        self._images = {"": one} if images is None else {image.id: image for image in images}
+        several = None if images is None else [*images]
+        self._images = {"": one} if several is None else {image.id: image for image in several}
         self._pinned: dict[str, ecr.IRepository] = {}
         stack = Stack.of(self)
         properties = _given(
             {
                 **_of_image(one, stack),
-                "Images": None if images is None else [{"Id": each.id, **_of_image(each, stack)} for each in images],
+                "Images": None if several is None else [{"Id": each.id, **_of_image(each, stack)} for each in several],
                 "BuildProject": build_project if isinstance(build_project, str | None) else build_project.project_arn,
                 "Pipeline": pipeline if isinstance(pipeline, str | None) else pipeline.pipeline_arn,
                 "StartBuild": start_build,
