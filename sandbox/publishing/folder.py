@@ -4,6 +4,7 @@ It refers to nothing outside itself, so that it can be archived, signed and publ
 """
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Mapping
@@ -99,6 +100,7 @@ def transformed(template: Mapping[str, Any]) -> dict[str, Any]:
     for name in functions(source):
         source["Resources"][name]["Properties"]["CodeUri"] = {"Bucket": "artifacts", "Key": name}
     defaults = {name: parameter.get("Default", "") for name, parameter in source.get("Parameters", {}).items()}
+    os.environ.setdefault("AWS_DEFAULT_REGION", REGION)  # SAM insists on one, and nothing here depends on it
     result: dict[str, Any] = transform(source, defaults, _ManagedPolicies())
     return result
 

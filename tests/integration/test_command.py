@@ -293,13 +293,14 @@ def test_images_from_a_stdin_that_is_closed_are_none(environment: dict[str, str]
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device here that is always full")
 @pytest.mark.parametrize("full", [">", "2>"])
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
 def test_a_full_disk_is_not_taken_for_an_image_that_is_not_there(
-    full: str, ecr: Any, environment: dict[str, str]
+    full: str, unbuffered: str, ecr: Any, environment: dict[str, str]
 ) -> None:
     push(ecr, "app", "v1")
     done = subprocess.run(
         ["/bin/sh", "-c", f'"$@" {full}/dev/full', "sh", *COMMAND, "wait", "app:v1"],
-        env=environment,
+        env=changed(environment, PYTHONUNBUFFERED=unbuffered),
         capture_output=True,
         check=False,
         timeout=60,

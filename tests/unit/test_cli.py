@@ -613,6 +613,14 @@ def test_one_look_says_everything_of_an_image(command: Command) -> None:
     assert command.err == ""
 
 
+def test_a_wait_that_saw_the_architecture_alone_does_not_call_it_a_platform(command: Command) -> None:
+    command.ecr.push("app", "v1")
+
+    assert command("wait", "app:v1", "--platform", "linux/arm64") == 0
+
+    assert command.out.endswith("  architecture  arm64\n")
+
+
 def test_one_look_at_an_index_says_its_platforms_and_labels(command: Command) -> None:
     command.ecr.push_index("app", "v1", attestations=True, labels={"a": "b"})
     command("check", "app:v1", "--label", "a=b", "--output", "json")

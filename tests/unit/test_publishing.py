@@ -252,6 +252,11 @@ def test_a_nested_application_is_seen_although_the_transform_makes_a_stack_of_it
     assert found["CAPABILITY_AUTO_EXPAND"] == ["Nested"]
 
 
+def test_the_transform_needs_no_region_that_somebody_configured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    assert "WaiterFunction" in transformed(SOURCE)["Resources"]
+
+
 def test_the_types_are_those_of_the_guide() -> None:
     assert len(TYPES) == 148
     assert {"AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard", "AWS::Lambda::EventInvokeConfig"} <= TYPES

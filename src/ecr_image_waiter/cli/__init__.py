@@ -37,13 +37,23 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # Whoever read the output has left; what is still in the buffer must not be tried at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read the output has left.
+        _drop_what_cannot_be_written()
         return 141
     except Exception:  # noqa: BLE001  # a bug of ours must not look like an image that is not there
         with suppress(OSError):  # as where stderr is on a full disk, which is how one gets here
             traceback.print_exc()
+        _drop_what_cannot_be_written()
         return 70
+
+
+def _drop_what_cannot_be_written() -> None:
+    """Keep Python from trying it again at exit, where it would make another status of ours, 120."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _run() -> int:

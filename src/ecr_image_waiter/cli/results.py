@@ -131,13 +131,13 @@ def _as_text(one: Seen, now: float) -> str:
     rows: Sequence[tuple[str, str]] = []
     if image:
         pushed = f"{iso(image.pushed_at)}, {duration(now - image.pushed_at)} ago" if image.pushed_at else ""
-        platforms = ", ".join(one.platforms) or image.architecture
         rows = [
             ("uri", _uri(one)),
             ("type", image.media_type or ""),
             ("pushed", pushed),
             ("size", f"{image.size:,} bytes" if image.size is not None else ""),
-            ("platform" if len(one.platforms) < 2 else "platforms", platforms),
+            ("platform" if len(one.platforms) < 2 else "platforms", ", ".join(one.platforms)),
+            ("architecture", "" if one.platforms else image.architecture),
             *((f"label {clipped(name)}", clipped(value, 200)) for name, value in one.labels.items()),
             ("unread", one.unread),
         ]
