@@ -8,6 +8,7 @@ from typing import Final
 START: Final = """
 import gc, json, os, sys
 os.environ.update(AWS_LAMBDA_FUNCTION_NAME="waiter", AWS_REGION="us-east-1", AWS_DEFAULT_REGION="us-east-1")
+gc.set_threshold(2000, 10, 10)  # as in the Python that Lambda runs, whichever this is
 before, looks = set(sys.modules), sum(each["collections"] for each in gc.get_stats())
 import ecr_image_waiter.handler
 from botocore.client import BaseClient
