@@ -42,6 +42,8 @@ CONSTRUCTS = {
 """A check that takes most of a minute, which the tests run beside."""
 
 PYTEST = [sys.executable, "-m", "pytest"]
+LAST = ["nice", "-n", "10"]
+"""Before what only computes: the end-to-end tests have clocks to keep, and wait for most of their time."""
 FIRST_HALF = [
     f"test_{name}.py" for name in ("artifact", "build_runs", "deployable", "no_silence", "scenarios", "template_policy")
 ]
@@ -119,12 +121,22 @@ def main() -> None:
         constructs = [*counted, "--cov-report=", "--cov-fail-under=0"]
         side_by_side(
             [
-                {"unit": [*PYTEST, "tests/unit", "tests/integration", *counted, "--cov-report=term", "--cov-append"]},
+                {
+                    "unit": [
+                        *LAST,
+                        *PYTEST,
+                        "tests/unit",
+                        "tests/integration",
+                        *counted,
+                        "--cov-report=term",
+                        "--cov-append",
+                    ]
+                },
                 {"e2e": [*PYTEST, *(f"tests/e2e/{name}" for name in FIRST_HALF)]},
                 {
-                    **CONSTRUCTS,
+                    **{name: [*LAST, *command] for name, command in CONSTRUCTS.items()},
                     # It leaves its coverage to the first stream, which lasts longer and judges both.
-                    "constructs": [str(CDK_PYTHON), "-m", "pytest", "tests/cdk", *constructs],
+                    "constructs": [*LAST, str(CDK_PYTHON), "-m", "pytest", "tests/cdk", *constructs],
                     "e2e too": [*PYTEST, "tests/e2e", *(f"--ignore=tests/e2e/{name}" for name in FIRST_HALF)],
                 },
             ],
