@@ -60,14 +60,18 @@ class Goal:
 
 def write(results: Results, docs: Path) -> list[str]:
     """Write the report and its plots, and return the goals that were missed."""
-    plots = docs / "performance"
-    plots.mkdir(parents=True, exist_ok=True)
-    (plots / "cold.svg").write_text(_plot_of_cold_starts(results))
-    (plots / "crowd.svg").write_text(_plot_of_crowds(results))
     found = goals(results)
     parts = [_head(results), _goals(found), _latency(results), _detection(results), _cost(results)]
     parts += [_storm(results), _crowd(results), _twenty(results)]
-    (docs / "performance.md").write_text("\n".join(parts), encoding="utf-8")
+    files = {
+        "performance/cold.svg": _plot_of_cold_starts(results),
+        "performance/crowd.svg": _plot_of_crowds(results),
+        "performance.md": "\n".join(parts),
+    }
+    # All is there before anything is written: what fails leaves the last report whole.
+    (docs / "performance").mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (docs / name).write_text(content, encoding="utf-8")
     return [f"{each.goal}: {each.figure}" for each in found if not each.met]
 
 
