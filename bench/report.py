@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import mean, median
 from typing import Final
@@ -317,25 +317,28 @@ def _detection(results: Results) -> str:
 
 def _cost(results: Results) -> str:
     hand, polling = results.samples[_HAND], results.samples[_POLLING]
+    init = median(results.samples[OURS].seen["init"]) * GIGABYTES
     rows = []
     for minutes, cost in results.costs.items():
         seconds = 60.0 * minutes
-        rows.append(_cost_row(minutes, OURS, cost))
+        billed = cost.gigabyte_seconds + cost.invocations * init
+        rows.append(_cost_row(minutes, OURS, replace(cost, gigabyte_seconds=billed)))
         if seconds <= 880:
             one = Cost((seconds + 5 + median(hand.seen["init"])) * GIGABYTES, 1, round(seconds / 10) + 1)
             rows.append(_cost_row(minutes, _HAND, one))
         else:
             rows.append(f"| {minutes} min | {_HAND} | cannot: an invocation ends after 15 minutes | | | |")
         polls = -(-round(seconds) // 120)
-        billed = median(polling.seen["billed 128"]) + polls * median(polling.seen["billed again 128"])
-        rows.append(_cost_row(minutes, _POLLING, Cost(billed * GIGABYTES, 1 + polls, polls)))
+        seconds = median(polling.seen["billed 128"]) + polls * median(polling.seen["billed again 128"])
+        rows.append(_cost_row(minutes, _POLLING, Cost(seconds * GIGABYTES, 1 + polls, polls)))
     return "\n".join(
         [
             "## Cost of a wait",
             "",
             "At 128 MB, arm64, list price of us-east-1: Lambda's GB-seconds and requests, and what ours logs.",
-            f"Ours is simulated; {_HAND} sleeps throughout, and is 5 s late on average; of {_POLLING}, whose",
-            "pauses nobody pays for, the invocations are measured at 128 MB's share. Calls of ECR cost nothing.",
+            f"Ours is simulated, with an INIT in each invocation; {_HAND} sleeps throughout, and is 5 s late on",
+            f"average; of {_POLLING}, whose pauses nobody pays for, the invocations are measured at 128 MB's share.",
+            "Calls of ECR cost nothing.",
             "",
             "| wait | | GB-seconds | invocations | ECR calls | $ for 1,000 waits |",
             "| --- | --- | --- | --- | --- | --- |",
