@@ -4,6 +4,7 @@ The service is the real one in the world of `tests.simulation`. What it adds to 
 boto3's one retry of a throttled call, which the simulation's client does not make.
 """
 
+import math
 import statistics
 from bisect import bisect_right
 from collections import Counter
@@ -212,7 +213,7 @@ def crowd(waits: int, allowance: float, pushed: float = 900.0) -> Crowd:
         waits,
         allowance,
         len(answered),
-        max(answered) - pushed,
+        max(answered, default=math.inf) - pushed,
         waits / allowance,
         statistics.mean(steady),
         max(steady),
