@@ -81,7 +81,7 @@ dist: setup ## Make what a release carries, in dist: a wheel, an sdist, and what
 measure: setup ## Measure the artifact: its size, cold start and peak memory
 	@$(RUN) $(DEV)/bin/python -m sandbox.measure
 
-bench: setup ## Measure the waiter beside its alternatives and write docs/performance.md (QUICK=1 for a glance)
+bench: setup ## Measure the waiter beside its alternatives and write docs/performance.md (QUICK=1: a glance, in .output)
 	@$(RUN) $(DEV)/bin/python -m bench $(if $(QUICK),--quick)
 
 setup: $(SETUP) ## Install what the others need

@@ -1,4 +1,7 @@
-"""Measure the waiter beside its alternatives and write docs/performance.md. `make bench`, `make bench QUICK=1`."""
+"""Measure the waiter beside its alternatives and write docs/performance.md: `make bench`.
+
+`make bench QUICK=1` is a glance; its report goes where it takes nobody's place, to .output/performance.md.
+"""
 
 import argparse
 import sys
@@ -33,11 +36,12 @@ def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer runs, and only the smaller crowds")
-    parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="folder for performance.md and its plots")
+    parser.add_argument("--docs", type=Path, help="folder for performance.md and its plots (docs; .output if quick)")
     parser.add_argument("--log", type=Path, default=ROOT / ".output" / "bench", help="folder for what programs print")
     options = parser.parse_args()
     began = time.monotonic()
     runs, quick = (3, True) if options.quick else (10, False)
+    docs = options.docs or ROOT / (".output" if quick else "docs")
 
     def say(what: str) -> None:
         print(f"{time.monotonic() - began:5.0f} s  {what}", file=sys.stderr, flush=True)
@@ -88,8 +92,8 @@ def main() -> None:
             "twenty resources": processes.twenty(stage, ours, together=False),
         }
     results.seconds = time.monotonic() - began
-    missed = write(results, options.docs)
-    say(f"wrote {options.docs / 'performance.md'}")
+    missed = write(results, docs)
+    say(f"wrote {docs / 'performance.md'}")
     for goal in missed:
         print(f"missed: {goal}")
 

@@ -2,11 +2,12 @@
 
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from math import sqrt
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import mean, median
 from typing import Final
+
+import botocore
 
 from sandbox.cloud import function_python_version
 
@@ -26,7 +27,6 @@ _PER_LOG_BYTE: Final = 0.50 / 1e9
 # handler's 0.24 s: cold start, warm, Delete, memory.
 _CDK: Final = ("0.61 s", "0.029 s", "0.65 s", "4 x 60 MiB")
 _CDK_RATIO: Final = 0.61 / 0.24
-_SPREAD_OF_UNIFORM: Final = 0.29  # the standard deviation of where a random moment lies in a pause
 
 
 @dataclass
@@ -62,14 +62,18 @@ class Goal:
 
 def write(results: Results, docs: Path) -> list[str]:
     """Write the report and its plots, and return the goals that were missed."""
-    plots = docs / "performance"
-    plots.mkdir(parents=True, exist_ok=True)
-    (plots / "cold.svg").write_text(_plot_of_cold_starts(results))
-    (plots / "crowd.svg").write_text(_plot_of_crowds(results))
     found = goals(results)
     parts = [_head(results), _goals(found), _latency(results), _detection(results), _cost(results)]
     parts += [_storm(results), _crowd(results), _twenty(results)]
-    (docs / "performance.md").write_text("\n".join(parts), encoding="utf-8")
+    files = {
+        "performance/cold.svg": _plot_of_cold_starts(results),
+        "performance/crowd.svg": _plot_of_crowds(results),
+        "performance.md": "\n".join(parts),
+    }
+    # All is there before anything is written: what fails leaves the last report whole.
+    (docs / "performance").mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (docs / name).write_text(content, encoding="utf-8")
     return [f"{each.goal}: {each.figure}" for each in found if not each.met]
 
 
@@ -84,7 +88,6 @@ def goals(results: Results) -> list[Goal]:
     peak = max(ours.seen["peak"]) / 1e6
     default = [each for each in results.detections if each.delay == 30]
     late, part = max(each.worst_of_pause for each in default), mean(each.mean_of_pause for each in default)
-    error = 2 * _SPREAD_OF_UNIFORM / sqrt(sum(each.pushes for each in default))
     crowd = results.crowds[0]
     storms = [storm for storm in (results.storm, results.storms[OURS]) if storm]
     one = results.twenties["one resource"]
@@ -107,7 +110,9 @@ def goals(results: Results) -> list[Goal]:
             "validation, logs, and a thread for each call's deadline",
         ),
         Goal("Delete, warm: one PUT", f"{delete * 1000:+.1f} ms beside the hand-written PUT", delete <= 0.005, "logs"),
-        Goal("Peak memory at most 80 MB", f"{peak:.0f} MB", peak <= 80, "botocore's and pydantic's modules"),
+        Goal(
+            "Peak memory at most 80 MB", f"{peak:.0f} MB, image there", peak <= 80, "botocore's and pydantic's modules"
+        ),
         Goal(
             "Detection by default: never later than the pause in force",
             f"at most {late:.2f} of it",
@@ -116,8 +121,8 @@ def goals(results: Results) -> list[Goal]:
         ),
         Goal(
             "and on average no more than half of it",
-            f"{part:.2f} of it, give or take {error:.2f}",
-            part - error <= 0.5,
+            f"{part:.2f} of it",
+            part <= 0.5,
             "the backoff",
         ),
         Goal(
@@ -295,7 +300,8 @@ def _detection(results: Results) -> str:
         [
             "## Detection",
             "",
-            "A push at moments spread over a wait; how long until the check that finds the image (simulated clock):",
+            "A push at moments spread over a wait; how long until the check that finds the image (simulated clock),",
+            "and what part that is of the pause in force at the push, before jitter:",
             "",
             "| wait | RetryDelaySeconds | mean | worst | mean / pause | worst / pause | checks |",
             "| --- | --- | --- | --- | --- | --- | --- |",
@@ -315,25 +321,28 @@ def _detection(results: Results) -> str:
 
 def _cost(results: Results) -> str:
     hand, polling = results.samples[_HAND], results.samples[_POLLING]
+    init = median(results.samples[OURS].seen["init"]) * GIGABYTES
     rows = []
     for minutes, cost in results.costs.items():
         seconds = 60.0 * minutes
-        rows.append(_cost_row(minutes, OURS, cost))
+        billed = cost.gigabyte_seconds + cost.invocations * init
+        rows.append(_cost_row(minutes, OURS, replace(cost, gigabyte_seconds=billed)))
         if seconds <= 880:
             one = Cost((seconds + 5 + median(hand.seen["init"])) * GIGABYTES, 1, round(seconds / 10) + 1)
             rows.append(_cost_row(minutes, _HAND, one))
         else:
             rows.append(f"| {minutes} min | {_HAND} | cannot: an invocation ends after 15 minutes | | | |")
         polls = -(-round(seconds) // 120)
-        billed = median(polling.seen["billed 128"]) + polls * median(polling.seen["billed again 128"])
-        rows.append(_cost_row(minutes, _POLLING, Cost(billed * GIGABYTES, 1 + polls, polls)))
+        seconds = median(polling.seen["billed 128"]) + polls * median(polling.seen["billed again 128"])
+        rows.append(_cost_row(minutes, _POLLING, Cost(seconds * GIGABYTES, 1 + polls, polls)))
     return "\n".join(
         [
             "## Cost of a wait",
             "",
             "At 128 MB, arm64, list price of us-east-1: Lambda's GB-seconds and requests, and what ours logs.",
-            f"Ours is simulated; {_HAND} sleeps throughout, and is 5 s late on average; of {_POLLING}, whose",
-            "pauses nobody pays for, the invocations are measured at 128 MB's share. Calls of ECR cost nothing.",
+            f"Ours is simulated, with an INIT in each invocation; {_HAND} sleeps throughout, and is 5 s late on",
+            f"average; of {_POLLING}, whose pauses nobody pays for, the invocations are measured at 128 MB's share.",
+            "Calls of ECR cost nothing.",
             "",
             "| wait | | GB-seconds | invocations | ECR calls | $ for 1,000 waits |",
             "| --- | --- | --- | --- | --- | --- |",
@@ -364,7 +373,9 @@ def _storm(results: Results) -> str:
             "## Storm",
             "",
             "60 % of the calls of ECR are throttled, another draw for each wait. In real processes the image is pushed",
-            f"after {results.storm_pushed:.0f} s; for {_POLLING} that is before its first look.",
+            f"after {results.storm_pushed:.0f} s; for {_POLLING} that is before its first look. {_HAND} and",
+            f"{_POLLING} retry as boto3 does by default, of which this is {botocore.__version__}: three tries in all.",
+            "Its legacy mode, the default of older ones, makes five, and more of their waits would succeed.",
             "",
             "| | succeeded | late on average | at worst |",
             "| --- | --- | --- | --- |",

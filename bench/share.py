@@ -77,8 +77,7 @@ def calibrate(share: float) -> tuple[str, float]:
             loop.stdin.write("\n")
             loop.stdin.flush()
         if not group:
-            ends = time.monotonic() + 1.9
-            _stop_and_go(loop.pid, share, lambda: time.monotonic() < ends)
+            _stop_and_go(loop.pid, share, lambda: loop.poll() is None)
         got = float(loop.communicate()[0])
     finally:
         loop.kill()
@@ -128,6 +127,10 @@ def _until(moment: float) -> None:
     time.sleep(max(moment - time.monotonic(), 0.0))
 
 
+def _is_there(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
 def _function_of(session: int) -> int | None:
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
@@ -151,20 +154,20 @@ def main() -> None:
     group = _make_group(share)
     try:
         pid = None
-        while running and pid is None:
+        while running and pid is None and _is_there(session):
             pid = _function_of(session)
             time.sleep(0.005)
         with log.open() as lines:
-            while running and _INIT_IS_OVER not in lines.read():
+            while running and _is_there(session) and _INIT_IS_OVER not in lines.read():
                 time.sleep(0.0003)
-        if pid is None or not running:
+        if pid is None or not running or not _is_there(pid):
             return
         if group:
             (group / "cgroup.procs").write_text(str(pid))
-            while running:
+            while running and _is_there(pid):
                 time.sleep(0.05)
         else:
-            _stop_and_go(pid, share, lambda: running)
+            _stop_and_go(pid, share, lambda: running and _is_there(pid))
     finally:
         _remove(group)
 

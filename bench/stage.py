@@ -43,7 +43,6 @@ class Contestant:
         name: in the report.
         artifact: the folder that Lambda gets.
         handler: Lambda's entry point.
-        longest: how long it can wait, in seconds.
         polls_every: seconds between the invocations that it has itself given by EventBridge; 0 where it has none.
         sleeps_on_delete: seconds that it sleeps before it answers a Delete. They are booked, not slept.
     """
@@ -51,7 +50,6 @@ class Contestant:
     name: str
     artifact: Path
     handler: str
-    longest: float
     polls_every: float = 0.0
     sleeps_on_delete: float = 0.0
 
@@ -94,7 +92,7 @@ class Stage:
         """Push an image."""
         push(self.ecr, repository, tag, content=tag)
 
-    def environment(self, contestant: Contestant, **variables: str) -> Emulator:
+    def environment(self, contestant: Contestant) -> Emulator:
         """Return a new execution environment of a contestant; nothing of it is initialised yet."""
         return Emulator(
             contestant.artifact,
@@ -108,7 +106,6 @@ class Stage:
                 "AWS_CA_BUNDLE": str(self._bundle),
                 "SSL_CERT_FILE": str(self._bundle),
                 "SLEEP_ON_DELETE": "0",
-                **variables,
             },
             self._log,
             name=f"environment-{self.number()}",
@@ -206,14 +203,13 @@ class Polling:
 
 
 def _contestants(ours: Path, folder: Path) -> Iterator[Contestant]:
-    yield Contestant("ecr-image-waiter", ours, "ecr_image_waiter.handler.lambda_handler", 3360.0)
+    yield Contestant("ecr-image-waiter", ours, "ecr_image_waiter.handler.lambda_handler")
     for name, source in (("hand-written", "handwritten"), ("crhelper", "polling")):
         artifact = folder / source
         shutil.copytree(_HANDLERS / source, artifact, ignore=shutil.ignore_patterns("__pycache__"))
         if source == "polling":
             for package in ours.glob("crhelper*"):
                 shutil.copytree(package, artifact / package.name)
-            # crhelper waits for CloudFormation, which gives up after an hour.
-            yield Contestant(name, artifact, "handler.handler", 3600.0, polls_every=120.0, sleeps_on_delete=120.0)
+            yield Contestant(name, artifact, "handler.handler", polls_every=120.0, sleeps_on_delete=120.0)
         else:
-            yield Contestant(name, artifact, "handler.handler", 880.0)
+            yield Contestant(name, artifact, "handler.handler")

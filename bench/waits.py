@@ -4,6 +4,7 @@ The service is the real one in the world of `tests.simulation`. What it adds to 
 boto3's one retry of a throttled call, which the simulation's client does not make.
 """
 
+import math
 import statistics
 from bisect import bisect_right
 from collections import Counter
@@ -90,7 +91,7 @@ class Detection:
     mean: float
     worst: float
     worst_of_pause: float
-    """The worst as a part of the pause that was in force when the image was pushed."""
+    """The worst as a part of the pause that the backoff had in force when the image was pushed, jitter left out."""
     mean_of_pause: float
     checks: float
 
@@ -106,9 +107,8 @@ def detection(wait: float, delay: int, pushes: int) -> Detection:
         found = bisect_right(moments, pushed)
         # The call of the check before may have been under way at the push, and then found it.
         found = min(found, len(moments) - 1)
-        began = moments[found - 1] if found else 0.0
         late.append(max(moments[found] - pushed, 0.0))
-        parts.append(late[-1] / max(moments[found] - began, 1e-9))
+        parts.append(late[-1] / pause_in_force(found, delay))
         checks.append(len(moments))
     return Detection(
         wait,
@@ -122,10 +122,15 @@ def detection(wait: float, delay: int, pushes: int) -> Detection:
     )
 
 
-def checks_in(wait: float) -> int:
-    """Return how many checks a wait in vain makes by default."""
-    simulation = _simulate(Ecr(1e9), {"MaxRetries": str(round(wait / 30)), "RetryDelaySeconds": "30"})
-    return len(simulation.checks)
+def pause_in_force(checks: int, delay: int) -> float:
+    """Return the pause after so many checks: what is documented of it, not what the waiter says it does."""
+    return float(min(1.5 ** max(checks - 1, 0), delay))
+
+
+def checks_in(wait: float, seeds: int = 20) -> int:
+    """Return how many checks a wait in vain makes by default, at most, whatever jitter draws."""
+    properties = {"MaxRetries": str(round(wait / 30)), "RetryDelaySeconds": "30"}
+    return max(len(_simulate(Ecr(1e9), properties, seed=seed).checks) for seed in range(seeds))
 
 
 @dataclass(frozen=True)
@@ -208,7 +213,7 @@ def crowd(waits: int, allowance: float, pushed: float = 900.0) -> Crowd:
         waits,
         allowance,
         len(answered),
-        max(answered) - pushed,
+        max(answered, default=math.inf) - pushed,
         waits / allowance,
         statistics.mean(steady),
         max(steady),

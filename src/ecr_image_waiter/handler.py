@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from random import Random
+from random import Random, SystemRandom
 from typing import Any, Final, assert_never
 
 from aws_lambda_powertools import Logger
@@ -352,7 +352,7 @@ def _waiter() -> Waiter:
         logger=make_logger(),
         meter=Meter(to_log, os.environ.get("POWERTOOLS_SERVICE_NAME") or SERVICE),
         clock=clock,
-        random=Random(),  # noqa: S311  # spreads checks, guards nothing
+        random=SystemRandom(),  # has no state that environments started from one snapshot would share
         dns_suffix=aws.dns_suffix,
         any_host=any_host,
     )

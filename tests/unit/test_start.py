@@ -4,7 +4,10 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+import botocore
 
 from sandbox.processes import ROOT
 from tests.simulation import EPOCH, Reply, Simulation, image, no_image
@@ -14,9 +17,9 @@ PROPERTIES = {"RepositoryName": "team/app", "ImageTag": "v1"}
 
 
 def started() -> Mapping[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-c", START], env={"PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True, check=True
-    )
+    authorities = Path(botocore.__file__).parent / "cacert.pem"
+    environment = {"PYTHONPATH": str(ROOT / "src"), "SSL_CERT_FILE": str(authorities)}
+    done = subprocess.run([sys.executable, "-c", START], env=environment, capture_output=True, text=True, check=True)
     begun: Mapping[str, Any] = json.loads(done.stdout)
     return begun
 
@@ -35,12 +38,34 @@ def test_the_garbage_collector_rests_until_an_environment_is_made_and_then_leave
     assert collector["leaves"] > 10_000
 
 
+def test_the_authorities_that_the_answer_trusts_are_read_before_the_first_event() -> None:
+    assert started()["trusting"] == 1
+
+
 def test_outside_lambda_the_garbage_collector_is_as_it_was() -> None:
     code = "import gc; import ecr_image_waiter.handler; print(gc.isenabled(), gc.get_freeze_count())"
     done = subprocess.run(
         [sys.executable, "-c", code], env={"PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["True", "0"]
+
+
+def test_environments_that_are_started_from_one_snapshot_spread_their_checks_apart() -> None:
+    # A fork has what a snapshot has: the memory that INIT left.
+    code = """
+import os
+from ecr_image_waiter.handler import _waiter
+waiter = _waiter()
+for _ in range(2):
+    if not os.fork():
+        print(waiter._tools.random.random(), flush=True)
+        os._exit(0)
+    os.wait()
+"""
+    environment = {"PYTHONPATH": str(ROOT / "src"), "AWS_DEFAULT_REGION": "us-east-1"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    one, other = done.stdout.split()
+    assert one != other
 
 
 def test_crhelper_gets_its_boto3_when_it_asks_for_it() -> None:
