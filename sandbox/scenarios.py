@@ -21,7 +21,7 @@ _FAILING_BUILD: Final = Build(
     ends="FAILED",
     message="Error while executing command: docker build -t app . Reason: exit status 1",
 )
-_GOOD_PHASES: Final = {"QUEUED": 1.0, "PROVISIONING": 3.0, "DOWNLOAD_SOURCE": 1.0, "PRE_BUILD": 1.0, "BUILD": 5.0}
+_GOOD_PHASES: Final = {"QUEUED": 1.0, "PROVISIONING": 3.0, "DOWNLOAD_SOURCE": 1.0, "PRE_BUILD": 1.0, "BUILD": 9.0}
 
 
 @dataclass(frozen=True)

@@ -32,4 +32,9 @@ def install(folder: Path, commit: str) -> dict[str, str]:
         file = folder / name
         file.write_text(f"#!/bin/sh\n{script}\n")
         file.chmod(0o755)
+    return variables(folder)
+
+
+def variables(folder: Path) -> dict[str, str]:
+    """Return the variables that make a shell use the commands that were installed into a folder."""
     return {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}", "SANDBOX_DOCKER": str(folder)}

@@ -25,6 +25,10 @@ class Account:
     number: str
     folder: Path
 
+    def __post_init__(self) -> None:
+        # Once, before anything runs side by side: a command cannot be started while it is being written.
+        commands.install(self.folder, COMMIT)
+
     def client(self, service: str) -> Any:
         return self.cloud.client(service, account=self.number)
 
@@ -45,8 +49,8 @@ class Account:
         Raises:
             AssertionError: it failed; with what it printed.
         """
-        stand_ins = commands.install(self.folder, COMMIT)
-        folders = [stand_ins["PATH"].partition(os.pathsep)[0], str(ROOT / ".venvs/sam/bin"), os.environ["PATH"]]
+        stand_ins = commands.variables(self.folder)
+        folders = [str(self.folder), str(ROOT / ".venvs/sam/bin"), os.environ["PATH"]]
         path = os.pathsep.join(folders)
         own = {"AWS_ACCESS_KEY_ID": self.number, "SAM_CLI_TELEMETRY": "0", "SAM_CLI_POLL_DELAY": "1", "PATH": path}
         merged = {**os.environ, **ISOLATED, **self.cloud.environment, **stand_ins, **own, **(variables or {})}

@@ -16,9 +16,9 @@ from sandbox.player_server import Player
 from sandbox.proxy import Call, Proxy, Rule, answer
 from sandbox.rie import FUNCTION_ARN, AsyncLambda, Emulator
 
-TIMEOUT = 10
-"""Of the function, in seconds: a slice is eight of them, and a hand-over has half of the rest. On a busy machine the
-emulator takes most of that second."""
+TIMEOUT = 15
+"""Of the function, in seconds: a slice is twelve of them, and a hand-over has half of the rest. On a busy machine the
+emulator takes a second for one."""
 
 LONG_TIMEOUT = 40
 """Of a second function, for waits that need more than fifteen of those slices."""

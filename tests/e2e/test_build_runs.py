@@ -36,7 +36,7 @@ from tests.e2e.test_deployable import checked, failed, said, uri
 from tests.e2e.test_scenarios import handed_over, seconds
 from tests.waiting import eventually
 
-SIDE_BY_SIDE = 6
+SIDE_BY_SIDE = 4
 LIST, START = "codebuild:ListBuildsForProject", "codebuild:StartBuild"
 WHOLE_TIMEOUT = 900
 """Of a function as it is deployed, in seconds: what a wait of half an hour needs."""

@@ -24,7 +24,7 @@ from tests.e2e.side_by_side import side_by_side
 from tests.e2e.test_scenarios import handed_over, seconds
 from tests.waiting import eventually
 
-SIDE_BY_SIDE = 6
+SIDE_BY_SIDE = 4
 REVISION = "org.opencontainers.image.revision"
 
 Scenario = Callable[[Cloud, Deployed], None]
