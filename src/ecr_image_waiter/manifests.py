@@ -67,7 +67,7 @@ class Config:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
-def platform_of(os: str, architecture: str, variant: str = "") -> Platform:
+def platform_of(os: str, architecture: str, variant: str) -> Platform:
     """Return a platform in the names that image configs have for it."""
     architecture = _ARCHITECTURES.get(architecture.lower(), architecture.lower())
     # Every arm64 is v8, and most say so nowhere.

@@ -243,7 +243,7 @@ def _deploy_target(case: _Case) -> Answer:
         )
     if media_type not in SINGLE:
         return case.never(
-            f"what is there has the media type {clipped(media_type or 'none')}, which {target} does not take",
+            f"what is there has the media type {clipped(media_type)}, which {target} does not take",
             "push an image in Docker's V2 schema 2 or OCI's format",
         )
     if config_type not in IMAGE_CONFIGS:

@@ -1,7 +1,7 @@
 """Section 5 of the contract: what an answer says."""
 
 from dataclasses import replace
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -11,7 +11,7 @@ from ecr_image_waiter.answers import (
     reason_stopped,
     seen,
 )
-from ecr_image_waiter.attributes import attributes
+from ecr_image_waiter.attributes import attributes, longest_attributes
 from ecr_image_waiter.errors import InvalidRequest
 from ecr_image_waiter.findings import (
     OWN,
@@ -25,9 +25,12 @@ from ecr_image_waiter.findings import (
     NotPullable,
     NotYet,
     Refused,
+    Several,
+    Source,
     TagSeen,
     Unavailable,
 )
+from ecr_image_waiter.manifests import INDEXES, SINGLE
 from ecr_image_waiter.place import Place, place_of
 from ecr_image_waiter.readiness import Conditions, Wanted
 from ecr_image_waiter.waiting import Bounds, Cause, GivenUp
@@ -113,6 +116,35 @@ def test_an_image_of_no_bytes_and_of_1970_is_told_from_one_of_which_ecr_says_not
     found = attributes(wanted(IMAGE), replace(FOUND, size=0, pushed_at=0.0), checks=1, waited=0)
 
     assert (found["ImageSizeInBytes"], found["ImagePushedAt"]) == ("0", "1970-01-01T00:00:00Z")
+
+
+def uri(_: Source, registry_id: str, name: str) -> str:
+    return f"{registry_id}.dkr.ecr.eu-west-1.amazonaws.com/{name}"
+
+
+def lengths(told: dict[str, str]) -> dict[str, int]:
+    return {name: len(value) for name, value in told.items()}
+
+
+@pytest.mark.parametrize(
+    ("conditions", "learnt"),
+    [
+        ({}, {}),
+        ({"Labels": {"a": "b"}}, {"architecture": "x" * 255}),
+        ({"Platform": "arm64"}, {"architecture": "x" * 255, "platform_digest": OTHER_DIGEST}),
+    ],
+)
+@pytest.mark.parametrize("several", [False, True])
+def test_an_answer_is_planned_as_long_as_it_can_become(
+    conditions: dict[str, Any], learnt: dict[str, str], *, several: bool
+) -> None:
+    """14 digits of bytes, five of checks and of seconds, and the longest names that anything may have."""
+    one = Wanted("App" if several else "", IMAGE, OWN, Conditions(**conditions))
+    found = Image(DIGEST, PLACE.account, REPOSITORY_URI, NOW, 99_999_999_999_999, max(SINGLE | INDEXES, key=len))
+    found = replace(found, **learnt)  # type: ignore[arg-type]  # fields that are text
+    longest = attributes([one], Several((("App", found),)) if several else found, checks=99_999, waited=99_999.9)
+
+    assert lengths(longest_attributes([one], uri, PLACE)) == lengths(longest)
 
 
 # --- Words ----------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import pytest
 
+from ecr_image_waiter.budget import Budget
 from ecr_image_waiter.builds import Own
 from ecr_image_waiter.codebuild import CodeBuild
 from ecr_image_waiter.codepipeline import CodePipeline
@@ -20,7 +21,7 @@ from ecr_image_waiter.registry import Registry
 from ecr_image_waiter.request import StackRequest, read_event
 from ecr_image_waiter.slice import Slice, Tools
 from ecr_image_waiter.stacks import Stacks
-from ecr_image_waiter.waiting import bounds_for_stack
+from ecr_image_waiter.waiting import Bounds, bounds_for_stack
 from tests.fakes import NOW, FakeClock, FakeCloudFormation, FakeContext, aws_error, stack_event
 from tests.memory_ecr import MemoryEcr
 
@@ -204,6 +205,33 @@ def test_a_check_with_a_build_keeps_to_the_same_time(
     took = world.clock.now() - began
     assert took <= left / 2 + 0.2
     assert not before or took <= max(before, 1.0) + 0.2  # the check at the limit comes in time
+
+
+@pytest.mark.parametrize(
+    ("limit", "ends", "looks_for"),
+    [
+        (3600.0, 40.0, 20.0),
+        (3600.0, 900.0, 60.0),
+        (5.0, 40.0, 5.0),
+        (0.2, 40.0, 1.0),
+        (0.0, 40.0, 20.0),
+        (-5.0, 40.0, 20.0),
+    ],
+    ids=["half", "a minute", "up to the limit", "a second", "the look at the limit", "a look behind it"],
+)
+def test_a_look_of_many_calls_ends_when_half_of_the_time_is_left_and_before_the_limit(
+    limit: float, ends: float, looks_for: float
+) -> None:
+    bounds = Bounds(NOW - 60.0, NOW + limit, NOW + limit, NOW + 3600.0)
+
+    assert Budget(NOW + ends).look_ends(NOW, bounds) == NOW + looks_for
+
+
+@pytest.mark.parametrize(("left", "seconds"), [(100.0, 9.0), (10.0, 5.0), (1.0, 0.5), (0.0, 0.0), (-3.0, 0.0)])
+def test_the_next_of_many_calls_may_take_half_of_what_is_left_and_never_more_than_any_call(
+    left: float, seconds: float
+) -> None:
+    assert Budget(NOW + 900.0).for_next_call(NOW + left, NOW) == seconds
 
 
 def test_what_a_check_had_no_time_to_read_the_next_one_reads() -> None:

@@ -441,6 +441,8 @@ def test_a_continuation_knows_what_was_read_before_it() -> None:
 def test_a_rollback_takes_whatever_is_there_and_tells_its_platform() -> None:
     there = world(stack=("UPDATE_ROLLBACK_IN_PROGRESS",))
     index = there.images.push_index("team/app", labels={REVISION: "old"})
+    manifest = json.loads(there.images.repository("team/app").images[index].manifest)
+    (arm,) = (each["digest"] for each in manifest["manifests"] if each["platform"]["architecture"] == "arm64")
 
     there.run(
         event("Update", Labels={REVISION: "new"}, DeployTarget="Lambda", PushedAfter="StackOperation", Platform="arm64")
@@ -448,6 +450,7 @@ def test_a_rollback_takes_whatever_is_there_and_tells_its_platform() -> None:
 
     data = there.answer["Data"]
     assert (there.answer["Status"], data["ImageDigest"], data["Architecture"]) == ("SUCCESS", index, "arm64")
+    assert data["PlatformImageUri"] == f"{REPOSITORY_URI}@{arm}"
 
 
 @pytest.mark.parametrize("pushed", [False, True])
@@ -456,13 +459,13 @@ def test_a_rollback_has_a_uri_for_the_platform_also_where_no_image_for_it_is_kno
     more: dict[str, str], *, pushed: bool
 ) -> None:
     there = world(stack=("UPDATE_ROLLBACK_IN_PROGRESS",))
-    if pushed:
-        there.images.push_index("team/app", platforms=["linux/amd64"])
+    index = there.images.push_index("team/app", platforms=["linux/amd64"]) if pushed else ""
 
     there.run(event("Update", Platform="arm64", **more))
 
     data = there.answer["Data"]
-    assert data["PlatformImageUri"] == data["ImageUri"] != ""
+    known = f"{REPOSITORY_URI}@{index}" if pushed and not more else f"{REPOSITORY_URI}:v1"
+    assert data["PlatformImageUri"] == data["ImageUri"] == known
     assert data["PlatformDigest"] == ""
 
 

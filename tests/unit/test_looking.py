@@ -188,9 +188,34 @@ def test_a_check_without_time_left_reads_no_more_and_says_so(ecr: MemoryEcr) -> 
 
     found = Look(ecr.registry(), [image], Known(), NOW)(archived_too=False, budget=lambda: next(left))
 
-    assert isinstance(found, Unavailable)
-    assert found.code == "OutOfTime"
+    assert found == Unavailable("OutOfTime", "this check had no time left to read the image's manifest and config")
     assert spent(ecr) == {"DescribeImages": 1}
+
+
+def test_each_call_of_a_check_may_take_what_the_budget_says_then(ecr: MemoryEcr) -> None:
+    ecr.push("team/app", "v0", labels={"a": "b"})
+    ecr.push_index("team/app", "v1", labels={"a": "b"})
+    registry = ecr.registry()
+    calls: list[tuple[str, float]] = []
+
+    class Timed:
+        def __getattr__(self, operation: str) -> Any:
+            def call(*asked: Any, seconds: float, **more: Any) -> Any:
+                calls.append((operation, seconds))
+                return getattr(registry, operation)(*asked, seconds=seconds, **more)
+
+            return call
+
+    images = [wanted(number, Labels={"a": "b"}, PushedAfter="StackOperation") for number in range(2)]
+    left = iter(range(100, 0, -1))
+    look = Look(Timed(), images, Known(), NOW)
+    look(archived_too=False, budget=lambda: next(left))
+
+    assert [seconds for _, seconds in calls] == [*range(100, 100 - len(calls), -1)]
+    assert [operation for operation, _ in calls] == [
+        *("get", "describe", "config", "describe", "get", "config"),  # the index lists the other image too
+        "describe",
+    ]
 
 
 # --- what is found decides for all
@@ -287,8 +312,8 @@ def test_a_role_is_assumed_where_it_is_named(ecr: MemoryEcr) -> None:
     assert (found.digest, ecr.roles) == (digest, [ROLE])
 
 
-def public(number: int, alias: str = "shop") -> Wanted:
-    return wanted(number, source=Source(region="us-east-1", host="public.ecr.aws", alias=alias))
+def public(number: int, alias: str = "shop", **conditions: Any) -> Wanted:
+    return wanted(number, source=Source(region="us-east-1", host="public.ecr.aws", alias=alias), **conditions)
 
 
 def test_public_images_are_described_one_by_one_and_their_registry_is_checked_once(ecr: MemoryEcr) -> None:
@@ -302,6 +327,40 @@ def test_public_images_are_described_one_by_one_and_their_registry_is_checked_on
     assert not found.missing
     assert spent(ecr) == {"DescribeImages": 2}, "the missing one, and then both of them at once"
     assert {f.repository_uri for _, f in found.findings if isinstance(f, Image)} == {"public.ecr.aws/shop/team/app"}
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_public_image_of_which_ecr_does_not_say_when_it_was_pushed_is_no_new_one(ecr: MemoryEcr, count: int) -> None:
+    for number in range(count):
+        ecr.push("team/app", f"v{number}", region="public")
+    registry = ecr.registry()
+
+    class Timeless:
+        def look(self, *asked: Any, **more: Any) -> Any:
+            found = registry.look(*asked, **more)
+            assert isinstance(found, Image)
+            return replace(found, pushed_at=None)
+
+        def describe(self, *asked: Any, **more: Any) -> Any:
+            found = registry.describe(*asked, **more)
+            assert isinstance(found, dict)
+            return {name: replace(each, pushed_at=None) for name, each in found.items() if isinstance(each, Image)}
+
+    images = [public(number, PushedAfter="StackOperation") for number in range(count)]
+    look = Look(Timeless(), images, Known(), NOW)  # type: ignore[arg-type]  # all it needs
+    found = decisive(look(archived_too=False, budget=lambda: 9.0))
+
+    assert isinstance(found, NotYet)
+    assert "it was pushed at a time unknown, before this operation began at " in found.because
+
+
+def test_an_image_among_several_whose_time_is_denied_is_said_to_be_that(ecr: MemoryEcr) -> None:
+    ecr.push("team/app", "v0")
+    ecr.faults["DescribeImages"] = aws_error("AccessDeniedException", "no")
+
+    found = dict(looking(ecr, wanted(0, PushedAfter="StackOperation"), wanted(1))().findings)
+
+    assert found == {"I0": AccessDenied("AccessDeniedException", "no"), "I1": NoImage()}
 
 
 def test_a_public_registry_of_somebody_else_can_never_be_waited_for(ecr: MemoryEcr) -> None:
@@ -359,6 +418,7 @@ def test_whatever_moves_or_goes_between_two_calls_an_answer_is_one_image_that_wa
             for id_, image in found.findings:
                 assert isinstance(image, Image)
                 assert builds[image.digest] == ("1", image.platform_digest)
+                assert image.architecture == "arm64"
                 assert image.pushed_at is not None
                 assert id_[0] == "I"
             look = Look(ecr.registry(), images if several else images[:1], Known(), NOW)
@@ -402,6 +462,7 @@ def test_a_tag_that_moves_at_every_call_is_not_yet_and_told(ecr: MemoryEcr) -> N
 
     assert isinstance(found["I0"], NotYet)
     assert found["I0"].because == "it was there, and then something in its repository changed"
+    assert found["I0"].image.digest in ecr.repository("team/app").images  # which a rollback goes on with
 
 
 def test_ecr_that_does_not_answer_when_the_last_image_is_there_is_asked_once_a_check(ecr: MemoryEcr) -> None:

@@ -1,27 +1,32 @@
 """What makes an image the one meant, and deployable: pure, from manifests and configs as builders make them."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from ecr_image_waiter.findings import OWN, Image, ImageId, Never, NotYet
+from ecr_image_waiter.findings import OWN, AccessDenied, Image, ImageId, Never, NotYet
 from ecr_image_waiter.looking import Look
 from ecr_image_waiter.manifests import (
     DOCKER_INDEX,
     DOCKER_MANIFEST,
+    INDEXES,
     OCI_INDEX,
     OCI_MANIFEST,
+    SINGLE,
     read_config,
     read_manifest,
 )
-from ecr_image_waiter.readiness import Conditions, Known, Wanted, assess
-from tests.fakes import NOW, FakeClock
-from tests.memory_ecr import MemoryEcr, digest_of, entry
+from ecr_image_waiter.readiness import Conditions, Known, Unread, Wanted, assess
+from tests.fakes import NOW, FakeClock, aws_error
+from tests.memory_ecr import OCI_CONFIG, MemoryEcr, digest_of, entry
 
 REVISION = "org.opencontainers.image.revision"
 HELM = "application/vnd.cncf.helm.config.v1+json"
+BEFORE_2016 = "application/vnd.docker.distribution.manifest.v1+prettyjws"
+BUILD = "build it for that platform: docker buildx build --platform"
 
 
 @pytest.fixture
@@ -33,6 +38,92 @@ def found(ecr: MemoryEcr, *, began: float = NOW, **conditions: Any) -> Any:
     """Return what one look for team/app:v1 finds."""
     wanted = Wanted("", ImageId("team/app", "v1", None), OWN, Conditions(**conditions))
     return Look(ecr.registry(), [wanted], Known(), began)(archived_too=False, budget=lambda: 9.0)
+
+
+# --- what can never be deployed
+
+
+@pytest.mark.parametrize(
+    ("push", "conditions", "because", "cure"),
+    [
+        pytest.param(
+            lambda ecr: ecr.push_index("team/app"),
+            {"DeployTarget": "Lambda"},
+            "an image index is there, and Lambda takes a single image only",
+            "push one with docker buildx build --provenance=false --platform linux/arm64 "
+            "(or linux/amd64: one platform, no attestations)",
+            id="an index",
+        ),
+        pytest.param(
+            lambda ecr: ecr.put("team/app", "v1", {"schemaVersion": 1}, BEFORE_2016),
+            {"DeployTarget": "Lambda"},
+            f"what is there has the media type {BEFORE_2016}, which Lambda does not take",
+            "push an image in Docker's V2 schema 2 or OCI's format",
+            id="a format of before 2016",
+        ),
+        pytest.param(
+            lambda ecr: ecr.push("team/app", config_type=HELM),
+            {"DeployTarget": "ECS"},
+            f"what is there is no container image but an artifact of the type {HELM}",
+            "correct the tag, or push an image",
+            id="a chart",
+        ),
+        pytest.param(
+            lambda ecr: ecr.put("team/app", "v1", {"mediaType": OCI_MANIFEST, "config": {}}, OCI_MANIFEST),
+            {"DeployTarget": "ECS"},
+            "what is there is no container image but an artifact of the type none",
+            "correct the tag, or push an image",
+            id="an artifact that names no type",
+        ),
+        pytest.param(
+            lambda ecr: ecr.push("team/app", platform="linux/amd64"),
+            {"Platform": "arm64"},
+            "the image there is for linux/amd64, wanted linux/arm64",
+            f"{BUILD} linux/arm64",
+            id="another platform",
+        ),
+        pytest.param(
+            lambda ecr: ecr.push_index("team/app", platforms=("linux/amd64", "linux/386")),
+            {"Platform": "arm64"},
+            "the index there holds no image for linux/arm64; it has linux/amd64, linux/386",
+            f"{BUILD} linux/arm64",
+            id="an index of other platforms",
+        ),
+        pytest.param(
+            lambda ecr: ecr.push_index("team/app", platforms=()),
+            {"Platform": "arm64"},
+            "the index there holds no image for linux/arm64; it has none",
+            f"{BUILD} linux/arm64",
+            id="an index of nothing",
+        ),
+    ],
+)
+def test_what_can_never_be_deployed_is_told_with_why_the_cure_and_what_is_there(
+    ecr: MemoryEcr, push: Callable[[MemoryEcr], str], conditions: dict[str, Any], because: str, cure: str
+) -> None:
+    digest = push(ecr)
+
+    refused = found(ecr, **conditions)
+
+    assert isinstance(refused, Never)
+    assert (refused.because, refused.cure, refused.cannot) == (because, cure, "be deployed")
+    assert refused.image  # which a rollback goes on with
+    assert refused.image.digest == digest
+
+
+def test_the_cure_of_an_index_for_lambda_names_the_platform_wanted(ecr: MemoryEcr) -> None:
+    ecr.push_index("team/app")
+
+    assert "--provenance=false --platform linux/386 (" in found(ecr, DeployTarget="Lambda", Platform="386").cure
+
+
+def test_of_an_index_of_many_platforms_a_reason_names_what_200_characters_hold(ecr: MemoryEcr) -> None:
+    platforms = [f"linux/arm/v{number}" for number in range(10, 50)]
+    ecr.push_index("team/app", platforms=platforms)
+
+    refused = found(ecr, Platform="linux/amd64")
+
+    assert refused.because.partition("; it has ")[2] == ", ".join(platforms)[:197] + "..."
 
 
 # --- DeployTarget
@@ -178,6 +269,7 @@ def test_indexes_that_list_each_other_without_end_are_read_to_an_end(ecr: Memory
         inner = ecr.push_index("team/app", "v1", platforms=(), more=more, content=str(level))
 
     assert isinstance(found(ecr, Platform="linux/386"), Never)
+    assert ecr.count("BatchGetImage") == 60, "of 70"
 
 
 def test_an_artifact_has_no_platform(ecr: MemoryEcr) -> None:
@@ -215,15 +307,33 @@ def test_an_image_with_all_the_labels_is_the_one(ecr: MemoryEcr) -> None:
     assert isinstance(found(ecr, Labels={REVISION: "new", "a": "1"}), NotYet)
 
 
-def test_an_index_is_the_one_when_each_of_its_images_carries_the_labels(ecr: MemoryEcr) -> None:
+@pytest.mark.parametrize("order", [1, -1], ids=["the new one first", "the old one first"])
+def test_an_index_is_the_one_when_each_of_its_images_carries_the_labels(ecr: MemoryEcr, order: int) -> None:
     one = ecr.push("team/app", None, platform="linux/amd64", labels={REVISION: "new"})
     other = ecr.push("team/app", None, platform="linux/arm64", labels={REVISION: "old"})
-    manifests = [entry(one, "linux/amd64"), entry(other, "linux/arm64")]
+    manifests = [entry(one, "linux/amd64"), entry(other, "linux/arm64")][::order]
     ecr.put("team/app", "v1", {"mediaType": OCI_INDEX, "manifests": manifests}, OCI_INDEX)
 
     assert isinstance(found(ecr, Labels={REVISION: "new"}), NotYet)
     assert found(ecr, Labels={REVISION: "new"}, Platform="linux/amd64").platform_digest == one
     assert isinstance(found(ecr, Labels={REVISION: "new"}, Platform="linux/arm64"), NotYet)
+
+
+def test_what_an_index_lists_beside_its_images_needs_no_labels(ecr: MemoryEcr) -> None:
+    image = ecr.push("team/app", None, labels={REVISION: "new"})
+    chart = ecr.push("team/app", None, config_type=HELM)
+    manifests = [entry(image, "linux/arm64"), {"mediaType": OCI_MANIFEST, "digest": chart, "size": 1}]
+    index = ecr.put("team/app", "v1", {"mediaType": OCI_INDEX, "manifests": manifests}, OCI_INDEX)
+
+    assert found(ecr, Labels={REVISION: "new"}).digest == index
+
+
+def test_an_architecture_is_told_of_one_image_and_not_of_several(ecr: MemoryEcr) -> None:
+    ecr.push_index("team/app", platforms=("linux/amd64", "linux/arm64"), labels={REVISION: "new"})
+    assert found(ecr, Labels={REVISION: "new"}).architecture == ""
+
+    ecr.push_index("team/app", platforms=("linux/arm64",), labels={REVISION: "new"})
+    assert found(ecr, Labels={REVISION: "new"}).architecture == "arm64"
 
 
 def test_a_new_index_without_the_platform_fails_and_an_old_one_is_waited_out(ecr: MemoryEcr) -> None:
@@ -245,10 +355,14 @@ def test_an_old_image_of_the_wrong_kind_is_waited_out(ecr: MemoryEcr) -> None:
 @pytest.mark.parametrize("platforms", [(), ("unknown/unknown",)])
 def test_what_holds_no_image_carries_no_labels(ecr: MemoryEcr, platforms: Sequence[str]) -> None:
     ecr.push_index("team/app", platforms=platforms)
-    assert "no container image" in found(ecr, Labels={"a": "b"}).because
+    waits = found(ecr, Labels={"a": "b"})
+    assert isinstance(waits, NotYet)
+    assert waits.because == "the index there holds no container image, so it carries no labels"
 
     ecr.push("team/app", config_type=HELM)
-    assert "no container image" in found(ecr, Labels={"a": "b"}).because
+    waits = found(ecr, Labels={"a": "b"})
+    assert isinstance(waits, NotYet)
+    assert waits.because == "what is there is no container image, so it carries no labels"
 
 
 # --- PushedAfter
@@ -279,6 +393,18 @@ def test_an_image_that_is_too_old_is_told_with_both_times(ecr: MemoryEcr, after:
     assert waits.because == f"the image there is an older one: it was pushed at 2026-11-01T11:59:00Z, {said}"
 
 
+def test_an_image_of_which_ecr_does_not_say_when_it_was_pushed_is_asked_for_and_then_an_older_one() -> None:
+    image = Image("sha256:1", "1", "r")
+    conditions = Conditions(PushedAfter="StackOperation")
+
+    assert assess(image, conditions, Known(), NOW) == Unread("details", "sha256:1")
+    assert assess(image, conditions, Known(pushed={image.uri: 0.0}), NOW) == NotYet(
+        "the image there is an older one: it was pushed at a time unknown, before this operation began at "
+        "2026-11-01T12:00:00Z",
+        image,
+    )
+
+
 def test_an_old_image_is_waited_out_whatever_it_is_and_nothing_of_it_is_read(ecr: MemoryEcr) -> None:
     ecr.push_index("team/app")
     ecr.clock.sleep(10.0)
@@ -295,6 +421,37 @@ def test_without_conditions_nothing_but_the_description_is_asked_for(ecr: Memory
 
     assert isinstance(found(ecr), Image)
     assert ecr.calls == [("DescribeImages", "team/app")]
+
+
+@pytest.mark.parametrize(
+    ("operation", "conditions"),
+    [("BatchGetImage", {"Platform": "arm64"}), ("GetDownloadUrlForLayer", {"Labels": {"a": "b"}})],
+)
+def test_an_image_whose_manifest_or_config_is_denied_is_said_to_be_that(
+    ecr: MemoryEcr, operation: str, conditions: dict[str, Any]
+) -> None:
+    ecr.push("team/app")
+    ecr.faults[operation] = aws_error("AccessDeniedException", "no", operation=operation)
+
+    assert found(ecr, **conditions) == AccessDenied("AccessDeniedException", "no")
+
+
+@pytest.mark.parametrize("media_type", sorted(SINGLE | INDEXES))
+def test_a_manifest_says_its_own_media_type_where_ecr_does_not(media_type: str) -> None:
+    text = json.dumps({"mediaType": media_type} | ({"manifests": []} if media_type in INDEXES else {}))
+
+    assert read_manifest(text, "").media_type == media_type
+    assert read_manifest(text, "ecr/says").media_type == "ecr/says"
+
+
+@pytest.mark.parametrize("config", ["application/vnd.oci.empty.v1+json", OCI_CONFIG])
+def test_a_manifest_that_names_the_type_of_an_artifact_is_of_no_image(config: str) -> None:
+    text = json.dumps({"artifactType": "application/spdx+json", "config": {"mediaType": config}})
+
+    manifest = read_manifest(text, OCI_MANIFEST)
+
+    assert not manifest.is_image
+    assert manifest.config_type == "application/spdx+json"
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,9 @@ def test_an_image_that_is_there_is_answered_as_ever(status: str) -> None:
 
     assert world.answer["Status"] == "SUCCESS"
     assert world.answer["Data"]["ImageUri"] == f"{REPOSITORY_URI}@{DIGEST}"
-    assert (world.answer["Data"]["Attempts"], len(world.ecr.calls), world.clock.sleeps) == ("1", 1, [])
+    assert (world.answer["Data"]["Attempts"], world.answer["Data"]["WaitedSeconds"]) == ("1", "0")
+    assert (len(world.ecr.calls), world.clock.sleeps) == (1, [])
+    assert world.answer["Data"]["PlatformImageUri"] == "", "no platform was named"
     assert world.stacks.asked == [update()["StackId"]]
 
 

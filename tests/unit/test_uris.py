@@ -6,7 +6,7 @@ import botocore.session
 import pytest
 
 from ecr_image_waiter.findings import ImageId, Source
-from ecr_image_waiter.uris import SUFFIXES, partition_of, read_uri
+from ecr_image_waiter.uris import SUFFIXES, console_link, partition_of, read_uri
 
 PARTITIONS = botocore.session.get_session().get_component("data_loader").load_data("partitions")["partitions"]
 DIGEST = "sha256:" + "ab" * 32
@@ -88,3 +88,19 @@ def test_a_public_uri_says_the_alias_too(host: str) -> None:
 )
 def test_anything_else_is_no_uri_of_an_image_in_ecr(uri: str) -> None:
     assert read_uri(uri) is None
+
+
+@pytest.mark.parametrize(
+    ("region", "link"),
+    [
+        ("eu-west-1", "https://eu-west-1.console.aws.amazon.com/codesuite/x?region=eu-west-1"),
+        ("cn-north-1", "https://cn-north-1.console.amazonaws.cn/codesuite/x?region=cn-north-1"),
+        ("us-gov-west-1", "https://us-gov-west-1.console.amazonaws-us-gov.com/codesuite/x?region=us-gov-west-1"),
+        ("eusc-de-east-1", ""),
+        ("us-iso-east-1", ""),
+    ],
+)
+def test_a_link_leads_to_the_console_of_its_partition_and_nowhere_where_that_is_not_known(
+    region: str, link: str
+) -> None:
+    assert console_link("codesuite/x", region) == link
