@@ -230,7 +230,7 @@ def a_delete_before_during_and_after_a_wait_is_answered_without_a_check_or_a_han
 def a_wait_whose_stack_was_cancelled_ends_at_the_next_hand_over(function: Function) -> None:
     repository = function.repository()
     with function.player() as player:
-        create = player.create({"RepositoryName": repository, "ImageTag": "v1", **seconds(40)})
+        create = player.create({"RepositoryName": repository, "ImageTag": "v1", **seconds(90)})
         handed_over(function, create)
         deleted = player.cancel(create).wait()
         eventually(partial(_is_in_the_log, function, create, "Nobody waits for this any more"), "it stopped")
