@@ -40,9 +40,9 @@ ECR_FAULTS: Final = ("throttled", "5xx", "hang", "reset", "denied", "nonsense")
 QUESTION_FAULTS: Final = ("throttled", "5xx", "hang", "reset", "denied", "nonsense")
 HAND_OVER_FAULTS: Final = (
     *("throttled", "5xx", "denied", "refused", "unreachable", "reply lost"),
-    *("delivered late", "delivered twice", "never delivered"),
+    *("delivered late", "delivered twice", "no room"),
 )
-EVENT_FAULTS: Final = ("delivered late", "delivered twice")
+EVENT_FAULTS: Final = ("delivered late", "delivered twice", "no room")
 PUT_FAULTS: Final = ("429", "500", "503", "403", "reset", "slow", "reply lost")
 CRASH_STEPS: Final = ("check", "archive check", "newest tags", "question", "hand-over", "put")
 
@@ -168,7 +168,7 @@ class Story:
     operation: Operation
     hits: Counter[Hit] = field(default_factory=Counter)
     delay: float = 0.0
-    """Seconds by which it was held up: late deliveries, pauses before Lambda's retries, slow answers."""
+    """Seconds by which it was held up: late deliveries, pauses before Lambda's retries, slow responses."""
     first_denied: float | None = None
     saw_image: set[int] = field(default_factory=set)
     """Numbers of the invocations whose check was told that the image is there."""
@@ -287,10 +287,9 @@ class ChaosWorld(Simulation):
                 self._count(*crash, self._present)
                 raise Killed(" ".join(crash))
 
-    def failed(self, queued: QueuedEvent, error: BaseException) -> None:
-        if queued.attempts <= 2:
-            self.story_of(queued.payload).delay += 60.0 * queued.attempts
-        super().failed(queued, error)
+    def again(self, queued: QueuedEvent, pause: float, error: BaseException | None = None) -> None:
+        self.story_of(queued.payload).delay += pause
+        super().again(queued, pause, error)
 
     def container_clock(self) -> Clock:
         skew = self.plan.skew
@@ -376,8 +375,9 @@ class ChaosWorld(Simulation):
         late = 0.1
         if drawn == "delivered late":
             late = self._chance.uniform(1, 20)
-        elif drawn == "never delivered":
-            late = 901.0  # so that it is too old by then
+        elif drawn == "no room":
+            most = self._chance.choice([60.0, 600.0, 4000.0])
+            queued.room_from = self.clock.now() + self._chance.uniform(1, most)
         story.delay += late
         self.at_time(self.clock.now() + late, lambda: self._deliver(queued))
         if drawn == "delivered twice" and self._twins_left:

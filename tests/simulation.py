@@ -50,9 +50,13 @@ from tests.fakes import NoBlobs
 
 EPOCH: Final = 1_800_000_000.6
 """When a simulation begins. Not a whole second, because X-Amz-Date is one."""
-MAXIMUM_EVENT_AGE: Final[int] = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]["WaiterFunction"][
-    "Properties"
-]["EventInvokeConfig"]["MaximumEventAgeInSeconds"]
+_RESOURCES: Final = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]
+MAXIMUM_EVENT_AGE: Final[int] = _RESOURCES["WaiterFunction"]["Properties"]["EventInvokeConfig"][
+    "MaximumEventAgeInSeconds"
+]
+LAST_RESORT_EVENT_AGE: Final[int] = _RESOURCES["LastResortFunction"]["Properties"]["EventInvokeConfig"][
+    "MaximumEventAgeInSeconds"
+]
 LAST_RESORT_TIMEOUT: Final = 60.0
 DIGEST: Final = "sha256:" + "ab" * 32
 PUSHED: Final = datetime(2027, 1, 15, 7, 30, tzinfo=UTC)
@@ -217,6 +221,9 @@ class QueuedEvent:
     accepted: float
     chain: int
     attempts: int = 0
+    throttles: int = 0
+    room_from: float = 0.0
+    """When concurrency is free for it at the earliest."""
     for_last_resort: bool = False
 
 
@@ -433,10 +440,11 @@ class Simulation:
     """The world. Make operations by `create`, `at` and `cloudformation`, then `run`, then look.
 
     Lambda as simulated: asynchronous events, each run after `queue_seconds`; a function error, crash or time-out is
-    redelivered 60 s and then 120 s later and then dropped (invocation-async-error-handling), unless the event is by
-    then older than `maximum_event_age`, counted from when Lambda took it; the sixteenth invocation of a chain is
-    dropped (invocation-recursion); with `last_resort`, what is dropped goes to the real last resort
-    (invocation-async-retain-records). It is not Lambda: no concurrency limit, no throttling, no cold start, and
+    redelivered 60 s and then 120 s later and then dropped; while no concurrency is free, an event is tried again after
+    1 s, 2 s, 4 s and so on up to 5 min (invocation-async-error-handling). An event whose age would pass
+    `maximum_event_age` by its next retry is dropped at once; the age counts from when Lambda took it. The sixteenth
+    invocation of a chain is dropped (invocation-recursion). With `last_resort`, what is dropped goes to the real last
+    resort (invocation-async-retain-records). It is not Lambda: no concurrency limit but `has_room`, no cold start, and
     `finally` blocks still run in an invocation that is killed. One simulation at a time keeps a log.
 
     Args:
@@ -449,7 +457,8 @@ class Simulation:
         question_reply: what CloudFormation raises when asked about a stack, by the seconds since the beginning.
         hand_over_replies: what the first self-invocations get in place of success, one each.
         duplicates: numbers of accepted events (the first is 1) that Lambda delivers a second time ten seconds later.
-        maximum_event_age: MaximumEventAgeInSeconds.
+        maximum_event_age: MaximumEventAgeInSeconds of the waiter.
+        has_room: whether an invocation finds free concurrency, by the seconds since the beginning.
         queue_seconds: from taking an event to running it.
         seed: of the waiter's random source.
         last_resort: whether the on-failure destination is there.
@@ -468,6 +477,7 @@ class Simulation:
         hand_over_replies: Iterable[Exception | None] = (),
         duplicates: Collection[int] = (),
         maximum_event_age: float = MAXIMUM_EVENT_AGE,
+        has_room: Callable[[float], bool] = lambda _: True,
         queue_seconds: float = 0.1,
         seed: int = 1,
         last_resort: bool = False,
@@ -492,6 +502,7 @@ class Simulation:
         self._hand_over_replies = deque(hand_over_replies)
         self._duplicates = duplicates
         self._maximum_event_age = maximum_event_age
+        self._has_room = has_room
         self._queue_seconds = queue_seconds
         self._random = Random(seed)  # noqa: S311  # repeatable, guards nothing
         self._agenda: list[tuple[float, int, Callable[[], object]]] = []
@@ -563,14 +574,22 @@ class Simulation:
         if queued.attempts > 2:
             self._drop("retries", queued, error)
         else:
-            pause = 60.0 * queued.attempts
+            self.again(queued, 60.0 * queued.attempts, error)
+
+    def again(self, queued: QueuedEvent, pause: float, error: BaseException | None = None) -> None:
+        """Run an event again after a pause, or drop it where it would be too old by then."""
+        most = LAST_RESORT_EVENT_AGE if queued.for_last_resort else self._maximum_event_age
+        if self.clock.now() + pause - queued.accepted > most:
+            self._drop("age", queued, error)
+        else:
             self.at_time(self.clock.now() + pause, lambda: self._deliver(queued))
 
     def _deliver(self, queued: QueuedEvent) -> None:
         if queued.chain >= 16:
             self._drop("recursion", queued)
-        elif self.clock.now() - queued.accepted > self._maximum_event_age and not queued.for_last_resort:
-            self._drop("age", queued)
+        elif self.clock.now() < queued.room_from or not self._has_room(self.elapsed()):
+            queued.throttles += 1
+            self.again(queued, min(2.0 ** (queued.throttles - 1), 300.0))
         else:
             queued.attempts += 1
             record = Record(len(self.invocations) + 1, queued.payload, self.clock.now(), queued.chain)

@@ -91,10 +91,11 @@ def test_the_function_runs_as_promised() -> None:
     assert defaults["ReservedConcurrency"] == ""
 
 
-def test_an_asynchronous_invocation_is_retried_twice_and_at_most_fifteen_minutes_old() -> None:
-    config = RESOURCES["WaiterFunctionEventInvokeConfig"]["Properties"]
+@pytest.mark.parametrize("function", ["WaiterFunction", "LastResortFunction"])
+def test_an_asynchronous_invocation_is_retried_twice_however_late_it_crashes(function: str) -> None:
+    config = RESOURCES[f"{function}EventInvokeConfig"]["Properties"]
     assert config["MaximumRetryAttempts"] == 2
-    assert config["MaximumEventAgeInSeconds"] == 900
+    assert config["MaximumEventAgeInSeconds"] == 3600  # three runs of 900 s and their pauses of 60 s and 120 s fit
     assert config["Qualifier"] == "$LATEST"  # what an invocation by the plain ARN gets
 
 
