@@ -5,6 +5,7 @@ image meant at all, since an older one may be of any kind, then whether what is 
 to know more says what is to be read, and is asked again.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -85,8 +86,9 @@ class Conditions(BaseModel):
         return platform_of(found[2] or "linux", found[3], (found[4] or "").lstrip("/")) if found else None
 
     def pushed_after(self, operation_began: float) -> float | None:
-        """Return the time before which an image is too old, in seconds since 1970 UTC."""
-        return operation_began if self.PushedAfter == STACK_OPERATION else _moment(self.PushedAfter)
+        """Return the time before which an image is too old, in whole seconds since 1970 UTC, as ECR tells its times."""
+        moment = operation_began if self.PushedAfter == STACK_OPERATION else _moment(self.PushedAfter)
+        return None if moment is None else math.floor(moment)
 
 
 @dataclass(frozen=True)

@@ -211,6 +211,16 @@ def test_pushed_after_now_means_since_the_command_began() -> None:
     assert request.wanted[0].conditions.pushed_after(NOW) == NOW
 
 
+def test_an_image_pushed_in_the_second_in_which_the_command_begins_counts_as_pushed_after_now(
+    command: Command,
+) -> None:
+    command.ecr.push("app", "v1")
+    command.clock.sleep(0.9)
+
+    assert command("wait", "app:v1", "--pushed-after", "now", "--max-retries", "0") == Status.FOUND
+    assert command("check", "app:v1", "--pushed-after", "now") == Status.FOUND
+
+
 def test_all_faults_are_told_at_once_each_by_its_option(command: Command) -> None:
     command.misconfigured = "no region is named"
 

@@ -377,6 +377,20 @@ def test_an_image_pushed_earlier_is_not_yet_the_one(ecr: MemoryEcr, age: float, 
     assert isinstance(found(ecr, PushedAfter=after), Image if ready else NotYet)
 
 
+@pytest.mark.parametrize("fraction", [0.001, 0.5, 0.999])
+@pytest.mark.parametrize("after", ["StackOperation", "2026-11-01T12:00:00.{}Z"])
+def test_an_image_pushed_in_the_very_second_counts_though_the_time_has_a_fraction(
+    ecr: MemoryEcr, after: str, fraction: float
+) -> None:
+    """ECR tells whole seconds: an image of a moment later would look older."""
+    ecr.push("team/app")
+    conditions: dict[str, Any] = {"PushedAfter": after.format(f"{fraction:.3f}"[2:]), "began": NOW + fraction}
+
+    assert isinstance(found(ecr, **conditions), Image)
+    next(iter(ecr.repository("team/app").images.values())).pushed_at = NOW - 1.0
+    assert isinstance(found(ecr, **conditions), NotYet)
+
+
 @pytest.mark.parametrize(
     ("after", "said"),
     [
