@@ -67,6 +67,7 @@ class MemoryEcr:
         self.aliases = ["shop", "a1b2c3d4"]
         self.calls: list[tuple[str, str]] = []
         self.roles: list[str] = []
+        self.sessions: list[str] = []
         self.before: Callable[[str, str], object] = lambda *_: None
         self.faults: dict[str, Exception] = {}
 
@@ -212,6 +213,7 @@ class _Client:
         self._service = "ecr-public" if source.alias else "ecr"
         if source.role_arn:
             ecr.roles.append(source.role_arn)
+            ecr.sessions.append(source.session)
 
     def _asked(self, operation: str, asked: dict[str, Any]) -> Repository:
         model = _model(self._service, operation)

@@ -5,7 +5,7 @@ before it can make a client.
 """
 
 import re
-from functools import cache, partial
+from functools import lru_cache, partial
 from typing import Any, Final
 
 import botocore.session
@@ -17,15 +17,15 @@ from .deadline import within
 from .findings import Source
 from .uris import PUBLIC_REGION
 
-_SESSION_NAME: Final = "ecr-image-waiter"  # in CloudTrail, and in AWS's refusals
+_MOST_KEPT: Final = 32  # clients, and credentials; a wait may need 20, and a process serves stack after stack
 _CREDENTIALS_LEFT: Final = 1000.0  # seconds: more than an invocation takes
 
 
 class Aws:
     """The account and region that are ours, as botocore finds them in the environment.
 
-    Clients are made when first needed and kept for the life of the process. A role is assumed again when its
-    credentials do not outlast an invocation (STS API Reference, AssumeRole).
+    Clients are made when first needed and kept; so are the credentials of each role and session, until they do not
+    outlast an invocation (STS API Reference, AssumeRole). Of both, those used last are kept, and no more than that.
 
     Args:
         clock: the time.
@@ -43,14 +43,14 @@ class Aws:
         self, clock: Clock | None = None, *, profile: str = "", region: str = "", endpoint_url: str = ""
     ) -> None:
         self._clock = clock or SystemClock()
-        self._roles: dict[str, tuple[float, dict[str, str]]] = {}
+        self._roles: dict[tuple[str, str], tuple[float, dict[str, str]]] = {}
         self._session = botocore.session.get_session()
         for name, value in {"profile": profile, "region": region}.items():
             if value:
                 self._session.set_config_variable(name, value)
         self._session.get_scoped_config()  # read now, also where the region comes from elsewhere
         self._endpoint_url = endpoint_url or None
-        self._made = cache(self._make)
+        self._made = lru_cache(_MOST_KEPT)(self._make)
         region = self._session.get_config_variable("region")
         if not region:
             raise NoRegionError
@@ -93,21 +93,23 @@ class Aws:
         service, region = ("ecr-public", PUBLIC_REGION) if source.alias else ("ecr", source.region)
         if not source.role_arn:
             return _Bounded(self._made(service, region), seconds)
-        credentials = tuple(self._in_role(source.role_arn, seconds / 2).items())
+        credentials = tuple(self._in_role(source.role_arn, source.session, seconds / 2).items())
         return _Bounded(self._made(service, region, credentials), seconds / 2)
 
-    def _in_role(self, role_arn: str, seconds: float) -> dict[str, str]:
-        expires, credentials = self._roles.get(role_arn, (0.0, {}))
+    def _in_role(self, role_arn: str, session: str, seconds: float) -> dict[str, str]:
+        expires, credentials = self._roles.pop((role_arn, session), (0.0, {}))
         if expires - self._clock.now() < _CREDENTIALS_LEFT:
-            got = self.client("sts", seconds).assume_role(RoleArn=role_arn, RoleSessionName=_SESSION_NAME)[
-                "Credentials"
-            ]
+            answer = self.client("sts", seconds).assume_role(RoleArn=role_arn, RoleSessionName=session)
+            got = answer["Credentials"]
+            expires = got["Expiration"].timestamp()
             credentials = {
                 "aws_access_key_id": got["AccessKeyId"],
                 "aws_secret_access_key": got["SecretAccessKey"],
                 "aws_session_token": got["SessionToken"],
             }
-            self._roles[role_arn] = got["Expiration"].timestamp(), credentials
+        self._roles[role_arn, session] = expires, credentials  # the last in order is the one used last
+        if len(self._roles) > _MOST_KEPT:
+            del self._roles[next(iter(self._roles))]
         return credentials
 
     def _make(self, service: str, region: str = "", credentials: tuple[tuple[str, str], ...] = ()) -> Any:

@@ -22,7 +22,8 @@ class ImageId:
 class Source:
     """The registry that an image is looked for in; what is empty is the function's own, or the usual.
 
-    `host`: of the image's URI, where a template names it. `alias`: of the public registry, for ECR Public.
+    `host`: of the image's URI, where a template names it. `alias`: of the public registry, for ECR Public. `session`:
+    the name under which a role is assumed, for CloudTrail.
     """
 
     region: str = ""
@@ -30,6 +31,7 @@ class Source:
     role_arn: str = ""
     host: str = ""
     alias: str = ""
+    session: str = "ecr-image-waiter"
 
 
 OWN: Final = Source()

@@ -31,7 +31,7 @@ from .metrics import SERVICE, Ended, Meter, Outcome, to_log
 from .properties import Properties, read_properties
 from .readiness import Known, Wanted
 from .registry import Registry
-from .request import DirectRequest, StackRequest, named_images, read_event, stack_properties, start_of_wait
+from .request import DirectRequest, StackRequest, named_images, read_event, session_of, stack_properties, start_of_wait
 from .response import Answer, Courier, Urllib3Transport, encode, fits
 from .slice import Slice, Tools
 from .stacks import Stacks
@@ -215,7 +215,7 @@ class Waiter:
         registry, place = self._tools.registry, invocation.place
         try:
             properties = stack_properties(request, place)
-            wanted = properties.all_wanted
+            wanted = [one.in_session(session_of(request)) for one in properties.all_wanted]
             until = min((self._clock.now() + invocation.ends) / 2, self._clock.now() + 2 * CALL_SECONDS)
             found = look_in_rollback(registry, wanted, lambda: invocation.for_next_call(until, self._clock.now()))
             told = seen(found)

@@ -100,6 +100,10 @@ class Wanted:
     source: Source
     conditions: Conditions
 
+    def in_session(self, name: str) -> "Wanted":
+        """Return the same image, looked for under this name where a role is assumed for it."""
+        return replace(self, source=replace(self.source, session=name))
+
 
 @dataclass
 class Known:

@@ -121,6 +121,19 @@ def token_of(request: StackRequest) -> str:
     return hashlib.sha256(named.encode()).hexdigest()[:32]
 
 
+def session_of(request: StackRequest | None) -> str:
+    """Return the name under which a request's roles are assumed: it tells CloudTrail which stack it is for.
+
+    2 to 64 characters of `[A-Za-z0-9_+=,.@-]` (STS API Reference, AssumeRole). Of a long stack name the beginning and
+    the end are kept: the end tells nested stacks apart. None stands for a direct invocation.
+    """
+    if request is None:
+        return "ecr-image-waiter@direct"
+    _, _, after = request.stack_id.partition(":stack/")
+    name = re.sub(r"[^A-Za-z0-9_+=,.@-]", "-", after.partition("/")[0] or request.stack_id)
+    return "ecr-image-waiter-" + (name if len(name) <= 47 else f"{name[:23]}..{name[-22:]}")
+
+
 def named_images(request: StackRequest) -> list[Wanted]:
     """Return the images that a request names, and their platforms, as far as its properties can be read at all."""
     received = request.properties if isinstance(request.properties, Mapping) else {}

@@ -16,7 +16,7 @@ from .invocation import Invocation
 from .properties import Properties
 from .readiness import Known
 from .registry import Registry
-from .request import StackRequest, token_of
+from .request import StackRequest, session_of, token_of
 from .stacks import Stacks
 from .standing import next_ask, still_waits
 from .waiting import LAST_ASK, NEVER, Abandoned, Bounds, GivenUp, Progress, Ready, SliceUsedUp, wait
@@ -69,7 +69,7 @@ class Slice:
         self._bounds = bounds
         self._invocation = invocation
         self._request = request
-        self._wanted = properties.all_wanted
+        self._wanted = tuple(one.in_session(session_of(request)) for one in properties.all_wanted)
         self._look = Watch(
             tools.registry,
             tools.builds,

@@ -1,5 +1,6 @@
 """Clients whose calls end in time, and what the installed botocore knows."""
 
+import gc
 import json
 import logging
 import re
@@ -16,6 +17,7 @@ from urllib.parse import parse_qs
 
 import botocore.session
 import pytest
+from botocore.client import BaseClient
 from botocore.exceptions import ClientError, NoRegionError, ProfileNotFound, ReadTimeoutError
 
 from ecr_image_waiter.aws import Aws
@@ -249,6 +251,7 @@ class Cloud:
     denied: str = ""
     fails: bool = False
     asked: list[Asked] = field(default_factory=list)
+    sessions: list[str] = field(default_factory=list)
 
     def assumed(self) -> list[str]:
         return [each.operation for each in self.asked if each.service == "sts"]
@@ -261,6 +264,7 @@ class Cloud:
             return 400, "application/x-amz-json-1.1", '{"__type": "ImageNotFoundException", "message": "none"}'
         call = {name: values[0] for name, values in parse_qs(body).items()}
         self.asked.append(Asked(f"{call['Action']} {call['RoleArn']}", key, region, service, token))
+        self.sessions.append(call["RoleSessionName"])
         if self.fails:
             return 500, "text/xml", ""
         if self.denied:
@@ -344,6 +348,57 @@ def test_each_role_has_credentials_of_its_own(cloud: Cloud) -> None:
 
     assert cloud.assumed() == [f"AssumeRole {ROLE}", f"AssumeRole {OTHER_ROLE}"]
     assert [each.key for each in cloud.asked if each.service == "ecr"] == ["ASIA1", "ASIA2", "ASIA1", "madeup"]
+
+
+def test_each_session_of_a_role_has_credentials_of_its_own_and_is_assumed_under_its_name(cloud: Cloud) -> None:
+    aws = Aws(cloud.clock)
+
+    for session in ("ecr-image-waiter-shop", "ecr-image-waiter-blog", "ecr-image-waiter-shop"):
+        look(aws, Source(role_arn=ROLE, session=session))
+
+    assert cloud.sessions == ["ecr-image-waiter-shop", "ecr-image-waiter-blog"]
+    assert [each.key for each in cloud.asked if each.service == "ecr"] == ["ASIA1", "ASIA2", "ASIA1"]
+
+
+def clients() -> int:
+    gc.collect()
+    return sum(isinstance(each, BaseClient) for each in gc.get_objects())
+
+
+def test_a_process_that_serves_stack_after_stack_keeps_few_clients_and_the_credentials_used_last(cloud: Cloud) -> None:
+    aws, before = Aws(cloud.clock), clients()
+
+    for number in range(40):
+        look(aws, Source(role_arn=ROLE, session=f"stack-{number}"))
+        look(aws, Source(role_arn=ROLE, session="stack-0"))
+
+    assert clients() - before <= 32
+    assert len(cloud.sessions) == 40, "those in use stay"
+    look(aws, Source(role_arn=ROLE, session="stack-39"))
+    assert len(cloud.sessions) == 40
+    look(aws, Source(role_arn=ROLE, session="stack-1"))
+    assert len(cloud.sessions) == 41, "and those of long ago do not"
+
+
+def test_renewed_credentials_leave_few_clients_behind(cloud: Cloud) -> None:
+    aws, before = Aws(cloud.clock), clients()
+
+    for _ in range(40):
+        look(aws, Source(role_arn=ROLE))
+        cloud.clock.time += HOUR
+
+    assert len(cloud.sessions) == 40
+    assert clients() - before <= 32
+
+
+def test_the_twenty_roles_of_one_wait_are_assumed_once_each(cloud: Cloud) -> None:
+    aws = Aws(cloud.clock)
+
+    for _ in range(2):
+        for number in range(20):
+            look(aws, Source(role_arn=f"{ROLE}{number}"))
+
+    assert len(cloud.sessions) == 20
 
 
 @pytest.mark.parametrize(("age", "times"), [(0.0, 1), (HOUR - 1000, 1), (HOUR - 999, 2), (HOUR, 2), (2 * HOUR, 2)])

@@ -206,6 +206,11 @@ def test_options_are_properties_of_each_image_and_of_the_wait() -> None:
     assert (request.builder.name, request.starts_build) == ("app", True)
 
 
+def test_a_role_is_assumed_in_the_command_s_own_name() -> None:
+    request = asked(line("app:v1", "--role-arn", "arn:aws:iam::999999999999:role/reader"), HERE, lambda _: "")
+    assert request.wanted[0].source.session == "ecr-image-waiter@command"
+
+
 def test_pushed_after_now_means_since_the_command_began() -> None:
     request = asked(line("app:v1", "--pushed-after", "now"), HERE, lambda _: "")
     assert request.wanted[0].conditions.pushed_after(NOW) == NOW

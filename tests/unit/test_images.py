@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ecr_image_waiter.errors import GaveUp
-from tests.fakes import REPOSITORY_URI, aws_error, stack_event
+from tests.fakes import PROPERTIES, REPOSITORY_URI, aws_error, stack_event
 from tests.memory_ecr import ACCOUNT
 from tests.world import IN_MEMORY, World
 
@@ -111,6 +111,24 @@ def test_an_image_elsewhere_is_found_there_and_not_here(
     assert there.answer["Data"]["ImageDigest"] == digest
     assert there.answer["Data"]["RepositoryUri"].startswith(registry)
     assert there.images.roles == ([ROLE] if "RoleArn" in properties else [])
+
+
+@pytest.mark.parametrize(
+    ("request_", "stack", "session"),
+    [
+        (event(RoleArn=ROLE), "CREATE_IN_PROGRESS", "ecr-image-waiter-shop"),
+        (event("Update", RoleArn=ROLE), "UPDATE_ROLLBACK_IN_PROGRESS", "ecr-image-waiter-shop"),
+        ({**PROPERTIES, "RoleArn": ROLE}, "CREATE_IN_PROGRESS", "ecr-image-waiter@direct"),
+    ],
+    ids=["a wait", "a rollback", "a direct invocation"],
+)
+def test_a_role_is_assumed_in_the_name_of_the_stack_that_waits(request_: Any, stack: str, session: str) -> None:
+    there = World(IN_MEMORY, stack=(stack,))
+    there.images.push("team/app", account=OTHER)
+
+    there.run(request_)
+
+    assert set(there.images.sessions) == {session}
 
 
 def test_without_a_new_property_a_check_is_one_call_of_describe_images() -> None:

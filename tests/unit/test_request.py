@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import botocore.session
@@ -19,6 +20,7 @@ from ecr_image_waiter.request import (
     DirectRequest,
     StackRequest,
     read_event,
+    session_of,
     stack_properties,
     start_of_wait,
 )
@@ -812,6 +814,40 @@ def test_an_emulator_may_use_any_host_and_plain_http(scheme: str, host: str) -> 
 )
 def test_an_emulator_needs_a_url_too(url: str) -> None:
     assert refusal_of(stack_event(ResponseURL=url), any_host=True).startswith("ResponseURL: ")
+
+
+# --- The session of a role ------------------------------------------------------------------------------------------
+
+
+def arn_of_stack(name: str) -> str:
+    return f"arn:aws:cloudformation:eu-west-1:123456789012:stack/{name}/5b1c9a50-0000-11ee-9d01-0a1b2c3d4e5f"
+
+
+@pytest.mark.parametrize(
+    ("stack_id", "session"),
+    [
+        (arn_of_stack("shop"), "ecr-image-waiter-shop"),
+        (arn_of_stack("s" * 47), "ecr-image-waiter-" + "s" * 47),
+        (arn_of_stack("s" * 48), "ecr-image-waiter-" + "s" * 23 + ".." + "s" * 22),
+        (arn_of_stack("Shop" + "x" * 90 + "-1A2B3C"), "ecr-image-waiter-Shop" + "x" * 19 + ".." + "x" * 15 + "-1A2B3C"),
+        ("no ARN: \u00e9/x", "ecr-image-waiter-no-ARN----x"),
+        ("arn:aws:cloudformation:::stack/", "ecr-image-waiter-arn-aws-cloudformation---stack-"),
+    ],
+)
+def test_the_session_of_a_role_is_named_after_the_stack(stack_id: str, session: str) -> None:
+    assert session_of(stack_request(StackId=stack_id)) == session
+
+
+@given(st.text(min_size=1, max_size=140) | st.from_regex(r"[a-zA-Z][-a-zA-Z0-9]{0,127}", fullmatch=True))
+def test_a_session_is_named_as_sts_allows_whatever_the_stack_is_called(name: str) -> None:
+    model = botocore.session.get_session().get_component("data_loader").load_service_model("sts", "service-2")
+    allowed = model["shapes"]["roleSessionNameType"]
+
+    for stack_id in (name, arn_of_stack(name)):
+        request = replace(stack_request(), stack_id=stack_id)
+        session = session_of(request)
+        assert allowed["min"] <= len(session) <= allowed["max"]
+        assert re.fullmatch(allowed["pattern"], session, re.ASCII)
 
 
 # --- The start of the wait ------------------------------------------------------------------------------------------

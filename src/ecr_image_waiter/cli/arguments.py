@@ -234,7 +234,8 @@ def asked(line: Line, place: Place | None, read: Callable[[str], str]) -> Asked:
     return Asked(
         names=tuple(names),
         wanted=tuple(
-            one.Images[0].wanted(image.name if several else "") for one, image in zip(read_, images, strict=True)
+            one.Images[0].wanted(image.name if several else "").in_session("ecr-image-waiter@command")
+            for one, image in zip(read_, images, strict=True)
         ),
         rhythm=read_[0].rhythm,
         max_wait=read_[0].max_wait,
