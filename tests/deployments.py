@@ -58,7 +58,7 @@ def resolved(template: Mapping[str, Any], given: Mapping[str, str]) -> dict[str,
 
     Args:
         template: as CloudFormation gets it, after the transform.
-        given: parameters that are not to have their defaults.
+        given: parameters that are not to have their defaults, and pseudo parameters that are to be known.
     """
     scope = _Scope(template, given)
     made = {
@@ -73,7 +73,7 @@ def resolved(template: Mapping[str, Any], given: Mapping[str, str]) -> dict[str,
 class _Scope:
     def __init__(self, template: Mapping[str, Any], given: Mapping[str, str]) -> None:
         self._conditions = template.get("Conditions", {})
-        self._parameters: dict[str, Any] = {}
+        self._parameters: dict[str, Any] = {name: value for name, value in given.items() if name.startswith("AWS::")}
         for name, parameter in template.get("Parameters", {}).items():
             value = str(given.get(name, parameter["Default"]))
             is_list = parameter["Type"] == "CommaDelimitedList"

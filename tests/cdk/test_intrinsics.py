@@ -55,7 +55,26 @@ def test_a_number_becomes_text_where_texts_are_joined_and_put_in_by_name_where_t
     }
 
 
-@pytest.mark.parametrize("condition", [{"Fn::Not": [{"Condition": "There"}]}, {"Fn::Or": []}])
+@pytest.mark.parametrize(
+    ("parts", "left"),
+    [
+        ([{"Condition": "Said"}, {"Fn::Not": [{"Condition": "There"}]}], {"Fn::Not": [{"Condition": "There"}]}),
+        ([{"Condition": "There"}, {"Condition": "There"}], {"Fn::And": [{"Condition": "There"}] * 2}),
+        ([{"Condition": "Listed"}, {"Condition": "There"}], None),
+    ],
+)
+def test_of_several_conditions_those_stay_that_no_parameter_decides(parts: list[Any], left: Any) -> None:
+    template = {
+        "Parameters": {"Name": {"Default": "n"}, "List": {"Default": ""}},
+        "Conditions": {**CONDITIONS, "All": {"Fn::And": parts}},
+        "Resources": {"R": {"Condition": "All"}},
+    }
+    found = settled(template, {})
+    assert found["Conditions"].get("All") == left
+    assert found["Resources"] == ({"R": {"Condition": "All"}} if left else {})
+
+
+@pytest.mark.parametrize("condition", [{"Fn::Not": [{"Fn::Or": []}]}, {"Fn::Or": []}])
 def test_a_condition_that_would_be_guessed_at_is_refused(condition: dict[str, Any]) -> None:
     template = {"Parameters": {}, "Conditions": {"There": CONDITIONS["There"], "New": condition}, "Resources": {}}
     with pytest.raises(ValueError, match="not a condition that is known here"):

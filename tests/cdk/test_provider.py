@@ -16,6 +16,7 @@ from aws_cdk import aws_codebuild as codebuild
 from aws_cdk import aws_codepipeline as codepipeline
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 from aws_cdk.assertions import Template
@@ -51,6 +52,7 @@ ALL_GIVEN: dict[str, Any] = {
     "FunctionName": "waiter",
     "LogLevel": "DEBUG",
     "LogRetentionDays": 7,
+    "LogKmsKeyArn": ARN.format("kms", "key/1234abcd"),
     "Dashboard": "true",
     "AlarmTopicArn": ARN.format("sns", "alarms"),
     "AccountConcurrencyThreshold": 2000,
@@ -58,6 +60,8 @@ ALL_GIVEN: dict[str, Any] = {
 }
 OPEN = {"HasEcrPublic"}
 """Conditions that only a deployment can decide."""
+OPEN_WITH_ALARMS = {"HasDroppedEventsAlarm"}
+"""The same, where alarms are wanted."""
 CONDITIONS = {
     "AllRepositories",
     "AssumesRoles",
@@ -67,6 +71,7 @@ CONDITIONS = {
     "FollowsBuilds",
     "FollowsPipelines",
     "HasFunctionName",
+    "HasLogKmsKey",
     "HasPermissionsBoundary",
     "HasReservedConcurrency",
     "HasServiceTokenParameter",
@@ -123,11 +128,13 @@ def deployed(holding: set[str], values: dict[str, Any]) -> dict[str, Any]:
                 return part
 
     template = as_cloudformation_gets_it(yaml_parse((ROOT / "template.yaml").read_text()))
-    assert set(template["Conditions"]) == CONDITIONS | OPEN | LEFT_OUT, "what holds below is for these"
+    known = CONDITIONS | OPEN | OPEN_WITH_ALARMS | LEFT_OUT
+    assert set(template["Conditions"]) == known, "what holds below is for these"
+    still_open = OPEN | (OPEN_WITH_ALARMS if "HasAlarms" in holding else set())
     return {
-        name: settled({key: part for key, part in resource.items() if key != "Condition" or part in OPEN})
+        name: settled({key: part for key, part in resource.items() if key != "Condition" or part in still_open})
         for name, resource in template["Resources"].items()
-        if resource.get("Condition", "") in {"", *holding, *OPEN}
+        if resource.get("Condition", "") in {"", *holding, *still_open}
     }
 
 
@@ -175,6 +182,7 @@ def test_with_everything_given_it_is_what_the_template_deploys(stack: Stack) -> 
         function_name="waiter",
         log_level="DEBUG",
         log_retention_days=7,
+        log_key=kms.Key.from_key_arn(stack, "Key", ARN.format("kms", "key/1234abcd")),
         dashboard=True,
         alarm_topic=sns.Topic.from_topic_arn(stack, "Topic", ARN.format("sns", "alarms")),
         account_concurrency_threshold=2000,
@@ -187,6 +195,19 @@ def test_what_only_the_deployment_can_decide_is_left_to_it(stack: Stack) -> None
     EcrImageWaiterProvider(stack, "Waiter")
     template = yaml_parse((ROOT / "template.yaml").read_text())
     assert renamed(stack)["Conditions"] == {name: template["Conditions"][name] for name in OPEN}
+
+
+def test_whether_lambda_has_the_metric_of_an_alarm_is_left_to_the_deployment(stack: Stack) -> None:
+    EcrImageWaiterProvider(stack, "Waiter", alarm_topic=ARN.format("sns", "alarms"))
+    elsewhere = {"Fn::Not": [{"Fn::Equals": [{"Ref": "AWS::Partition"}, "aws-cn"]}]}
+    assert renamed(stack)["Conditions"]["HasDroppedEventsAlarm"] == elsewhere
+    assert resources(stack)["DroppedEventsAlarm"]["Condition"] == "HasDroppedEventsAlarm"
+
+
+@pytest.mark.parametrize("arn", ["arn:aws:ecr:::repository/app", "arn:aws:ecr:eu-west-1::repository/app"])
+def test_a_pattern_of_repositories_that_matches_none_is_a_fault(stack: Stack, arn: str) -> None:
+    with pytest.raises(ValueError, match="with region and account"):
+        EcrImageWaiterProvider(stack, "Waiter", repositories=[arn])
 
 
 def test_a_build_may_be_started_only_where_that_is_said(stack: Stack) -> None:

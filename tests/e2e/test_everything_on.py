@@ -25,6 +25,7 @@ EVERYTHING = {
     "AllowStartBuild": "true",
     "LogLevel": "DEBUG",
     "LogRetentionDays": "1",
+    "LogKmsKeyArn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab",
     "MemorySize": "256",
     "Architecture": "x86_64",
     "PermissionsBoundary": f"arn:aws:iam::{ACCOUNT}:policy/boundary",

@@ -27,6 +27,7 @@ CHOICES: Final = {
     "AllowStartBuild": ["false", "true"],
     "LogLevel": ["INFO", "DEBUG"],
     "LogRetentionDays": ["30", "1"],
+    "LogKmsKeyArn": ["", "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"],
     "MemorySize": ["128", "10240"],
     "Architecture": ["arm64", "x86_64"],
     "PermissionsBoundary": ["", "arn:aws:iam::123456789012:policy/boundary"],

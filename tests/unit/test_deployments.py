@@ -50,6 +50,14 @@ def test_an_organisation_that_is_named_may_call_the_function() -> None:
     assert (permission["Principal"], permission["PrincipalOrgID"]) == ("*", ORGANIZATION)
 
 
+@pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov"])
+def test_the_alarm_of_dropped_events_is_made_where_lambda_counts_them(partition: str) -> None:
+    made = deployed(AlarmTopicArn=TOPIC, **{"AWS::Partition": partition})
+
+    assert ("DroppedEventsAlarm" in made) == (partition != "aws-cn")
+    assert {"LastResortAlarm", "ErrorsAlarm", "ThrottlesAlarm"} <= made.keys()
+
+
 def test_accounts_and_an_organisation_go_together() -> None:
     both = deployed(ConsumerAccounts=",".join(ACCOUNTS[:5]), ConsumerOrganizationId=ORGANIZATION)
 
@@ -73,6 +81,17 @@ def test_accounts_and_an_organisation_go_together() -> None:
         ("AlarmTopicArn", TOPIC.replace("aws", "aws-cn", 1), True),
         ("AlarmTopicArn", "alarms", False),
         ("Dashboard", "yes", False),
+        ("RepositoryArnPattern", "arn:aws:ecr:eu-west-1:123456789012:repository/app", True),
+        ("RepositoryArnPattern", "arn:aws-us-gov:ecr:us-gov-*-1:*:repository/team/*", True),
+        ("RepositoryArnPattern", "arn:aws:ecr:::repository/app", False),  # IAM matches nothing with that
+        ("RepositoryArnPattern", "arn:aws:ecr::123456789012:repository/app", False),
+        ("RepositoryArnPattern", "arn:aws:ecr:eu-west-1::repository/app", False),
+        ("BuildProjectArns", "arn:aws:codebuild:*:*:project/app", True),
+        ("BuildProjectArns", "arn:aws:codebuild:::project/app", False),
+        ("PipelineArns", "arn:aws:codepipeline:*:*:app", True),
+        ("PipelineArns", "arn:aws:codepipeline:::app", False),
+        ("LogKmsKeyArn", "arn:aws-cn:kms:cn-north-1:123456789012:key/1234abcd", True),
+        ("LogKmsKeyArn", "arn:aws:kms:eu-west-1:123456789012:alias/logs", False),  # CloudWatch Logs takes no alias
         ("AccountConcurrencyThreshold", "0", False),
     ],
 )

@@ -104,6 +104,17 @@ def test_every_parameter_stands_in_the_readme_with_its_default() -> None:
         assert told[name].strip("`") == default if default else told[name].startswith("empty")
 
 
+@pytest.mark.parametrize("name", ["ReservedConcurrency", "AccountConcurrencyThreshold"])
+def test_what_an_account_with_a_reduced_limit_does_to_a_parameter_stands_in_the_guide_and_beside_it(name: str) -> None:
+    section = GUIDE.partition("In an account with a reduced limit:")[2].partition("When the limit")[0]
+    assert f"**`{name}`" in section
+    assert "new account" in TEMPLATE["Parameters"][name]["Description"]
+
+
+def test_the_guide_says_what_express_mode_changes() -> None:
+    assert "after a failed\nwait, no Delete follows" in GUIDE.partition("\n## Express mode\n")[2].partition("\n## ")[0]
+
+
 def test_the_figures_are_those_of_the_code() -> None:
     assert invocations_needed(LONGEST_WAIT, 900) <= 5
     assert "at most 5 of 900 s" in GUIDE

@@ -200,6 +200,14 @@ def test_the_log_is_the_function_s_own_and_does_not_grow_for_ever() -> None:
     assert RESOURCES["WaiterLogGroup"]["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
 
 
+@pytest.mark.parametrize("group", ["WaiterLogGroup", "LastResortLogGroup"])
+def test_the_operator_may_name_a_key_for_both_logs(group: str) -> None:
+    key = {"Fn::If": ["HasLogKmsKey", {"Ref": "LogKmsKeyArn"}, {"Ref": "AWS::NoValue"}]}
+    assert RESOURCES[group]["Properties"]["KmsKeyId"] == key
+    assert TEMPLATE["Conditions"]["HasLogKmsKey"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "LogKmsKeyArn"}, ""]}]}
+    assert TEMPLATE["Parameters"]["LogKmsKeyArn"]["Default"] == ""
+
+
 def test_whoever_finds_the_service_token_may_use_it() -> None:
     assert references(RESOURCES["ServiceTokenParameter"]) >= {"InvokeItself", "WaiterFunction"}
     token = TEMPLATE["Outputs"]["ServiceToken"]

@@ -23,7 +23,7 @@ def settled(template: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, 
     conditions, resources = template["Conditions"], template["Resources"]
     held = {name: parameters.holds(name) for name in conditions}
     return {
-        "Conditions": {name: conditions[name] for name in conditions if held[name] is None},
+        "Conditions": {name: parameters.left_of(conditions[name]) for name in conditions if held[name] is None},
         "Resources": {
             name: parameters.value({key: each for key, each in resource.items() if key != "Condition"} | condition)
             for name, resource in resources.items()
@@ -61,12 +61,24 @@ class _Parameters:
             case {"Fn::Equals": [left, right]}:
                 left, right = self.value(left), self.value(right)
                 return None if isinstance(left, dict) or isinstance(right, dict) else bool(left == right)
-            case {"Fn::Not": [inner]} if (held := self.holds(inner)) is not None:
-                return not held
-            case {"Fn::And": inner} if None not in (held_each := [self.holds(each) for each in inner]):
-                return all(held_each)
+            case {"Fn::Not": [inner]}:
+                return None if (held := self.holds(inner)) is None else not held
+            case {"Fn::And": [*inner]}:
+                held_each = [self.holds(each) for each in inner]
+                return False if False in held_each else None if None in held_each else True
             case _:
                 raise ValueError(f"not a condition that is known here: {condition}")
+
+    def left_of(self, condition: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return a condition that only a deployment can decide, without the parts that the parameters decide."""
+        match condition:
+            case {"Fn::Not": [inner]}:
+                return {"Fn::Not": [self.left_of(inner)]}
+            case {"Fn::And": [*inner]}:
+                left = [self.left_of(each) for each in inner if self.holds(each) is None]
+                return {"Fn::And": left} if len(left) > 1 else left[0]
+            case _:
+                return condition
 
     def value(self, part: Any) -> Any:
         """Return a part of the template with the parameters in it."""

@@ -15,6 +15,7 @@ from aws_cdk import aws_codebuild as codebuild
 from aws_cdk import aws_codepipeline as codepipeline
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3_assets as assets
 from aws_cdk import aws_sns as sns
@@ -59,6 +60,7 @@ class EcrImageWaiterProvider(Construct):
         function_name: never to be changed later.
         log_level: which log lines are kept.
         log_retention_days: how long they are kept.
+        log_key: or its ARN, that encrypts the log; CloudWatch Logs must be allowed to use it.
         dashboard: whether to make a CloudWatch dashboard of the waits.
         alarm_topic: or its ARN, that CloudWatch alarms about the waiter report to; none without it.
         account_concurrency_threshold: of the account's concurrent executions, above which there is an alarm.
@@ -85,6 +87,7 @@ class EcrImageWaiterProvider(Construct):
         function_name: str = "",
         log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] | None = None,
         log_retention_days: float | None = None,
+        log_key: kms.IKey | str | None = None,
         dashboard: bool = False,
         alarm_topic: sns.ITopic | str | None = None,
         account_concurrency_threshold: float | None = None,
@@ -105,6 +108,7 @@ class EcrImageWaiterProvider(Construct):
             "FunctionName": function_name,
             "LogLevel": log_level,
             "LogRetentionDays": log_retention_days,
+            "LogKmsKeyArn": log_key if isinstance(log_key, str | None) else log_key.key_arn,
             "Dashboard": "true" if dashboard else "false",
             "AlarmTopicArn": alarm_topic if isinstance(alarm_topic, str | None) else alarm_topic.topic_arn,
             "AccountConcurrencyThreshold": account_concurrency_threshold,
