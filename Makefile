@@ -71,11 +71,11 @@ build: $(BUILDING) ## Build the artifact that Lambda gets, for arm64 and x86_64
 deploy: build ## Deploy to the AWS account and region that are configured
 	@$(RUN) sam deploy
 
-publish: setup ## Check and print what would go to the Serverless Application Repository (CONFIRM=yes BUCKET= REGION= sends it)
+publish: $(BUILDING) ## Check and print what would go to the Serverless Application Repository (CONFIRM=yes BUCKET= REGION= sends it)
 	@$(RUN) $(DEV)/bin/python -m sandbox.publishing --confirm "$(CONFIRM)" --bucket "$(BUCKET)" \
 		$(if $(REGION),--region "$(REGION)") $(if $(FOLDER),--folder "$(FOLDER)")
 
-dist: setup ## Make what a release carries, in dist: a wheel, an sdist, and what make publish sends
+dist: $(BUILDING) ## Make what a release carries, in dist: a wheel, an sdist, and what make publish sends
 	@$(RUN) $(DEV)/bin/python -m sandbox.publishing.distributions dist
 
 measure: setup ## Measure the artifact: its size, cold start and peak memory

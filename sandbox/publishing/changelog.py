@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-_HEADING: Final = re.compile(r"^## \[(?P<version>[^\]]+)\](?P<rest>.*)$", re.MULTILINE)
-_PLACEHOLDER: Final = re.compile(r"https://github\.com/example/")
+TEXT: Final = ROOT / "CHANGELOG.md"
+# A version of Python's as well: the two spell pre-releases differently.
+_VERSION: Final = re.compile(r"(?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*)){2}")
+_PLACEHOLDER: Final = "https://github.com/example/"
 
 
 class Project(NamedTuple):
@@ -23,7 +25,6 @@ class Project(NamedTuple):
 
     name: str
     version: str
-    description: str
     licence: str
     repository: str
 
@@ -32,38 +33,32 @@ class Project(NamedTuple):
         return f"v{self.version}"
 
 
-def project(folder: Path = ROOT) -> Project:
+def project() -> Project:
     """Read pyproject.toml."""
-    said = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
-    return Project(said["name"], said["version"], said["description"], said["license"], said["urls"]["Repository"])
+    said = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return Project(said["name"], said["version"], said["license"], said["urls"]["Repository"])
 
 
 def entry(text: str, version: str) -> tuple[str, str] | None:
-    """Return what stands behind the version in its heading, and what stands below it; None where there is no entry."""
-    headings = list(_HEADING.finditer(text))
-    for number, heading in enumerate(headings):
-        if heading["version"] == version:
-            end = headings[number + 1].start() if number + 1 < len(headings) else len(text)
-            return heading["rest"].strip(), text[heading.end() : end].strip()
-    return None
+    """Return the date and the text of a version's entry; None where no heading has this version and a date."""
+    heading = rf"^## \[{re.escape(version)}\] - (\d{{4}}-\d\d-\d\d)$"
+    found = re.search(rf"{heading}(.*?)(?=^## \[|\Z)", text, re.MULTILINE | re.DOTALL)
+    return (found[1], found[2].strip()) if found else None
 
 
-def violations(text: str, version: str, today: date) -> list[str]:
-    """Return what is wrong with a version's entry."""
+def violations(said: Project, text: str, today: date) -> list[str]:
+    """Return what is wrong with a version and with its entry in the changelog."""
+    version = said.version
+    if not _VERSION.fullmatch(version):
+        return [f"pyproject.toml: the version is {version!r}, allowed: three numbers, as in 1.2.3"]
     found = entry(text, version)
-    if found is None:
+    if not found:
         return [f"CHANGELOG.md: no entry for {version}; head it ## [{version}] - YYYY-MM-DD"]
-    rest, body = found
-    try:
-        dated = date.fromisoformat(rest.removeprefix("- ")) if re.fullmatch(r"- \d{4}-\d{2}-\d{2}", rest) else None
-    except ValueError:
-        dated = None
-    if dated is None:
-        return [f"CHANGELOG.md: the entry for {version} has no date; head it ## [{version}] - YYYY-MM-DD"]
-    if dated > today:
-        return [f"CHANGELOG.md: the entry for {version} is of {dated}, which has not come yet"]
+    dated, body = found
+    if dated > today.isoformat():
+        return [f"CHANGELOG.md: the entry for {version} has the date {dated}, which lies in the future"]
     if not re.search(r"^- \S", body, re.MULTILINE):
-        return [f"CHANGELOG.md: the entry for {version} says of nothing that changed"]
+        return [f"CHANGELOG.md: the entry for {version} lists no change"]
     return []
 
 
@@ -73,18 +68,17 @@ def gaps(said: Project, *, tags: Sequence[str], repository: str | None) -> list[
     Args:
         said: what pyproject.toml says.
         tags: of the commit.
-        repository: the address of the repository that publishes; None where nobody says.
+        repository: the address of the repository that publishes; None if it is unknown.
     """
     found = []
-    if _PLACEHOLDER.match(said.repository):
+    if said.repository.startswith(_PLACEHOLDER):
         found.append(f"pyproject.toml: the Repository among project.urls, {said.repository}, is a placeholder")
-    elif repository is not None and repository != said.repository:
+    elif repository not in {None, said.repository}:
         found.append(
-            f"pyproject.toml: the Repository among project.urls is {said.repository}, "
-            f"and {repository} is what publishes"
+            f"pyproject.toml: the Repository among project.urls is {said.repository}, but {repository} publishes"
         )
     if said.tag not in tags:
-        found.append(f"the tag {said.tag} is not of this commit, which has {', '.join(tags) or 'none'}")
+        found.append(f"this commit needs the tag {said.tag}; it has {', '.join(tags) or 'none'}")
     return found
 
 
@@ -94,11 +88,10 @@ def main() -> None:
     parser.add_argument("--tag", required=True)
     parser.add_argument("--repository", required=True, help="its address, https://...")
     options = parser.parse_args()
-    said = project()
-    text = (ROOT / "CHANGELOG.md").read_text()
+    said, text = project(), TEXT.read_text()
     wrong = [
         *gaps(said, tags=[options.tag], repository=options.repository),
-        *violations(text, said.version, datetime.now(tz=UTC).date()),
+        *violations(said, text, datetime.now(tz=UTC).date()),
     ]
     if wrong:
         sys.exit("\n".join(f"error: {each}" for each in wrong))

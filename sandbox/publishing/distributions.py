@@ -14,8 +14,8 @@ from typing import Final
 
 from sandbox.processes import ROOT
 
+from .application import build
 from .changelog import Project, project
-from .folder import build
 
 _PYTHON: Final = ROOT / ".venvs" / "sam" / "bin" / "python"
 _BACKEND: Final = (

@@ -1,9 +1,10 @@
-"""What is published keeps the Serverless Application Repository's rules and ours; each notices when it is broken."""
+"""`make publish` stops at each mistake that the SAM CLI and the repository would not tell, or would tell too late."""
 
-import copy
-import shutil
-from collections.abc import Callable
-from dataclasses import replace
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,332 +13,185 @@ import pytest
 from samtranslator.yaml_helper import yaml_parse
 
 from sandbox.processes import ROOT
-from sandbox.publishing import changelog
-from sandbox.publishing.accepted import TYPES, capabilities
-from sandbox.publishing.changelog import Project, project
-from sandbox.publishing.distributions import absolute
-from sandbox.publishing.folder import TEMPLATE, prepare, read, transformed
-from sandbox.publishing.rehearsal import commands, parameters
-from sandbox.publishing.rules import KEY, MOST_TEXT, Application, Artifact, completed, resources, violations
+from sandbox.publishing import __main__ as command
+from sandbox.publishing import application, changelog
+from sandbox.publishing.application import TEMPLATE, prepare, read, violations
+from sandbox.publishing.changelog import Project
 
-SOURCE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
-TODAY = date(2100, 1, 1)
-MB = 1024 * 1024
+HERE = "https://github.com/someone/n"
+SAID = Project("n", "1.2.3", "Apache-2.0", HERE)
 
 
-def application() -> Application:
-    """Return what this checkout would publish, with artifacts of a likely size."""
-    template = completed(copy.deepcopy(SOURCE), project())
-    return Application(
-        project=project(),
-        template=template,
-        transformed=transformed(template),
-        files={name: (ROOT / name).read_bytes() for name in ("LICENSE", "README-SAR.md")},
-        artifacts={name: Artifact(100, 30 * MB, 11 * MB) for name in ("WaiterFunction", "LastResortFunction")},
-        changelog=(ROOT / "CHANGELOG.md").read_text(),
-        today=TODAY,
-    )
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """What would be published, with a file in place of each artifact."""
+    built, made = tmp_path / "build", tmp_path / "application"
+    text = (ROOT / "template.yaml").read_text()
+    for name in application.functions(yaml_parse(text)):
+        (built / name).mkdir(parents=True)
+        (built / name / "code.py").write_bytes(b"pass")
+    (built / "template.yaml").write_text(text)
+    prepare(built, made)
+    return made
 
 
-Break = Callable[[Application], Application]
+@contextmanager
+def changed(folder: Path) -> Iterator[dict[str, Any]]:
+    template = read(folder)
+    yield template
+    (folder / TEMPLATE).write_text(json.dumps(template))
 
 
-def metadata(**fields: Any) -> Break:
-    """Return what gives fields of the metadata other values; None takes one away."""
+def test_this_checkout_breaks_no_rule_and_would_without_its_entry_in_the_changelog(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert violations(folder) == []
 
-    def breaks(whole: Application) -> Application:
-        changed: dict[str, Any] = copy.deepcopy(dict(whole.template))
-        for name, value in fields.items():
-            changed["Metadata"][KEY][name] = value
-            if value is None:
-                del changed["Metadata"][KEY][name]
-        return replace(whole, template=changed)
-
-    return breaks
-
-
-def file(name: str, change: Callable[[bytes], bytes]) -> Break:
-    return lambda whole: replace(whole, files={**whole.files, name: change(whole.files[name])})
-
-
-def readme(more: str) -> Break:
-    return file("README-SAR.md", lambda content: content + more.encode())
-
-
-def resource(kind: str, **properties: Any) -> Break:
-    def breaks(whole: Application) -> Application:
-        added = {"Added": {"Type": kind, "Properties": properties}}
-        return replace(
-            whole, transformed={**whole.transformed, "Resources": {**whole.transformed["Resources"], **added}}
-        )
-
-    return breaks
-
-
-def parameter(**of_it: Any) -> Break:
-    def breaks(whole: Application) -> Application:
-        parameters = {**whole.template["Parameters"], "LogLevel": {"Type": "String", **of_it}}
-        return replace(whole, template={**whole.template, "Parameters": parameters})
-
-    return breaks
-
-
-def artifact(size: Artifact) -> Break:
-    return lambda whole: replace(whole, artifacts={**whole.artifacts, "WaiterFunction": size})
-
-
-def entry(change: Callable[[str], str]) -> Break:
-    return lambda whole: replace(whole, changelog=change(whole.changelog))
-
-
-VERSION = project().version
-HEADING = next(line for line in (ROOT / "CHANGELOG.md").read_text().splitlines() if line.startswith(f"## [{VERSION}]"))
-UNUSED = "AWS::Serverless::Application"
-
-BREAKS: dict[str, tuple[Break, str]] = {
-    "no name": (metadata(Name=None), "Name: missing"),
-    "a name with a space": (
-        lambda whole: metadata(Name="ecr waiter")(replace(whole, project=whole.project._replace(name="ecr waiter"))),
-        "Name: received 'ecr waiter', allowed: letters, digits and -",
-    ),
-    "a name too long": (
-        lambda whole: metadata(Name="n" * 141)(replace(whole, project=whole.project._replace(name="n" * 141))),
-        "Name: received 141 characters, allowed: 140",
-    ),
-    "a name of another project": (metadata(Name="other"), "Name: template.yaml has 'other', and pyproject.toml"),
-    "no description": (metadata(Description=None), "Description: missing"),
-    "an empty description": (metadata(Description=""), "Description: missing"),
-    "a description too long": (metadata(Description="d" * 257), "Description: received 257 characters, allowed: 256"),
-    "a description of two lines": (metadata(Description="a\nb"), "Description: received 'a\\nb', allowed: one line"),
-    "a function": (metadata(Description={"Fn::Sub": "x"}), "functions are not resolved there"),
-    "no author": (metadata(Author=None), "Author: missing"),
-    "an author in capitals": (metadata(Author="Somebody"), "Author: received 'Somebody', allowed: lower-case"),
-    "an author with two hyphens": (metadata(Author="some--body"), "Author: received 'some--body'"),
-    "an author with a last hyphen": (metadata(Author="somebody-"), "Author: received 'somebody-'"),
-    "an author too long": (metadata(Author="a" * 128), "Author: received 128 characters, allowed: 127"),
-    "no licence": (metadata(LicenseUrl=None), "LicenseUrl: missing"),
-    "a licence that is not there": (metadata(LicenseUrl="LICENCE"), "LicenseUrl: no file LICENCE"),
-    "a licence somewhere else": (metadata(LicenseUrl="https://x.example/LICENSE"), "allowed: the path of a file"),
-    "another licence": (file("LICENSE", lambda _: b"MIT License"), "LICENSE does not begin like the licence Apache"),
-    "a licence too large": (file("LICENSE", lambda text: text + b" " * MOST_TEXT), "bytes, allowed: 5,242,880"),
-    "an empty licence": (file("LICENSE", lambda _: b"\n"), "LicenseUrl: LICENSE is empty"),
-    "no licence id": (metadata(SpdxLicenseId=None), "SpdxLicenseId: missing"),
-    "a licence id that is not pyproject's": (
-        lambda whole: replace(whole, project=whole.project._replace(licence="MIT")),
-        "SpdxLicenseId: template.yaml has 'Apache-2.0', and pyproject.toml 'MIT'",
-    ),
-    "no readme": (metadata(ReadmeUrl=None), "ReadmeUrl: missing"),
-    "a readme too large": (readme(" " * MOST_TEXT), "bytes, allowed: 5,242,880"),
-    "a readme that is no text": (file("README-SAR.md", lambda text: text + b"\xff"), "README-SAR.md is not UTF-8"),
-    "a relative link": (readme("[more](docs/recipes.md)"), "the link docs/recipes.md leads nowhere"),
-    "a relative link by name": (readme("\n[more]: docs/recipes.md\n"), "the link docs/recipes.md leads nowhere"),
-    "an anchor": (readme("[more](#use)"), "the link #use leads nowhere"),
-    "a diagram": (readme("\n```mermaid\n```\n"), "draws no mermaid"),
-    "HTML": (readme("\n<details>\n"), "takes Markdown, and no HTML"),
-    "a parameter that the readme leaves out": (
-        file("README-SAR.md", lambda text: text.replace(b"`LogRetentionDays`", b"retention")),
-        "does not name the parameter LogRetentionDays",
-    ),
-    "a capability that the readme leaves out": (
-        file("README-SAR.md", lambda text: text.replace(b"CAPABILITY_RESOURCE_POLICY", b"another one")),
-        "does not name CAPABILITY_RESOURCE_POLICY",
-    ),
-    "a capability that nobody needs": (readme("CAPABILITY_AUTO_EXPAND"), "names CAPABILITY_AUTO_EXPAND"),
-    "a role with a name": (resource("AWS::IAM::Role", RoleName="x"), "does not name CAPABILITY_NAMED_IAM"),
-    "no labels": (metadata(Labels=[]), "Labels: received [], allowed: a list of 1 to 10"),
-    "eleven labels": (metadata(Labels=["x"] * 11), "allowed: a list of 1 to 10"),
-    "labels as one text": (metadata(Labels="ecr"), "Labels: received 'ecr', allowed: a list"),
-    "a label with a space": (metadata(Labels=["container image"]), "Labels: received 'container image'"),
-    "a label too long": (metadata(Labels=["x" * 128]), "Labels: received 128 characters, allowed: 127"),
-    "no home page": (metadata(HomePageUrl=None), "HomePageUrl: missing"),
-    "a home page without a scheme": (metadata(HomePageUrl="github.com/x/y"), "HomePageUrl: received 'github.com/x/y'"),
-    "no source": (metadata(SourceCodeUrl=None), "SourceCodeUrl: missing"),
-    "a source by git": (metadata(SourceCodeUrl="git@github.com:x/y"), "SourceCodeUrl: received"),
-    "no version": (metadata(SemanticVersion=None), "SemanticVersion: missing"),
-    "another version than pyproject's": (metadata(SemanticVersion="99.0.0"), "template.yaml has '99.0.0'"),
-    "a field that SAR does not know": (metadata(SpdxLicenceId="Apache-2.0"), "SpdxLicenceId: nothing that SAR knows"),
-    "a resource that SAR does not take": (
-        resource("AWS::Scheduler::Schedule"),
-        "AWS::Scheduler::Schedule: not among the types of resources that SAR supports",
-    ),
-    "a parameter without a default": (parameter(Description="x"), "LogLevel: a parameter without a default"),
-    "a parameter without a description": (parameter(Default="x"), "LogLevel: a parameter without a description"),
-    "code too large": (artifact(Artifact(1, 250 * MB + 1)), "262,144,001 bytes unzipped, allowed: 262,144,000"),
-    "code too large when zipped": (artifact(Artifact(1, 1, 50 * MB + 1)), "52,428,801 bytes zipped, allowed: 52,428"),
-    "a function that was not built": (
-        lambda whole: replace(whole, artifacts={"WaiterFunction": whole.artifacts["WaiterFunction"]}),
-        "LastResortFunction: nothing was built for it",
-    ),
-    "no entry in the changelog": (entry(lambda text: text.replace(HEADING, "## [9.9.9]")), f"no entry for {VERSION}"),
-    "an entry without a date": (
-        entry(lambda text: text.replace(HEADING, f"## [{VERSION}]")),
-        f"the entry for {VERSION} has no date",
-    ),
-    "an entry of no day there is": (
-        entry(lambda text: text.replace(HEADING, f"## [{VERSION}] - 2026-02-30")),
-        f"the entry for {VERSION} has no date",
-    ),
-    "an entry of a day to come": (
-        lambda whole: replace(whole, today=date(2020, 1, 1)),
-        "which has not come yet",
-    ),
-    "an entry that says nothing": (
-        entry(lambda text: text.replace(HEADING, f"{HEADING}\n\n## [0.0.1] - 2020-01-01")),
-        "says of nothing that changed",
-    ),
-}
-
-
-def test_this_checkout_breaks_no_rule() -> None:
-    assert violations(application()) == []
-
-
-@pytest.mark.parametrize("name", BREAKS)
-def test_a_broken_rule_is_one_sentence_that_names_what_breaks_it(name: str) -> None:
-    breaks, sentence = BREAKS[name]
-
-    (told,) = violations(breaks(application()))
-
-    assert sentence in told
+    (tmp_path / "empty.md").touch()
+    monkeypatch.setattr(changelog, "TEXT", tmp_path / "empty.md")
+    assert [each[:22] for each in violations(folder)] == ["CHANGELOG.md: no entry"]
 
 
 @pytest.mark.parametrize("version", ["1.2", "1.2.3.4", "01.2.3", "v1.2.3", "1.2.3rc1", "1.2.3-rc.1", "1.2.3+build"])
-def test_a_version_is_three_numbers_which_python_and_sar_read_alike(version: str) -> None:
-    whole = application()
-    renamed = replace(whole, project=whole.project._replace(version=version))
-    changed = entry(lambda text: text.replace(HEADING, f"## [{version}] - 2026-11-21"))(renamed)
-
-    (told,) = violations(metadata(SemanticVersion=version)(changed))
-
-    assert told == f"SemanticVersion: received {version!r}, allowed: three numbers, as in 1.2.3"
+def test_a_version_is_three_numbers_which_python_and_the_repository_read_alike(version: str) -> None:
+    (told,) = changelog.violations(SAID._replace(version=version), f"## [{version}] - 2026-01-02\n\n- a\n", date.max)
+    assert told == f"pyproject.toml: the version is {version!r}, allowed: three numbers, as in 1.2.3"
 
 
-def test_the_version_stands_in_pyproject_alone() -> None:
-    template = completed(SOURCE, Project("n", "4.5.6", "d", "l", "https://github.com/someone/n"))
-
-    assert "SemanticVersion" not in SOURCE["Metadata"][KEY]
-    assert template["Metadata"][KEY]["SemanticVersion"] == "4.5.6"
-    assert template["Metadata"][KEY]["SourceCodeUrl"] == "https://github.com/someone/n/tree/v4.5.6"
-    assert template["Metadata"][KEY]["HomePageUrl"] == "https://github.com/someone/n"
-    assert template["Metadata"]["AWS::CloudFormation::Interface"]
-
-
-@pytest.mark.parametrize("field", ["SemanticVersion", "HomePageUrl", "SourceCodeUrl", "LicenseUrl", "ReadmeUrl"])
-def test_a_template_that_says_itself_what_publishing_adds_is_refused(field: str) -> None:
-    twice = {**SOURCE, "Metadata": {KEY: {**SOURCE["Metadata"][KEY], field: "x"}}}
-    with pytest.raises(ValueError, match=f"{field} among its Metadata, to which `make publish` adds it"):
-        completed(twice, project())
-
-
-def test_a_template_without_metadata_is_refused() -> None:
-    with pytest.raises(ValueError, match="no AWS::ServerlessRepo::Application among its Metadata"):
-        completed({"Resources": {}}, project())
-
-
-def test_only_what_sar_asks_for_has_to_be_acknowledged_and_a_name_of_ones_own_asks_for_more() -> None:
-    assert set(capabilities(resources(application()))) == {"CAPABILITY_IAM", "CAPABILITY_RESOURCE_POLICY"}
-    assert capabilities({"A": {"Type": "AWS::Logs::LogGroup"}}) == {}
-    assert capabilities({"A": {"Type": "AWS::IAM::Role", "Properties": {"RoleName": "x"}}}) == {
-        "CAPABILITY_NAMED_IAM": ["A"]
-    }
-    assert capabilities({"A": {"Type": "AWS::Lambda::Permission"}}) == {"CAPABILITY_RESOURCE_POLICY": ["A"]}
-
-
-def test_a_nested_application_is_seen_although_the_transform_makes_a_stack_of_it() -> None:
-    whole = application()
-    nested = {**whole.template["Resources"], "Nested": {"Type": UNUSED, "Properties": {"Location": "x"}}}
-
-    found = capabilities(resources(replace(whole, template={**whole.template, "Resources": nested})))
-
-    assert found["CAPABILITY_AUTO_EXPAND"] == ["Nested"]
-
-
-def test_the_transform_needs_no_region_that_somebody_configured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("AWS_DEFAULT_REGION")
-    assert "WaiterFunction" in transformed(SOURCE)["Resources"]
-
-
-def test_the_types_are_those_of_the_guide() -> None:
-    assert len(TYPES) == 148
-    assert {"AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard", "AWS::Lambda::EventInvokeConfig"} <= TYPES
-
-
-def test_a_release_lacks_a_tag_and_an_address_until_it_has_them() -> None:
-    said = Project("n", "1.2.3", "d", "l", "https://github.com/someone/n")
-    assert changelog.gaps(said, tags=["v1.2.3"], repository="https://github.com/someone/n") == []
-    assert changelog.gaps(said, tags=["x", "v1.2.3"], repository=None) == []
-    (tag,) = changelog.gaps(said, tags=["v1.2.2"], repository=None)
-    assert tag == "the tag v1.2.3 is not of this commit, which has v1.2.2"
-    (fork,) = changelog.gaps(said, tags=["v1.2.3"], repository="https://github.com/fork/n")
-    assert "https://github.com/fork/n is what publishes" in fork
-    (placeholder,) = changelog.gaps(
-        said._replace(repository="https://github.com/example/n"), tags=["v1.2.3"], repository=None
+def test_a_version_has_an_entry_in_the_changelog_with_a_date_and_a_change() -> None:
+    text = (
+        "## [2.0.0]\n\n- c\n\n## [1.2.3] - 2026-01-02\n\n### Added\n\n- b\n\n## [1.1.0] - 2026-01-01\n\nSome words.\n"
     )
-    assert "is a placeholder" in placeholder
+    today = date(2026, 1, 2)
+
+    assert changelog.entry(text, "1.2.3") == ("2026-01-02", "### Added\n\n- b")
+    assert changelog.violations(SAID, text, today) == []
+    for version, day, sentence in (
+        ("2.0.0", today, "no entry for 2.0.0; head it ## [2.0.0] - YYYY-MM-DD"),
+        ("1.2.4", today, "no entry for 1.2.4"),
+        ("1.2.3", date(2026, 1, 1), "has the date 2026-01-02, which lies in the future"),
+        ("1.1.0", today, "the entry for 1.1.0 lists no change"),
+    ):
+        (told,) = changelog.violations(SAID._replace(version=version), text, day)
+        assert sentence in told
 
 
-def test_an_entry_ends_where_the_next_one_begins() -> None:
-    text = "## [2]\n\n- c\n\n## [1.1.0] - 2026-01-02\n\n### Added\n\n- b\n\n## [1.0.0] - 2026-01-01\n\n- a\n"
-    assert changelog.entry(text, "1.1.0") == ("- 2026-01-02", "### Added\n\n- b")
-    assert changelog.entry(text, "1.0.0") == ("- 2026-01-01", "- a")
-    assert changelog.entry(text, "1.0") is None
+def test_a_release_has_its_tag_and_the_address_of_the_repository_that_publishes() -> None:
+    assert changelog.gaps(SAID, tags=["x", "v1.2.3"], repository=HERE) == []
+    assert changelog.gaps(SAID, tags=["v1.2.3"], repository=None) == []
+    for said, tags, repository, sentence in (
+        (SAID, ["v1.2.2"], HERE, "this commit needs the tag v1.2.3; it has v1.2.2"),
+        (SAID, ["v1.2.3"], "https://github.com/fork/n", "but https://github.com/fork/n publishes"),
+        (SAID._replace(repository="https://github.com/example/n"), ["v1.2.3"], None, "is a placeholder"),
+    ):
+        (told,) = changelog.gaps(said, tags=tags, repository=repository)
+        assert sentence in told
 
 
-def test_a_version_that_is_there_already_is_never_published_again() -> None:
-    package, publish = commands(Path("folder"), Path("packaged"), "bucket", "eu-west-1")
-    assert package[:3] == ["package", "--template-file", Path("folder/template.json")]
-    assert publish[0] == "publish"
-    assert "--fail-on-same-version" in publish
+def test_the_licence_is_the_one_that_pyproject_names_because_it_can_never_be_corrected(folder: Path) -> None:
+    (folder / "LICENSE").write_text("MIT License")
+
+    assert violations(folder) == ["LICENSE: does not begin like the licence Apache-2.0 that pyproject.toml names"]
 
 
-def test_a_request_that_sar_does_not_take_is_noticed() -> None:
-    whole = b'{"author": "a", "description": "d", "name": "n", "labels": ["x"], "semanticVersion": "1.2.3"}'
-    assert parameters(whole) == {
-        "Author": "a",
-        "Description": "d",
-        "Name": "n",
-        "Labels": ["x"],
-        "SemanticVersion": "1.2.3",
+def test_a_type_of_resource_that_nobody_found_in_the_repositorys_list_is_refused(folder: Path) -> None:
+    with changed(folder) as template:
+        template["Resources"]["Added"] = {"Type": "AWS::Scheduler::Schedule"}
+
+    assert violations(folder) == ["AWS::Scheduler::Schedule: not known to be supported by the repository"]
+
+
+GRANTS = [
+    ("iam:AttachRolePolicy", ["iam:AttachRolePolicy"]),
+    (["s3:GetObject", "iam:PutRolePolicy"], ["iam:PutRolePolicy"]),
+    ("IAM:*", ["iam:AttachRolePolicy", "iam:PutRolePolicy"]),
+]
+
+
+@pytest.mark.parametrize(("actions", "blocked"), GRANTS, ids=str)
+def test_a_grant_that_the_repository_blocks_is_refused_on_all_resources_alone(
+    actions: str | list[str], blocked: list[str], folder: Path
+) -> None:
+    statement: dict[str, Any] = {"Effect": "Allow", "Action": actions, "Resource": ["arn:aws:iam::*:role/a", "*"]}
+    with changed(folder) as template:
+        policies = [{"PolicyDocument": {"Statement": [statement]}}]
+        template["Resources"]["Added"] = {"Type": "AWS::IAM::Role", "Properties": {"Policies": policies}}
+    assert violations(folder) == [f"Added: {each} on all resources is blocked by the repository" for each in blocked]
+
+    statement["Resource"].pop()
+    with changed(folder) as template:
+        template["Resources"]["Added"]["Properties"]["Policies"] = policies
+    assert violations(folder) == []
+
+
+def test_a_policy_that_the_repository_blocks_is_refused_however_it_is_attached(folder: Path) -> None:
+    with changed(folder) as template:
+        function, role = (template["Resources"][name]["Properties"] for name in ("WaiterFunction", "LastResortRole"))
+        del function["Role"]
+        function["Policies"] = ["AWSLambda_FullAccess"]
+        role["ManagedPolicyArns"] = [{"Fn::Sub": "arn:${AWS::Partition}:iam::aws:policy/AWSLambda_FullAccess"}]
+
+    assert set(violations(folder)) == {
+        f"{name}: AWSLambda_FullAccess is blocked by the repository"
+        for name in ("WaiterFunctionRole", "LastResortRole")
     }
-    for wrong in (b'{"author": "a", "name": "n"}', whole.replace(b'["x"]', b'"x"'), whole.replace(b"labels", b"tags")):
-        with pytest.raises(ValueError, match="CreateApplication does not take"):
-            parameters(wrong)
 
 
-def test_the_folder_refers_to_nothing_outside_itself(tmp_path: Path) -> None:
-    built = tmp_path / "build"
-    (built / "WaiterFunction").mkdir(parents=True)
-    shutil.copyfile(ROOT / "template.yaml", built / "template.yaml")
+def test_code_is_no_larger_than_lambda_takes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(application, "_MOST_UNZIPPED", 4)
+    monkeypatch.setattr(application, "_MOST_ZIPPED", 999)
+    assert violations(folder) == []
 
-    prepare(built, tmp_path / "application")
-
-    made = yaml_parse((tmp_path / "application" / "template.json").read_text())
-    assert {name: made["Metadata"][KEY][name] for name in ("LicenseUrl", "ReadmeUrl")} == {
-        "LicenseUrl": "LICENSE",
-        "ReadmeUrl": "README-SAR.md",
-    }
-    assert {path.name for path in (tmp_path / "application").iterdir()} == {
-        "LICENSE",
-        "README-SAR.md",
-        "WaiterFunction",
-        "template.json",
-    }
+    (folder / "WaiterFunction" / "more.py").write_bytes(b"1" * 1000)
+    monkeypatch.setattr(application, "_MOST_ZIPPED", 200)
+    unzipped, zipped = violations(folder)
+    assert unzipped == "WaiterFunction: 1,004 bytes unzipped, allowed: 4"
+    assert re.fullmatch(r"WaiterFunction: \d+ bytes zipped, allowed: 200", zipped)
 
 
-@pytest.mark.parametrize(
-    "content", [None, b"{", b"\xff", b"[]", b"{}", b'{"Resources": {}, "Metadata": {"%s": {}}}' % KEY.encode()], ids=str
-)
-def test_a_folder_that_nobody_made_for_publishing_is_refused_by_its_name(content: bytes | None, tmp_path: Path) -> None:
-    if content is not None:
-        (tmp_path / TEMPLATE).write_bytes(content)
-    with pytest.raises(ValueError, match=f"{tmp_path}: {TEMPLATE} is not what `make dist` packs"):
-        read(tmp_path)
+def test_the_repositorys_page_names_every_parameter_both_capabilities_and_no_file_of_ours() -> None:
+    text = (ROOT / application.README).read_text()
+    parameters = yaml_parse((ROOT / "template.yaml").read_text())["Parameters"]
+
+    assert [name for name in parameters if f"`{name}`" not in text] == []
+    # The repository demands the second for the template's AWS::IAM::Policy and AWS::Lambda::Permission.
+    assert set(re.findall(r"CAPABILITY_[A-Z_]+[A-Z]", text)) == {"CAPABILITY_IAM", "CAPABILITY_RESOURCE_POLICY"}
+    nothing_there = r"\]\((?!https://)[^)]*\)|^\[[^]]+\]:(?! https://).*|^ *<[a-z!]|```mermaid"
+    assert re.findall(nothing_there, text, re.MULTILINE) == []
 
 
-def test_the_page_of_the_package_has_no_relative_link() -> None:
-    said = Project("n", "1.2.3", "d", "l", "https://github.com/someone/n")
-    text = "[a](docs/a.md#b) [c](#d) [e](https://e.example) [f](mailto:f@e.example)"
-    assert absolute(text, said) == (
-        "[a](https://github.com/someone/n/blob/v1.2.3/docs/a.md#b) "
-        "[c](https://github.com/someone/n/blob/v1.2.3/README.md#d) [e](https://e.example) [f](mailto:f@e.example)"
-    )
+def test_a_dry_run_prints_all_that_would_be_published_and_what_is_missing(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main(["--folder", str(folder)]) == 0
+
+    told = capsys.readouterr().out
+    assert (folder / TEMPLATE).read_text() in told
+    assert "WaiterFunction: 4 bytes, " in told
+    assert f"SemanticVersion: {changelog.project().version}\n" in told
+    assert "A dry run: nothing has left this machine. No rule is broken." in told
+    assert "Before publishing: the artifact has no bytecode" in told
+
+
+def test_a_version_is_published_once_and_only_if_no_rule_is_broken_and_nothing_missing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran: list[list[str | Path]] = []
+    monkeypatch.setattr(command, "gaps", lambda _: ["no tag"])
+    monkeypatch.setattr(subprocess, "run", lambda arguments, **_: ran.append(arguments[1:]))
+    confirmed = ["--folder", str(folder), "--confirm", "yes", "--region", "eu-west-1"]
+
+    assert command.main(confirmed) == 1
+    assert capsys.readouterr().err == "error: no tag\nerror: BUCKET= is missing\n"
+    assert ran == []
+
+    monkeypatch.setattr(command, "gaps", lambda _: [])
+    assert command.main([*confirmed, "--bucket", "ours"]) == 0
+    package, publish = ran
+    assert package[:3] == ["package", "--template-file", folder / TEMPLATE]
+    assert publish == ["publish", "--template", package[4], "--region", "eu-west-1", "--fail-on-same-version"]
+
+    (folder / "LICENSE").write_text("MIT License")
+    assert command.main([*confirmed, "--bucket", "ours"]) == 1
+    assert capsys.readouterr().err.startswith("error: LICENSE: ")
+    assert ran == [package, publish]
