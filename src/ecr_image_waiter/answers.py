@@ -14,6 +14,7 @@ from .findings import (
     Found,
     Image,
     ImageId,
+    Lacks,
     Looked,
     Never,
     NoImage,
@@ -271,8 +272,35 @@ def fault_too_long(seconds: float, needed: int, timeout: int, timeout_needed: in
 
 
 def _reason_denied(image: ImageId, place: Place, finding: Finding | None, effort: str, terms: Terms) -> str:
-    message = finding.message if isinstance(finding, AccessDenied) else ""
-    code = finding.code if isinstance(finding, AccessDenied) else "access denied"
+    denied = finding if isinstance(finding, AccessDenied) else AccessDenied("access denied", "")
+    grant = _grant(denied, place, place.repository_arn(image.repository), terms)
+    said = coded(denied.code, denied.message)
+    return f"Not allowed to look for {image} (checked {effort}): {grant}; AWS said {said}"
+
+
+def _grant(denied: AccessDenied, place: Place, arn: str, terms: Terms) -> str:
+    match denied.lacks:
+        case Lacks.PERMISSION:
+            return _allow(denied.message, place, arn, terms)
+        case Lacks.CREDENTIALS:
+            enabled = "" if place.is_public else f"whether the account has enabled {place.region}, and "
+            return f"AWS does not accept the credentials; see {enabled}{terms.credentials}, then {terms.again}"
+        case Lacks.KEY:
+            return (
+                f"ECR may not use the KMS key of {arn}; enable the key and restore ECR's grant for kms:Decrypt, then "
+                f"{terms.again}"
+            )
+        case Lacks.UPSTREAM:
+            return (
+                f"the registry behind the pull-through cache of {arn} denied access to ECR; correct the secret or the "
+                f"role of the pull-through cache rule, then {terms.again}"
+            )
+        case _:
+            assert_never(denied.lacks)
+
+
+def _allow(message: str, place: Place, arn: str, terms: Terms) -> str:
+    """Say what to allow whom, as far as AWS's message names it."""
     role = re.search(r":assumed-role/([^/\s]+)/", message)
     named = re.search(r"\b((?:ecr|ecr-public|sts):[A-Za-z]+)", message)
     resource = re.search(r"\b(arn:[^\s]+:(?:repository|registry|role)/[^\s]+)", message)
@@ -284,11 +312,8 @@ def _reason_denied(image: ImageId, place: Place, finding: Finding | None, effort
         how = f"{',' if parameter else ''}{parameter}, and let that role's trust policy name {terms.trusted}"
     elif service == "ecr-public" and parameter:
         how = ", which the waiter stack's policy LookForPublicImages does, unless something bounds it"
-    return (
-        f"Not allowed to look for {image} (checked {effort}): allow {action} on "
-        f"{resource[1] if resource else place.repository_arn(image.repository)} to "
-        f"{'the role ' + role[1] if role else terms.waiter}{how}; AWS said {coded(code, message)}"
-    )
+    whom = f"the role {role[1]}" if role else terms.waiter
+    return f"allow {action} on {resource[1] if resource else arn} to {whom}{how}"
 
 
 def _reason_too_late(wanted: str, effort: str) -> str:

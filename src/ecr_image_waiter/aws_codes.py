@@ -1,6 +1,7 @@
 """What AWS's errors mean for a wait, by their codes: one table, and never a look at a message."""
 
 from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 
@@ -8,16 +9,32 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
 from .builds import BuildHidden, BuildUnavailable
-from .findings import AccessDenied, Finding, NoImage, NoRepository, Refused, Unavailable
+from .findings import AccessDenied, Finding, Lacks, NoImage, NoRepository, NotPullable, Refused, Unavailable
+
+_CREDENTIALS: Final = partial(AccessDenied, lacks=Lacks.CREDENTIALS)
 
 _MEANING: Final[dict[str, Callable[[str, str], Finding]]] = {
     "ImageNotFoundException": lambda _code, _message: NoImage(),
+    "ImageNotFound": lambda _code, _message: NoImage(),
+    "InvalidImageTag": lambda _code, _message: NoImage(),
+    "InvalidImageDigest": lambda _code, _message: NoImage(),
+    "ImageInaccessible": lambda _code, _message: NotPullable("ARCHIVED"),
     "RepositoryNotFoundException": lambda _code, _message: NoRepository(),
     "AccessDenied": AccessDenied,
     "AccessDeniedException": AccessDenied,
     "AuthorizationError": AccessDenied,
     "NotAuthorized": AccessDenied,
     "UnauthorizedOperation": AccessDenied,
+    "KmsError": partial(AccessDenied, lacks=Lacks.KEY),
+    "UpstreamAccessDenied": partial(AccessDenied, lacks=Lacks.UPSTREAM),
+    # New credentials can take seconds to be known everywhere. ECR's spellings, then those of STS.
+    "UnrecognizedClientException": _CREDENTIALS,
+    "InvalidSignatureException": _CREDENTIALS,
+    "ExpiredTokenException": _CREDENTIALS,
+    "RequestExpired": _CREDENTIALS,
+    "InvalidClientTokenId": _CREDENTIALS,
+    "SignatureDoesNotMatch": _CREDENTIALS,
+    "ExpiredToken": _CREDENTIALS,
     "ThrottleException": Unavailable,  # ECR's own spelling, which botocore's standard retries do not know
     "Throttling": Unavailable,
     "ThrottlingException": Unavailable,
@@ -74,6 +91,11 @@ def finding_of(error: Exception) -> Finding:
         return Refused(type(error).__name__, str(error))
     # An answer that boto3 cannot read is none.
     return Unavailable(type(error).__name__, "ECR's answer cannot be read")
+
+
+def finding_of_failure(code: str, message: str) -> Finding:
+    """Return what a failure of one image in BatchGetImage's answer means. In doubt ECR did not say what is there."""
+    return _MEANING.get(code, Unavailable)(code, message)
 
 
 def _of_answer(error: ClientError) -> Finding:

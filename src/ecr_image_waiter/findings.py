@@ -1,6 +1,7 @@
 """What one look can find: values that `registry` and `stacks` make, `waiting` and `standing` judge, `answers` words."""
 
 from dataclasses import dataclass
+from enum import StrEnum, auto
 from typing import Final, TypeAlias
 
 from .builds import Builder, BuildFinding, BuildUnavailable
@@ -110,12 +111,22 @@ class NoRepository:
     """The registry holds no such repository."""
 
 
+class Lacks(StrEnum):
+    """What is missing where access is denied: a permission of IAM's or of the repository's policy, unless said."""
+
+    PERMISSION = auto()
+    CREDENTIALS = auto()
+    KEY = auto()
+    UPSTREAM = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class AccessDenied:
-    """IAM, or the repository's policy, says no. `message` is AWS's own; it names user, action and resource."""
+    """AWS says no. `message` is AWS's own; where a permission is missing, it names user, action and resource."""
 
     code: str
     message: str
+    lacks: Lacks = Lacks.PERMISSION
 
 
 @dataclass(frozen=True, slots=True)

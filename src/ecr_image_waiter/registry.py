@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final, Protocol
 
-from .aws_codes import INVALID, finding_of
+from .aws_codes import INVALID, finding_of, finding_of_failure
 from .clock import Clock
 from .findings import (
     OWN,
@@ -40,9 +40,6 @@ MOST_CONFIG_BYTES: Final = 1_048_576
 _PAGES: Final = 10
 _IMAGES_A_PAGE: Final = 100  # an image may have 1,000 tags, and all of a page must fit into the function's memory
 _MEDIA_TYPES: Final = [DOCKER_MANIFEST, OCI_MANIFEST, DOCKER_INDEX, OCI_INDEX]
-# What BatchGetImage says of one image among others; anything else there is AWS not saying what is there.
-_NO_IMAGE: Final = frozenset({"ImageNotFound", "InvalidImageTag", "InvalidImageDigest"})
-_INACCESSIBLE: Final = "ImageInaccessible"
 
 
 class EcrClient(Protocol):
@@ -336,7 +333,4 @@ def _failure(image: ImageId, failures: Sequence[Mapping[str, Any]]) -> Finding:
     (wanted,) = _ids([image])
     mine = (each for each in failures if wanted.items() <= each.get("imageId", {}).items())
     failure = next(mine, {})
-    code = failure.get("failureCode", "ImageNotFound")
-    if code in _NO_IMAGE:
-        return NoImage()
-    return NotPullable("ARCHIVED") if code == _INACCESSIBLE else Unavailable(code, failure.get("failureReason", ""))
+    return finding_of_failure(failure.get("failureCode", "ImageNotFound"), failure.get("failureReason", ""))

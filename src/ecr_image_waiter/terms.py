@@ -12,7 +12,8 @@ class Terms:
     `named`: what a property is called. `switched_on`: how one that is true or false is set. `by_parameter`: with which
     parameter of the install something is granted, beginning with a blank; empty where there is no install. `again`:
     what to do when the cause is mended. `beforehand`: when to create what is missing. `waiter`: who must be allowed.
-    `trusted`: whom a role's trust policy must name. `here`: from where AWS must be reached.
+    `credentials`: what to check of credentials that AWS does not accept. `trusted`: whom a role's trust policy must
+    name. `here`: from where AWS must be reached.
     """
 
     named: Callable[[str], str]
@@ -21,6 +22,7 @@ class Terms:
     again: str
     beforehand: str
     waiter: str
+    credentials: str
     trusted: str
     here: str
 
@@ -32,6 +34,7 @@ TEMPLATE: Final = Terms(
     again="deploy again",
     beforehand="before this resource",
     waiter="the role of the waiter function",
+    credentials="whether the role of the waiter function was replaced",
     trusted="the waiter's",
     here="the function",
 )

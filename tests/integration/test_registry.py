@@ -23,6 +23,7 @@ from ecr_image_waiter.findings import (
     Finding,
     Image,
     ImageId,
+    Lacks,
     NoImage,
     NoRepository,
     NotPullable,
@@ -173,7 +174,9 @@ _THROTTLES = [
 ]
 _DENIALS = ["AccessDeniedException", "AccessDenied", "UnauthorizedOperation"]
 _FAULTS = ["ServerException", "InternalFailure", "ServiceUnavailable", "ServiceUnavailableException"]
-_REFUSALS = ["InvalidParameterException", "UnrecognizedClientException", "ExpiredTokenException", "ValidationException"]
+_CREDENTIALS = ["UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException", "RequestExpired"]
+_CREDENTIALS_OF_STS = ["InvalidClientTokenId", "SignatureDoesNotMatch", "ExpiredToken"]
+_REFUSALS = ["InvalidParameterException", "ValidationException", "OptInRequired"]
 
 
 @pytest.mark.parametrize(
@@ -187,6 +190,10 @@ _REFUSALS = ["InvalidParameterException", "UnrecognizedClientException", "Expire
         *(("AnythingElse", status, Unavailable("AnythingElse", "words")) for status in (500, 502, 503, 504)),
         *((code, 400, AccessDenied(code, "words")) for code in _DENIALS),
         ("AccessDeniedException", 403, AccessDenied("AccessDeniedException", "words")),
+        *(
+            (code, 400, AccessDenied(code, "words", Lacks.CREDENTIALS))
+            for code in (*_CREDENTIALS, *_CREDENTIALS_OF_STS)
+        ),
         *((code, 400, Refused(code, "words")) for code in _REFUSALS),
         ("AnythingElse", 403, Refused("AnythingElse", "words")),
     ],

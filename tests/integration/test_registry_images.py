@@ -18,6 +18,7 @@ from ecr_image_waiter.findings import (
     Finding,
     Image,
     ImageId,
+    Lacks,
     Never,
     NoImage,
     NoRepository,
@@ -672,14 +673,14 @@ FAILURES: Final[dict[str, Finding]] = {
     "InvalidImageTag": NoImage(),
     "InvalidImageDigest": NoImage(),
     "ImageInaccessible": NotPullable("ARCHIVED"),
+    "KmsError": AccessDenied("KmsError", "why", Lacks.KEY),
+    "UpstreamAccessDenied": AccessDenied("UpstreamAccessDenied", "why", Lacks.UPSTREAM),
     **{
         code: Unavailable(code, "why")
         for code in (
             "ImageTagDoesNotMatchDigest",
             "MissingDigestAndTag",
             "ImageReferencedByManifestList",
-            "KmsError",
-            "UpstreamAccessDenied",
             "UpstreamTooManyRequests",
             "UpstreamUnavailable",
         )

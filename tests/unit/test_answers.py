@@ -19,6 +19,7 @@ from ecr_image_waiter.findings import (
     Finding,
     Image,
     ImageId,
+    Lacks,
     Never,
     NoImage,
     NoRepository,
@@ -366,6 +367,15 @@ def test_access_denied_to_ecr_public_without_details_names_its_own_action_and_ar
 
     assert "allow ecr-public:DescribeImages on arn:aws:ecr-public::123456789012:repository/team/app to the role" in said
     assert "which the waiter stack's policy LookForPublicImages does" in said
+
+
+def test_credentials_that_ecr_public_does_not_accept_have_nothing_to_do_with_a_region() -> None:
+    place = Place("aws", "public.ecr.aws/shop", "123456789012")
+    denied = AccessDenied("ExpiredTokenException", "", Lacks.CREDENTIALS)
+
+    said = reason_given_up(IMAGE, place, BOUNDS, given_up=GivenUp(Cause.ACCESS_DENIED, denied, 1), now=NOW, newest=None)
+
+    assert "AWS does not accept the credentials; see whether the role of the waiter function was replaced, then" in said
 
 
 def test_access_denied_in_china_names_an_arn_of_china() -> None:

@@ -463,7 +463,7 @@ def hopeless(command: Command, what: str) -> list[str]:
         case "access-denied":
             command.ecr.faults["DescribeImages"] = aws_error("AccessDeniedException", "no")
         case "refused":
-            command.ecr.faults["DescribeImages"] = aws_error("UnrecognizedClientException", "no such key")
+            command.ecr.faults["DescribeImages"] = aws_error("InvalidParameterException", "no such thing")
         case "never":
             command.ecr.push_index("app", "v1")
             return ["--deploy-target", "Lambda"]
@@ -471,6 +471,15 @@ def hopeless(command: Command, what: str) -> list[str]:
             command.builder.found = BuildHidden("codebuild:ListBuildsForProject", "AccessDeniedException", "no")
             return ["--build-project", "app"]
     return []
+
+
+def test_expired_credentials_end_the_wait_after_the_grace_of_a_denial(command: Command) -> None:
+    command.ecr.faults["DescribeImages"] = aws_error("ExpiredTokenException", "The security token has expired")
+
+    assert command("wait", "app:v1", "--output", "json") == 3
+    assert command.json["Cause"] == "access-denied"
+    assert "whether they have expired or the clock is wrong, then try again; AWS said ExpiredToken" in command.err
+    assert command.clock.now() - NOW == pytest.approx(60, abs=1)
 
 
 HOPELESS = ["no-repository", "access-denied", "refused", "never", "build-hidden"]

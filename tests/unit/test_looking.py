@@ -267,7 +267,7 @@ def test_an_archived_image_among_several_is_not_yet_and_named_so(ecr: MemoryEcr,
     assert not check().missing
 
 
-@pytest.mark.parametrize(("code", "kind"), [("KmsError", Unavailable), ("UpstreamUnavailable", Unavailable)])
+@pytest.mark.parametrize(("code", "kind"), [("KmsError", AccessDenied), ("UpstreamUnavailable", Unavailable)])
 def test_an_image_that_ecr_fails_to_serve_is_not_said_to_be_missing(ecr: MemoryEcr, code: str, kind: type) -> None:
     class Client:
         def batch_get_image(self, **asked: Any) -> Any:

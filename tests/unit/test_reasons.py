@@ -11,6 +11,7 @@ from ecr_image_waiter.findings import (
     Finding,
     Image,
     ImageId,
+    Lacks,
     Never,
     NoImage,
     NoRepository,
@@ -84,6 +85,40 @@ NOT_ASSUMED = (
             "arn:aws:ecr:eu-west-1:123456789012:repository/team/app to the role of the waiter function, for "
             "example with the waiter stack's parameter RepositoryArnPattern; AWS said AccessDenied",
             id="denied, and AWS names nothing",
+        ),
+        pytest.param(
+            IMAGE,
+            BOUNDS,
+            GivenUp(
+                Cause.ACCESS_DENIED,
+                AccessDenied("UnrecognizedClientException", "The security token is invalid", Lacks.CREDENTIALS),
+                37,
+            ),
+            None,
+            "Not allowed to look for team/app:v1 (checked 37 times in 30 min): AWS does not accept the credentials; "
+            "see whether the account has enabled eu-west-1, and whether the role of the waiter function was replaced, "
+            "then deploy again; AWS said UnrecognizedClientException: The security token is invalid",
+            id="credentials that AWS does not accept",
+        ),
+        pytest.param(
+            IMAGE,
+            BOUNDS,
+            GivenUp(Cause.ACCESS_DENIED, AccessDenied("KmsError", "Key is disabled", Lacks.KEY), 37),
+            None,
+            f"Not allowed to look for team/app:v1 (checked 37 times in 30 min): ECR may not use the KMS key of {ARN}; "
+            "enable the key and restore ECR's grant for kms:Decrypt, then deploy again; AWS said KmsError: Key is "
+            "disabled",
+            id="the repository's key",
+        ),
+        pytest.param(
+            IMAGE,
+            BOUNDS,
+            GivenUp(Cause.ACCESS_DENIED, AccessDenied("UpstreamAccessDenied", "", Lacks.UPSTREAM), 37),
+            None,
+            "Not allowed to look for team/app:v1 (checked 37 times in 30 min): the registry behind the pull-through "
+            f"cache of {ARN} denied access to ECR; correct the secret or the role of the pull-through cache rule, then "
+            "deploy again; AWS said UpstreamAccessDenied",
+            id="the registry behind a pull-through cache",
         ),
         pytest.param(
             IMAGE,

@@ -38,6 +38,7 @@ COMMAND: Final = Terms(
     again="try again",
     beforehand="first",
     waiter="whoever runs this",
+    credentials="whether they have expired or the clock is wrong",
     trusted="whoever runs this",
     here="here",
 )
