@@ -56,8 +56,9 @@ MEANINGS: Final = {
 MOST_EXACT: Final = 2**53 - 1
 """The largest whole number that every reader of JSON keeps exactly; a longer one must be written as a string."""
 
-# CloudFormation sends numbers and booleans as text, so they will do where their text does.
-_TEXT_OF_ANY: Final = {"type": ["string", "number", "boolean"]}
+# CloudFormation sends numbers and booleans as text, so they will do where their text does. A number with a fraction may
+# have lost digits by then.
+_TEXT_OF_ANY: Final = {"type": ["string", "integer", "boolean"]}
 _TEXT_OF: Final = {
     "RepositoryName": {"type": ["string", "integer", "boolean"], "minimum": 10, "maximum": MOST_EXACT},
     "ImageTag": {**_TEXT_OF_ANY, "minimum": 0, "maximum": MOST_EXACT},

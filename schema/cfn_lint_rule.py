@@ -76,7 +76,8 @@ def _in_words(error: ValidationError, properties: dict[str, Any]) -> str:
         return f"{where}: {error.message}" if where else str(error.message)
     kinds = ((list, "a list"), (dict, "an object"))
     received = next((word for kind, word in kinds if isinstance(error.instance, kind)), repr(error.instance))
-    return f"{where}: received {received}. {allowed}"
+    count = f" of {len(error.instance)}" if error.validator in _COUNTS else ""
+    return f"{where}: received {received}{count}. {allowed}"
 
 
 def _place(path: list[Any]) -> str:

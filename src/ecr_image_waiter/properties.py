@@ -2,7 +2,7 @@
 
 import difflib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sized
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator
@@ -19,6 +19,21 @@ from .wording import clipped, shown
 _DEFAULT_SERVICE_TIMEOUT: Final = 3600
 MOST_IMAGES: Final = 20
 _PARTS: Final = ("RepositoryName", "ImageTag", "ImageDigest", "RegistryId", "Region")
+LEAVE_OUT: Final = "; !Ref AWS::NoValue leaves it out"
+BESIDE_IMAGES: Final = "; it applies to every image, so set it beside Images"
+_LIMIT: Final = "MaxRetries: times RetryDelaySeconds, it is the longest wait in seconds"
+# Other waiters' names for our properties, in small letters.
+_ELSEWHERE: Final = {
+    "codebuildprojectname": "BuildProject",
+    "codepipelinename": "Pipeline",
+    "digest": "ImageDigest",
+    "maxattempts": _LIMIT,
+    "pollinterval": "RetryDelaySeconds",
+    "repository": "RepositoryName",
+    "tag": "ImageTag",
+    "timeoutseconds": _LIMIT,
+    "triggerbuildonmissing": "StartBuild",
+}
 
 
 def _no_truth(value: object) -> object:
@@ -321,18 +336,30 @@ def _fault(kind: str, loc: tuple[int | str, ...], received: object) -> str:
     # pydantic names no place for a key that is not valid Unicode.
     name = str(names[0]) if names else "?"
     if kind == "extra_forbidden" or name not in model.model_fields:
-        # Case is what people get wrong most; it must not count as distance.
-        known = {field.lower(): field for field in model.model_fields}
-        nearest = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0)
-        return (
-            f"{before}{clipped(name)}: received {shown(received)}, unknown property; the nearest known one is "
-            f"{known[nearest[0]]}"
-        )
+        return f"{before}{clipped(name)}: received {shown(received)}, {_unknown(name, model)}"
     allowed = model.model_fields[name].description
     if kind == "missing":
         return f"{before}{name}: missing; allowed: {allowed}"
     inner = f"[{shown(str(names[1]))}]" if len(names) > 1 else ""
-    return f"{before}{name}{inner}: received {shown(received)}, allowed: {allowed}"
+    count = f" of {len(received)}" if kind in ("too_short", "too_long") and isinstance(received, Sized) else ""
+    hint = LEAVE_OUT if received == "" and not inner else ""
+    if isinstance(received, float) and (inner or model.model_fields[name].annotation is str):
+        hint = "; in quotes it keeps its digits"
+    return f"{before}{name}{inner}: received {shown(received)}{count}, allowed: {allowed}{hint}"
+
+
+def _unknown(name: str, model: type[BaseModel]) -> str:
+    """Say what is meant by a name that is none of a model's properties."""
+    # Case is what people get wrong most; it must not count as distance.
+    known = {field.lower(): field for field in {**model.model_fields, **Properties.model_fields}}
+    if model is Entry:
+        del known["images"]
+    meant = _ELSEWHERE.get(name.lower())
+    said = f"unknown property; use {meant}"
+    if not meant:
+        meant = known[difflib.get_close_matches(name.lower(), known, n=1, cutoff=0)[0]]
+        said = "no property of one image" if meant == name else f"unknown property; the nearest known one is {meant}"
+    return said + ("" if meant.partition(":")[0] in model.model_fields else BESIDE_IMAGES)
 
 
 def _text(value: object) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Annotated, Final, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
 from . import findings
 from .findings import Image, ImageId, Never, NotYet, Source
@@ -43,6 +43,13 @@ _NAMES: Final = {
 }
 
 
+def _no_fraction(value: object) -> object:
+    # It may have lost digits on its way: JSON's 1.10 is 1.1.
+    if isinstance(value, float):
+        raise ValueError("not a whole number")  # noqa: TRY004  # what pydantic wants
+    return value
+
+
 class Conditions(BaseModel):
     """What an image must be before it counts; each one is optional."""
 
@@ -56,7 +63,7 @@ class Conditions(BaseModel):
     )
     Labels: dict[
         Annotated[str, StringConstraints(min_length=1, max_length=256)],
-        Annotated[str, StringConstraints(max_length=MOST_LABEL_CHARACTERS)],
+        Annotated[str, StringConstraints(max_length=MOST_LABEL_CHARACTERS), BeforeValidator(_no_fraction)],
     ] = Field(
         default_factory=dict,
         min_length=1,
@@ -68,6 +75,11 @@ class Conditions(BaseModel):
         min_length=1,
         description=f"an ISO 8601 time with its offset, such as 2026-11-01T12:00:00Z, or {STACK_OPERATION}",
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_fraction_as_text(cls, value: object, info: ValidationInfo) -> object:
+        return _no_fraction(value) if cls.model_fields[info.field_name or ""].annotation is str else value
 
     @field_validator("PushedAfter")
     @classmethod

@@ -135,7 +135,7 @@ def test_all_that_is_wrong_stands_in_one_error() -> None:
     )
     assert "RepositoryName: received beside Images" in faults(repository="app", images=[Image(id="A", image_uri=URI)])
     assert 'the Id "A" stands in it 2 times' in faults(images=[Image(id="A", image_uri=URI)] * 2)
-    assert "Images: received a list, allowed" in faults(images=[])
+    assert "Images: received a list of 0, allowed" in faults(images=[])
 
 
 def test_values_that_only_the_deployment_knows_are_let_through(stack: Stack) -> None:

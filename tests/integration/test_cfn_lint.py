@@ -108,7 +108,7 @@ WRONG = f"""
       ServiceToken: "{{{{resolve:ssm:/ecr-image-waiter/service-token}}}}"
       RepositoryName: app  # RepositoryName: received beside Images; leave one of them out
       ImageTag: !If [Live, !Ref AWS::NoValue, v1]
-      Images: !If [Live, [], !Ref AWS::NoValue]  # Images: received a list. Allowed: a list of 1 to 20
+      Images: !If [Live, [], !Ref AWS::NoValue]  # Images: received a list of 0. Allowed: a list of 1 to 20
   Several:
     Type: {TYPE}
     Properties:

@@ -259,6 +259,21 @@ def test_all_faults_are_told_at_once_each_by_its_option(command: Command) -> Non
     assert len(told) == 13
 
 
+def test_the_command_does_not_speak_of_templates() -> None:
+    """It has no AWS::NoValue, and of Images no entries but those of a list."""
+    assert faults("app:v1", "--platform", "") == (
+        '--platform: received "", allowed: a platform such as linux/arm64, linux/amd64, linux/arm/v7, or arm64 alone',
+    )
+    file = json.dumps([{"RepositoryName": "app", "ImageTag": "v1", "DeployTarget": "", "MaxRetries": 5}])
+    assert faults("--from", "images.json", file=file) == (
+        '--from images.json: entry 1: DeployTarget: received "", allowed: Lambda or ECS',
+        (
+            "--from images.json: entry 1: MaxRetries: received 5, no property of one image; it applies to every "
+            "image, so give it as an option, where there is one"
+        ),
+    )
+
+
 def test_a_fault_alone_has_no_number(command: Command) -> None:
     assert command("wait") == 2
     assert "error: no image is named: give one, or --from FILE with some in it\n" in command.err

@@ -181,7 +181,17 @@ _NUMBERS = [
     ({}, "an object"),
 ]
 _WHOLE_NUMBERS = [*_NUMBERS, ("1.5", '"1.5"'), (1.5, "1.5"), ("3601", '"3601"'), (3601, "3601")]
-_NOT_TEXT = [("", '""'), (None, "null"), (True, "true"), (["a"], "a list"), ({"a": 1}, "an object")]
+_NOT_TEXT = [
+    ("", '""'),
+    (None, "null"),
+    (True, "true"),
+    (["a"], "a list"),
+    ({"a": 1}, "an object"),
+    (1.5, "1.5"),
+    (1.0, "1.0"),
+    (float("nan"), "nan"),
+    (float("inf"), "inf"),
+]
 _ALLOWED = {
     "RepositoryName": "an ECR repository name",
     "ImageTag": "an image tag",
@@ -264,8 +274,8 @@ _WRONG: dict[str, list[tuple[object, str]]] = {
         ("", '""'),
         ("a", '"a"'),
         ({}, "an object"),
-        ([], "a list"),
-        ([{"Id": f"I{n}", "RepositoryName": "ab", "ImageTag": "v1"} for n in range(21)], "a list"),
+        ([], "a list of 0"),
+        ([{"Id": f"I{n}", "RepositoryName": "ab", "ImageTag": "v1"} for n in range(21)], "a list of 21"),
     ],
     "RegistryId": [
         *_NOT_TEXT,
@@ -307,8 +317,8 @@ _WRONG: dict[str, list[tuple[object, str]]] = {
         (None, "null"),
         ("a=b", '"a=b"'),
         (["a"], "a list"),
-        ({}, "an object"),
-        ({str(n): "x" for n in range(21)}, "an object"),
+        ({}, "an object of 0"),
+        ({str(n): "x" for n in range(21)}, "an object of 21"),
     ],
     "PushedAfter": [
         *_NOT_TEXT,
@@ -332,6 +342,36 @@ def test_a_wrong_value_is_named_with_what_was_received_and_what_is_allowed(
     (fault,) = faults_of({**_INSTEAD.get(name, PROPERTIES), name: value})
 
     assert fault.startswith(f"{name}: received {shown}, allowed: {_ALLOWED[name]}")
+
+
+@pytest.mark.parametrize("name", Properties.model_fields.keys() - {"Trigger", "ServiceToken"})
+def test_an_empty_string_is_refused_with_the_hint_at_what_leaves_a_property_out(name: str) -> None:
+    (fault,) = faults_of({**_INSTEAD.get(name, PROPERTIES), name: ""})
+
+    assert fault.startswith(f'{name}: received "", allowed: {_ALLOWED[name]}')
+    assert fault.endswith("; !Ref AWS::NoValue leaves it out")
+
+
+def test_an_empty_string_in_images_gets_the_hint_too_and_an_empty_name_of_a_label_does_not() -> None:
+    (in_images,) = faults_of({"Images": [{"Id": "App", **PROPERTIES, "ImageDigest": ""}]})
+    (of_label,) = faults_of({**PROPERTIES, "Labels": {"": "x"}})
+
+    assert in_images.startswith('Images[0].ImageDigest: received "", allowed: ')
+    assert in_images.endswith("; !Ref AWS::NoValue leaves it out")
+    assert "NoValue" not in of_label
+
+
+@pytest.mark.parametrize("value", [1.1, 1.0, float("nan"), float("-inf")])
+def test_a_number_that_may_have_lost_digits_is_no_name_no_tag_and_no_label(value: float) -> None:
+    """JSON's 1.10 is 1.1, and Python reads NaN and Infinity in JSON."""
+    for name in ("RepositoryName", "ImageTag", "BuildProject", "Pipeline"):
+        (fault,) = faults_of({**PROPERTIES, name: value})
+        assert fault.startswith(f"{name}: received {value}, allowed: ")
+        assert fault.endswith("; in quotes it keeps its digits")
+
+    (label,) = faults_of({**PROPERTIES, "Labels": {"version": value}})
+    assert label.startswith(f'Labels["version"]: received {value}, allowed: ')
+    assert label.endswith("; in quotes it keeps its digits")
 
 
 def test_every_property_but_those_that_take_anything_has_wrong_values_here() -> None:
@@ -371,9 +411,15 @@ def test_what_is_required_and_missing_is_named(properties: dict[str, str], missi
         ("BACKOFFRATE", "BackoffRate"),
         ("WaitForRepo", "WaitForRepository"),
         ("Timeout", "ServiceTimeout"),
+        ("CodeBuildProjectName", "BuildProject"),
+        ("codePipelineName", "Pipeline"),
+        ("TriggerBuildOnMissing", "StartBuild"),
+        ("PollInterval", "RetryDelaySeconds"),
+        ("MaxAttempts", "MaxRetries: times RetryDelaySeconds, it is the longest wait in seconds"),
+        ("TimeoutSeconds", "MaxRetries: times RetryDelaySeconds, it is the longest wait in seconds"),
     ],
 )
-def test_an_unknown_property_is_answered_with_the_nearest_known_name(unknown: str, nearest: str) -> None:
+def test_an_unknown_property_is_answered_with_the_one_that_is_meant_or_the_nearest(unknown: str, nearest: str) -> None:
     (fault,) = faults_of({**PROPERTIES, unknown: "x"})
 
     assert fault.startswith(f'{unknown}: received "x", unknown property')
@@ -425,7 +471,28 @@ def test_an_id_that_stands_twice_in_images_is_a_fault_however_it_is_written(ids:
         ({"Images": ["app:v1"]}, 'Images[0]: received "app:v1", allowed: an object with an Id'),
         (
             {"Images": [{"Id": "App", **PROPERTIES, "Tag": "v1"}]},
-            'Images[0].Tag: received "v1", unknown property; the nearest known one is ImageTag',
+            'Images[0].Tag: received "v1", unknown property; use ImageTag',
+        ),
+        (
+            {"Images": [{"Id": "App", **PROPERTIES, "MaxRetries": 5}]},
+            (
+                "Images[0].MaxRetries: received 5, no property of one image; it applies to every image, so set it "
+                "beside Images"
+            ),
+        ),
+        (
+            {"Images": [{"Id": "App", **PROPERTIES, "maxretries": 5}]},
+            (
+                "Images[0].maxretries: received 5, unknown property; the nearest known one is MaxRetries; it applies "
+                "to every image, so set it beside Images"
+            ),
+        ),
+        (
+            {"Images": [{"Id": "App", **PROPERTIES, "CodeBuildProjectName": "x"}]},
+            (
+                'Images[0].CodeBuildProjectName: received "x", unknown property; use BuildProject; it applies to '
+                "every image, so set it beside Images"
+            ),
         ),
         (
             {**PROPERTIES, "Labels": {"a": []}},

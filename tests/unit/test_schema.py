@@ -432,6 +432,15 @@ DIFFERENCES = [
         schema_takes_it=False,
     ),
     Difference(
+        "a number with a fraction may lose digits on its way, and what comes of it as text cannot tell",
+        lambda name, value: (
+            (name in ("ImageTag", "Pipeline") and has_fraction(value))
+            or (name == "Labels" and isinstance(value, dict) and any(map(has_fraction, value.values())))
+        ),
+        {"ImageTag": 1.5},
+        schema_takes_it=False,
+    ),
+    Difference(
         "a longer number may be rounded on its way; as a string it stays what it is",
         lambda name, value: (
             name in ("RepositoryName", "ImageTag", "Id") and isinstance(value, int | float) and value > MOST_EXACT
@@ -467,6 +476,10 @@ OUT_OF_PLACE = {
 def having_id(value: Any) -> list[dict[str, Any]]:
     entries = value if isinstance(value, list) else []
     return [each for each in entries if isinstance(each, dict) and "Id" in each]
+
+
+def has_fraction(value: Any) -> bool:
+    return isinstance(value, float) and not value.is_integer()
 
 
 def text_in(value: Any) -> str:

@@ -20,7 +20,7 @@ from ..properties import OneImage, Properties, read_properties
 from ..readiness import STACK_OPERATION, Wanted
 from ..waiting import Rhythm
 from ..wording import clipped, shown
-from .words import in_options, option_of
+from .words import in_options, option_of, without_template
 
 PROGRAM: Final = "ecr-image-waiter"
 OUTPUTS: Final = ("text", "json", "uri")
@@ -312,7 +312,7 @@ def _faults(image: Mapping[str, Any], wait: Mapping[str, Any], place: Place | No
     try:
         _read(image, wait, place)
     except InvalidRequest as error:
-        return [fault.replace("Images[0].", "", 1) for fault in error.faults]
+        return [without_template(fault) for fault in error.faults]
     return []
 
 

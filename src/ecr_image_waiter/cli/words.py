@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from ..properties import Properties
+from ..properties import BESIDE_IMAGES, LEAVE_OUT, Properties
 from ..terms import Terms
 
 _PARTS: Final = {
@@ -24,6 +24,12 @@ def option_of(name: str) -> str:
 def called(name: str) -> str:
     """Return what the command calls a property: parts of the image are no options."""
     return _PARTS.get(name) or option_of(name)
+
+
+def without_template(fault: str) -> str:
+    """Return a fault of an image without what only a template has: the place in Images, and AWS::NoValue."""
+    beside = "; it applies to every image, so give it as an option, where there is one"
+    return fault.removeprefix("Images[0].").removesuffix(LEAVE_OUT).replace(BESIDE_IMAGES, beside)
 
 
 def in_options(fault: str) -> str:
