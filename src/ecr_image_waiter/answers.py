@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final, assert_never
 
-from .build_answers import reason_of_build, seen_of_build
+from .build_answers import among, reason_of_build, seen_of_build
 from .errors import InvalidRequest
 from .findings import (
     AccessDenied,
@@ -17,13 +17,13 @@ from .findings import (
     Lacks,
     Looked,
     Never,
+    NewestTags,
     NoImage,
     NoRepository,
     NotPullable,
     NotYet,
     Refused,
     Several,
-    TagSeen,
     Unavailable,
     decisive,
     images_of,
@@ -112,7 +112,7 @@ def reason_of(
     *,
     given_up: GivenUp,
     now: float,
-    newest: Sequence[TagSeen] | None,
+    newest: NewestTags | None,
     terms: Terms = TEMPLATE,
 ) -> str:
     """Say why a wait ended without its image, or without one of several; see `reason_given_up`.
@@ -162,7 +162,7 @@ def reason_given_up(
     *,
     given_up: GivenUp,
     now: float,
-    newest: Sequence[TagSeen] | None,
+    newest: NewestTags | None,
     terms: Terms = TEMPLATE,
 ) -> str:
     """Say in one sentence what was waited for, how long, how often, what was last seen and what to do next.
@@ -173,7 +173,7 @@ def reason_given_up(
         bounds: of the wait.
         given_up: how it ended.
         now: the time, from which the ages of tags are told.
-        newest: the repository's tags, the newest first; None where nobody looked.
+        newest: the repository's; None where nobody looked.
         terms: the words of whoever reads it.
     """
     effort = _effort(given_up, bounds, now)
@@ -323,21 +323,17 @@ def _reason_too_late(wanted: str, effort: str) -> str:
     )
 
 
-def _newest(
-    newest: Sequence[TagSeen] | None, now: float, finding: Finding | None, whose: str = "the repository"
-) -> str:
+def _newest(newest: NewestTags | None, now: float, finding: Finding | None, whose: str = "the repository") -> str:
     if newest is None:
         return ""
-    if not newest:
+    if not newest.tags:
         # Those look at what can be pulled.
-        return "" if isinstance(finding, NotPullable) else ", and no tagged image at all"
-    tags = ", ".join(f"{entry.tag} ({duration(now - entry.pushed_at)} old)" for entry in newest[:NEWEST_TAGS])
-    return f", {whose}'s newest tags are {tags}"
+        return "" if isinstance(finding, NotPullable) else f", and no tagged image{among(newest) or ' at all'}"
+    tags = ", ".join(f"{entry.tag} ({duration(now - entry.pushed_at)} old)" for entry in newest.tags[:NEWEST_TAGS])
+    return f", {whose}'s newest tags{among(newest)} are {tags}"
 
 
-def _advice(
-    image: ImageId, bounds: Bounds, finding: Finding | None, newest: Sequence[TagSeen] | None, terms: Terms
-) -> str:
+def _advice(image: ImageId, bounds: Bounds, finding: Finding | None, newest: NewestTags | None, terms: Terms) -> str:
     again, named = terms.again, terms.named
     longer = f"with a larger {named('ServiceTimeout' if bounds.shortened else 'MaxRetries')}"
     match finding:
@@ -357,7 +353,7 @@ def _advice(
             return f"see whether ECR works in this region and can be reached from {terms.here}, then {again}"
         case NoRepository():
             return f"create the repository, then {again}"
-        case _ if newest and image.tag:
+        case _ if newest and newest.tags and image.tag:
             return (
                 f"correct {named('ImageTag')} if one of these is the image, otherwise see why its build did not push "
                 f"it, then {again}, {longer} if the build needs longer"

@@ -1,7 +1,6 @@
 """What a builder's runs come to, in words: the phrases of the log and of a Reason. No I/O, no clock."""
 
 import re
-from collections.abc import Sequence
 from typing import Final, assert_never
 
 from .builds import (
@@ -16,7 +15,7 @@ from .builds import (
     RunStatus,
     UnderWay,
 )
-from .findings import Awaited, NoRepository, TagSeen, decisive
+from .findings import Awaited, NewestTags, NoRepository, decisive
 from .place import Place
 from .terms import TEMPLATE, Terms
 from .wording import clipped, coded, duration
@@ -64,7 +63,7 @@ def reason_of_build(
     found: Awaited,
     *,
     effort: str,
-    newest: Sequence[TagSeen] | None,
+    newest: NewestTags | None,
     now: float,
     terms: Terms = TEMPLATE,
 ) -> str:
@@ -75,7 +74,7 @@ def reason_of_build(
         place: where the function is.
         found: what was found.
         effort: how often it was looked for, and for how long.
-        newest: the repository's newest tags, the newest first; None where nobody looked.
+        newest: the repository's newest tags; None where nobody looked.
         now: the time, from which the ages of tags are told.
         terms: the words of whoever reads it.
     """
@@ -147,8 +146,14 @@ def _link(run: BuildRun) -> str:
     return f", see {clipped(run.link, 400)}" if run.link else ""
 
 
-def _instead(run: BuildRun, newest: Sequence[TagSeen] | None, now: float) -> str:
+def _instead(run: BuildRun, newest: NewestTags | None, now: float) -> str:
     if newest is None:
         return ""
-    since = [f"{entry.tag} ({duration(now - entry.pushed_at)} old)" for entry in newest if entry.pushed_at >= run.began]
-    return f", and since it began the repository got {', '.join(since) if since else 'no new image'}"
+    new = (entry for entry in newest.tags if entry.pushed_at >= run.began)
+    got = ", ".join(f"{entry.tag} ({duration(now - entry.pushed_at)} old)" for entry in new)
+    return f", and since it began the repository got {got or 'no new image' + among(newest)}"
+
+
+def among(newest: NewestTags) -> str:
+    """Say how many images were looked at, beginning with a blank; nothing where those were all."""
+    return f" of the {newest.images:,} images looked at" if newest.images else ""

@@ -222,6 +222,17 @@ class TagSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class NewestTags:
+    """The newest tags of a repository, the newest first.
+
+    `images`: how many images were looked at, where the repository holds more; None where those were all.
+    """
+
+    tags: tuple[TagSeen, ...]
+    images: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class StackSeen:
     """The stack's status, such as UPDATE_IN_PROGRESS; empty where CloudFormation knows no such stack."""
 

@@ -17,6 +17,7 @@ from .findings import (
     Image,
     ImageId,
     Never,
+    NewestTags,
     NoImage,
     NotPullable,
     Refused,
@@ -206,8 +207,8 @@ class Registry:
         """Return what docker calls a repository."""
         return self._uri(source, registry_id, repository)
 
-    def newest_tags(self, repository: str, *, source: Source = OWN, most: int, seconds: float) -> list[TagSeen] | None:
-        """Return the newest tags of a repository, the newest first, from at most 1,000 images.
+    def newest_tags(self, repository: str, *, source: Source = OWN, most: int, seconds: float) -> NewestTags | None:
+        """Return the newest tags of a repository, from at most 1,000 images.
 
         For the sentence that ends a wait in vain, so nothing that goes wrong here may matter: then it is what was
         read so far, or None.
@@ -220,6 +221,7 @@ class Registry:
         """
         until = self._clock.now() + min(seconds, NEWEST_LOOK_SECONDS)
         newest: list[TagSeen] = []
+        images = 0
         page: dict[str, Any] = {}
         try:
             for _ in range(_PAGES):
@@ -237,12 +239,13 @@ class Registry:
                     for tag in detail.get("imageTags", [])
                 )
                 newest = heapq.nsmallest(most, chain(newest, tags), key=lambda seen: (-seen.pushed_at, seen.tag))
+                images += len(answer["imageDetails"])
                 if not answer.get("nextToken"):
-                    break
+                    return NewestTags(tuple(newest))
                 page = {"nextToken": answer["nextToken"]}
         except Exception:  # noqa: BLE001  # as the docstring says; boto3 raises all sorts for an odd answer
-            return newest or None
-        return newest
+            return NewestTags(tuple(newest), images) if newest else None
+        return NewestTags(tuple(newest), images) if images else None
 
     def _not_ours(self, source: Source, seconds: float) -> Finding | None:
         """Return why a public registry cannot be looked into, nothing where it is the account's own.

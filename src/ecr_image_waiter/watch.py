@@ -11,7 +11,7 @@ from .answers import NEWEST_TAGS, in_question, reason_of
 from .budget import Budget
 from .builds import Builder, Own
 from .clock import Clock
-from .findings import Found, Looked, Source, TagSeen
+from .findings import Found, Looked, NewestTags, Source
 from .following import BuildService, Following
 from .looking import Eyes, Look
 from .place import Place
@@ -23,7 +23,7 @@ from .waiting import Bounds, Cause, GivenUp
 class Registry(Eyes, Protocol):
     """The part of `registry.Registry` that is used here; see there."""
 
-    def newest_tags(self, repository: str, *, source: Source, most: int, seconds: float) -> list[TagSeen] | None:
+    def newest_tags(self, repository: str, *, source: Source, most: int, seconds: float) -> NewestTags | None:
         """Return the newest tags of a repository."""
 
 

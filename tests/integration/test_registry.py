@@ -24,6 +24,7 @@ from ecr_image_waiter.findings import (
     Image,
     ImageId,
     Lacks,
+    NewestTags,
     NoImage,
     NoRepository,
     NotPullable,
@@ -102,7 +103,7 @@ def scripted(*script: Any) -> tuple[Registry, ScriptedEcr]:
 
 def test_a_missing_repository_is_found_missing(registry: Registry) -> None:
     assert look(registry) == NoRepository()
-    assert registry.newest_tags("team/app", most=5, seconds=5.0) in ([], None)
+    assert registry.newest_tags("team/app", most=5, seconds=5.0) in (NewestTags(()), None)
 
 
 @pytest.mark.parametrize("image", [TAGGED, BY_DIGEST, ImageId("team/app", "v1", DIGEST)], ids=str)
@@ -158,8 +159,9 @@ def test_the_newest_tags_are_those_of_the_repository(registry: Registry) -> None
     newest = registry.newest_tags("team/app", most=5, seconds=5.0)
 
     assert newest
-    assert {entry.tag for entry in newest} == {"a", "b", "c"}
-    ages = [entry.pushed_at for entry in newest]
+    assert newest.images is None
+    assert {entry.tag for entry in newest.tags} == {"a", "b", "c"}
+    ages = [entry.pushed_at for entry in newest.tags]
     assert ages == sorted(ages, reverse=True)
 
 
@@ -405,7 +407,7 @@ def test_the_newest_tags_come_first_and_images_without_a_date_or_tag_are_left_ou
 
     newest = registry.newest_tags("team/app", most=5, seconds=5.0)
 
-    assert newest == [TagSeen("a", NOW - 1), TagSeen("b", NOW - 1), TagSeen("old", NOW - 100)]
+    assert newest == NewestTags((TagSeen("a", NOW - 1), TagSeen("b", NOW - 1), TagSeen("old", NOW - 100)))
 
 
 def at(age: float) -> datetime:
@@ -423,7 +425,7 @@ def test_all_pages_are_read_and_the_newest_tags_of_all_of_them_are_kept() -> Non
 
     newest = registry.newest_tags("team/app", most=3, seconds=5.0)
 
-    assert newest == [TagSeen("a", NOW - 10), TagSeen("d", NOW - 10), TagSeen("b", NOW - 20)]
+    assert newest == NewestTags((TagSeen("a", NOW - 10), TagSeen("d", NOW - 10), TagSeen("b", NOW - 20)))
     assert [call.get("nextToken") for call in ecr.calls] == [None, "after c", "after d"]
     assert all(call["filter"] == {"tagStatus": "TAGGED"} for call in ecr.calls)
 
@@ -431,16 +433,22 @@ def test_all_pages_are_read_and_the_newest_tags_of_all_of_them_are_kept() -> Non
 def test_at_most_a_thousand_images_are_read_a_hundred_at_a_time() -> None:
     registry, ecr = scripted(page("a", age=1))
 
-    assert registry.newest_tags("team/app", most=2, seconds=5.0) == [TagSeen("a", NOW - 1)] * 2
+    assert registry.newest_tags("team/app", most=2, seconds=5.0) == NewestTags((TagSeen("a", NOW - 1),) * 2, images=10)
 
     assert [call["maxResults"] for call in ecr.calls] == [100] * 10
+
+
+def test_a_repository_that_the_last_page_ends_was_seen_whole() -> None:
+    registry, _ = scripted(*[page("a", age=1)] * 9, page("b", age=2, more=False))
+
+    assert registry.newest_tags("team/app", most=1, seconds=5.0) == NewestTags((TagSeen("a", NOW - 1),))
 
 
 @pytest.mark.parametrize("second", [aws_error("ThrottleException"), ReadTimeoutError(endpoint_url="x"), RuntimeError()])
 def test_what_was_read_before_a_fault_is_kept(second: Exception) -> None:
     registry, ecr = scripted(page("a", age=1), second)
 
-    assert registry.newest_tags("team/app", most=5, seconds=5.0) == [TagSeen("a", NOW - 1)]
+    assert registry.newest_tags("team/app", most=5, seconds=5.0) == NewestTags((TagSeen("a", NOW - 1),), images=1)
     assert len(ecr.calls) == 2
 
 
@@ -472,7 +480,7 @@ def test_the_look_for_newest_tags_ends_in_time_and_never_takes_more_than_five_se
     newest = registry_on(ecr.within, clock=ecr.clock).newest_tags("team/app", most=1, seconds=seconds)
 
     assert ecr.budgets == budgets
-    assert newest == [TagSeen("a", NOW - 1)][: len(budgets)]
+    assert newest == (NewestTags((TagSeen("a", NOW - 1),), images=len(budgets)) if budgets else None)
 
 
 @pytest.mark.parametrize("fault", [aws_error("AccessDeniedException"), NoCredentialsError()], ids=str)

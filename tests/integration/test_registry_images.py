@@ -20,6 +20,7 @@ from ecr_image_waiter.findings import (
     ImageId,
     Lacks,
     Never,
+    NewestTags,
     NoImage,
     NoRepository,
     NotPullable,
@@ -658,11 +659,13 @@ def test_the_newest_tags_are_told_with_their_times(front: Counted, ecr: Any, pub
 
     newest = registry_of(front).newest_tags("app", source=source, most=4, seconds=5.0)
 
-    assert newest == [
-        TagSeen("again", NOW + 7),
-        *(TagSeen(tag, NOW + 7) for tag in ("indexed", "v7")),
-        TagSeen("v6", NOW + 6),
-    ]
+    assert newest == NewestTags(
+        (
+            TagSeen("again", NOW + 7),
+            *(TagSeen(tag, NOW + 7) for tag in ("indexed", "v7")),
+            TagSeen("v6", NOW + 6),
+        )
+    )
     assert registry_of(front).newest_tags("other", source=source, most=4, seconds=5.0) is None
 
 

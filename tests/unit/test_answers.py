@@ -21,6 +21,7 @@ from ecr_image_waiter.findings import (
     ImageId,
     Lacks,
     Never,
+    NewestTags,
     NoImage,
     NoRepository,
     NotPullable,
@@ -59,7 +60,7 @@ def reason(
     *,
     image: ImageId = IMAGE,
     bounds: Bounds = BOUNDS,
-    newest: list[TagSeen] | None = None,
+    newest: NewestTags | None = None,
     checks: int = 7,
     now: float = NOW + 725.4,
 ) -> str:
@@ -241,7 +242,7 @@ def test_each_kind_of_finding_that_can_end_a_wait_has_a_case_here() -> None:
 
 @pytest.mark.parametrize(("cause", "finding"), GIVEN_UP)
 def test_a_reason_is_one_sentence(cause: Cause, finding: Finding | None) -> None:
-    said = reason(cause, finding, newest=[TagSeen("v0", NOW)])
+    said = reason(cause, finding, newest=NewestTags((TagSeen("v0", NOW),)))
 
     assert said[0].isupper()
     assert not said.endswith(".")
@@ -313,7 +314,7 @@ def test_a_digest_waited_for_beside_a_tag_is_named() -> None:
 def test_who_waits_for_a_digest_alone_is_not_told_to_correct_a_tag() -> None:
     image = ImageId("team/app", None, DIGEST)
 
-    assert "ImageTag" not in reason(Cause.TIME_UP, NoImage(), image=image, newest=[TagSeen("v0", NOW)])
+    assert "ImageTag" not in reason(Cause.TIME_UP, NoImage(), image=image, newest=NewestTags((TagSeen("v0", NOW),)))
 
 
 # --- Access denied --------------------------------------------------------------------------------------------------
@@ -391,7 +392,7 @@ def test_access_denied_in_china_names_an_arn_of_china() -> None:
 
 
 def test_the_newest_tags_are_named_with_their_age_and_only_five_of_them() -> None:
-    newest = [TagSeen(f"v{age}", NOW + 725 - age * 3600) for age in range(1, 8)]
+    newest = NewestTags(tuple(TagSeen(f"v{age}", NOW + 725 - age * 3600) for age in range(1, 8)))
 
     said = reason(Cause.TIME_UP, NoImage(), newest=newest)
 
@@ -402,21 +403,32 @@ def test_the_newest_tags_are_named_with_their_age_and_only_five_of_them() -> Non
 def test_a_wait_that_service_timeout_shortened_is_not_told_to_ask_for_more_retries() -> None:
     shortened = replace(BOUNDS, wanted=BOUNDS.limit + 60)
 
-    for newest in ([], [TagSeen("v0", NOW)]):
+    for newest in (NewestTags(()), NewestTags((TagSeen("v0", NOW),))):
         said = reason(Cause.TIME_UP, NoImage(), bounds=shortened, newest=newest)
         assert "with a larger ServiceTimeout" in said
         assert "MaxRetries" not in said
 
 
 def test_a_tag_that_points_elsewhere_is_told_to_be_moved_or_corrected() -> None:
-    said = reason(Cause.TIME_UP, NoImage(tag_points_at="sha256:0"), newest=[TagSeen("v0", NOW)])
+    said = reason(Cause.TIME_UP, NoImage(tag_points_at="sha256:0"), newest=NewestTags((TagSeen("v0", NOW),)))
 
     assert "correct ImageTag or ImageDigest, or see why the tag was not moved" in said
 
 
 def test_a_repository_without_tags_is_told_from_one_nobody_looked_into() -> None:
-    assert "no tagged image at all" in reason(Cause.TIME_UP, NoImage(), newest=[])
+    assert "no tagged image at all" in reason(Cause.TIME_UP, NoImage(), newest=NewestTags(()))
     assert "tagged" not in reason(Cause.TIME_UP, NoImage(), newest=None)
+
+
+def test_newest_tags_of_only_some_images_are_not_told_as_those_of_the_repository() -> None:
+    some = NewestTags((TagSeen("v0", NOW + 665),), images=1000)
+
+    assert (
+        "no such image, the repository's newest tags of the 1,000 images looked at are v0 (1 min old); correct"
+    ) in reason(Cause.TIME_UP, NoImage(), newest=some)
+    assert "no such image, and no tagged image of the 300 images looked at; see" in reason(
+        Cause.TIME_UP, NoImage(), newest=NewestTags((), images=300)
+    )
 
 
 # --- Shortened, stopped, invalid ------------------------------------------------------------------------------------

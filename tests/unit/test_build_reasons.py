@@ -1,6 +1,5 @@
 """What a wait that followed a build says, word for word: in the log of a check, and in the Reason of one in vain."""
 
-from collections.abc import Sequence
 from typing import get_args
 
 import pytest
@@ -19,7 +18,7 @@ from ecr_image_waiter.builds import (
     RunStatus,
     UnderWay,
 )
-from ecr_image_waiter.findings import OWN, Awaited, Image, ImageId, NoImage, NoRepository, Several, TagSeen
+from ecr_image_waiter.findings import OWN, Awaited, Image, ImageId, NewestTags, NoImage, NoRepository, Several, TagSeen
 from ecr_image_waiter.place import Place
 from ecr_image_waiter.readiness import Conditions, Wanted
 from ecr_image_waiter.waiting import Bounds, Cause, GivenUp
@@ -116,7 +115,7 @@ DENIED = (
             PROJECT,
             Built(run("SUCCEEDED")),
             Cause.BUILT_WITHOUT,
-            [TagSeen("v2", 2740.0), TagSeen("v3", 2000.0), TagSeen("v0", 1999.0)],
+            NewestTags((TagSeen("v2", 2740.0), TagSeen("v3", 2000.0), TagSeen("v0", 1999.0))),
             "Gave up on team/app:v1 in eu-west-1 (checked 5 times in 30 min): build 7 of the CodeBuild project app "
             "succeeded without pushing it, and since it began the repository got v2 (1 min old), v3 (13 min 20 s old); "
             "correct the tag here or in the build, see https://eu-west-1.console.aws.amazon.com/x, then deploy again",
@@ -126,11 +125,21 @@ DENIED = (
             PROJECT,
             Built(run("SUCCEEDED", link="")),
             Cause.BUILT_WITHOUT,
-            [TagSeen("v0", 1000.0)],
+            NewestTags((TagSeen("v0", 1000.0),)),
             "Gave up on team/app:v1 in eu-west-1 (checked 5 times in 30 min): build 7 of the CodeBuild project app "
             "succeeded without pushing it, and since it began the repository got no new image; correct the tag here or "
             "in the build, then deploy again",
             id="succeeded with nothing",
+        ),
+        pytest.param(
+            PROJECT,
+            Built(run("SUCCEEDED", link="")),
+            Cause.BUILT_WITHOUT,
+            NewestTags((TagSeen("v0", 1000.0),), images=1000),
+            "Gave up on team/app:v1 in eu-west-1 (checked 5 times in 30 min): build 7 of the CodeBuild project app "
+            "succeeded without pushing it, and since it began the repository got no new image of the 1,000 images "
+            "looked at; correct the tag here or in the build, then deploy again",
+            id="succeeded with nothing in what was looked at",
         ),
         pytest.param(
             PROJECT,
@@ -194,7 +203,7 @@ DENIED = (
             PROJECT,
             UnderWay(run()),
             Cause.TIME_UP,
-            [],
+            NewestTags(()),
             "Gave up on team/app:v1 in eu-west-1: checked 5 times in 30 min, last seen: the repository has no such "
             "image; build 7 of the CodeBuild project app is under way, in BUILD, and no tagged image at all; see "
             "whether the build that pushes it ran and succeeded, then deploy again, with a larger MaxRetries if it "
@@ -204,7 +213,7 @@ DENIED = (
     ],
 )
 def test_a_wait_in_vain_says_what_became_of_the_build_and_what_to_do(
-    builder: Builder, build: BuildFinding, cause: Cause, newest: Sequence[TagSeen] | None, reason: str
+    builder: Builder, build: BuildFinding, cause: Cause, newest: NewestTags | None, reason: str
 ) -> None:
     given_up = GivenUp(cause, Awaited(NoImage(), builder, build), 5, image_missing=True)
 

@@ -160,6 +160,22 @@ def test_a_wait_in_vain_names_the_newest_tags() -> None:
         assert words in world.answer["Reason"]
 
 
+def test_a_repository_of_more_images_than_are_read_is_not_said_to_have_no_newer_tags() -> None:
+    def ecr(question: dict[str, Any]) -> dict[str, Any]:
+        if "imageIds" in question:
+            raise NOT_FOUND
+        page = int(question.get("nextToken", 0))
+        pushed = datetime.fromtimestamp(NOW - 3600 * page, UTC)
+        images = [{"imageTags": [f"v{page}.{number}"], "imagePushedAt": pushed} for number in range(100)]
+        return {**details(*images), "nextToken": str(page + 1)}
+
+    world = World(ecr)
+
+    world.run(stack_event(ResourceProperties=short()))
+
+    assert "newest tags of the 1,000 images looked at are v0.0 (1 min old), v0.1 (" in world.answer["Reason"]
+
+
 @pytest.mark.parametrize("fault", [DENIED, aws_error("ThrottleException"), aws_error("ServerException", status=500)])
 def test_when_the_newest_tags_cannot_be_read_nobody_claims_that_there_are_none(fault: Exception) -> None:
     def ecr(question: dict[str, Any]) -> dict[str, Any]:

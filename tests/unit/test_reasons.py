@@ -1,7 +1,5 @@
 """Every Reason of a wait that ended in vain, word for word: people read them when they have least time to."""
 
-from collections.abc import Sequence
-
 import pytest
 
 from ecr_image_waiter.answers import fault_too_much, reason_given_up, reason_of, reason_stopped
@@ -13,6 +11,7 @@ from ecr_image_waiter.findings import (
     ImageId,
     Lacks,
     Never,
+    NewestTags,
     NoImage,
     NoRepository,
     NotPullable,
@@ -38,7 +37,7 @@ SAID = (
     "User: arn:aws:sts::123456789012:assumed-role/waiter-role/fn is not authorized to perform: ecr:DescribeImages on "
     f"resource: {ARN} because no identity-based policy allows it"
 )
-NEWEST = [TagSeen("v2", 2740.0), TagSeen("v0", 1000.0)]
+NEWEST = NewestTags((TagSeen("v2", 2740.0), TagSeen("v0", 1000.0)))
 THERE = Image(DIGEST, "123456789012", "123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/app")
 NOT_ASSUMED = (
     "User: arn:aws:sts::123456789012:assumed-role/waiter-role/fn is not authorized to perform: sts:AssumeRole on "
@@ -154,7 +153,7 @@ NOT_ASSUMED = (
             IMAGE,
             BOUNDS,
             GivenUp(Cause.TIME_UP, NoImage(), 37),
-            [],
+            NewestTags(()),
             "Gave up on team/app:v1 in eu-west-1: checked 37 times in 30 min, last seen: the repository has no "
             "such image, and no tagged image at all; see whether the build that pushes it ran and succeeded, then"
             " deploy again, with a larger MaxRetries if it needs longer",
@@ -197,7 +196,7 @@ NOT_ASSUMED = (
             IMAGE,
             SHORTENED,
             GivenUp(Cause.TIME_UP, NoImage(), 37),
-            [],
+            NewestTags(()),
             "Gave up on team/app:v1 in eu-west-1: checked 37 times in 30 min (the wait was shortened from 60 min "
             "to end before the time allowed is up), last seen: the repository has no such image, and no tagged "
             "image at all; see whether the build that pushes it ran and succeeded, then deploy again, with a "
@@ -229,7 +228,7 @@ NOT_ASSUMED = (
             IMAGE,
             BOUNDS,
             GivenUp(Cause.TIME_UP, NotPullable("ACTIVATING"), 37),
-            [],
+            NewestTags(()),
             "Gave up on team/app:v1 in eu-west-1: checked 37 times in 30 min, last seen: the image is not to be "
             "had yet, its status is ACTIVATING; deploy again when ECR has restored it",
             id="being restored",
@@ -257,7 +256,7 @@ NOT_ASSUMED = (
             IMAGE,
             BOUNDS,
             GivenUp(Cause.TIME_UP, Unavailable("ThrottlingException", ""), 37, 1, image_missing=True),
-            [],
+            NewestTags(()),
             "Gave up on team/app:v1 in eu-west-1: checked 37 times in 30 min, 1 of them unanswered, last seen: "
             "ECR did not answer (ThrottlingException), and before that no such image, and no tagged image at all;"
             " see whether ECR works in this region and can be reached from the function, then deploy again",
@@ -317,7 +316,7 @@ NOT_ASSUMED = (
     ],
 )
 def test_a_wait_in_vain_says_what_was_seen_and_what_to_do(
-    image: ImageId, bounds: Bounds, given_up: GivenUp, newest: Sequence[TagSeen] | None, reason: str
+    image: ImageId, bounds: Bounds, given_up: GivenUp, newest: NewestTags | None, reason: str
 ) -> None:
     said = reason_given_up(image, PLACE, bounds, given_up=given_up, now=2800.0, newest=newest)
 
@@ -375,7 +374,7 @@ TOOLS = Wanted("Tools", ImageId("tools", "v3", None), OWN, Conditions())
             [APP],
             [NoImage()],
             Cause.TIME_UP,
-            [],
+            NewestTags(()),
             "Gave up on team/app:v1 in eu-west-1: checked 37 times in 30 min, last seen: the repository has no such "
             "image, and no tagged image at all; see whether the build that pushes it ran and succeeded, then deploy "
             "again, with a larger MaxRetries if it needs longer",
@@ -384,7 +383,7 @@ TOOLS = Wanted("Tools", ImageId("tools", "v3", None), OWN, Conditions())
     ],
 )
 def test_a_wait_for_several_in_vain_says_which_are_missing_and_what_to_do(
-    wanted: list[Wanted], found: list[Finding], cause: Cause, newest: Sequence[TagSeen] | None, reason: str
+    wanted: list[Wanted], found: list[Finding], cause: Cause, newest: NewestTags | None, reason: str
 ) -> None:
     several = Several(tuple((one.id, each) for one, each in zip(wanted, found, strict=True)))
 
