@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sandbox.builds.scripts import COMMIT
+from sandbox.commands import COMMIT
 from sandbox.processes import ROOT
 from tests.apps import synthesized
 

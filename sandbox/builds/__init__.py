@@ -1,59 +1,35 @@
-"""CodeBuild and CodePipeline, as far as somebody needs them who follows builds: runs are played, and build nothing.
+"""CodeBuild's builds and CodePipeline, as far as the waiter and the examples need them: runs that build nothing.
 
 A test or a demo writes down how the runs of a project or a pipeline go (`Build`, `Execution`): how long each phase or
 action takes, where it fails and with which message, and what it does at its end, such as pushing an image. A front
-answers the services' wire protocol about them.
+answers the services' wire protocol about them. Neither moto nor MiniStack has runs that take time or fail: a build of
+theirs is over at once, or runs in Docker.
 
-| operation               | what it imitates                                               | source                    |
-|-------------------------|----------------------------------------------------------------|---------------------------|
-| CodeBuild: projects     | the sandbox's are MiniStack's, whichever way they came to be;  | API reference of each     |
-|                         | alone, Create, BatchGet (by name or ARN) and Delete, which     |                           |
-|                         | takes any name and leaves the builds there                     |                           |
-| StartBuild              | ResourceNotFoundException; a token is good for 300 s, with     | its API page; getmoto/    |
-|                         | other parameters it is an InvalidInputException (u), with the  | moto; recorded answers    |
-|                         | same ones the answer is the build as it is now (u); tokens are | for initiator and logs    |
-|                         | the account's (u); the initiator is `role/session`; a name,    |                           |
-|                         | not an ARN (u)                                                 |                           |
-| BatchGetBuilds          | in the order asked for; buildsNotFound; at most 100 ids, by id | its API page; CLI         |
-|                         | alone (u); phases begun so far, without status and end while   | reference, "batch-get-    |
-|                         | under way, COMPLETED always; contexts from PROVISIONING on;    | builds", "start-build";   |
-|                         | IN_PROGRESS until COMPLETED begins (u); resolvedSourceVersion  | "Build phase transitions" |
-|                         | after DOWNLOAD_SOURCE (u); a deepLink to group and stream      |                           |
-|                         | `null` before PROVISIONING; after a failure in BUILD come      |                           |
-|                         | POST_BUILD and UPLOAD_ARTIFACTS, after any other one           |                           |
-|                         | FINALIZING (u but for UPLOAD_ARTIFACTS)                        |                           |
-| StopBuild               | the phase under way ends STOPPED, and the build at once (u); a | its API page; getmoto/    |
-|                         | build that has ended stays as it is (u)                        | moto for the errors       |
-| ListBuildsForProject,   | by number, newest first; 100 a page; sortOrder with more than  | its API page              |
-| ListBuilds              | 100 builds is an InvalidInputException; a project that was     |                           |
-|                         | deleted is a ResourceNotFoundException (u)                     |                           |
-| CodePipeline: Create-   | a pipeline starts by itself when it is created; Update cancels | User Guide, "Create a     |
-| Pipeline, Update, Get,  | what is under way; Delete takes any name, and executions and   | pipeline"; API_Pipeline-  |
-| Delete                  | history go with it (u)                                         | Execution                 |
-| StartPipelineExecution  | PipelineNotFoundException; tokens as StartBuild's (u), but     | its API page; recorded    |
-|                         | ValidationException (u)                                        | answers for trigger       |
-| executions              | stages lock; SUPERSEDED: a newer one overtakes one that waits  | User Guide, "How pipeline |
-|                         | before a stage, at once (u), before the first too (u); QUEUED, | executions work"          |
-|                         | PARALLEL; a failed action ends the execution when those beside |                           |
-|                         | it have ended (u)                                              |                           |
-| StopPipelineExecution   | Stopping until running actions have ended, then Stopped; with  | User Guide, "Stop a       |
-|                         | abandon at once (AWS: after a very short time), actions        | pipeline execution"; its  |
-|                         | Abandoned; DuplicatedStopRequestException; not in progress or  | API page                  |
-|                         | unknown (u): PipelineExecutionNotStoppableException            |                           |
-| GetPipelineExecution,   | newest first; pages; succeededInStage, pipelineExecutionId,    | API page of each; User    |
-| ListPipelineExecutions, | latestInPipelineExecution (as the former); errorDetails of     | Guide, "View executions"  |
-| ListActionExecutions,   | failed actions; statusSummary only if a script has one (u)     |                           |
-| GetPipelineState        |                                                                |                           |
+| operation                | what it imitates                                              | source                    |
+|--------------------------|---------------------------------------------------------------|---------------------------|
+| CodeBuild: projects      | MiniStack's, whichever way they came to be                    |                           |
+| StartBuild               | ResourceNotFoundException; a token is good for 300 s          | its API page; getmoto/    |
+|                          |                                                               | moto for the error        |
+| BatchGetBuilds           | phases begun so far, without status and end while under way;  | its API page; "Build      |
+|                          | contexts say why one failed; buildsNotFound                   | phase transitions"        |
+| ListBuildsForProject     | the newest 100, newest first; of a project that is gone a     | its API page              |
+|                          | ResourceNotFoundException (u)                                 |                           |
+| CodePipeline: Create-,   | a pipeline starts by itself when it is created                | User Guide, "Create a     |
+| Update-, Get-, Delete-   |                                                               | pipeline"                 |
+| Pipeline                 |                                                               |                           |
+| StartPipelineExecution   | PipelineNotFoundException; a token is good for 300 s (u)      | its API page; recorded    |
+|                          |                                                               | answers for trigger       |
+| ListPipelineExecutions,  | newest first; errorDetails of a failed action, after which    | API page of each; User    |
+| ListActionExecutions     | nothing runs; Superseded; stopTrigger                         | Guide, "View executions"  |
 
-(u): unverified on AWS. So are the words of messages, but for those that the sources show. Not imitated: batch builds;
-reports; limits on concurrent builds; permissions and throttling, but for what a rule of the proxy does; transitions,
-approvals, retries, rollbacks, conditions and variables of pipelines. An action of a pipeline runs nothing but what its
-script says: the build that its externalExecutionId names is not among CodeBuild's.
+(u): unverified on AWS. So are the words of messages. Runs do not affect each other: a test says which is stopped, or
+superseded by another. A build is over after the phase that failed; a pipeline's actions run one after the other. Any
+other operation of CodePipeline is an UnknownOperationException.
 
 Accounts and regions: as with `sandbox.ecr`. Scripts are by name alone, for every account and region.
 """
 
-from .front import CALLER, Builds
-from .scripts import Action, Build, Execution
+from .front import Builds, Place
+from .runs import Action, Build, Execution, Run
 
-__all__ = ["CALLER", "Action", "Build", "Builds", "Execution"]
+__all__ = ["Action", "Build", "Builds", "Execution", "Place", "Run"]

@@ -2,9 +2,9 @@
 
 import json
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Self
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple, Self, TypeVar
 from urllib.parse import urlsplit
 
 import boto3
@@ -12,40 +12,38 @@ from botocore.config import Config
 
 from ecr_image_waiter.clock import Clock, SystemClock
 from sandbox.accounts import DEFAULT_ACCOUNT, Accounts, scope_of
+from sandbox.ecr.contents import Answer, Refused, Request
 from sandbox.serving import Handler, Server, Whole, forward, without_hop_by_hop
 
-from .calls import Answer, Context, Place, Refused, Request
-from .codebuild import WEBHOOK, CodeBuild, Projects, StartedBuild
-from .codepipeline import PUSH, CodePipeline, StartedExecution, Trigger
-from .scripts import Build, Execution
+from .runs import Build, Execution, Run, Step
 
-CALLER: Final = "waiter-role/function"
-"""The role and the session of whoever calls the API, since a call in the sandbox does not say so."""
+TOKEN_SECONDS: Final = 300.0
+"""How long the token of a request that starts a run is remembered."""
 REGION: Final = "us-east-1"
 TICK_SECONDS: Final = 0.1
 """How often the front looks what is due, on the system's clock."""
 
-_HERE: Final = Place(DEFAULT_ACCOUNT, REGION)
 _CODEBUILD: Final = "CodeBuild_20161006"
-_CODEPIPELINE: Final = "CodePipeline_20150709"
-_SERVICES: Final = {_CODEBUILD: "codebuild", _CODEPIPELINE: "codepipeline"}
-_STATUSES: Final = {"ConflictException": 409}
+_SERVICES: Final = {_CODEBUILD: "codebuild", "CodePipeline_20150709": "codepipeline"}
 
 
-@dataclass(frozen=True)
-class Call:
-    """A call of one of the two APIs, as far as its head and its signature show it."""
+class Place(NamedTuple):
+    """Where a call takes place."""
+
+    account: str
+    region: str
+
+
+class _Name(NamedTuple):
+    """A project's or a pipeline's."""
 
     service: str
-    operation: str
     place: Place
-    headers: Mapping[str, str]
-    body: bytes
+    name: str
 
-    @property
-    def request(self) -> Request:
-        request: Request = json.loads(self.body or b"{}")
-        return request
+
+_HERE: Final = Place(DEFAULT_ACCOUNT, REGION)
+Script = TypeVar("Script", Build, Execution)
 
 
 class Builds:
@@ -54,28 +52,37 @@ class Builds:
     What is due is done whenever somebody calls, and on the system's clock also when nobody does.
 
     Args:
-        passes_on: the endpoint that knows the projects and whose an access key is; without one, projects are the
-            front's own and every key but an account's digits is the default account's.
+        passes_on: the endpoint that knows the projects and whose an access key is; without one, a project is there if
+            its builds were written down, and every key but an account's digits is the default account's.
         bind: the address to listen on.
         port: to listen on; a free one by default.
         clock: the time; the system's by default.
     """
 
     def __init__(
-        self,
-        passes_on: str | None = None,
-        *,
-        bind: str = "127.0.0.1",
-        port: int = 0,
-        clock: Clock | None = None,
+        self, passes_on: str | None = None, *, bind: str = "127.0.0.1", port: int = 0, clock: Clock | None = None
     ) -> None:
         self._clock = clock or SystemClock()
-        self._upstream = passes_on and urlsplit(passes_on).netloc
+        self._passes_on = passes_on
         self._accounts = Accounts(passes_on)
         self._lock = threading.RLock()
-        self._projects = Projects()
-        self._codebuild = CodeBuild()
-        self._codepipeline = CodePipeline()
+        self._builds: dict[str, list[Build]] = {}
+        self._executions: dict[str, list[Execution]] = {}
+        self._runs: defaultdict[_Name, list[Run]] = defaultdict(list)
+        self._pipelines: dict[_Name, Answer] = {}
+        self._tokens: dict[tuple[_Name, str], tuple[float, Run]] = {}
+        self._operations: dict[str, Callable[[Place, Request], Answer]] = {
+            "BatchGetBuilds": self._batch_get_builds,
+            "ListBuildsForProject": self._list_builds_for_project,
+            "StartBuild": self._start_build,
+            "CreatePipeline": self._create_pipeline,
+            "UpdatePipeline": self._update_pipeline,
+            "GetPipeline": self._get_pipeline,
+            "DeletePipeline": self._delete_pipeline,
+            "ListActionExecutions": self._list_action_executions,
+            "ListPipelineExecutions": self._list_pipeline_executions,
+            "StartPipelineExecution": self._start_pipeline_execution,
+        }
         self._stopped = threading.Event()
         self._server = Server((bind, port), _handler(self))
         host = "127.0.0.1" if bind == "0.0.0.0" else bind  # noqa: S104  # what the caller asked for
@@ -86,93 +93,43 @@ class Builds:
 
     # --- For tests and demos ----------------------------------------------------------------------------------------
 
-    def client(self, service: str = "codebuild", *, account: str = DEFAULT_ACCOUNT, region: str = REGION) -> Any:
-        """Return a boto3 client of an account in a region."""
-        return boto3.client(
-            service,
-            endpoint_url=self.url,
-            region_name=region,
-            aws_access_key_id=account,
-            aws_secret_access_key="sandbox",  # noqa: S106  # made up
-            config=Config(retries={"total_max_attempts": 1}),
-        )
-
     def play(self, project: str, *builds: Build) -> None:
         """Let a project's next builds go so, in this order; the last one again and again. It need not exist yet."""
-        with self._lock:
-            self._codebuild.play(project, *builds)
+        self._builds[project] = list(builds)
 
     def play_pipeline(self, pipeline: str, *executions: Execution) -> None:
         """Let a pipeline's next executions go so, as `play` does; the first is the one that its creation starts."""
-        with self._lock:
-            self._codepipeline.play(pipeline, *executions)
+        self._executions[pipeline] = list(executions)
 
-    def start(self, project: str, *, initiator: str = WEBHOOK, place: Place = _HERE) -> StartedBuild:
+    def start(self, project: str, *, place: Place = _HERE) -> Run:
         """Start a build as somebody else does, by a push for one."""
-        settings = self._project(place, project)
-        with self._lock:
-            self.advance()
-            return self._codebuild.start(Context(place, self._clock.now(), initiator, settings), project)
+        return self._start(_Name("codebuild", place, project), "GitHub-Hookshot/9ec8ffd")
 
-    def start_pipeline(self, pipeline: str, *, trigger: Trigger = PUSH, place: Place = _HERE) -> StartedExecution:
-        """Start an execution as somebody else does, by a push for one."""
-        with self._lock:
-            self.advance()
-            return self._codepipeline.start(Context(place, self._clock.now(), ""), pipeline, trigger)
+    def start_pipeline(self, pipeline: str, *, place: Place = _HERE, supersedes: Run | None = None) -> Run:
+        """Start an execution as somebody else does, by a push for one, which may overtake another one."""
+        run = self._start(_Name("codepipeline", place, pipeline), "WebhookV2")
+        if supersedes:
+            with self._lock:
+                supersedes.end("SUPERSEDED", self._clock.now(), "")
+        return run
 
-    def runs(self, project: str, *, place: Place = _HERE) -> list[StartedBuild]:
+    def stop_run(self, run: Run, reason: str = "") -> None:
+        """Stop a build or an execution, as somebody does by hand, who may say why."""
+        with self._lock:
+            run.end("STOPPED", self._clock.now(), reason)
+
+    def runs(self, project: str, *, place: Place = _HERE) -> list[Run]:
         """Return a project's builds, in the order of their start."""
-        with self._lock:
-            self.advance()
-            return self._codebuild.builds(place, project)
+        return self._started(_Name("codebuild", place, project))
 
-    def pipeline_runs(self, pipeline: str, *, place: Place = _HERE) -> list[StartedExecution]:
+    def pipeline_runs(self, pipeline: str, *, place: Place = _HERE) -> list[Run]:
         """Return a pipeline's executions, in the order of their start."""
+        return self._started(_Name("codepipeline", place, pipeline))
+
+    def forget_tokens(self) -> None:
+        """Let no token be good any more that started a run, as if their time were up."""
         with self._lock:
-            self.advance()
-            return self._codepipeline.executions(place, pipeline)
-
-    def advance(self) -> None:
-        """Let everything happen that is due."""
-        with self._lock:
-            now = self._clock.now()
-            self._codebuild.advance(now)
-            self._codepipeline.advance(now)
-
-    def forget_tokens(self, name: str) -> None:
-        """Let no token be good any more that started a run of this project or pipeline, as if their time were up."""
-        with self._lock:
-            self._codebuild.forget_tokens(name)
-            self._codepipeline.forget_tokens(name)
-
-    def reset(self) -> None:
-        """Forget everything, scripts too, but for projects of another service."""
-        with self._lock:
-            self._codebuild.clear()
-            self._codepipeline.clear()
-            self._projects.clear()
-            self._accounts.forget()
-
-    # --- Serving ----------------------------------------------------------------------------------------------------
-
-    def handle(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Whole:
-        """Answer a request, or pass it on."""
-        call = self._call(headers, body)
-        if call is None or (call.service == "codebuild" and call.operation not in self._codebuild.operations):
-            if self._upstream:
-                return forward(self._upstream, method, target, without_hop_by_hop(headers), body)
-            if call is None:
-                return 404, [("content-type", "application/json")], b"{}"
-        status, content = self.answer(call)
-        return status, [("content-type", "application/x-amz-json-1.1")], json.dumps(content).encode()
-
-    def answer(self, call: Call) -> tuple[int, Answer]:
-        """Return status and body of an answer of the front's own, be it a refusal."""
-        try:
-            return 200, self._result(call)
-        except Refused as refused:
-            status = _STATUSES.get(refused.code, 400)
-            return status, {"__type": refused.code, "message": refused.message, **refused.members}
+            self._tokens.clear()
 
     def stop(self) -> None:
         self._stopped.set()
@@ -185,44 +142,215 @@ class Builds:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    # --- Runs -------------------------------------------------------------------------------------------------------
+
+    def advance(self) -> None:
+        """Let everything happen that is due."""
+        with self._lock:
+            for run in [each for runs in self._runs.values() for each in runs]:
+                run.advance(self._clock.now())
+
     def _keep_going(self) -> None:
         while not self._stopped.wait(TICK_SECONDS):
             self.advance()
 
-    def _call(self, headers: Mapping[str, str], body: bytes) -> Call | None:
-        service, _, operation = headers.get("x-amz-target", "").partition(".")
-        scope = scope_of(headers.get("authorization", ""))
-        if service not in _SERVICES or scope is None:
-            return None
-        key, region = scope
-        return Call(_SERVICES[service], operation, Place(self._accounts.of(key), region), headers, body)
-
-    def _result(self, call: Call) -> Answer:
-        caller = CALLER if call.service == "codebuild" else f"arn:aws:sts::{call.place.account}:assumed-role/{CALLER}"
-        request = call.request
-        by_name = {**self._codebuild.operations, **self._projects.operations}
-        operation = (by_name if call.service == "codebuild" else self._codepipeline.operations).get(call.operation)
-        if operation is None:
-            raise Refused("UnknownOperationException", f"The sandbox's {call.service} has no {call.operation}")
-        # Before the lock is taken: who answers this may be waiting for an answer of ours.
-        project = self._project(call.place, request["projectName"]) if "projectName" in request else None
+    def _started(self, name: _Name) -> list[Run]:
         with self._lock:
             self.advance()
-            return operation(Context(call.place, self._clock.now(), caller, project), request)
+            return list(self._runs[name])
 
-    def _project(self, place: Place, name: str) -> Mapping[str, Any] | None:
-        """Return a project's settings."""
-        if not self._upstream:
-            return self._projects.find(place, name)
-        headers = {
-            "authorization": f"AWS4-HMAC-SHA256 Credential={place.account}/20260101/{place.region}/codebuild/"
-            "aws4_request, SignedHeaders=host, Signature=0",
-            "content-type": "application/x-amz-json-1.1",
-            "x-amz-target": f"{_CODEBUILD}.BatchGetProjects",
+    def _start(self, name: _Name, trigger: str, token: str = "") -> Run:
+        self._require(name)
+        with self._lock:
+            self.advance()
+            now = self._clock.now()
+            at, run = self._tokens.get((name, token), (0.0, None))
+            if token and run and now - at < TOKEN_SECONDS:
+                return run
+            run = Run(self._next_steps(name), now, trigger)
+            if name.service == "codebuild":
+                run.id = f"{name.name}:{run.id}"
+            self._runs[name].append(run)
+            self._tokens[name, token] = now, run
+            run.advance(now)
+            return run
+
+    def _next_steps(self, name: _Name) -> list[Step]:
+        if name.service == "codebuild":
+            return _next(self._builds.get(name.name), Build()).steps()
+        stages = self._pipelines[name]["stages"]
+        declared = [(stage["name"], action["name"]) for stage in stages for action in stage["actions"]]
+        return _next(self._executions.get(name.name), Execution()).steps(declared)
+
+    def _require(self, name: _Name) -> None:
+        """Refuse what concerns a project or a pipeline that there is not."""
+        if name.service == "codepipeline" and name not in self._pipelines:
+            message = f"Pipeline with name {name.name} does not exist in account {name.place.account}."
+            raise Refused("PipelineNotFoundException", message)
+        if name.service == "codebuild" and not self._is_project(name):
+            arn = f"arn:aws:codebuild:{name.place.region}:{name.place.account}:project/{name.name}"
+            raise Refused("ResourceNotFoundException", f"Project cannot be found: {arn}")
+
+    def _is_project(self, name: _Name) -> bool:
+        if not self._passes_on:
+            return name.name in self._builds
+        client = client_of("codebuild", self._passes_on, *name.place)
+        return bool(client.batch_get_projects(names=[name.name])["projects"])
+
+    # --- Operations -------------------------------------------------------------------------------------------------
+
+    def _start_build(self, place: Place, request: Request) -> Answer:
+        name = _Name("codebuild", place, request["projectName"])
+        run = self._start(name, "waiter-role/function", request.get("idempotencyToken", ""))
+        return {"build": _build(name, run)}
+
+    def _batch_get_builds(self, place: Place, request: Request) -> Answer:
+        names = {build: _Name("codebuild", place, build.partition(":")[0]) for build in request["ids"]}
+        found = {run.id: _build(name, run) for name in set(names.values()) for run in self._started(name)}
+        return {
+            "builds": [found[build] for build in names if build in found],
+            "buildsNotFound": [build for build in names if build not in found],
         }
-        body = json.dumps({"names": [name]}).encode()
-        found = json.loads(forward(self._upstream, "POST", "/", headers, body)[2])["projects"]
-        return next((project for project in found if project["name"] == name), None)
+
+    def _list_builds_for_project(self, place: Place, request: Request) -> Answer:
+        name = _Name("codebuild", place, request["projectName"])
+        self._require(name)
+        return {"ids": [run.id for run in self._started(name)[:-101:-1]]}
+
+    def _create_pipeline(self, place: Place, request: Request) -> Answer:
+        answer = self._update_pipeline(place, request)
+        self._start(_Name("codepipeline", place, request["pipeline"]["name"]), "CreatePipeline")
+        return answer
+
+    def _update_pipeline(self, place: Place, request: Request) -> Answer:
+        declaration = {**request["pipeline"], "version": 1}
+        self._pipelines[_Name("codepipeline", place, declaration["name"])] = declaration
+        return {"pipeline": declaration}
+
+    def _get_pipeline(self, place: Place, request: Request) -> Answer:
+        self._require(name := _Name("codepipeline", place, request["name"]))
+        return {"pipeline": self._pipelines[name]}
+
+    def _delete_pipeline(self, place: Place, request: Request) -> Answer:
+        name = _Name("codepipeline", place, request["name"])
+        self._pipelines.pop(name, None)
+        self._runs.pop(name, None)
+        return {}
+
+    def _start_pipeline_execution(self, place: Place, request: Request) -> Answer:
+        name = _Name("codepipeline", place, request["name"])
+        run = self._start(name, "StartPipelineExecution", request.get("clientRequestToken", ""))
+        return {"pipelineExecutionId": run.id}
+
+    def _list_pipeline_executions(self, place: Place, request: Request) -> Answer:
+        self._require(name := _Name("codepipeline", place, request["pipelineName"]))
+        newest = self._started(name)[::-1][: request.get("maxResults", 100)]
+        return {"pipelineExecutionSummaries": [_execution(run) for run in newest]}
+
+    def _list_action_executions(self, place: Place, request: Request) -> Answer:
+        self._require(name := _Name("codepipeline", place, request["pipelineName"]))
+        wanted = request.get("filter", {}).get("pipelineExecutionId")
+        runs = [run for run in self._started(name)[::-1] if wanted in (None, run.id)]
+        return {"actionExecutionDetails": [_action(run, step) for run in runs for step in run.begun[::-1]]}
+
+    # --- Serving ----------------------------------------------------------------------------------------------------
+
+    def handle(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Whole:
+        """Answer a request, or pass it on."""
+        api, _, operation = headers.get("x-amz-target", "").partition(".")
+        scope = scope_of(headers.get("authorization", ""))
+        if self._passes_on and (scope is None or (api == _CODEBUILD and operation not in self._operations)):
+            return forward(urlsplit(self._passes_on).netloc, method, target, without_hop_by_hop(headers), body)
+        if scope is None:
+            return 403, [], b"{}"
+        place = Place(self._accounts.of(scope[0]), scope[1])
+        status, content = self.answer(_SERVICES.get(api, ""), operation, place, json.loads(body or b"{}"))
+        return status, [("content-type", "application/x-amz-json-1.1")], json.dumps(content).encode()
+
+    def answer(self, service: str, operation: str, place: Place, request: Request) -> tuple[int, Answer]:
+        """Return status and body of an answer of the front's own, be it a refusal."""
+        if operation not in self._operations:
+            return 400, {
+                "__type": "UnknownOperationException",
+                "message": f"The sandbox's {service} has no {operation}",
+            }
+        try:
+            return 200, self._operations[operation](place, request)
+        except Refused as refused:
+            return 400, {"__type": refused.code, "message": refused.message}
+
+
+def client_of(service: str, endpoint: str, account: str = DEFAULT_ACCOUNT, region: str = REGION) -> Any:
+    """Return a boto3 client of an account in a region."""
+    return boto3.client(
+        service,
+        endpoint_url=endpoint,
+        region_name=region,
+        aws_access_key_id=account,
+        aws_secret_access_key="sandbox",  # noqa: S106  # made up
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+
+
+def _next(coming: list[Script] | None, default: Script) -> Script:
+    if not coming:
+        return default
+    return coming.pop(0) if len(coming) > 1 else coming[0]
+
+
+def _build(name: _Name, run: Run) -> Answer:
+    phases = [_phase(step) for step in run.begun]
+    answer = {
+        "id": run.id,
+        "arn": f"arn:aws:codebuild:{name.place.region}:{name.place.account}:build/{run.id}",
+        "projectName": name.name,
+        "initiator": run.trigger,
+        "startTime": round(run.began, 3),
+        "buildStatus": run.status,
+        "currentPhase": run.begun[-1].name,
+        "buildComplete": run.ended is not None,
+        "phases": phases,
+    }
+    if run.ended is not None:
+        phases.append({"phaseType": "COMPLETED", "startTime": round(run.ended, 3)})
+        answer |= {"currentPhase": "COMPLETED", "endTime": round(run.ended, 3)}
+    return answer
+
+
+def _phase(step: Step) -> Answer:
+    begun = {"phaseType": step.name, "startTime": round(step.began, 3)}
+    if step.ended is None:
+        return begun
+    ended = {**begun, "phaseStatus": step.ends, "endTime": round(step.ended, 3)}
+    contexts = [{"statusCode": "COMMAND_EXECUTION_ERROR", "message": step.message}] if step.message else []
+    return {**ended, "durationInSeconds": int(step.ended - step.began), "contexts": contexts}
+
+
+def _execution(run: Run) -> Answer:
+    return {
+        "pipelineExecutionId": run.id,
+        "status": "InProgress" if run.ended is None else run.status.capitalize(),
+        "startTime": round(run.began, 3),
+        "lastUpdateTime": round(run.changed, 3),
+        "trigger": {"triggerType": run.trigger},
+        "executionMode": "SUPERSEDED",
+        "executionType": "STANDARD",
+        **({"stopTrigger": {"reason": run.reason}} if run.reason else {}),
+    }
+
+
+def _action(run: Run, step: Step) -> Answer:
+    error = {"errorDetails": {"code": "JobFailed", "message": step.message}} if step.message else {}
+    ended = {"SUCCEEDED": "Succeeded", "FAILED": "Failed"}.get(step.ends, "Abandoned")
+    return {
+        "pipelineExecutionId": run.id,
+        "stageName": step.stage,
+        "actionName": step.name,
+        "startTime": round(step.began, 3),
+        "lastUpdateTime": round(step.began if step.ended is None else step.ended, 3),
+        "status": "InProgress" if step.ended is None else ended,
+        "output": {"executionResult": error},
+    }
 
 
 def _handler(builds: Builds) -> type[Handler]:

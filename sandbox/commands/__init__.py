@@ -18,6 +18,9 @@ from pathlib import Path
 
 from sandbox.processes import ROOT
 
+COMMIT = "f2194c1757bbdcb0f8f229254a4b3c8b27d43e0b"
+"""What examples are built at."""
+
 
 def install(folder: Path, commit: str) -> dict[str, str]:
     """Write the commands into a folder, and return the variables that make a shell use them."""

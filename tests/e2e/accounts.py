@@ -12,8 +12,8 @@ from typing import Any
 from samtranslator.yaml_helper import yaml_parse
 
 from sandbox import commands
-from sandbox.builds.scripts import COMMIT
 from sandbox.cloud import ISOLATED, Cloud
+from sandbox.commands import COMMIT
 from sandbox.processes import ROOT
 
 

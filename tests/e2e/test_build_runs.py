@@ -165,8 +165,8 @@ def a_build_that_fails_at_8_s_of_half_an_hour_ends_the_stack_within_two_checks_w
 ) -> None:
     told = demonstrate(cloud, "build-fails", cloud.output(Alone.STACK, "LogGroupName"), token=Alone.TOKEN)
     (build,) = cloud.builds.runs("build-fails-app")
-    seen = build.answer(time.time())
-    assert 8 <= seen["endTime"] - seen["startTime"] < 8.1
+    assert build.ended
+    assert 8 <= build.ended - build.began < 8.1
 
     assert (
         f"build {build.id} of the CodeBuild project build-fails-app, which was to push it, failed, in BUILD, saying: "
@@ -177,7 +177,7 @@ def a_build_that_fails_at_8_s_of_half_an_hour_ends_the_stack_within_two_checks_w
     assert under_way
     assert under_way[-1]["message"].endswith(", in BUILD")
     assert looks[looks.index(under_way[-1]) + 1 :] == [looks[-1]], "the check that sees it failed is the last"
-    assert datetime.fromisoformat(under_way[-1]["timestamp"]).timestamp() < seen["endTime"] + 1
+    assert datetime.fromisoformat(under_way[-1]["timestamp"]).timestamp() < build.ended + 1
     assert ("demo-build-fails", "ROLLBACK_COMPLETE: Rollback complete") in told.events
 
 
@@ -194,7 +194,7 @@ def a_waiter_killed_before_it_noted_the_build_it_started_follows_that_one_when_t
         eventually(lambda: cloud.builds.runs(project), "the build")
         (killed,) = [pid for pid in cloud.workers(function.name) if not awaits_input(pid)]
         os.kill(killed, signal.SIGKILL)
-        cloud.builds.forget_tokens(project)
+        cloud.builds.forget_tokens()
         eventually(lambda: proxy.count(LIST, containing=project) >= 3, "the second attempt")
         function.invoke(create.event)
         outcome = failed(create)
@@ -235,22 +235,21 @@ def a_superseded_execution_passes_the_baton_to_its_successor_for_better_and_for_
     cloud: Cloud, function: Deployed
 ) -> None:
     repository = function.repository()
-    succeeds = Execution({"Docker": Action(6)})
+    succeeds, waits = Execution({"Docker": Action(6)}), Execution({"Docker": Action(600)})
     successor = {
         # Long enough for both waits to see it under way, on a loaded machine too.
         "Docker": Action(15, does=lambda: function.push(repository)),
         "Release": Action(2, fails="No such stack"),
     }
-    pipeline = pipeline_for(cloud, repository, succeeds, succeeds, Execution(successor))
+    pipeline = pipeline_for(cloud, repository, succeeds, waits, Execution(successor))
     with function.player() as player:
         pushed = player.create(image(repository, Pipeline=pipeline))
         other = player.create(image(repository, "v2", Pipeline=pipeline))
-        cloud.builds.start_pipeline(pipeline)
-        eventually(lambda: cloud.builds.pipeline_runs(pipeline)[1].stage == 1, "the second before the stage Build")
-        third = cloud.builds.start_pipeline(pipeline)
+        second = cloud.builds.start_pipeline(pipeline)
+        third = cloud.builds.start_pipeline(pipeline, supersedes=second)
         found = pushed.wait()
         outcome = failed(other)
-    assert [run.status for run in cloud.builds.pipeline_runs(pipeline)] == ["Succeeded", "Superseded", "Failed"]
+    assert [run.status for run in cloud.builds.pipeline_runs(pipeline)] == ["SUCCEEDED", "SUPERSEDED", "FAILED"]
     assert found.status == "SUCCESS", found
     assert (
         f"execution {third.id} of the pipeline {pipeline}, which was to push it, failed, in stage Deploy, "
@@ -264,7 +263,7 @@ def a_pipeline_that_fails_in_its_source_stage_ends_the_wait_with_stage_action_an
     cloud: Cloud, function: Deployed
 ) -> None:
     repository = function.repository()
-    source = Action(6, fails="The repository could not be found", code="ConfigurationError")
+    source = Action(6, fails="The repository could not be found")
     pipeline = pipeline_for(cloud, repository, Execution({"Checkout": source}))
     with function.player() as player:
         create = player.create(image(repository, Pipeline=pipeline))
@@ -323,7 +322,7 @@ def a_build_that_somebody_stops_ends_the_wait(cloud: Cloud, function: Deployed) 
         create = player.create(image(repository, BuildProject=project))
         handed_over(function, create)
         checked(function, create, repository)
-        cloud.client("codebuild").stop_build(id=build.id)
+        cloud.builds.stop_run(build)
         stopped = time.time()
         outcome = failed(create)
     assert f"build {build.id} of the CodeBuild project {project}, which was to push it, was stopped, in BUILD; " in (

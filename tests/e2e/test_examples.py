@@ -18,11 +18,9 @@ from typing import Any
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
-from sandbox.builds import Action, Execution
-from sandbox.builds.calls import Place
-from sandbox.builds.codepipeline import StartedExecution
-from sandbox.builds.scripts import COMMIT
+from sandbox.builds import Action, Execution, Place, Run
 from sandbox.cloud import REGION, Cloud
+from sandbox.commands import COMMIT
 from sandbox.images import push
 from sandbox.processes import ROOT
 from tests import hcl
@@ -152,7 +150,7 @@ def build(account: Account, action: Mapping[str, Any]) -> None:
     account.run(script, EXAMPLES / "two-stacks", variables)
 
 
-def push_commit(account: Account, pipeline: str) -> StartedExecution:
+def push_commit(account: Account, pipeline: str) -> Run:
     """Have the pipeline run for the commit."""
     stages = account.client("codepipeline").get_pipeline(name=pipeline)["pipeline"]["stages"]
     scripts = {action["name"]: Action(does=partial(build, account, action)) for action in stages[1]["actions"]}
@@ -168,7 +166,7 @@ def two_stacks(account: Account) -> None:
     with meanwhile(account.run, api, folder):
         account.wait_for("oer-api", "PracticeMaterialImage", "CREATE_IN_PROGRESS")
         execution = push_commit(account, "oer-images")
-    assert execution.status == "Succeeded"
+    assert execution.status == "SUCCEEDED"
     assert_created_in_order(account, "oer-api", {name: f"{name}Image" for name in FUNCTIONS})
     for function, repository in FUNCTIONS.items():
         assert account.image_of("oer-api", function) == account.uri(repository)

@@ -14,8 +14,8 @@ import pytest
 from samtranslator.yaml_helper import yaml_parse
 
 from sandbox.builds import Action, Execution
-from sandbox.builds.scripts import COMMIT
 from sandbox.cloud import Cloud
+from sandbox.commands import COMMIT
 from tests.e2e.accounts import Account
 from tests.e2e.side_by_side import side_by_side
 from tests.e2e.test_examples import STAND_INS, assert_created_in_order

@@ -107,7 +107,7 @@ def test_a_crash_of_the_emulator_leaves_no_process_of_a_function(output: Path) -
         eventually(lambda: not processes_of(group), "nothing is left")
 
 
-def stack_of_builds(project: str, pipeline: str, mode: str = "SUPERSEDED") -> str:
+def stack_of_builds(project: str, pipeline: str, run_order: str = "1") -> str:
     """Return a template with a project and a pipeline that have these names."""
     role = f"arn:aws:iam::{ACCOUNT}:role/build"
     kinds = {"Source": "CodeStarSourceConnection", "Build": "CodeBuild"}
@@ -119,7 +119,7 @@ def stack_of_builds(project: str, pipeline: str, mode: str = "SUPERSEDED") -> st
                     "Name": kind,
                     "ActionTypeId": {"Category": kind, "Owner": "AWS", "Provider": provider, "Version": 1},
                     "Configuration": {"ProjectName": {"Ref": "Project"}},
-                    "RunOrder": "1",
+                    "RunOrder": run_order,
                 }
             ],
         }
@@ -132,7 +132,7 @@ def stack_of_builds(project: str, pipeline: str, mode: str = "SUPERSEDED") -> st
         "Project": {"Type": "AWS::CodeBuild::Project", "Properties": {"Name": project, **parts}},
         "Pipeline": {
             "Type": "AWS::CodePipeline::Pipeline",
-            "Properties": {"Name": pipeline, "RoleArn": role, "Stages": stages, "ExecutionMode": mode},
+            "Properties": {"Name": pipeline, "RoleArn": role, "Stages": stages},
         },
     }
     return json.dumps({"Resources": resources})
@@ -150,17 +150,21 @@ def test_projects_and_pipelines_of_a_stack_are_those_that_run_and_go_with_it(clo
         StackName="builds", TemplateBody=stack_of_builds("of-a-stack", "pipeline-of-a-stack")
     )["StackId"]
     settle("CREATE_COMPLETE")
-    build = codebuild.start_build(projectName="of-a-stack")["build"]
-    assert build["environment"]["image"] == "image"
+    assert codebuild.start_build(projectName="of-a-stack")["build"]["buildStatus"] == "IN_PROGRESS"
     (execution,) = cloud.builds.pipeline_runs("pipeline-of-a-stack")
-    assert execution.trigger["triggerType"] == "CreatePipeline"
-    (stage, _) = codepipeline.get_pipeline(name="pipeline-of-a-stack")["pipeline"]["stages"]
-    assert stage["actions"][0]["configuration"] == {"ProjectName": "of-a-stack"}
+    assert execution.trigger == "CreatePipeline"
 
-    queued = stack_of_builds("of-a-stack", "pipeline-of-a-stack", "QUEUED")
-    cloudformation.update_stack(StackName="builds", TemplateBody=queued)
+    def action() -> dict[str, Any]:
+        (stage, _) = codepipeline.get_pipeline(name="pipeline-of-a-stack")["pipeline"]["stages"]
+        found: dict[str, Any] = stage["actions"][0]
+        return found
+
+    assert action()["configuration"] == {"ProjectName": "of-a-stack"}
+
+    changed = stack_of_builds("of-a-stack", "pipeline-of-a-stack", "2")
+    cloudformation.update_stack(StackName="builds", TemplateBody=changed)
     settle("UPDATE_COMPLETE")
-    assert codepipeline.get_pipeline(name="pipeline-of-a-stack")["pipeline"]["executionMode"] == "QUEUED"
+    assert action()["runOrder"] == 2
 
     cloudformation.delete_stack(StackName="builds")
     settle("DELETE_COMPLETE")

@@ -1,34 +1,44 @@
-"""Waits that follow a build: the whole service over real boto3 and the sandbox's builds, on a fake clock."""
+"""Waits that follow a build: the whole service over real boto3 and the sandbox's builds, on a fake clock.
+
+Every answer of the sandbox, an error too, is compared with botocore's model of its operation.
+"""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import boto3
 import pytest
-from botocore.config import Config
 
 from ecr_image_waiter.builds import BuildRun
 from ecr_image_waiter.codebuild import CodeBuild
 from ecr_image_waiter.codepipeline import CodePipeline
 from ecr_image_waiter.errors import GaveUp
 from ecr_image_waiter.uris import console_link
-from sandbox.builds import Action, Build, Builds, Execution
-from sandbox.builds.calls import Place as SandboxPlace
-from sandbox.proxy import Proxy, Rule, deny, throttle
+from sandbox.builds import Action, Build, Builds, Execution, Run
+from sandbox.builds import Place as SandboxPlace
+from sandbox.builds.front import client_of
+from sandbox.proxy import Proxy, Rule, deny, fail, throttle
 from tests.fakes import NOW, FakeClock, aws_error, response_url, signed_query, stack_event
+from tests.shapes import faults
 from tests.world import IN_MEMORY, World
 
 ACCOUNT: Final = "123456789012"
 REGION: Final = "eu-west-1"
 MESSAGE: Final = "Error while executing command: docker build -t app . Reason: exit status 1"
-PROJECT: Final[dict[str, Any]] = {
-    "source": {"type": "GITHUB", "location": "https://github.com/example/app.git"},
-    "artifacts": {"type": "NO_ARTIFACTS"},
-    "environment": {"type": "LINUX_CONTAINER", "image": "image", "computeType": "BUILD_GENERAL1_SMALL"},
-    "serviceRole": f"arn:aws:iam::{ACCOUNT}:role/build",
-}
 HERE: Final = SandboxPlace(ACCOUNT, REGION)
+
+
+class Watched(Builds):
+    """Builds that compare their own answers with the models."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.faults: list[str] = []
+        super().__init__(clock=clock)
+
+    def answer(self, service: str, operation: str, *arguments: Any) -> tuple[int, dict[str, Any]]:
+        status, answer = super().answer(service, operation, *arguments)
+        self.faults += faults(service, operation, status, answer)
+        return status, answer
 
 
 class Place:
@@ -36,26 +46,16 @@ class Place:
 
     def __init__(self, **options: Any) -> None:
         self.clock = FakeClock()
-        self.builds = Builds(clock=self.clock)
+        self.builds = Watched(self.clock)
         self.proxy = Proxy(self.builds.url)
-        self.codebuild = self.builds.client("codebuild", region=REGION)
-        self.codepipeline = self.builds.client("codepipeline", region=REGION)
         self.world = self.new_world(**options)
         self.world.images.repository("app")
-        self.codebuild.create_project(name="app", **PROJECT)
+        self.builds.play("app", Build())
 
     def new_world(self, **options: Any) -> World:
         """Return a waiter in a new process."""
         codebuild, codepipeline = (
-            boto3.client(
-                service,
-                endpoint_url=self.proxy.url,
-                region_name=REGION,
-                aws_access_key_id=ACCOUNT,
-                aws_secret_access_key="sandbox",  # noqa: S106  # made up
-                config=Config(retries={"total_max_attempts": 1}),
-            )
-            for service in ("codebuild", "codepipeline")
+            client_of(service, self.proxy.url, ACCOUNT, REGION) for service in ("codebuild", "codepipeline")
         )
 
         def console(path: str) -> str:
@@ -75,13 +75,14 @@ class Place:
     def close(self) -> None:
         self.proxy.stop()
         self.builds.stop()
+        assert self.builds.faults == []
 
     def push(self, tag: str = "v1") -> None:
         self.world.images.push("app", tag)
 
     def create_pipeline(self) -> None:
         """Create a pipeline that runs at once, as all do."""
-        self.codepipeline.create_pipeline(pipeline=PIPELINE)
+        client_of("codepipeline", self.builds.url, ACCOUNT, REGION).create_pipeline(pipeline=PIPELINE)
 
     def wait(self, kind: str = "Create", /, **properties: Any) -> dict[str, Any]:
         """Run a wait to its end and return the answer."""
@@ -228,7 +229,7 @@ def test_a_build_that_ends_in_any_other_way_but_well_ends_the_wait_too(place: Pl
 def test_a_build_that_somebody_stops_ends_the_wait(place: Place) -> None:
     place.builds.play("app", Build({"BUILD": 600}))
     build = place.builds.start("app", place=HERE)
-    place.clock.plan(40, lambda: place.codebuild.stop_build(id=build.id))
+    place.clock.plan(40, lambda: place.builds.stop_run(build))
 
     answer = place.wait(BuildProject="app")
 
@@ -310,9 +311,9 @@ def test_a_project_that_does_not_exist_fails_after_a_minute(place: Place) -> Non
 
 
 def test_a_project_that_is_deleted_during_the_wait_ends_it(place: Place) -> None:
-    place.clock.plan(50, lambda: place.codebuild.delete_project(name="app"))
-
-    answer = place.wait(BuildProject="app")
+    gone = fail("ResourceNotFoundException", 400)
+    with place.proxy.rule(Rule(LIST, gone, where=lambda _: place.seconds >= 50)):
+        answer = place.wait(BuildProject="app")
 
     assert "the CodeBuild project app does not exist" in answer["Reason"]
     assert 110 <= place.seconds <= 150
@@ -570,26 +571,23 @@ def test_a_superseded_execution_passes_the_baton_to_its_successor(place: Place) 
     slow = Execution({"Docker": Action(100)})
     place.builds.play_pipeline("app", slow, slow, Execution({"Docker": Action(10, does=place.push)}))
     place.create_pipeline()
-    # The second waits before the stage that the first is in, and the third overtakes it there.
     place.clock.plan(10, lambda: place.builds.start_pipeline("app", place=HERE))
-    place.clock.plan(20, lambda: place.builds.start_pipeline("app", place=HERE))
+    place.clock.plan(20, lambda: overtake(place.builds.pipeline_runs("app", place=HERE)[1]))
+
+    def overtake(second: Run) -> None:
+        place.builds.start_pipeline("app", place=HERE, supersedes=second)
 
     answer = place.wait(Pipeline="app")
 
     assert answer["Status"] == "SUCCESS"
-    assert [run.status for run in place.builds.pipeline_runs("app", place=HERE)][1] == "Superseded"
+    assert [run.status for run in place.builds.pipeline_runs("app", place=HERE)][1] == "SUPERSEDED"
 
 
 def test_an_execution_that_somebody_stops_ends_the_wait(place: Place) -> None:
     place.builds.play_pipeline("app", Execution({"Docker": Action(600)}))
     place.create_pipeline()
     (run,) = place.builds.pipeline_runs("app", place=HERE)
-    place.clock.plan(
-        30,
-        lambda: place.codepipeline.stop_pipeline_execution(
-            pipelineName="app", pipelineExecutionId=run.id, abandon=True, reason="wrong branch"
-        ),
-    )
+    place.clock.plan(30, lambda: place.builds.stop_run(run, "wrong branch"))
 
     answer = place.wait(Pipeline="app")
 
@@ -627,3 +625,17 @@ def test_what_an_execution_s_actions_do_not_tell_is_left_out(place: Place) -> No
         reason = place.wait(Pipeline="app")["Reason"]
 
     assert "of the pipeline app, which was to push it, failed; mend that, see https://" in reason
+
+
+def test_a_pipeline_of_the_sandbox_is_as_it_was_declared_until_it_is_deleted(place: Place) -> None:
+    place.create_pipeline()
+    client = client_of("codepipeline", place.builds.url, ACCOUNT, REGION)
+    stages = PIPELINE["stages"]
+
+    client.update_pipeline(pipeline={**PIPELINE, "stages": [*stages, {"name": "Release", "actions": [DOCKER]}]})
+
+    found = client.get_pipeline(name="app")["pipeline"]["stages"]
+    assert [stage["name"] for stage in found] == ["Source", "Build", "Release"]
+    client.delete_pipeline(name="app")
+    with pytest.raises(client.exceptions.PipelineNotFoundException):
+        client.get_pipeline(name="app")

@@ -174,3 +174,52 @@ def test_an_execution_that_is_tried_again_is_in_its_newest_action_and_not_in_the
 
     assert service.explained("app", under_way, lambda: 5.0).where == "stage Build, action Docker"
     assert service.explained("app", broken, lambda: 5.0).where == "stage Lint, action Lint"
+
+
+SUMMARY, ERROR = "Build terminated with state: FAILED", {"code": "JobFailed", "message": "No such stack"}
+
+
+@pytest.mark.parametrize(
+    ("result", "said"),
+    [
+        ({"externalExecutionSummary": SUMMARY, "errorDetails": ERROR}, "No such stack"),
+        ({"externalExecutionSummary": SUMMARY}, SUMMARY),
+        ({}, "of the execution"),
+    ],
+)
+def test_the_action_that_failed_says_why_before_its_execution_does(result: dict[str, Any], said: str) -> None:
+    failed = {"status": "Failed", "stageName": "Build", "actionName": "Docker", "output": {"executionResult": result}}
+    broken = BuildRun("1", BROKEN, "Failed", NOW, message="of the execution", link="its own")
+
+    explained = pipeline(actions=[failed]).explained("app", broken, lambda: 5.0)
+
+    assert (explained.message, explained.link) == (said, "its own")
+
+
+def test_the_link_leads_to_what_the_failed_action_ran() -> None:
+    result = {"externalExecutionUrl": "https://build", "errorDetails": ERROR}
+    action = {"stageName": "Build", "actionName": "Docker", "output": {"executionResult": result}}
+    broken = BuildRun("1", BROKEN, "Failed", NOW, link="its own")
+    under_way = BuildRun("1", UNDER_WAY, "InProgress", NOW, link="its own")
+
+    explained = pipeline(actions=[{**action, "status": "Failed"}]).explained("app", broken, lambda: 5.0)
+    assert explained.link == "https://build"
+    explained = pipeline(actions=[{**action, "status": "InProgress"}]).explained("app", under_way, lambda: 5.0)
+    assert (explained.message, explained.link) == ("", "its own")
+
+
+def test_an_execution_under_way_that_has_begun_no_action_is_queued() -> None:
+    under_way = BuildRun("1", UNDER_WAY, "InProgress", NOW)
+    broken = BuildRun("1", BROKEN, "Stopped", NOW)
+
+    assert pipeline().explained("app", under_way, lambda: 5.0).where == "queued"
+    assert pipeline().explained("app", broken, lambda: 5.0) == broken
+
+
+def test_an_execution_says_why_it_ended_by_its_summary_or_by_who_stopped_it() -> None:
+    listed = {"pipelineExecutionId": "1", "status": "Stopped", "stopTrigger": {"reason": "wrong branch"}}
+
+    (stopped,) = executions(listed)
+    (summed_up,) = executions({**listed, "statusSummary": "Timed out"})
+
+    assert (stopped.message, summed_up.message) == ("wrong branch", "Timed out")
