@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import Final, TypeVar
 
 from sandbox.measure import zipped_bytes
@@ -36,33 +35,32 @@ def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer runs, and only the smaller crowds")
-    parser.add_argument("--docs", type=Path, help="folder for performance.md and its plots (docs; .output if quick)")
-    parser.add_argument("--log", type=Path, default=ROOT / ".output" / "bench", help="folder for what programs print")
     options = parser.parse_args()
     began = time.monotonic()
     runs, quick = (3, True) if options.quick else (10, False)
-    docs = options.docs or ROOT / (".output" if quick else "docs")
+    docs = ROOT / (".output" if quick else "docs")
 
     def say(what: str) -> None:
         print(f"{time.monotonic() - began:5.0f} s  {what}", file=sys.stderr, flush=True)
 
     results = Results(runs=runs, quick=quick)
     say("a function's share of a core")
-    results.shares = {memory: calibrate(share_of(memory)) for memory in ((128,) if quick else MEMORIES)}
+    shares = {memory: calibrate(share_of(memory)) for memory in ((128,) if quick else MEMORIES)}
+    results.shares = {memory: got for memory, got in shares.items() if got is not None}
     say("whole waits, simulated")
     results.detections = [
         waits.detection(wait, delay, 150 if quick else 300) for delay in (30, 5) for wait in (60, 300, 1200)
     ]
     results.checks = waits.checks_in(1800)
     results.costs = {minutes: waits.cost(60 * minutes) for minutes in (1, 10, 30, 55)}
-    results.storm = waits.storm(_STORM, 300, 20)
-    results.crowds = [waits.crowd(500, 20)] if quick else [waits.crowd(500, 20), waits.crowd(2000, 20)]
+    results.storms = {f"{OURS}, simulated, pushed after 5 min": waits.storm(_STORM, 300, 20)}
+    results.crowds = {f"{OURS}, {size} simulated": waits.crowd(size, 20) for size in ((500,) if quick else (500, 2000))}
     say("build, and start the account")
-    with Stage(options.log) as stage:
+    with Stage(ROOT / ".output" / "bench") as stage:
         contestants = stage.contestants
         results.samples = {name: Samples(name, zipped_bytes(each.artifact)) for name, each in contestants.items()}
         say("image there, and Delete")
-        measure(stage, results.samples, runs, (128,) if quick else MEMORIES)
+        measure(stage, results.samples, runs, results.shares)
         ours, handwritten, polling = contestants.values()
         say("short waits")
         shots, pushed, seeds = (4, 5.0, 5) if quick else (12, 30.0, 20)
@@ -77,15 +75,17 @@ def main() -> None:
         )
         say("storm")
         results.storm_pushed = pushed
-        results.storms = side_by_side(
+        results.storms |= side_by_side(
             {
-                each.name: partial(processes.storm, stage, each, _STORM, pushed, seeds)
+                f"{each.name}, real": partial(processes.storm, stage, each, _STORM, pushed, seeds)
                 for each in (ours, handwritten, polling)
             }
         )
         if not quick:
             say("twenty at once")
-            results.real_crowds = {each.name: processes.crowd(stage, each, 20, 2.0, 20) for each in (ours, handwritten)}
+            results.crowds |= {
+                f"{each.name}, 20 real": processes.crowd(stage, each, 20, 2.0, 20) for each in (ours, handwritten)
+            }
         say("twenty images")
         results.twenties = {
             "one resource": processes.twenty(stage, ours, together=True),

@@ -40,8 +40,8 @@ def measure(stage: Stage, samples: dict[str, Samples], runs: int, memories: Iter
     """Fill in the samples of all contestants.
 
     Quantities: `cold`, `init`, `handler`, `peak`, `warm`, `delete cold`, `delete warm`, each at a full core; `cold`,
-    `billed` (a cold invocation) and `billed again` (the last one) with the MB behind them, where the processor is held
-    to what that memory gets.
+    `billed` (a cold invocation) and `billed again` (the last one) with the MB behind them, of each of `memories`: there
+    the processor is held to what that memory gets.
     """
     stage.push(_TAG)
     contestants = list(stage.contestants.values())
@@ -77,15 +77,12 @@ def _at_full_core(stage: Stage, contestant: Contestant, samples: Samples) -> Non
 
 def _with_little_memory(stage: Stage, contestant: Contestant, samples: Samples, memory: int) -> None:
     environment = stage.environment(contestant)
-    with held(share_of(memory), environment.leader, environment.log):
-        try:
-            create = _create(stage, contestant, environment)
-            samples.add(f"cold {memory}", _seconds(create, contestant))
-            init, handler = environment.durations()
-            samples.add(f"billed {memory}", (init + handler) / 1000)
-            samples.add(f"billed again {memory}", environment.handler_durations()[-1] / 1000)
-        finally:
-            environment.stop()
+    with held(share_of(memory), environment), environment:
+        create = _create(stage, contestant, environment)
+        samples.add(f"cold {memory}", _seconds(create, contestant))
+        init, handler = environment.durations()
+        samples.add(f"billed {memory}", (init + handler) / 1000)
+        samples.add(f"billed again {memory}", environment.handler_durations()[-1] / 1000)
 
 
 def _create(stage: Stage, contestant: Contestant, environment: Emulator) -> Operation:

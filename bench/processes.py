@@ -3,6 +3,7 @@
 import statistics
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -58,19 +59,16 @@ def crowd(stage: Stage, contestant: Contestant, waits: int, allowance: float, pu
 
     with stage.ecr_proxy.rule(rule := Rule(_DESCRIBE, throttle(), where=refused)):
         late, _ = _waits(stage, contestant, [pushed] * waits)
-    calls = [moment - moments[0] for moment in moments]
-    seconds = range(int(calls[-1]) + 1)
-    curve = [float(sum(int(call) == second for call in calls)) for second in seconds]
+    each_second = Counter(int(moment - moments[0]) for moment in moments)
     return Crowd(
         waits,
         allowance,
         len(late),
         max(late, default=0.0),
         waits / allowance,
-        len(calls) / len(curve),
-        int(max(curve)),
+        len(moments) / (max(each_second) + 1),
+        max(each_second.values()),
         rule.met,
-        curve,
     )
 
 

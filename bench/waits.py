@@ -179,8 +179,7 @@ class Crowd:
     """Many waits that began within a second, against an ECR that allows so many calls a second.
 
     `last`, `perfect`: when the last answer came after the push, and when it could have with every call allowed spent on
-    another image; seconds. `mean` and `peak`: calls a second after five minutes, until the push. `curve`: of each ten
-    seconds since the beginning, the calls a second.
+    another image; seconds. `mean` and `peak`: calls a second after five minutes, until the push.
     """
 
     waits: int
@@ -191,7 +190,6 @@ class Crowd:
     mean: float
     peak: int
     throttled: int
-    curve: list[float]
 
 
 def crowd(waits: int, allowance: float, pushed: float = 900.0) -> Crowd:
@@ -208,7 +206,6 @@ def crowd(waits: int, allowance: float, pushed: float = 900.0) -> Crowd:
     answered = [outcome.at - EPOCH for outcome in outcomes if outcome and outcome.status == "SUCCESS"]
     each_second = Counter(map(int, ecr.calls))
     steady = [each_second[second] for second in range(300, int(pushed))]
-    seconds = range(int(max(ecr.calls)) // 10 + 1)
     return Crowd(
         waits,
         allowance,
@@ -218,5 +215,4 @@ def crowd(waits: int, allowance: float, pushed: float = 900.0) -> Crowd:
         statistics.mean(steady),
         max(steady),
         sum(refused),
-        [sum(each_second[10 * ten + second] for second in range(10)) / 10 for ten in seconds],
     )
