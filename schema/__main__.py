@@ -178,6 +178,30 @@ def _image(model: Schema, wrap: Wrap) -> Schema:
     return {"type": "object", "additionalProperties": False, "properties": properties}
 
 
+# What Lambda refuses whatever is there.
+_REFUSED_BY_LAMBDA: Final[Schema] = {
+    "Platform": {
+        "not": {
+            "anyOf": [
+                {"type": "string", "pattern": "^(windows/.*|(linux/)?(arm|386|ppc64le|s390x|riscv64)(/.*)?)$"},
+                {"const": 386},
+            ]
+        },
+        "errorMessage": "Allowed beside DeployTarget Lambda: linux/amd64 or linux/arm64",
+    },
+    "ImageUri": {
+        "not": {"type": "string", "pattern": r"^[0-9]+\.dkr[.-]ecr-fips\."},
+        "errorMessage": "Allowed beside DeployTarget Lambda: a URI without a FIPS host",
+    },
+}
+_FOR_LAMBDA: Final[Schema] = {
+    "DeployTarget": {
+        "if": {"properties": {"DeployTarget": {"const": "Lambda"}}},
+        "then": {"properties": _REFUSED_BY_LAMBDA},
+    }
+}
+
+
 _FUNCTION: Final = {"$ref": "#/definitions/function"}
 
 
@@ -219,7 +243,7 @@ def properties_schema(wrap: Wrap = lambda value: value, excluded: Callable[..., 
     entry = {
         **_image(model["$defs"]["Entry"], wrap),
         "required": model["$defs"]["Entry"]["required"],
-        "dependencies": excluded("ImageUri", PARTS),
+        "dependencies": {**excluded("ImageUri", PARTS), **_FOR_LAMBDA},
         **_identity(instead=["ImageUri"]),
     }
     whole = _image(model, wrap)
@@ -231,6 +255,7 @@ def properties_schema(wrap: Wrap = lambda value: value, excluded: Callable[..., 
             **excluded("ImageUri", PARTS),
             **excluded("Images", tuple(OneImage.model_fields)),
             **excluded("BuildProject", ("Pipeline",)),
+            **_FOR_LAMBDA,
             "StartBuild": {"anyOf": [{"required": ["BuildProject"]}, {"required": ["Pipeline"]}]},
         },
         **_identity(instead=["ImageUri", "Images"]),

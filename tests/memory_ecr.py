@@ -111,10 +111,11 @@ class MemoryEcr:
         media_type: str = OCI_MANIFEST,
         content: str = "",
         config_type: str = "",
+        layers: Sequence[str] = (),
         region: str = "eu-west-1",
         account: str = ACCOUNT,
     ) -> str:
-        """Push an image of one platform."""
+        """Push an image of one platform. `layers` are the media types of its layers."""
         os, architecture, variant = [*platform.split("/"), ""][:3]
         config: dict[str, Any] = {"os": os, "architecture": architecture, "config": {}, "created": content}
         config |= {"variant": variant} if variant else {}
@@ -126,7 +127,8 @@ class MemoryEcr:
             "size": len(blob),
             "digest": digest_of(blob),
         }
-        manifest = {"schemaVersion": 2, "mediaType": media_type, "config": described, "layers": []}
+        manifest = {"schemaVersion": 2, "mediaType": media_type, "config": described}
+        manifest["layers"] = [{"mediaType": layer, "size": 1, "digest": digest_of(layer)} for layer in layers]
         return self.put(name, tag, manifest, media_type, region=region, account=account)
 
     def push_index(

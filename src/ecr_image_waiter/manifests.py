@@ -15,6 +15,7 @@ DOCKER_MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
 OCI_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
 DOCKER_INDEX: Final = "application/vnd.docker.distribution.manifest.list.v2+json"
 OCI_INDEX: Final = "application/vnd.oci.image.index.v1+json"
+DOCKER_UNCOMPRESSED: Final = "application/vnd.docker.image.rootfs.diff.tar"
 SINGLE: Final = frozenset({DOCKER_MANIFEST, OCI_MANIFEST})
 INDEXES: Final = frozenset({DOCKER_INDEX, OCI_INDEX})
 IMAGE_CONFIGS: Final = frozenset(
@@ -41,12 +42,16 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A manifest: of one image, with its config, or an index, with its entries."""
+    """A manifest: of one image, with its config, or an index, with its entries.
+
+    `uncompressed`: whether a layer is of Docker's uncompressed media type.
+    """
 
     media_type: str
     config_digest: str = ""
     config_type: str = ""
     entries: tuple[Entry, ...] = ()
+    uncompressed: bool = False
 
     @property
     def is_index(self) -> bool:
@@ -92,7 +97,11 @@ def read_manifest(text: str, media_type: str) -> Manifest:
     config = document.get("config")
     config = config if isinstance(config, Mapping) else {}
     config_type = _text(document.get("artifactType")) or _text(config.get("mediaType"))
-    return Manifest(media_type or OCI_MANIFEST, _text(config.get("digest")), config_type)
+    layers = document.get("layers")
+    uncompressed = isinstance(layers, Sequence) and any(
+        isinstance(layer, Mapping) and layer.get("mediaType") == DOCKER_UNCOMPRESSED for layer in layers
+    )
+    return Manifest(media_type or OCI_MANIFEST, _text(config.get("digest")), config_type, uncompressed=uncompressed)
 
 
 def read_config(content: bytes, labels: Sequence[str]) -> Config:

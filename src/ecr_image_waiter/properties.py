@@ -11,8 +11,8 @@ from .builds import Builder
 from .errors import InvalidRequest
 from .findings import ImageId, Source
 from .place import Place
-from .readiness import Conditions, Wanted
-from .uris import DIGEST, REGION, REPOSITORY, TAG, partition_of, read_uri
+from .readiness import Conditions, Wanted, read_platform, runs_on_lambda
+from .uris import DIGEST, REGION, REPOSITORY, TAG, partition_of, read_uri, without_fips
 from .waiting import Rhythm
 from .wording import clipped, shown
 
@@ -266,6 +266,8 @@ def _faults_together(received: Mapping[object, object]) -> Iterator[str]:
         )
     for before, image in _each_image(received):
         yield from _faults_of_identity(before, image)
+        if image.get("DeployTarget") == "Lambda":
+            yield from _faults_of_lambda(before, image)
     if "BuildProject" in received and "Pipeline" in received:
         yield "Pipeline: received beside BuildProject; name the one that is to be followed"
     if "StartBuild" in received and received.keys().isdisjoint({"BuildProject", "Pipeline"}):
@@ -285,6 +287,24 @@ def _faults_of_identity(before: str, image: Mapping[object, object]) -> Iterator
         yield f"{before}RepositoryName: missing; allowed: {allowed}{'' if before else '; or give ImageUri or Images'}"
     if image.keys().isdisjoint({"ImageTag", "ImageDigest"}):
         yield f"{before}ImageTag: missing; give ImageTag, ImageDigest or both"
+
+
+def _faults_of_lambda(before: str, image: Mapping[object, object]) -> Iterator[str]:
+    """Return what Lambda refuses whatever is there ("Create a Lambda function using a container image")."""
+    received = image.get("Platform")
+    platform = read_platform(str(received))
+    if platform and not runs_on_lambda(platform):
+        yield (
+            f"{before}Platform: received {shown(received)} beside DeployTarget Lambda, allowed: linux/amd64 or "
+            "linux/arm64; Lambda runs no other"
+        )
+    read = read_uri(_text(image.get("ImageUri")))
+    host = read[1].host if read else ""
+    if host != without_fips(host):
+        yield (
+            f"{before}ImageUri: received {shown(host)} beside DeployTarget Lambda, allowed: the usual host, "
+            f"{without_fips(host)}; Lambda takes no FIPS host"
+        )
 
 
 def _faults_of_place(received: Mapping[object, object], place: Place) -> Iterator[str]:

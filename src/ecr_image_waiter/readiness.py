@@ -19,6 +19,7 @@ from .findings import Image, ImageId, Never, NotYet, Source
 from .manifests import (
     DOCKER_INDEX,
     DOCKER_MANIFEST,
+    DOCKER_UNCOMPRESSED,
     IMAGE_CONFIGS,
     INDEXES,
     MOST_LABEL_CHARACTERS,
@@ -35,6 +36,7 @@ STACK_OPERATION: Final = "StackOperation"
 _PLATFORM: Final = (
     "^((linux|windows)/)?(amd64|arm64|x86_64|X86_64|ARM64|aarch64|arm|386|ppc64le|s390x|riscv64)(/v[0-9]+)?$"
 )
+_OF_LAMBDA: Final = frozenset({("linux", "amd64"), ("linux", "arm64")})
 _MOST_READ: Final = 60  # manifests of one image, those of an index in an index among them
 _NAMES: Final = {
     DOCKER_INDEX: "a manifest list",
@@ -90,17 +92,24 @@ class Conditions(BaseModel):
 
     @property
     def platform(self) -> findings.Platform | None:
-        """The wanted platform. Without an operating system it is Linux's."""
-        if not self.Platform:
-            return None
-        found = re.fullmatch(_PLATFORM, self.Platform)
-        # pydantic has matched the pattern already.
-        return platform_of(found[2] or "linux", found[3], (found[4] or "").lstrip("/")) if found else None
+        """The wanted platform."""
+        return read_platform(self.Platform)
 
     def pushed_after(self, operation_began: float) -> float | None:
         """Return the time before which an image is too old, in whole seconds since 1970 UTC, as ECR tells its times."""
         moment = operation_began if self.PushedAfter == STACK_OPERATION else _moment(self.PushedAfter)
         return None if moment is None else math.floor(moment)
+
+
+def read_platform(text: str) -> findings.Platform | None:
+    """Return the platform that a template names, None where it names none. Without an operating system it is Linux."""
+    found = re.fullmatch(_PLATFORM, text)
+    return platform_of(found[2] or "linux", found[3], (found[4] or "").lstrip("/")) if found else None
+
+
+def runs_on_lambda(platform: findings.Platform) -> bool:
+    """Return whether Lambda runs images for a platform ("Create a Lambda function using a container image")."""
+    return (platform.os, platform.architecture) in _OF_LAMBDA
 
 
 @dataclass(frozen=True)
@@ -266,6 +275,13 @@ def _deploy_target(case: _Case) -> Answer:
         )
     if config_type not in IMAGE_CONFIGS:
         return _artifact(case, config_type)
+    read = case.known.manifests.get(image.digest)
+    if target == "Lambda" and read and read.uncompressed:
+        return case.never(
+            f"the image there has a layer of the media type {DOCKER_UNCOMPRESSED}, which Lambda does not take",
+            "push it with compressed layers: docker buildx build --provenance=false --output "
+            "type=image,push=true,compression=gzip,force-compression=true",
+        )
     return None
 
 

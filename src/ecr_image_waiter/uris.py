@@ -65,6 +65,11 @@ def console_link(path: str, region: str) -> str:
     return f"https://{region}.{host}/{path}?region={region}" if host else ""
 
 
+def without_fips(host: str) -> str:
+    """Return the host of a registry whose FIPS endpoint this is, the same host of any other."""
+    return host.replace("ecr-fips.", "ecr.", 1)
+
+
 def read_uri(uri: str) -> tuple[ImageId, Source] | None:
     """Return the image that a URI names and where it is, None where it is no image URI of ECR or ECR Public."""
     found = _PUBLIC.fullmatch(uri)

@@ -267,6 +267,17 @@ def test_an_archived_image_among_several_is_not_yet_and_named_so(ecr: MemoryEcr,
     assert not check().missing
 
 
+def test_an_uncompressed_docker_layer_among_several_images_is_never_for_lambda(ecr: MemoryEcr) -> None:
+    ecr.push("team/app", "v0", layers=["application/vnd.docker.image.rootfs.diff.tar"])
+    ecr.push("team/app", "v1", layers=["application/vnd.docker.image.rootfs.diff.tar.gzip"])
+
+    found = dict(looking(ecr, wanted(0, DeployTarget="Lambda"), wanted(1, DeployTarget="Lambda"))().findings)
+
+    assert isinstance(found["I0"], Never)
+    assert isinstance(found["I1"], Image)
+    assert ecr.count("BatchGetImage") == 1
+
+
 @pytest.mark.parametrize(("code", "kind"), [("KmsError", AccessDenied), ("UpstreamUnavailable", Unavailable)])
 def test_an_image_that_ecr_fails_to_serve_is_not_said_to_be_missing(ecr: MemoryEcr, code: str, kind: type) -> None:
     class Client:

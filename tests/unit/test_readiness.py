@@ -114,7 +114,7 @@ def test_what_can_never_be_deployed_is_told_with_why_the_cure_and_what_is_there(
 def test_the_cure_of_an_index_for_lambda_names_the_platform_wanted(ecr: MemoryEcr) -> None:
     ecr.push_index("team/app")
 
-    assert "--provenance=false --platform linux/386 (" in found(ecr, DeployTarget="Lambda", Platform="386").cure
+    assert "--provenance=false --platform linux/amd64 (" in found(ecr, DeployTarget="Lambda", Platform="amd64").cure
 
 
 def test_of_an_index_of_many_platforms_a_reason_names_what_200_characters_hold(ecr: MemoryEcr) -> None:
@@ -172,6 +172,39 @@ def test_an_image_in_a_format_of_before_2016_is_never_deployable(ecr: MemoryEcr)
 
     assert isinstance(refused, Never)
     assert "application/vnd.docker.distribution.manifest.v1+pret" in refused.because
+
+
+UNCOMPRESSED = "application/vnd.docker.image.rootfs.diff.tar"
+ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd"
+
+
+@pytest.mark.parametrize("read", [{"Platform": "arm64"}, {"Labels": {"a": "b"}}])
+def test_an_uncompressed_docker_layer_is_never_for_lambda_where_the_manifest_is_read_anyway(
+    ecr: MemoryEcr, read: dict[str, Any]
+) -> None:
+    digest = ecr.push("team/app", media_type=DOCKER_MANIFEST, labels={"a": "b"}, layers=["gzip", UNCOMPRESSED])
+
+    assert found(ecr, DeployTarget="Lambda").digest == digest
+    assert ecr.count("BatchGetImage") == 0
+    assert found(ecr, DeployTarget="ECS", **read).digest == digest
+    refused = found(ecr, DeployTarget="Lambda", **read)
+    assert isinstance(refused, Never)
+    assert (
+        refused.because == f"the image there has a layer of the media type {UNCOMPRESSED}, which Lambda does not take"
+    )
+    assert "compression=gzip,force-compression=true" in refused.cure
+
+
+def test_layers_of_every_other_media_type_are_accepted_for_lambda(ecr: MemoryEcr) -> None:
+    """Whether Lambda takes zstd could not be established."""
+    digest = ecr.push("team/app", layers=[ZSTD, "application/vnd.oci.image.layer.v1.tar", ""])
+
+    assert found(ecr, DeployTarget="Lambda", Platform="arm64").digest == digest
+
+
+@pytest.mark.parametrize("layers", [None, 5, {}, [5], [[]], [{}], [{"mediaType": [UNCOMPRESSED]}], UNCOMPRESSED])
+def test_layers_that_cannot_be_read_say_nothing(layers: object) -> None:
+    assert not read_manifest(json.dumps({"config": {}, "layers": layers}), "").uncompressed
 
 
 def test_where_ecr_does_not_say_what_it_is_the_manifest_does() -> None:

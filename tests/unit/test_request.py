@@ -520,6 +520,23 @@ def test_an_id_that_stands_twice_in_images_is_a_fault_however_it_is_written(ids:
             ),
         ),
         (
+            {**PROPERTIES, "DeployTarget": "Lambda", "Platform": "windows/amd64"},
+            (
+                'Platform: received "windows/amd64" beside DeployTarget Lambda, allowed: linux/amd64 or linux/arm64; '
+                "Lambda runs no other"
+            ),
+        ),
+        (
+            {
+                "ImageUri": "123456789012.dkr.ecr-fips.eu-west-1.amazonaws.com/app:v1",
+                "DeployTarget": "Lambda",
+            },
+            (
+                'ImageUri: received "123456789012.dkr.ecr-fips.eu-west-1.amazonaws.com" beside DeployTarget Lambda, '
+                "allowed: the usual host, 123456789012.dkr.ecr.eu-west-1.amazonaws.com; Lambda takes no FIPS host"
+            ),
+        ),
+        (
             {"ImageUri": "public.ecr.aws/shop/app:v1", "DeployTarget": "Lambda"},
             (
                 "DeployTarget: received Lambda for an image in ECR Public, allowed: a private repository in the "
@@ -568,6 +585,39 @@ def test_beside_a_value_that_is_not_known_yet_all_faults_are_told_and_each_once(
 
     named = [fault.split(":")[0] for fault in known_faults(wrong, place, known)]
     assert sorted(named) == ["ImageTag", 'Labels["b"]', "MaxRetries", "StartBuild"]
+
+
+def told(properties: dict[str, object]) -> tuple[str, ...]:
+    return known_faults(properties, None, lambda _: True)
+
+
+@pytest.mark.parametrize(
+    ("platform", "runs"),
+    [
+        *(("linux/amd64", True), ("arm64", True), ("X86_64", True), ("aarch64", True), ("linux/arm64/v8", True)),
+        *(("windows/amd64", False), ("windows/arm64", False), ("linux/arm/v7", False), ("arm", False)),
+        *(("linux/s390x", False), ("386", False), (386, False), ("ppc64le", False), ("riscv64", False)),
+    ],
+)
+def test_a_platform_that_lambda_does_not_run_is_refused_for_lambda_alone(platform: object, *, runs: bool) -> None:
+    properties = {**PROPERTIES, "Platform": platform}
+
+    assert told(properties) == told({**properties, "DeployTarget": "ECS"}) == ()
+    assert [fault.split(":")[0] for fault in told({**properties, "DeployTarget": "Lambda"})] == (
+        [] if runs else ["Platform"]
+    )
+
+
+@pytest.mark.parametrize(
+    "host", ["123456789012.dkr.ecr-fips.us-east-1.amazonaws.com", "123456789012.dkr-ecr-fips.us-east-1.on.aws"]
+)
+def test_a_fips_host_is_refused_for_lambda_alone(host: str) -> None:
+    uri = f"{host}/team/ecr-fips.app:v1"
+
+    assert told({"ImageUri": uri}) == told({"ImageUri": uri, "DeployTarget": "ECS"}) == ()
+    (fault,) = told({"ImageUri": uri, "DeployTarget": "Lambda"})
+    assert fault.startswith("ImageUri: ")
+    assert told({"ImageUri": uri.replace("-fips", "", 1), "DeployTarget": "Lambda"}) == ()
 
 
 def test_what_is_known_of_a_place_is_told_and_nothing_of_what_is_not() -> None:

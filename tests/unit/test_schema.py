@@ -543,6 +543,14 @@ BESIDE: dict[str, dict[str, Any]] = {
     "a URI": {"ImageUri": URI},
     "a repository and a tag": ONE,
     "a repository and a digest": {"RepositoryName": "app", "ImageDigest": DIGEST},
+    "a URI of a FIPS host": {"ImageUri": URI.replace("ecr.", "ecr-fips.", 1)},
+    "Lambda": {**ONE, "DeployTarget": "Lambda"},
+    "Lambda, and a URI of a FIPS host": {"ImageUri": URI.replace("ecr.", "ecr-fips.", 1), "DeployTarget": "Lambda"},
+    "Lambda, and its own platform": {**ONE, "DeployTarget": "Lambda", "Platform": "linux/amd64/v2"},
+    **{
+        f"Lambda, and {platform}": {**ONE, "DeployTarget": "Lambda", "Platform": platform}
+        for platform in ("windows/amd64", "arm", "linux/arm/v7", "386", 386, "linux/s390x", "ppc64le", "riscv64")
+    },
     "a repository": {"RepositoryName": "app"},
     "a tag": {"ImageTag": "v1"},
     "a list of images": {"Images": [{"Id": "a", **ONE}]},
