@@ -18,6 +18,7 @@ from botocore.exceptions import ReadTimeoutError
 from ecr_image_waiter.continuation import HandOver
 from ecr_image_waiter.following import BuildService
 from ecr_image_waiter.handler import Waiter
+from ecr_image_waiter.logs import to_json
 from ecr_image_waiter.metrics import Meter
 from ecr_image_waiter.response import Courier
 from ecr_image_waiter.stacks import Stacks
@@ -86,7 +87,14 @@ class World:
         self.metrics: list[dict[str, Any]] = []
         self._output = io.StringIO()
         # A name of its own: loggers of the same name share their stream.
-        self._logger = Logger(service=next(_names), level="DEBUG", stream=self._output, use_rfc3339=True, location=None)
+        self._logger = Logger(
+            service=next(_names),
+            level="DEBUG",
+            stream=self._output,
+            use_rfc3339=True,
+            location=None,
+            json_serializer=to_json,
+        )
         self.build()
 
     def build(self) -> None:

@@ -1,16 +1,17 @@
 """What a SUCCESS says: the attributes for Fn::GetAtt. No I/O, no clock."""
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from .findings import Finding, Image, Looked, Never, NotYet, Several, Source
-from .manifests import DOCKER_INDEX, LONGEST_NAME
+from .manifests import DOCKER_INDEX, LONGEST_PLATFORM_NAME
 from .place import Place
 from .readiness import Wanted
 from .wording import iso
 
 Uri: TypeAlias = Callable[[Source, str, str], str]
 """Makes a repository's URI from its source, registry id and name."""
+_LONGEST_ARCHITECTURE: Final = "\U000e0001" * LONGEST_PLATFORM_NAME  # no character is longer once it is harmless
 
 
 def attributes(wanted: Sequence[Wanted], found: Looked, *, checks: int, waited: float) -> dict[str, str]:
@@ -108,7 +109,7 @@ def longest_attributes(wanted: Sequence[Wanted], uri: Uri, place: Place) -> dict
             pushed_at=0.0,
             size=10**13,
             media_type=DOCKER_INDEX,
-            architecture="x" * LONGEST_NAME if one.conditions.Platform or one.conditions.Labels else "",
+            architecture=_LONGEST_ARCHITECTURE if one.conditions.Platform or one.conditions.Labels else "",
             platform_digest=digest if one.conditions.Platform else "",
         )
         for one in wanted

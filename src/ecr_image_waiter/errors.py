@@ -3,11 +3,16 @@
 from collections.abc import Sequence
 from typing import Final
 
+from .wording import harmless
+
 _SHOWN_FAULTS: Final = 20  # more do not fit into an answer
 
 
 class WaiterError(Exception):
-    """Root of everything this package raises."""
+    """Root of everything this package raises. Lambda and Python print what they are not handled by."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(harmless(message))
 
 
 class UnusableEvent(WaiterError):

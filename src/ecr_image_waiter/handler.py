@@ -32,7 +32,7 @@ from .properties import Properties, read_properties
 from .readiness import Known, Wanted
 from .registry import Registry
 from .request import DirectRequest, StackRequest, named_images, read_event, session_of, stack_properties, start_of_wait
-from .response import Answer, Courier, Urllib3Transport, encode, fits
+from .response import Answer, Courier, Urllib3Transport, encoded, fits
 from .slice import Slice, Tools
 from .stacks import Stacks
 from .standing import first_ask, rolls_back
@@ -51,6 +51,7 @@ from .waiting import (
     invocations_needed,
     timeout_needed,
 )
+from .wording import harmless
 
 _LOGGED: Final = 4000  # characters of a Reason; an answer does not hold more
 
@@ -116,7 +117,8 @@ class Waiter:
             raise
         if isinstance(request, DirectRequest):
             with self._logger.append_context_keys(InvocationId=context.aws_request_id, RequestType="Direct"):
-                return self._serve_caller(request, invocation)
+                served = self._serve_caller(request, invocation)
+                return {name: harmless(value) for name, value in served.items()}
         with self._logger.append_context_keys(
             InvocationId=context.aws_request_id,
             StackId=request.stack_id,
@@ -130,19 +132,21 @@ class Waiter:
         return None
 
     def _answer(self, request: StackRequest, invocation: Invocation) -> Answer | None:
-        """Return the answer, or None after a hand-over. Every exception of a wait ends here, as an answer."""
+        """Return the answer, encoded, or None after a hand-over. Every exception of a wait ends here, as an answer."""
         if request.type == "Delete":
-            return Answer("SUCCESS")
+            return encoded(request, Answer("SUCCESS"))
         if request.state is None:
             self._meter.started()
         try:
-            return self._serve_stack(request, invocation)
+            answer = self._serve_stack(request, invocation)
+            return encoded(request, answer) if answer else None
         except InvalidRequest as error:
-            return Answer("FAILED", reason_invalid(error), invocation.note, ended=Ended(Outcome.INVALID))
+            answer = Answer("FAILED", reason_invalid(error), invocation.note, ended=Ended(Outcome.INVALID))
         except Exception as error:  # the one place: whatever went wrong, the stack is told
             self._logger.exception("The wait failed unexpectedly")
             reason = f"The waiter failed unexpectedly ({type(error).__name__}); its log has the details"
-            return Answer("FAILED", reason, invocation.note, ended=Ended(Outcome.UNEXPECTED))
+            answer = Answer("FAILED", reason, invocation.note, ended=Ended(Outcome.UNEXPECTED))
+        return encoded(request, answer)
 
     def _serve_stack(self, request: StackRequest, invocation: Invocation) -> Answer | None:
         forward = False
@@ -311,9 +315,8 @@ class Waiter:
         raise GaveUp("The invocation had no time to wait in; give the caller's function time-out more seconds")
 
     def _deliver(self, request: StackRequest, answer: Answer, invocation: Invocation) -> None:
-        body = encode(request, answer)
         try:
-            attempts = self._courier.deliver(request.response_url, body, invocation.ends)
+            attempts = self._courier.deliver(request.response_url, answer.body, invocation.ends)
         except DeliveryFailed as error:
             self._logger.error(
                 "%s; the answer was %s: %s", error, answer.status, answer.reason[:_LOGGED] or "no Reason"
@@ -323,7 +326,12 @@ class Waiter:
             "Answered %s%s",
             answer.status,
             f": {answer.reason[:_LOGGED]}" if answer.reason else "",
-            extra={"status": answer.status, "body_bytes": len(body), "delivery_attempts": attempts, **answer.data},
+            extra={
+                "status": answer.status,
+                "body_bytes": len(answer.body),
+                "delivery_attempts": attempts,
+                **answer.data,
+            },
         )
         if answer.ended:
             self._meter.ended(answer.ended, attempts)

@@ -1,10 +1,14 @@
 """JSON logs by Powertools, in which no response URL ever stands."""
 
+import json
 import logging
 import os
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from aws_lambda_powertools import Logger
+
+from .wording import harmless
 
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -18,5 +22,25 @@ def make_logger() -> Logger:
         logging.getLogger(name).setLevel(logging.WARNING)
     level = os.environ.get("LOG_LEVEL", "").upper()
     return Logger(
-        service="ecr-image-waiter", level=level if level in _LEVELS else "INFO", use_rfc3339=True, location=None
+        service="ecr-image-waiter",
+        level=level if level in _LEVELS else "INFO",
+        use_rfc3339=True,
+        location=None,
+        json_serializer=to_json,
     )
+
+
+def to_json(record: Mapping[str, Any]) -> str:
+    """Return a log record as one line, of which every text is harmless to whoever prints it."""
+    return json.dumps(_harmless(record), separators=(",", ":"), ensure_ascii=False)
+
+
+def _harmless(value: Any, name: str = "") -> Any:
+    if isinstance(value, Mapping):
+        return {harmless(str(key)): _harmless(each, key) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_harmless(each) for each in value]
+    if isinstance(value, int | float | None):
+        return value
+    # The lines of a traceback stay lines.
+    return "\n".join(map(harmless, str(value).split("\n"))) if name == "exception" else harmless(str(value))

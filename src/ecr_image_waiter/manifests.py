@@ -23,7 +23,8 @@ IMAGE_CONFIGS: Final = frozenset(
 )
 
 MOST_ENTRIES: Final = 50
-LONGEST_NAME: Final = 255  # of a digest, a media type, a platform's names: ECR takes a manifest of 4 MB
+LONGEST_NAME: Final = 255  # of a digest and a media type: ECR takes a manifest of 4 MB
+LONGEST_PLATFORM_NAME: Final = 20  # of an operating system, an architecture, a variant; those there are have up to 11
 MOST_LABEL_CHARACTERS: Final = 1024
 """Of a wanted label's value. A longer one in an image is cut behind that, and then equals none."""
 
@@ -115,7 +116,7 @@ def read_config(content: bytes, labels: Sequence[str]) -> Config:
     inner = document.get("config")
     carried = inner.get("Labels") if isinstance(inner, Mapping) else None
     carried = carried if isinstance(carried, Mapping) else {}
-    platform = platform_of(*(_text(document.get(key)) for key in ("os", "architecture", "variant")))
+    platform = _platform(document)
     wanted = {name: _text(carried[name], MOST_LABEL_CHARACTERS + 1) for name in labels if name in carried}
     return Config(platform, wanted)
 
@@ -126,8 +127,12 @@ def _entry(entry: Mapping[str, Any]) -> Entry:
     return Entry(
         _text(entry.get("digest")),
         _text(entry.get("mediaType")),
-        platform_of(*(_text(platform.get(key)) for key in ("os", "architecture", "variant"))),
+        _platform(platform),
     )
+
+
+def _platform(document: Mapping[str, Any]) -> Platform:
+    return platform_of(*(_text(document.get(key), LONGEST_PLATFORM_NAME) for key in ("os", "architecture", "variant")))
 
 
 def _object(content: str | bytes) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ that keeps its beginning, and a delivery that looks at the status, has time-outs
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, Protocol
 
 import urllib3
@@ -20,6 +20,7 @@ from .errors import DeliveryFailed
 from .lazy import imported_when_used
 from .metrics import Ended
 from .request import StackRequest
+from .wording import harmless
 
 with imported_when_used("boto3"):  # crhelper imports it for a polling that is not used here
     from crhelper import FAILED, SUCCESS, CfnResource
@@ -34,7 +35,8 @@ _SOCKET_SECONDS: Final = 5.0
 class Answer:
     """One answer to CloudFormation. `note` ends the Reason and is never cut.
 
-    `ended` is for the metrics: how the wait ended that this is the answer to, None where there was none.
+    `ended` is for the metrics: how the wait ended that this is the answer to, None where there was none. `body`: what
+    is sent, once it is encoded.
     """
 
     status: Literal["SUCCESS", "FAILED"]
@@ -42,6 +44,7 @@ class Answer:
     note: str = ""
     data: Mapping[str, str] = field(default_factory=dict)
     ended: Ended | None = None
+    body: bytes = b""
 
 
 class Transport(Protocol):
@@ -108,7 +111,7 @@ class _Protocol(CfnResource):
         self.StackId = request.stack_id
         self.RequestId = request.request_id
         self.LogicalResourceId = request.logical_id
-        self.Data = dict(answer.data)
+        self.Data = {harmless(name): harmless(value) for name, value in answer.data.items()}
         self.NoEcho = False
         self._response_url = request.response_url
         self._ssl_verify = None
@@ -120,15 +123,19 @@ class _Protocol(CfnResource):
         return caught[0]
 
 
+def encoded(request: StackRequest, answer: Answer) -> Answer:
+    """Return the answer with its body."""
+    return replace(answer, body=encode(request, answer))
+
+
 def encode(request: StackRequest, answer: Answer) -> bytes:
     """Return the answer's body, at most 4096 bytes of JSON.
 
     Where it would be longer, the Reason loses its end. A SUCCESS whose attributes do not fit becomes a FAILED that
     says so, because CloudFormation would not take it.
     """
-    reason = answer.reason.encode("utf-8", "replace").decode()  # what a template says need not be valid Unicode
     body = _Protocol(request, answer).body()
-    shown = _fitting(body, reason, answer.note)
+    shown = _fitting(body, answer.reason, answer.note)
     if shown is None:
         refusal = Answer("FAILED", "The attributes do not fit the 4096 bytes CloudFormation takes", answer.note)
         body = _Protocol(request, refusal).body()
@@ -146,6 +153,8 @@ def _json(body: dict[str, Any]) -> bytes:
 
 
 def _fitting(body: dict[str, Any], reason: str, note: str) -> dict[str, Any] | None:
+    reason, note = harmless(reason), harmless(note)
+
     def with_reason(length: int) -> dict[str, Any]:
         kept = reason if length >= len(reason) else reason[:length] + "..."
         return {**body, "Reason": kept + note if kept else ""}

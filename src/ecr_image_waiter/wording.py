@@ -1,13 +1,30 @@
-"""Values as sentences show them: short, on one line and in valid Unicode, whatever a template says."""
+"""Values as sentences show them: short, on one line and harmless, whatever a template or an image says."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Final
+
+# The beginning of a command in the log of GitHub Actions (`::` before a line's first word, `##[` anywhere), Azure
+# Pipelines (`##vso[`) or TeamCity (`##teamcity[`). Whoever shows a text may break its lines at any blank.
+_COMMAND: Final = re.compile(r"(?<!\S):(?=:)|#(?=#\w*\[)")
+
+
+def harmless(text: str) -> str:
+    """Return a text that prints on one line, and that no terminal and no CI log takes for a command.
+
+    The one place for text that a pusher, a template or AWS has written: each way out of the process passes it through
+    here. Escapes control characters, line breaks, marks that turn the direction of writing, halves of surrogate pairs
+    and all else that does not print, and the beginning of a log's command. Twice does what once does.
+    """
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return _COMMAND.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 def clipped(text: str, longest: int = 60) -> str:
     """Shorten a text to what a sentence can bear."""
-    text = text if len(text) <= longest else text[: longest - 3] + "..."
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return harmless(text if len(text) <= longest else text[: longest - 3] + "...")
 
 
 def shown(value: object) -> str:

@@ -119,10 +119,19 @@ def what_lambda_said(record: dict[str, Any], url: str) -> str:
     query = urlsplit(url).query
     told = told.replace(query, "...") if query else told
     attempts = context.get("approximateInvokeCount", "unknown")
-    return (
+    return harmless(
         f"The waiter function died before it could answer ({context.get('condition', 'no condition given')}, attempts: "
         f"{attempts}). Lambda says: {told or 'nothing'}. See the function's log, mend the cause, then deploy again"
     )
+
+
+def harmless(text: str) -> str:
+    """Return a text that prints on one line, and that no terminal and no CI log takes for a command.
+
+    The same as the waiter's own: what failed may tell of names that a pusher has chosen.
+    """
+    text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return re.sub(r"(?<!\S):(?=:)|#(?=#\w*\[)", lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 def answer(request: dict[str, Any], reason: str) -> bytes:
@@ -187,4 +196,5 @@ def send(url: str, body: bytes) -> int:
 
 def log(level: str, message: str, **keys: object) -> None:
     """Write one line of JSON."""
+    keys = {key: harmless(value) if isinstance(value, str) else value for key, value in keys.items()}
     print(json.dumps({"level": level, "message": message, "service": "ecr-image-waiter-last-resort", **keys}))

@@ -19,6 +19,7 @@ from ecr_image_waiter.errors import DeliveryFailed
 from ecr_image_waiter.logs import make_logger
 from ecr_image_waiter.request import StackRequest, read_event
 from ecr_image_waiter.response import MAX_BODY_BYTES, Answer, Courier, Urllib3Transport, encode, physical_id
+from ecr_image_waiter.wording import harmless
 from tests.fakes import (
     NOW,
     REQUEST_ID,
@@ -90,8 +91,7 @@ def test_any_reason_fits_and_keeps_its_beginning_and_the_note(reason: str) -> No
     said = body_of(Answer("FAILED", reason, NOTE))["Reason"]
 
     assert said.endswith(NOTE)
-    # A lone surrogate has no UTF-8, so a question mark stands for it.
-    kept, whole = said.removesuffix(NOTE), reason.encode("utf-8", "replace").decode()
+    kept, whole = said.removesuffix(NOTE), harmless(reason)
     if kept != whole:
         assert kept.endswith("...")
         begins = kept.removesuffix("...")

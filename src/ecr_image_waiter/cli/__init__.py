@@ -13,6 +13,8 @@ from random import Random
 from types import FrameType
 from typing import Final
 
+from ..wording import harmless
+
 _INSTALL: Final = "pip install 'ecr-image-waiter[cli]'"
 
 
@@ -42,7 +44,7 @@ def main() -> int:
         return 141
     except Exception:  # noqa: BLE001  # a bug of ours must not look like an image that is not there
         with suppress(OSError):  # as where stderr is on a full disk, which is how one gets here
-            traceback.print_exc()
+            sys.stderr.writelines(f"{harmless(line)}\n" for line in traceback.format_exc().rstrip().split("\n"))
         _drop_what_cannot_be_written()
         return 70
 

@@ -25,7 +25,7 @@ from ..readiness import Known, Wanted
 from ..uris import partition_of
 from ..waiting import NEVER, Bounds, Cause, GivenUp, Progress, Ready, bounds_for_caller, wait
 from ..watch import Follow, Watch
-from ..wording import clipped, duration, times
+from ..wording import clipped, duration, harmless, times
 from .arguments import PROGRAM, Asked, Line, WrongUsage, asked, parse, regions
 from .connection import Connection, Misconfigured
 from .inspecting import inspect
@@ -73,7 +73,8 @@ def run(arguments: Sequence[str], edges: Edges) -> Status:
         line = parse(arguments)
         connection, request = _understood(line, edges)
     except WrongUsage as error:
-        _say(edges, error.usage.rstrip())
+        for usage in error.usage.rstrip().split("\n"):
+            _say(edges, usage)
         numbered = len(error.faults) > 1
         for number, fault in enumerate(error.faults, 1):
             _say(edges, f"{PROGRAM}: error: {f'({number}) ' if numbered else ''}{fault}")
@@ -134,7 +135,7 @@ def _reader(stdin: TextIO) -> Callable[[str], str]:
 
 
 def _say(edges: Edges, text: str) -> None:
-    edges.stderr.write(f"{text}\n")
+    edges.stderr.write(f"{harmless(text)}\n")
     edges.stderr.flush()
 
 

@@ -12,7 +12,7 @@ from ..builds import BuildHidden
 from ..findings import AccessDenied, Awaited, Finding, Found, Image, Never, NoRepository, Refused, decisive
 from ..readiness import Wanted
 from ..waiting import Cause
-from ..wording import clipped, duration, iso
+from ..wording import clipped, duration, harmless, iso
 
 
 class Status(IntEnum):
@@ -87,9 +87,11 @@ def written(result: Result, form: str, now: float) -> str:
     if form == "json":
         return json.dumps(_as_json(result), indent=2) + "\n"
     if form == "text":
-        return "".join(_as_text(image, now) for image in result.images)
-    # All or nothing: a script must not take the second image for the first.
-    return "".join(f"{_uri(image)}\n" for image in result.images) if result.status is Status.FOUND else ""
+        lines = [line for image in result.images for line in _as_text(image, now)]
+    else:
+        # All or nothing: a script must not take the second image for the first.
+        lines = [_uri(image) for image in result.images] if result.status is Status.FOUND else []
+    return "".join(f"{harmless(line)}\n" for line in lines)
 
 
 def _uri(seen_: Seen) -> str:
@@ -125,7 +127,7 @@ def _image_as_json(one: Seen) -> dict[str, Any]:
     )
 
 
-def _as_text(one: Seen, now: float) -> str:
+def _as_text(one: Seen, now: float) -> list[str]:
     image = _there(one)
     ready = "ready" if isinstance(one.finding, Image) else f"not ready: {_phrase(one)}"
     rows: Sequence[tuple[str, str]] = []
@@ -142,7 +144,7 @@ def _as_text(one: Seen, now: float) -> str:
             ("unread", one.unread),
         ]
     width = max((len(title) for title, text in rows if text), default=0)
-    return "".join([f"{one.name}: {ready}\n", *(f"  {title:<{width}}  {text}\n" for title, text in rows if text)])
+    return [f"{one.name}: {ready}", *(f"  {title:<{width}}  {text}" for title, text in rows if text)]
 
 
 def _there(one: Seen) -> Image | None:

@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.text import Text
 
 from ..clock import Clock
-from ..wording import duration, times
+from ..wording import duration, harmless, times
 
 _REFRESHES_A_SECOND: Final = 4
 
@@ -34,17 +34,16 @@ class Standing:
 
     def line(self, now: float) -> Text:
         """Return the live line."""
+        subject = harmless(self.subject)
         if not self.checks:
-            return Text.assemble(
-                ("● ", "yellow"), f"{self.subject}  ", (duration(now - self.start), "bold"), "  looking"
-            )
+            return Text.assemble(("● ", "yellow"), f"{subject}  ", (duration(now - self.start), "bold"), "  looking")
         due = max(self.due - now, 0.0)
         return Text.assemble(
             ("● ", "yellow"),
-            f"{self.subject}  ",
+            f"{subject}  ",
             (duration(now - self.start), "bold"),
             f"  checked {times(self.checks)}, next in {duration(due)}" if due else f"  checked {times(self.checks)}",
-            (f"  {self.seen}", "dim"),
+            (f"  {harmless(self.seen)}", "dim"),
         )
 
 
@@ -71,9 +70,8 @@ class Lines:
     def checked(self, standing: Standing, now: float) -> None:
         """See `Screen`."""
         due = f"; the next in {max(standing.due - now, 0.0):.1f} s" if standing.due else ""
-        self._stream.write(
-            f"{duration(now - standing.start)}: check {standing.checks} of {standing.subject}: {standing.seen}{due}\n"
-        )
+        check = f"check {standing.checks} of {standing.subject}: {standing.seen}"
+        self._stream.write(harmless(f"{duration(now - standing.start)}: {check}{due}") + "\n")
         self._stream.flush()
 
 

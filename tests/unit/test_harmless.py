@@ -1,0 +1,439 @@
+"""Text that a pusher, a template or AWS has written leaves the process harmless, by every way out.
+
+A way out is a Reason, an attribute, a line of the log, what a direct invocation returns or raises, and both streams of
+the command. `--output json` is none: JSON escapes by itself.
+"""
+
+import io
+import json
+import re
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from rich.console import Console
+
+import last_resort
+from ecr_image_waiter import cli
+from ecr_image_waiter.builds import BuildHidden, BuildRun, RunStatus
+from ecr_image_waiter.cli.screen import LiveLine, Standing
+from ecr_image_waiter.errors import WaiterError
+from ecr_image_waiter.manifests import OCI_INDEX, OCI_MANIFEST
+from ecr_image_waiter.response import _Protocol
+from ecr_image_waiter.wording import harmless
+from tests.fakes import STACK_ID, FakeContext, aws_error, response_url, stack_event
+from tests.memory_ecr import ACCOUNT, OCI_CONFIG, MemoryEcr, digest_of, entry
+from tests.unit.test_cli import Builder, Command
+from tests.world import IN_MEMORY, World
+
+NASTY: Final = {  # at most twenty characters each, of which nothing is cut
+    "commands of GitHub's": "\n::hit ::x\r ::y##[z]",
+    "escapes": "\x1b[31mhit\x9b1m\x1b]0;t\x07",
+    "marks and separators": "\u202ehit\u2066\u2028::x\u2029\x85::y",
+    "no characters": "\ud800hit\udfff\x00\x08\x7f ##vso[",
+}
+COMMAND: Final = re.compile(r"(^|\s)::|##\w*\[")
+
+
+def assert_harmless(text: str) -> None:
+    assert text.isprintable(), ascii(text)
+    assert not COMMAND.search(text), ascii(text)
+
+
+def assert_lines_harmless(output: str) -> None:
+    assert output == "" or output.endswith("\n")
+    for line in output.split("\n"):
+        assert_harmless(line)
+
+
+def texts(value: Any) -> list[str]:
+    """Return every text in a JSON document, keys among them."""
+    if isinstance(value, dict):
+        return [text for pair in value.items() for each in pair for text in texts(each)]
+    if isinstance(value, list):
+        return [text for each in value for text in texts(each)]
+    return [value] if isinstance(value, str) else []
+
+
+# --- the one place
+
+
+@given(st.text(st.characters(exclude_categories=()) | st.sampled_from(":#[ \n\x1b"), max_size=30))
+@example("::error::x")
+@example("##[x]")
+@example("###[x]")
+@example("a ::x")
+@example("\u2003::x")
+def test_any_text_becomes_harmless_once_and_for_all(text: str) -> None:
+    told = harmless(text)
+
+    assert_harmless(told)
+    told.encode()
+    assert harmless(told) == told
+    assert last_resort.harmless(text) == told
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Gave up on team/app:v1 in eu-west-1: see #1, ## Notes, [a], arn:aws:s3:::bucket",
+        "arn:aws:ecr::123456789012:x, Custom::EcrImageWaiter, AWS::NoValue, std::string, 12:30, a: b",
+        "Größe, 日本語, 💥, é, C:\\new\\x",
+    ],
+)
+def test_a_text_that_means_no_harm_stays_as_it_is(text: str) -> None:
+    assert harmless(text) == text
+
+
+# --- what others write, and where
+
+Feed = Callable[[MemoryEcr, str], object]
+
+
+def config(**members: Any) -> Feed:
+    def push(ecr: MemoryEcr, nasty: str) -> None:
+        document = {"os": "linux", "architecture": "arm64"} | {key: each(nasty) for key, each in members.items()}
+        blob = json.dumps(document).encode()
+        ecr.repository("app").blobs[digest_of(blob)] = blob
+        described = {"mediaType": OCI_CONFIG, "size": 1, "digest": digest_of(blob)}
+        ecr.put("app", "v1", {"schemaVersion": 2, "config": described, "layers": []}, OCI_MANIFEST)
+
+    return push
+
+
+def index(ecr: MemoryEcr, nasty: str) -> None:
+    entries = [entry(digest_of(str(n)), f"{nasty}/{nasty}/{nasty}{n}") for n in range(3)]
+    ecr.put("app", "v1", {"schemaVersion": 2, "manifests": entries}, OCI_INDEX)
+
+
+def manifest(
+    members: Callable[[str], dict[str, Any]], media_type: Callable[[str], str] = lambda _: OCI_MANIFEST
+) -> Feed:
+    def push(ecr: MemoryEcr, nasty: str) -> None:
+        ecr.put("app", "v1", {"schemaVersion": 2, "layers": [], **members(nasty)}, media_type(nasty))
+
+    return push
+
+
+def error(code: str, operation: str = "DescribeImages") -> Feed:
+    def fail(ecr: MemoryEcr, nasty: str) -> None:
+        ecr.push("app")
+        ecr.faults[operation] = aws_error(code, f"denied{nasty}")
+
+    return fail
+
+
+def odd_error(ecr: MemoryEcr, nasty: str) -> None:
+    ecr.faults["DescribeImages"] = aws_error(f"Odd{nasty}", nasty)
+
+
+def tags(ecr: MemoryEcr, nasty: str) -> None:
+    ecr.push("app", f"v0{nasty}")
+
+
+LABELS: Final = {"Labels": {"a": "b"}}
+PLATFORM: Final = {"Platform": "linux/amd64"}
+FEEDS: Final[dict[str, tuple[Feed, dict[str, Any]]]] = {
+    "a config's architecture": (config(architecture=str), PLATFORM),
+    "a config's architecture, told as an attribute": (config(architecture=str, config=lambda _: LABELS), LABELS),
+    "a config's os": (config(os=str), PLATFORM),
+    "a config's variant": (config(variant=str), PLATFORM),
+    "a label": (config(config=lambda nasty: {"Labels": {"a": nasty}}), LABELS),
+    "an index's platforms": (index, PLATFORM),
+    "a manifest's media type": (
+        manifest(lambda _: {"config": {"mediaType": "x"}}, lambda nasty: f"x{nasty}"),
+        {"DeployTarget": "ECS"},
+    ),
+    "a config's media type": (manifest(lambda nasty: {"config": {"mediaType": nasty}}), PLATFORM),
+    "an artifact's type": (manifest(lambda nasty: {"artifactType": nasty, "config": {"mediaType": "x"}}), PLATFORM),
+    "AWS's refusal": (error("InvalidParameterException"), {}),
+    "AWS's denial": (error("AccessDeniedException"), {}),
+    "AWS's fault": (error("ServerException"), {}),
+    "AWS's code": (odd_error, {}),
+    "AWS's fault of a manifest": (error("ServerException", "BatchGetImage"), PLATFORM),
+    "AWS's fault of a config": (error("ServerException", "GetDownloadUrlForLayer"), PLATFORM),
+    "tags": (tags, {}),
+}
+by_feed = pytest.mark.parametrize("fed", FEEDS)
+by_text = pytest.mark.parametrize("nasty", NASTY)
+
+
+def of_stack(there: World) -> list[str]:
+    """Return every text that a stack's wait has sent or logged."""
+    assert all(line.isascii() or line.isprintable() for line in there.output.split("\n"))
+    return [*texts(there.transport.bodies), *texts(there.lines)]
+
+
+def properties(more: dict[str, Any]) -> dict[str, Any]:
+    return {"RepositoryName": "app", "ImageTag": "v1", "MaxRetries": "2", "RetryDelaySeconds": "30", **more}
+
+
+@by_feed
+@by_text
+@pytest.mark.parametrize("back", [False, True], ids=["", "rolling back"])
+def test_a_stack_and_its_log_are_told_in_harmless_words(fed: str, nasty: str, back: bool) -> None:  # noqa: FBT001
+    feed, more = FEEDS[fed]
+    there = World(IN_MEMORY, stack=("UPDATE_ROLLBACK_IN_PROGRESS" if back else "UPDATE_IN_PROGRESS",))
+    feed(there.images, NASTY[nasty])
+
+    there.run(stack_event("Update" if back else "Create", ResourceProperties=properties(more)))
+
+    told = of_stack(there)
+    assert there.answer["Status"] == "SUCCESS" or not back
+    assert any("hit" in text for text in told) or back
+    for text in told:
+        assert_harmless(text)
+
+
+@by_feed
+@by_text
+def test_a_direct_invocation_returns_or_raises_harmless_words(fed: str, nasty: str) -> None:
+    feed, more = FEEDS[fed]
+    there = World(IN_MEMORY)
+    feed(there.images, NASTY[nasty])
+
+    try:
+        told = texts(there.run(properties(more)))
+    except WaiterError as raised:
+        told = [str(raised)]
+
+    assert any("hit" in text for text in told)
+    for text in [*told, *texts(there.lines)]:
+        assert_harmless(text)
+
+
+@by_feed
+@by_text
+@pytest.mark.parametrize("line", ["wait", "check", "wait --output uri"])
+def test_the_command_writes_harmless_lines(fed: str, nasty: str, line: str) -> None:
+    feed, more = FEEDS[fed]
+    command = Command()
+    feed(command.ecr, NASTY[nasty])
+    options = {
+        "Platform": ["--platform", "linux/amd64"],
+        "Labels": ["--label", "a=b"],
+        "DeployTarget": ["--deploy-target", "ECS"],
+    }
+    limit = ["--max-retries", "1"] if line.startswith("wait") else []
+
+    command(*line.split(), "app:v1", *limit, *(word for name in more for word in options[name]))
+
+    assert "hit" in command.out + command.err or fed in ("tags", "AWS's denial") or "told as" in fed
+    assert_lines_harmless(command.out)
+    assert_lines_harmless(command.err)
+
+
+@by_text
+def test_json_of_the_command_is_plain_ascii_and_says_what_is_there(nasty: str) -> None:
+    command = Command()
+    config(architecture=str)(command.ecr, NASTY[nasty])
+
+    command("check", "app:v1", "--output", "json")
+
+    assert command.out.isascii()
+    assert command.json["Images"][0]["Platforms"] == [f"linux/{NASTY[nasty]}"]
+
+
+@by_text
+def test_the_live_line_is_harmless_to_the_terminal(nasty: str) -> None:
+    command, shown = Command(), io.StringIO()
+    for checks in (0, 1):
+        standing = Standing(f"app{NASTY[nasty]}", 0.0, checks, seen=NASTY[nasty], due=9.0)
+        console = Console(file=shown, force_terminal=True, width=200, color_system=None)
+        console.print(LiveLine(standing, command.clock).__rich__())
+
+    assert "hit" in shown.getvalue()
+    assert_lines_harmless(shown.getvalue())
+
+
+def broken(nasty: str) -> list[BuildRun]:
+    said = f"app:{nasty}"
+    return [BuildRun(said, RunStatus.BROKEN, said, 1e11, 1e11, where=nasty, message=nasty, link=nasty)]
+
+
+def hidden(nasty: str) -> BuildHidden:
+    return BuildHidden("codebuild:ListBuildsForProject", "AccessDeniedException", f"no{nasty}")
+
+
+@by_text
+@pytest.mark.parametrize("found", [broken, hidden])
+def test_what_a_build_says_is_told_in_harmless_words(nasty: str, found: Callable[[str], Any]) -> None:
+    builder, command = Builder(), Command()
+    command.builder.found = builder.found = found(NASTY[nasty])
+    there = World(IN_MEMORY, builds={"CodeBuild project": builder})
+    there.images.repository("app")
+
+    there.run(stack_event(ResourceProperties=properties({"BuildProject": "app"})))
+    command("wait", "app:v1", "--build-project", "app")
+
+    assert "hit" in there.answer["Reason"]
+    assert "hit" in command.err
+    for text in of_stack(there):
+        assert_harmless(text)
+    assert_lines_harmless(command.err)
+
+
+@by_text
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"RepositoryName": "app{}"},
+        {"ImageTag": "v1{}"},
+        {"ImageUri": "x{}"},
+        {"x{}": "{}"},
+        {"RoleArn": "arn:{}"},
+        {"Labels": {"a": ["{}"], "{}": "x" * 2000}},
+        {"Images": [{"Id": "{}", "ImageUri": "{}"}]},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("back", [False, True], ids=["", "rolling back"])
+def test_what_a_template_says_is_told_in_harmless_words(nasty: str, more: dict[str, Any], back: bool) -> None:  # noqa: FBT001
+    filled = json.loads(json.dumps(more).replace("{}", json.dumps(NASTY[nasty])[1:-1]))
+    there = World(IN_MEMORY, stack=("UPDATE_ROLLBACK_IN_PROGRESS" if back else "UPDATE_IN_PROGRESS",))
+
+    there.run(stack_event("Update", ResourceProperties=properties(filled)))
+
+    told = of_stack(there)
+    assert any("hit" in text for text in told)
+    for text in told:
+        assert_harmless(text)
+
+
+@by_text
+def test_an_event_that_nobody_can_be_answered_for_is_refused_in_harmless_words(nasty: str) -> None:
+    there = World(IN_MEMORY)
+
+    for event in (stack_event(f"Create{NASTY[nasty]}"), stack_event(ResponseURL=response_url(f"a{NASTY[nasty]}"))):
+        with pytest.raises(WaiterError) as raised:
+            there.run(event)
+        assert_harmless(str(raised.value))
+    for text in texts(there.lines):
+        assert_harmless(text)
+
+
+@by_text
+def test_lambdas_refusal_and_the_log_streams_name_are_told_in_harmless_words(nasty: str) -> None:
+    denied = aws_error("AccessDeniedException", NASTY[nasty], operation="Invoke")
+    there = World(IN_MEMORY, hand_overs=(denied,))
+    there.images.repository("app")
+    event = stack_event(ResourceProperties=properties({"MaxRetries": "12"}))
+
+    there.waiter.handle(event, FakeContext(there.clock, 60.0, stream=f"s{NASTY[nasty]}"))
+
+    assert there.answer["Reason"].count("hit") == 2
+    for text in of_stack(there):
+        assert_harmless(text)
+
+
+@by_text
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["wait", "app{}:v1"],
+        ["wait", "app:v1{}", "--label", "{}"],
+        ["wait", "{}", "--platform", "{}", "--output", "{}"],
+        ["wait", "app:v1", "--from", "no-{}"],
+        ["wait", "app:v1", "--from", "-"],
+        ["check", "::x", "--profile", "{}", "--region", "{}", "--endpoint-url", "{}", "--{}", "{}"],
+        ["{}"],
+    ],
+    ids=str,
+)
+def test_a_command_line_is_refused_in_harmless_words(nasty: str, arguments: list[str]) -> None:
+    command = Command()
+    command.stdin = io.StringIO(json.dumps([{"Id": NASTY[nasty], NASTY[nasty]: 1}]))
+    command.misconfigured = f"The config profile ({NASTY[nasty]}) could not be found"
+
+    command(*(each.replace("{}", NASTY[nasty]) for each in arguments))
+
+    assert command.out == ""
+    assert "error" in command.err
+    assert_lines_harmless(command.err)
+
+
+def test_a_bug_of_the_command_is_printed_in_harmless_lines(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> int:
+        raise ValueError("".join(NASTY.values()))
+
+    monkeypatch.setattr(cli, "_run", fail)
+    monkeypatch.setattr(cli, "_drop_what_cannot_be_written", lambda: None)
+    monkeypatch.setattr(sys.stdout, "reconfigure", lambda **_: None, raising=False)
+
+    assert cli.main() == 70
+
+    printed = capsys.readouterr().err
+    assert "hit" in printed
+    assert_lines_harmless(printed)
+
+
+@by_text
+def test_the_last_resort_tells_lambdas_words_harmlessly(nasty: str, capsys: pytest.CaptureFixture[str]) -> None:
+    puts: list[bytes] = []
+    payload = {"errorType": NASTY[nasty], "errorMessage": NASTY[nasty]}
+    record = {"requestPayload": stack_event(LogicalResourceId=f"I{NASTY[nasty]}"), "responsePayload": payload}
+
+    def put(_: str, body: bytes) -> int:
+        puts.append(body)
+        return 200
+
+    last_resort.answer_for(record, put, lambda _: None)
+
+    assert json.loads(puts[0])["Reason"].count("hit") == 2
+    assert_harmless(json.loads(puts[0])["Reason"])
+    for line in capsys.readouterr().out.splitlines():
+        for text in texts(json.loads(line)):
+            assert_harmless(text)
+
+
+# --- making the answer
+
+
+def test_an_architecture_of_half_a_character_is_answered_like_any_other() -> None:
+    there = World(IN_MEMORY)
+    config(architecture=lambda _: "\ud800", config=lambda _: LABELS)(there.images, "")
+
+    there.run(stack_event(ResourceProperties=properties(LABELS)))
+
+    assert there.answer["Status"] == "SUCCESS"
+    assert there.answer["Data"]["Architecture"] == "\\ud800"
+
+
+def test_an_exception_in_the_making_of_an_answer_becomes_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = World(IN_MEMORY)
+    there.images.push("app")
+    body = _Protocol.body
+
+    def broken(self: _Protocol) -> dict[str, Any]:
+        if self.Status == "SUCCESS" and self.Data.get("ImageDigest", "").removeprefix("sha256:").strip("0"):
+            raise UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed")
+        return body(self)
+
+    monkeypatch.setattr(_Protocol, "body", broken)
+    there.run(stack_event(ResourceProperties=properties({})))
+
+    assert there.answer["Status"] == "FAILED"
+    assert "failed unexpectedly (UnicodeEncodeError)" in there.answer["Reason"]
+
+
+def test_whatever_an_image_calls_its_architecture_the_answer_fits() -> None:
+    """It is the only attribute whose text an image's pusher chooses. What may not fit is refused before the wait."""
+    there = World(IN_MEMORY)
+    config(architecture=lambda _: "\U000e0001" * 3000, config=lambda _: LABELS)(there.images, "")
+    name, tag = "app" * 80, "v" * 300
+    there.images.repositories[ACCOUNT, "eu-west-1", name] = there.images.repository("app")
+    there.images.repository("app").tags[tag] = there.images.repository("app").tags["v1"]
+    named = properties({"RepositoryName": name, "ImageTag": tag, **LABELS})
+
+    ids = {"StackId": STACK_ID + "s" * 400, "RequestId": "r" * 255, "LogicalResourceId": "L" * 255}
+
+    for length in range(4, 1025, 4):
+        there.run(stack_event("Update", ResourceProperties=named, PhysicalResourceId="i" * length, **ids))
+
+    told = [(answer["Status"], answer["Reason"][:24]) for answer in there.transport.bodies]
+    assert set(told) == {("SUCCESS", ""), ("FAILED", "Nothing was waited for, ")}
