@@ -43,7 +43,8 @@ MEANINGS: Final = {
     "MaxRetries": "Times RetryDelaySeconds, the longest wait in seconds. 0 checks once.",
     "RetryDelaySeconds": "The longest pause between two checks, in seconds.",
     "BackoffRate": "Pauses begin at 1 s and grow by this factor up to RetryDelaySeconds. 1: all are RetryDelaySeconds.",
-    "WaitForRepository": "Whether a repository that does not exist is waited for as well.",
+    "WaitForRepository": "Whether a repository that does not exist is waited for as well. Left out beside "
+    "BuildProject or Pipeline: it is.",
     "BuildProject": "The CodeBuild project that pushes the image. When its build fails, so does the wait.",
     "Pipeline": "The pipeline of CodePipeline that pushes the image. When its execution fails, so does the wait.",
     "StartBuild": "Whether that project or pipeline is started when the image is not there and no run is under way.",

@@ -32,6 +32,7 @@ from .findings import (
 from .place import Place
 from .readiness import Wanted
 from .terms import TEMPLATE, Terms
+from .uris import PUBLIC_HOSTS, registry_in
 from .waiting import MAX_INVOCATIONS, Bounds, Cause, GivenUp
 from .wording import clipped, coded, duration, times
 
@@ -85,6 +86,23 @@ def _seen_of_one(finding: Finding) -> str:
             assert_never(finding)
 
 
+def seen_of(image: ImageId, finding: Finding) -> str:
+    """Say what was seen of an image; of a repository that does not exist, what its name may mean."""
+    return seen(finding) + (_elsewhere(image.repository) if isinstance(finding, NoRepository) else "")
+
+
+def _elsewhere(repository: str) -> str:
+    host = registry_in(repository)
+    if not host:
+        return ""
+    if host in PUBLIC_HOSTS:
+        return " (for an image of ECR Public, give its whole URI as ImageUri)"
+    return (
+        f" (only ECR is looked into, and {host} looks like another registry; where it is the prefix of a pull-through "
+        "cache, the first pull creates the repository)"
+    )
+
+
 def _seen_of_several(found: Several) -> str:
     if len(found.findings) == 1:
         return seen(found.findings[0][1])
@@ -123,8 +141,18 @@ def reason_of(
     if given_up.cause is Cause.TOO_LATE and len(wanted) > 1:
         return _reason_too_late(subject(wanted), effort)
     if isinstance(given_up.finding, Awaited) and given_up.cause in _OF_BUILDS:
-        what = _missing_in_words(wanted, place, given_up.finding.images)
-        return reason_of_build(what, place, given_up.finding, effort=effort, newest=newest, now=now, terms=terms)
+        images = given_up.finding.images
+        one = next(one for one in wanted if not isinstance(images, Several) or one.id == images.deciding[0])
+        return reason_of_build(
+            _missing_in_words(wanted, place, images),
+            place,
+            given_up.finding,
+            effort=effort,
+            newest=newest,
+            now=now,
+            elsewhere=_elsewhere(one.image.repository),
+            terms=terms,
+        )
     found = images_of(given_up.finding) if given_up.finding else None
     if not isinstance(found, Several):
         return reason_given_up(
@@ -146,6 +174,8 @@ def reason_of(
         )
         return reason if len(wanted) == 1 else f"{id_}, one of {len(wanted)} images: {reason}"
     missing = "; ".join(f"{_called(by_id[id_], place)}: {seen(each)}" for id_, each in found.missing)
+    # Once, for the one that decides: twenty times it would leave no room for what to do.
+    missing += _elsewhere(one.image.repository) if isinstance(finding, NoRepository) else ""
     image = in_question(wanted, found).image
     tags = _newest(newest, now, finding, whose=image.repository)
     return (
@@ -182,9 +212,10 @@ def reason_given_up(
     match given_up.cause:
         case Cause.NO_REPOSITORY:
             return (
-                f"The repository {image.repository} does not exist in {place.region}, account {place.account} "
-                f"(checked {effort}): create it first, correct {terms.named('RepositoryName')}, or "
-                f"{terms.switched_on('WaitForRepository')} to wait for it as well"
+                f"The repository {image.repository} does not exist in {place.region}, account {place.account}"
+                f"{_elsewhere(image.repository)} (checked {effort}): create it first, correct "
+                f"{terms.named('RepositoryName')}, or, where its first push creates it, "
+                f"{terms.switched_on('WaitForRepository')}"
             )
         case Cause.ACCESS_DENIED:
             return _reason_denied(image, place, finding, effort, terms)
@@ -200,7 +231,7 @@ def reason_given_up(
         case Cause.TOO_LATE:
             return _reason_too_late(wanted, effort)
         case Cause.TIME_UP:
-            last = seen(given_up.finding) if given_up.finding else "nothing"
+            last = seen_of(image, finding) + _build(given_up.finding) if finding else "nothing"
             if isinstance(finding, Unavailable) and given_up.image_missing:
                 last += ", and before that no such image"
             return (
@@ -346,13 +377,13 @@ def _advice(image: ImageId, bounds: Bounds, finding: Finding | None, newest: New
                 f"say what was meant, then {again}, {longer} if it needs longer"
             )
         case NotPullable(status="ARCHIVED"):
-            return f"restore the image from the archive, then {again}"
+            return f"restore the image from the archive or push it again, then {again}"
         case NotPullable():
             return f"{again} when ECR has restored it"
         case Unavailable():
             return f"see whether ECR works in this region and can be reached from {terms.here}, then {again}"
         case NoRepository():
-            return f"create the repository, then {again}"
+            return f"create the repository, or see why no push created it, then {again}"
         case _ if newest and newest.tags and image.tag:
             return (
                 f"correct {named('ImageTag')} if one of these is the image, otherwise see why its build did not push "

@@ -65,6 +65,7 @@ def reason_of_build(
     effort: str,
     newest: NewestTags | None,
     now: float,
+    elsewhere: str = "",
     terms: Terms = TEMPLATE,
 ) -> str:
     """Say in one sentence why a build ended the wait, and what to do next.
@@ -76,6 +77,7 @@ def reason_of_build(
         effort: how often it was looked for, and for how long.
         newest: the repository's newest tags; None where nobody looked.
         now: the time, from which the ages of tags are told.
+        elsewhere: what the name of a repository that does not exist may mean.
         terms: the words of whoever reads it.
     """
     builder, build = found.builder, found.build
@@ -87,7 +89,7 @@ def reason_of_build(
             )
         case Built(run=run):
             no_repository = isinstance(decisive(found), NoRepository)
-            instead = ", and the repository does not exist" if no_repository else _instead(run, newest, now)
+            instead = f", and the repository does not exist{elsewhere}" if no_repository else _instead(run, newest, now)
             what = "its name" if no_repository else "the tag"
             return (
                 f"Gave up on {wanted} (checked {effort}): {_run(builder, run)} succeeded without pushing it{instead}; "

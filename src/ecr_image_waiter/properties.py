@@ -176,8 +176,13 @@ class Properties(OneImage):
     def rhythm(self) -> Rhythm:
         """How the template wants to wait."""
         return Rhythm(
-            delay=self.RetryDelaySeconds, backoff_rate=self.BackoffRate, wait_for_repository=self.WaitForRepository
+            delay=self.RetryDelaySeconds, backoff_rate=self.BackoffRate, wait_for_repository=self.waits_for_repository
         )
+
+    @property
+    def waits_for_repository(self) -> bool:
+        """Whether a repository that does not exist is waited for. What is to push the image may create it."""
+        return self.WaitForRepository if "WaitForRepository" in self.model_fields_set else self.builder is not None
 
     @property
     def max_wait(self) -> float:

@@ -79,7 +79,7 @@ class Slice:
             budget=invocation,
             known=known,
             follow=self._follow(properties, own),
-            waits_for_repository=properties.WaitForRepository,
+            waits_for_repository=properties.waits_for_repository,
         )
         self._asks_to_start_at = 0.0
         self.stack: StackFinding = StackHidden("")

@@ -14,6 +14,7 @@ REPOSITORY: Final = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[
 TAG: Final = r"[a-zA-Z0-9_][a-zA-Z0-9._-]*"
 DIGEST: Final = r"sha256:[0-9a-f]{64}"
 REGION: Final = r"[a-z]{2,8}(-[a-z]+)+-[0-9]+"
+PUBLIC_HOSTS: Final = ("public.ecr.aws", "ecr-public.aws.com")
 PUBLIC_REGION: Final = "us-east-1"
 """The one region whose API describes public repositories (General Reference, "ECR Public endpoints")."""
 
@@ -22,7 +23,7 @@ _PRIVATE: Final = re.compile(
     rf"(?P<host>(?P<account>[0-9]{{12}})\.dkr(?P<kind>[.-])ecr(-fips)?\.(?P<region>{REGION})\.(?P<suffix>[a-z0-9.-]+))"
     rf"/{_REST}"
 )
-_PUBLIC: Final = re.compile(rf"(?P<host>public\.ecr\.aws|ecr-public\.aws\.com)/(?P<alias>[a-z][a-z0-9._-]+)/{_REST}")
+_PUBLIC: Final = re.compile(rf"(?P<host>{'|'.join(map(re.escape, PUBLIC_HOSTS))})/(?P<alias>[a-z][a-z0-9._-]+)/{_REST}")
 
 # By the beginning of a region's name; what begins otherwise is `aws`.
 _PARTITIONS: Final = {
@@ -84,3 +85,12 @@ def read_uri(uri: str) -> tuple[ImageId, Source] | None:
             return None
         source = Source(region=found["region"], registry_id=found["account"], host=found["host"])
     return ImageId(found["repository"], found["tag"], found["digest"]), source
+
+
+def registry_in(repository: str) -> str:
+    """Return the host that a repository's name begins with, as Docker reads it; empty where it begins with none.
+
+    ECR takes such names as well: a namespace may have dots, and be the prefix of a pull-through cache.
+    """
+    host, slash, _ = repository.partition("/")
+    return host if slash and ("." in host or host == "localhost") else ""

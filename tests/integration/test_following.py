@@ -258,6 +258,23 @@ def test_a_build_that_pushes_another_tag_fails_after_a_minute_saying_which(place
     assert 80 <= place.seconds - 5 <= 20 + 60 + 31
 
 
+def test_a_repository_that_the_build_s_first_push_creates_is_waited_for_without_being_asked(place: Place) -> None:
+    place.builds.play("app", Build({"BUILD": 90}, does=lambda: place.world.images.push("new", "v1")))
+
+    answer = place.wait(RepositoryName="new", BuildProject="app", StartBuild="true")
+
+    assert answer["Status"] == "SUCCESS"
+    assert place.seen[0].startswith("the repository does not exist; started build app:")
+
+
+def test_a_repository_is_not_waited_for_beside_a_build_where_the_template_says_so(place: Place) -> None:
+    answer = place.wait(RepositoryName="new", BuildProject="app", WaitForRepository="false")
+
+    assert "where its first push creates it, set WaitForRepository to true" in answer["Reason"]
+    assert place.seconds <= 15
+    assert place.calls(LIST) == {LIST: 0}
+
+
 def test_a_build_that_pushes_nothing_fails_after_a_minute_saying_so(place: Place) -> None:
     place.builds.play("app", Build({"BUILD": 2}))
     place.builds.start("app", place=HERE)

@@ -284,7 +284,7 @@ def test_a_reason_says_what_was_last_seen(cause: Cause, finding: Finding) -> Non
     ("cause", "finding", "advice"),
     [
         (Cause.TIME_UP, NoImage(), "see whether the build that pushes it ran"),
-        (Cause.TIME_UP, NotPullable("ARCHIVED"), "restore the image from the archive"),
+        (Cause.TIME_UP, NotPullable("ARCHIVED"), "restore the image from the archive or push it again, then"),
         (Cause.TIME_UP, NotPullable("ACTIVATING"), "deploy again"),
         (Cause.TIME_UP, OLD, "see why the build that pushes it did not, and whether Labels and PushedAfter say"),
         (Cause.TIME_UP, NoRepository(), "create the repository"),

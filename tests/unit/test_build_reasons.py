@@ -1,5 +1,6 @@
 """What a wait that followed a build says, word for word: in the log of a check, and in the Reason of one in vain."""
 
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -258,6 +259,20 @@ def test_a_build_that_should_have_created_the_repository_too_is_told_so() -> Non
         "Gave up on team/app:v1 in eu-west-1 (checked 5 times in 30 min): build 7 of the CodeBuild project app "
         "succeeded without pushing it, and the repository does not exist; correct its name here or in the build, then "
         "deploy again"
+    )
+
+
+def test_a_build_that_pushes_to_another_registry_is_told_that_only_ecr_is_looked_into() -> None:
+    found = Awaited(Several((("App", NoImage()), ("Jobs", NoRepository()))), PROJECT, Built(run("SUCCEEDED", link="")))
+    jobs = Wanted("Jobs", ImageId("docker.io/org/jobs", "v1", None), OWN, Conditions())
+    given_up = GivenUp(Cause.BUILT_WITHOUT, found, 5)
+
+    assert reason_of(
+        [replace(APP, id="App"), jobs], PLACE, BOUNDS, given_up=given_up, now=2800.0, newest=None
+    ).endswith(
+        "succeeded without pushing it, and the repository does not exist (only ECR is looked into, and docker.io looks "
+        "like another registry; where it is the prefix of a pull-through cache, the first pull creates the "
+        "repository); correct its name here or in the build, then deploy again"
     )
 
 

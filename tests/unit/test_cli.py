@@ -488,6 +488,20 @@ def hopeless(command: Command, what: str) -> list[str]:
     return []
 
 
+@pytest.mark.parametrize("command_", ["wait", "check"])
+def test_an_image_of_another_registry_is_told_that_only_ecr_is_looked_into(command_: str, command: Command) -> None:
+    assert command(command_, "ghcr.io/org/app:v1") == 3
+    assert "does not exist" in command.out + command.err
+    assert "(only ECR is looked into, and ghcr.io looks like another registry" in command.out + command.err
+
+
+@pytest.mark.parametrize("command_", ["wait", "check"])
+def test_a_repository_that_a_build_may_create_is_not_there_yet(command_: str, command: Command) -> None:
+    limit = ["--max-retries", "4"] if command_ == "wait" else []
+    assert command(command_, "new:v1", "--build-project", "app", *limit) == 1
+    assert command.clock.now() - NOW == pytest.approx(120 if limit else 0, abs=1)
+
+
 def test_expired_credentials_end_the_wait_after_the_grace_of_a_denial(command: Command) -> None:
     command.ecr.faults["DescribeImages"] = aws_error("ExpiredTokenException", "The security token has expired")
 

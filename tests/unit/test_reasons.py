@@ -1,5 +1,7 @@
 """Every Reason of a wait that ended in vain, word for word: people read them when they have least time to."""
 
+from dataclasses import replace
+
 import pytest
 
 from ecr_image_waiter.answers import fault_too_much, reason_given_up, reason_of, reason_stopped
@@ -54,9 +56,51 @@ NOT_ASSUMED = (
             GivenUp(Cause.NO_REPOSITORY, NoRepository(), 37),
             None,
             "The repository team/app does not exist in eu-west-1, account 123456789012 (checked 37 times in 30 "
-            "min): create it first, correct RepositoryName, or set WaitForRepository to true to wait for it as "
-            "well",
+            "min): create it first, correct RepositoryName, or, where its first push creates it, set "
+            "WaitForRepository to true",
             id="no repository",
+        ),
+        pytest.param(
+            replace(IMAGE, repository="docker.io/library/nginx"),
+            BOUNDS,
+            GivenUp(Cause.NO_REPOSITORY, NoRepository(), 37),
+            None,
+            "The repository docker.io/library/nginx does not exist in eu-west-1, account 123456789012 (only ECR is "
+            "looked into, and docker.io looks like another registry; where it is the prefix of a pull-through cache, "
+            "the first pull creates the repository) (checked 37 times in 30 min): create it first, correct "
+            "RepositoryName, or, where its first push creates it, set WaitForRepository to true",
+            id="no repository with the name of another registry",
+        ),
+        pytest.param(
+            replace(IMAGE, repository="public.ecr.aws/shop/app"),
+            BOUNDS,
+            GivenUp(Cause.NO_REPOSITORY, NoRepository(), 37),
+            None,
+            "The repository public.ecr.aws/shop/app does not exist in eu-west-1, account 123456789012 (for an image "
+            "of ECR Public, give its whole URI as ImageUri) (checked 37 times in 30 min): create it first, correct "
+            "RepositoryName, or, where its first push creates it, set WaitForRepository to true",
+            id="no repository with the name of ECR Public",
+        ),
+        pytest.param(
+            replace(IMAGE, repository="ghcr.io/org/app"),
+            BOUNDS,
+            GivenUp(Cause.TIME_UP, NoRepository(), 37),
+            None,
+            "Gave up on ghcr.io/org/app:v1 in eu-west-1: checked 37 times in 30 min, last seen: the repository does "
+            "not exist (only ECR is looked into, and ghcr.io looks like another registry; where it is the prefix of a "
+            "pull-through cache, the first pull creates the repository); create the repository, or see why no push "
+            "created it, then deploy again",
+            id="no repository with the name of another registry, which was waited for",
+        ),
+        pytest.param(
+            replace(IMAGE, repository="ghcr.io/org/app"),
+            BOUNDS,
+            GivenUp(Cause.TIME_UP, NoImage(), 37),
+            None,
+            "Gave up on ghcr.io/org/app:v1 in eu-west-1: checked 37 times in 30 min, last seen: the repository has no "
+            "such image; see whether the build that pushes it ran and succeeded, then deploy again, with a larger "
+            "MaxRetries if it needs longer",
+            id="a repository with the name of another registry that is there",
         ),
         pytest.param(
             IMAGE,
@@ -221,7 +265,7 @@ NOT_ASSUMED = (
             NEWEST,
             "Gave up on team/app:v1 in eu-west-1: checked 37 times in 30 min, last seen: the image is archived, "
             "so nothing can pull it, the repository's newest tags are v2 (1 min old), v0 (30 min old); restore "
-            "the image from the archive, then deploy again",
+            "the image from the archive or push it again, then deploy again",
             id="archived",
         ),
         pytest.param(
@@ -239,7 +283,7 @@ NOT_ASSUMED = (
             GivenUp(Cause.TIME_UP, NoRepository(), 37),
             None,
             "Gave up on team/app:v1 in eu-west-1: checked 37 times in 30 min, last seen: the repository does not "
-            "exist; create the repository, then deploy again",
+            "exist; create the repository, or see why no push created it, then deploy again",
             id="no repository, which was waited for",
         ),
         pytest.param(
@@ -366,9 +410,31 @@ TOOLS = Wanted("Tools", ImageId("tools", "v3", None), OWN, Conditions())
             Cause.NO_REPOSITORY,
             None,
             "Jobs, one of 2 images: The repository jobs does not exist in us-east-1, account 123456789012 (checked 37 "
-            "times in 30 min): create it first, correct RepositoryName, or set WaitForRepository to true to wait for "
-            "it as well",
+            "times in 30 min): create it first, correct RepositoryName, or, where its first push creates it, set "
+            "WaitForRepository to true",
             id="one repository is missing",
+        ),
+        pytest.param(
+            [APP, replace(JOBS, image=ImageId("quay.io/jobs", "v2", None))],
+            [NoRepository(), NoRepository()],
+            Cause.TIME_UP,
+            None,
+            "Gave up on 2 of 2 images: checked 37 times in 30 min, last seen of those missing: App (team/app:v1 in "
+            "eu-west-1): the repository does not exist; Jobs (quay.io/jobs:v2 in us-east-1): the repository does not "
+            "exist; create the repository, or see why no push created it, then deploy again",
+            id="the first of two missing repositories decides",
+        ),
+        pytest.param(
+            [APP, replace(JOBS, image=ImageId("quay.io/jobs", "v2", None))],
+            [NoImage(), NoRepository()],
+            Cause.TIME_UP,
+            None,
+            "Gave up on 2 of 2 images: checked 37 times in 30 min, last seen of those missing: App (team/app:v1 in "
+            "eu-west-1): the repository has no such image; Jobs (quay.io/jobs:v2 in us-east-1): the repository does "
+            "not exist (only ECR is looked into, and quay.io looks like another registry; where it is the prefix of a "
+            "pull-through cache, the first pull creates the repository); create the repository, or see why no push "
+            "created it, then deploy again",
+            id="one of another registry",
         ),
         pytest.param(
             [APP],

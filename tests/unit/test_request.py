@@ -426,6 +426,26 @@ def test_an_unknown_property_is_answered_with_the_one_that_is_meant_or_the_neare
     assert fault.endswith(nearest)
 
 
+@pytest.mark.parametrize(
+    ("properties", "waits"),
+    [
+        ({}, False),
+        ({"WaitForRepository": "true"}, True),
+        ({"BuildProject": "app"}, True),
+        ({"Pipeline": "app"}, True),
+        ({"BuildProject": "app", "WaitForRepository": "false"}, False),
+        ({"Pipeline": "app", "WaitForRepository": "true"}, True),
+    ],
+)
+def test_a_repository_is_waited_for_where_asked_or_where_a_build_may_create_it(
+    properties: dict[str, str],
+    waits: bool,  # noqa: FBT001  # a case
+) -> None:
+    read = read_properties({**PROPERTIES, **properties})
+
+    assert (read.waits_for_repository, read.rhythm.wait_for_repository) == (waits, waits)
+
+
 @pytest.mark.parametrize("unknown", ["", " ", "x" * 5000, "界", "*", "Image\nTag"])
 def test_an_unknown_property_may_have_any_name(unknown: str) -> None:
     (fault,) = faults_of({**PROPERTIES, unknown: "x"})

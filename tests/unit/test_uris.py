@@ -6,7 +6,7 @@ import botocore.session
 import pytest
 
 from ecr_image_waiter.findings import ImageId, Source
-from ecr_image_waiter.uris import SUFFIXES, console_link, partition_of, read_uri
+from ecr_image_waiter.uris import SUFFIXES, console_link, partition_of, read_uri, registry_in
 
 PARTITIONS = botocore.session.get_session().get_component("data_loader").load_data("partitions")["partitions"]
 DIGEST = "sha256:" + "ab" * 32
@@ -104,3 +104,25 @@ def test_a_link_leads_to_the_console_of_its_partition_and_nowhere_where_that_is_
     region: str, link: str
 ) -> None:
     assert console_link("codesuite/x", region) == link
+
+
+@pytest.mark.parametrize(
+    ("repository", "host"),
+    [
+        ("docker.io/library/nginx", "docker.io"),
+        ("ghcr.io/a/b", "ghcr.io"),
+        ("quay.io/app", "quay.io"),
+        ("registry.k8s.io/pause", "registry.k8s.io"),
+        ("team.azurecr.io/app", "team.azurecr.io"),
+        ("public.ecr.aws/nginx/nginx", "public.ecr.aws"),
+        ("localhost/app", "localhost"),
+        ("app", ""),
+        ("app.web", ""),
+        ("localhost", ""),
+        ("team/app", ""),
+        ("team/app.web", ""),
+        ("docker-hub/library/nginx", ""),
+    ],
+)
+def test_a_name_begins_with_another_registry_where_docker_would_read_a_host(repository: str, host: str) -> None:
+    assert registry_in(repository) == host

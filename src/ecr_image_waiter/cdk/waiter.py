@@ -71,7 +71,8 @@ class EcrImageWaiter(Construct):
         max_retries: times `retry_delay` it is the longest wait.
         retry_delay: the longest pause between two checks; a number is seconds.
         backoff_rate: the factor by which pauses grow.
-        wait_for_repository: whether a repository that does not exist is waited for.
+        wait_for_repository: whether a repository that does not exist is waited for; by default, beside `build_project`
+            or `pipeline`.
         trigger: change it to have the image looked up again.
         service_timeout: CloudFormation's own limit; a number is seconds.
         service_token: the waiter function's ARN, or the construct that deploys it.

@@ -42,7 +42,7 @@ _MEANINGS: Final = {
     "MaxRetries": "times --retry-delay-seconds, the time limit; 0 checks once",
     "RetryDelaySeconds": "the longest pause between two checks; they begin at 1 s",
     "BackoffRate": "by which pauses grow; 1: each is --retry-delay-seconds",
-    "WaitForRepository": "wait for a repository that does not exist yet, too",
+    "WaitForRepository": "wait for a repository that does not exist yet, too, as with --build-project or --pipeline",
     "BuildProject": "the CodeBuild project that pushes the image; when its build fails, so does the wait",
     "Pipeline": "the pipeline that pushes the image; when its execution fails, so does the wait",
     "StartBuild": "start that when the image is missing and no run is under way",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Final
 
-from ..answers import seen
+from ..answers import seen_of
 from ..attributes import attributes, there
 from ..builds import BuildHidden
 from ..findings import AccessDenied, Awaited, Finding, Found, Image, Never, NoRepository, Refused, decisive
@@ -72,7 +72,9 @@ def status_of_look(found: Found) -> Status:
     if isinstance(finding, Image):
         return Status.FOUND
     hidden = isinstance(found, Awaited) and isinstance(found.build, BuildHidden)
-    hopeless = isinstance(finding, Never | Refused | AccessDenied | NoRepository)
+    # What is to push the image may create the repository.
+    no_repository = isinstance(finding, NoRepository) and not isinstance(found, Awaited)
+    hopeless = isinstance(finding, Never | Refused | AccessDenied) or no_repository
     return Status.NEVER if hopeless or hidden else Status.NOT_THERE
 
 
@@ -154,5 +156,5 @@ def _there(one: Seen) -> Image | None:
 def _phrase(one: Seen) -> str:
     if one.finding is None:
         return "not looked at"
-    told = seen(one.finding)
+    told = seen_of(one.wanted.image, one.finding)
     return f"{told}; {one.finding.cure}" if isinstance(one.finding, Never) else told
