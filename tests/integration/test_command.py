@@ -193,6 +193,29 @@ def test_an_interrupt_says_what_was_seen_so_far(how: signal.Signals, ecr: Any, e
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_while_the_command_starts_is_a_result_too(
+    how: signal.Signals, environment: dict[str, str]
+) -> None:
+    code = (
+        "import os, signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == 'botocore.session': os.kill(os.getpid(), {int(how)})\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        "from ecr_image_waiter.cli import main\n"
+        "sys.exit(main())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "wait", "app:v1", "--output", "json"],
+        env=environment, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 130
+    assert json.loads(done.stdout)["Cause"] == "interrupted"
+    assert done.stderr == "Interrupted: there is no result\n"
+
+
 def test_a_reader_that_leaves_gets_no_traceback(ecr: Any, environment: dict[str, str]) -> None:
     script = f"{' '.join(COMMAND)} check app:v1 | true; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True, check=True)  # noqa: S607  # as above
@@ -308,6 +331,20 @@ def test_a_full_disk_is_not_taken_for_an_image_that_is_not_there(
     assert done.returncode == 70
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device here that is always full")
+def test_a_fault_of_the_command_itself_is_a_result_on_stdout(ecr: Any, environment: dict[str, str]) -> None:
+    push(ecr, "app", "v1")
+    done = subprocess.run(
+        ["/bin/sh", "-c", '"$@" 2>/dev/full', "sh", *COMMAND, "wait", "app:v1", "--output", "json"],
+        env=environment,
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 70
+    assert json.loads(done.stdout)["Cause"] == "broken"
+
+
 # --- what is not the image's fault
 
 
@@ -349,6 +386,29 @@ def test_a_whole_uri_names_the_region_where_nothing_else_does(ecr: Any, environm
     push(ecr, "app", "v1")
     done = ran(changed(environment, "AWS_DEFAULT_REGION", "AWS_REGION"), "check", f"{URI}:v1")
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variables", "options"),
+    [
+        ({"AWS_REGION": REGION, "AWS_DEFAULT_REGION": "us-east-1"}, ()),
+        ({"AWS_REGION": "", "AWS_DEFAULT_REGION": REGION}, ()),
+        ({"AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1"}, ("--region", REGION)),
+        ({"AWS_REGION": REGION}, ("--profile", "shop")),
+    ],
+    ids=["AWS_REGION", "AWS_DEFAULT_REGION", "the option", "before a profile's"],
+)
+def test_the_region_is_the_one_that_the_aws_cli_would_take(
+    variables: dict[str, str], options: tuple[str, ...], ecr: Any, environment: dict[str, str], tmp_path: Path
+) -> None:
+    push(ecr, "app", "v1")
+    (tmp_path / "config").write_text(
+        "[profile shop]\nregion = us-east-1\naws_access_key_id = 123456789012\naws_secret_access_key = made-up\n"
+    )
+    variables |= {"AWS_CONFIG_FILE": str(tmp_path / "config")}
+    there = changed(environment, "AWS_DEFAULT_REGION", "AWS_REGION", **variables)
+    done = ran(there, "check", "app:v1", *options)
+    assert (done.returncode, f".{REGION}." in done.stdout) == (0, True), done.stdout + done.stderr
 
 
 def test_an_endpoint_is_taken_from_the_option_or_the_service_s_variable(

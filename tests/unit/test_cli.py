@@ -375,6 +375,15 @@ def test_a_fault_of_the_file_names_the_entry_and_the_property(text: str, fault: 
     assert faults("--from", "f", file=text)[0].startswith(fault)
 
 
+@pytest.mark.parametrize(
+    "text", ['{"RepositoryName": "app",\n "ImageTag": "v1"}', "\ufeff {}", '{"Id": "a"}\n{"Id": "b"}\n', "{"]
+)
+def test_a_json_object_that_is_no_list_is_one_fault(text: str) -> None:
+    assert faults("--from", "f", file=text) == (
+        "--from f: received a JSON object, allowed: a JSON list of objects, or one image a line",
+    )
+
+
 def test_a_file_that_is_no_text_is_a_fault(command: Command, tmp_path: Any) -> None:
     (tmp_path / "f").write_bytes(b"\xff\xfe\x00")
     assert command("wait", "--from", str(tmp_path / "f")) == 2
@@ -620,6 +629,36 @@ def test_a_wait_interrupted_before_it_saw_anything_says_no_more_than_that(comman
     assert command("wait", "app:v1") == 130
     assert command.out == "app:v1: not ready: not looked at\n"
     assert command.err == "Interrupted: waited 0 s for app:v1, checked never\n"
+
+
+def test_an_interrupt_on_the_way_to_aws_is_a_result_too(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> Connection:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "connect", interrupt)
+    assert command("wait", "app:v1", "--output", "json") == 130
+    told = "Interrupted: there is no result"
+    assert command.json == {
+        "Ready": False, "Reason": told, "Cause": "interrupted", "Attempts": 0, "WaitedSeconds": 0, "Images": []
+    }  # fmt: skip
+    assert command.err == f"{told}\n"
+    assert command("check", "app:v1") == 130
+    assert (command.out, command.err) == ("", f"{told}\n")
+
+
+@pytest.mark.parametrize("command_", ["wait", "check"])
+def test_a_fault_of_the_command_itself_is_a_result_too(command_: str, command: Command) -> None:
+    def fail(*_: str) -> None:
+        raise ArithmeticError
+
+    command.ecr.repository("app")
+    command.clock.now = fail  # type: ignore[assignment, method-assign]  # a bug
+    with pytest.raises(ArithmeticError):
+        command(command_, "app:v1", "--output", "json")
+    assert command.json == {
+        "Ready": False, "Reason": "The command failed (ArithmeticError); its traceback is on stderr",
+        "Cause": "broken", "Attempts": 0, "WaitedSeconds": 0, "Images": [],
+    }  # fmt: skip
 
 
 def test_an_interrupted_look_says_which_images_it_has_seen(command: Command) -> None:

@@ -10,8 +10,7 @@ import traceback
 from contextlib import suppress
 from pathlib import Path
 from random import Random
-from types import FrameType
-from typing import Final
+from typing import Final, NoReturn
 
 from ..wording import harmless
 
@@ -59,11 +58,21 @@ def _drop_what_cannot_be_written() -> None:
 
 
 def _run() -> int:
+    # An interrupt meanwhile counts afterwards, when it can be told as a result.
+    interrupts: list[int] = []
+    handlers = {
+        number: signal.signal(number, lambda number, _: interrupts.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
     # Not before: rich may be missing, and botocore takes long enough to be interrupted.
     from ..clock import SystemClock  # noqa: PLC0415  # as above
     from .command import Edges, run  # noqa: PLC0415  # as above
     from .connection import connect  # noqa: PLC0415  # as above
     from .screen import screen  # noqa: PLC0415  # as above
+
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
     clock, terminal = SystemClock(), sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     edges = Edges(
@@ -73,10 +82,10 @@ def _run() -> int:
         show=lambda standing, quiet: screen(standing, clock, sys.stderr, terminal=terminal, quiet=quiet),
         clock=clock,
         random=Random(),  # noqa: S311  # spreads checks, guards nothing
-        connect=connect,
+        connect=_interrupt if interrupts else connect,
     )
     return int(run(sys.argv[1:], edges))
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+def _interrupt(*_: object, **__: object) -> NoReturn:
     raise KeyboardInterrupt

@@ -280,6 +280,8 @@ class _Given:
 
 def _listed(file: str, text: str) -> list[_Given]:
     text = text.removeprefix("\ufeff")  # which some editors and shells begin a text with
+    if text.lstrip().startswith("{"):
+        raise ValueError("received a JSON object, allowed: a JSON list of objects, or one image a line")
     if not text.lstrip().startswith("["):
         lines = (re.sub(r"(^|\s)#.*", "", line).strip() for line in text.splitlines())
         return [_Given(line, image_of(line), "") for line in lines if line]

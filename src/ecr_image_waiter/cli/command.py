@@ -5,7 +5,7 @@ From the command line to the exit status; what is decided on the way is decided 
 
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -29,7 +29,7 @@ from ..wording import clipped, duration, harmless, times
 from .arguments import PROGRAM, Asked, Line, WrongUsage, asked, parse, regions
 from .connection import Connection, Misconfigured
 from .inspecting import inspect
-from .results import Result, Seen, Status, status_of_look, status_of_wait, written
+from .results import Result, Seen, Status, status_of_look, status_of_wait, without_images, written
 from .screen import Screen, Standing
 from .words import COMMAND
 
@@ -69,9 +69,14 @@ def run(arguments: Sequence[str], edges: Edges) -> Status:
     Raises:
         SystemExit: it was asked for help.
     """
+    output = ""
     try:
         line = parse(arguments)
+        output = line.output
         connection, request = _understood(line, edges)
+        command = _Wait if line.command == "wait" else _Check
+        result = command(line, request, connection, edges).run()
+        text = written(result, output, edges.clock.now())
     except WrongUsage as error:
         for usage in error.usage.rstrip().split("\n"):
             _say(edges, usage)
@@ -79,13 +84,23 @@ def run(arguments: Sequence[str], edges: Edges) -> Status:
         for number, fault in enumerate(error.faults, 1):
             _say(edges, f"{PROGRAM}: error: {f'({number}) ' if numbered else ''}{fault}")
         return Status.WRONG_USAGE
-    command = _Wait if line.command == "wait" else _Check
-    result = command(line, request, connection, edges).run()
-    edges.stdout.write(written(result, line.output, edges.clock.now()))
-    edges.stdout.flush()
+    except KeyboardInterrupt:
+        result = without_images(Status.INTERRUPTED, "Interrupted: there is no result", "interrupted")
+        text = written(result, output, 0.0)
+    except Exception as error:
+        said = f"The command failed ({type(error).__name__}); its traceback is on stderr"
+        with suppress(OSError):
+            _write(edges, written(without_images(Status.BROKEN, said, "broken"), output, 0.0))
+        raise
+    _write(edges, text)
     if result.note and not (line.quiet and result.status is Status.FOUND):
         _say(edges, result.note)
     return result.status
+
+
+def _write(edges: Edges, text: str) -> None:
+    edges.stdout.write(text)
+    edges.stdout.flush()
 
 
 def _understood(line: Line, edges: Edges) -> tuple[Connection, Asked]:

@@ -43,7 +43,7 @@ def connect(clock: Clock, *, profile: str, region: str, endpoint_url: str, regio
     Args:
         clock: the time.
         profile: of the configuration files, empty for the environment's.
-        region: empty for the environment's.
+        region: empty for the environment's: AWS_REGION comes before AWS_DEFAULT_REGION, as in the AWS CLI version 2.
         endpoint_url: of every service, empty for the environment's.
         regions: those of the images, of which the first will do where nothing else names one.
 
@@ -52,13 +52,15 @@ def connect(clock: Clock, *, profile: str, region: str, endpoint_url: str, regio
             had, or the configuration cannot be read.
     """
     try:
+        # botocore knows the other variable alone.
+        region = region or os.environ.get("AWS_REGION", "")
         aws = _aws(clock, profile, region, endpoint_url, next(iter(regions), ""))
         # Made now: what is wrong with the configuration must not look like an ECR that does not answer.
         has_credentials = _has_credentials(aws)
         aws.registry(OWN, math.inf)
     except NoRegionError:
         raise Misconfigured(
-            "no region is named: give --region, set AWS_DEFAULT_REGION, or name the image by its whole URI"
+            "no region is named: give --region, set AWS_REGION, or name the image by its whole URI"
         ) from None
     except (BotoCoreError, ValueError) as error:
         raise Misconfigured(" ".join(str(error).split())) from None

@@ -61,6 +61,11 @@ class Result:
     note: str = ""
 
 
+def without_images(status: Status, reason: str, cause: str) -> Result:
+    """Return the result of a command that ended before it had one."""
+    return Result(status, (), 0, 0.0, reason=reason, cause=cause, note=reason)
+
+
 def status_of_wait(cause: Cause) -> Status:
     """Return the exit status of a wait that ended without the image."""
     return Status.NEVER if cause in _NEVER else Status.NOT_THERE
