@@ -16,6 +16,12 @@ OCI_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
 DOCKER_INDEX: Final = "application/vnd.docker.distribution.manifest.list.v2+json"
 OCI_INDEX: Final = "application/vnd.oci.image.index.v1+json"
 DOCKER_UNCOMPRESSED: Final = "application/vnd.docker.image.rootfs.diff.tar"
+DOCKER_SCHEMA_1: Final = frozenset(
+    {
+        "application/vnd.docker.distribution.manifest.v1+json",
+        "application/vnd.docker.distribution.manifest.v1+prettyjws",
+    }
+)
 SINGLE: Final = frozenset({DOCKER_MANIFEST, OCI_MANIFEST})
 INDEXES: Final = frozenset({DOCKER_INDEX, OCI_INDEX})
 IMAGE_CONFIGS: Final = frozenset(
@@ -28,8 +34,14 @@ LONGEST_PLATFORM_NAME: Final = 20  # of an operating system, an architecture, a 
 MOST_LABEL_CHARACTERS: Final = 1024
 """Of a wanted label's value. A longer one in an image is cut behind that, and then equals none."""
 
-# What people call an architecture, and what an image's config does.
-_ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
+# Other names of an architecture, and of an architecture's variants, as containerd reads them (platforms/database.go).
+_ARCHITECTURES: Final = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64", "i386": "386"}
+_VARIANTS: Final = {
+    "amd64": {"v1": ""},
+    "arm64": {"8": "", "v8": "", "v8.0": "", "9": "v9", "9.0": "v9", "v9.0": "v9"},
+    "arm": {"": "v7", "5": "v5", "6": "v6", "7": "v7", "8": "v8"},
+}
+_WITH_VARIANT: Final = {"armhf": ("arm", "v7"), "armel": ("arm", "v6")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +86,10 @@ class Config:
 
 
 def platform_of(os: str, architecture: str, variant: str) -> Platform:
-    """Return a platform in the names that image configs have for it."""
-    architecture = _ARCHITECTURES.get(architecture.lower(), architecture.lower())
-    # Every arm64 is v8, and most say so nowhere.
-    return Platform(os.lower(), architecture, "" if (architecture, variant) == ("arm64", "v8") else variant)
+    """Return a platform under one name of the several that it has. A variant that is the usual one is empty."""
+    architecture, variant = _WITH_VARIANT.get(architecture.lower(), (architecture.lower(), variant.lower()))
+    architecture = _ARCHITECTURES.get(architecture, architecture)
+    return Platform(os.lower(), architecture, _VARIANTS.get(architecture, {}).get(variant, variant))
 
 
 def read_manifest(text: str, media_type: str) -> Manifest:
@@ -102,6 +114,8 @@ def read_manifest(text: str, media_type: str) -> Manifest:
     uncompressed = isinstance(layers, Sequence) and any(
         isinstance(layer, Mapping) and layer.get("mediaType") == DOCKER_UNCOMPRESSED for layer in layers
     )
+    if document.get("schemaVersion") == 1:
+        media_type = media_type or min(DOCKER_SCHEMA_1)
     return Manifest(media_type or OCI_MANIFEST, _text(config.get("digest")), config_type, uncompressed=uncompressed)
 
 

@@ -19,6 +19,7 @@ from .findings import Image, ImageId, Never, NotYet, Source
 from .manifests import (
     DOCKER_INDEX,
     DOCKER_MANIFEST,
+    DOCKER_SCHEMA_1,
     DOCKER_UNCOMPRESSED,
     IMAGE_CONFIGS,
     INDEXES,
@@ -38,6 +39,8 @@ _PLATFORM: Final = (
 )
 _OF_LAMBDA: Final = frozenset({("linux", "amd64"), ("linux", "arm64")})
 _MOST_READ: Final = 60  # manifests of one image, those of an index in an index among them
+_OLD: Final = "an image in Docker's old schema 1"
+_RENEW: Final = "build and push it again: today's Docker pushes schema 2"
 _NAMES: Final = {
     DOCKER_INDEX: "a manifest list",
     OCI_INDEX: "an image index",
@@ -104,7 +107,11 @@ class Conditions(BaseModel):
 def read_platform(text: str) -> findings.Platform | None:
     """Return the platform that a template names, None where it names none. Without an operating system it is Linux."""
     found = re.fullmatch(_PLATFORM, text)
-    return platform_of(found[2] or "linux", found[3], (found[4] or "").lstrip("/")) if found else None
+    if not found:
+        return None
+    variant = (found[4] or "").lstrip("/")
+    # The variant stays as it is written: without one, any will do.
+    return replace(platform_of(found[2] or "linux", found[3], variant), variant=variant)
 
 
 def runs_on_lambda(platform: findings.Platform) -> bool:
@@ -228,7 +235,9 @@ def _labels(case: _Case) -> Answer:
     if isinstance(manifest, Unread):
         return manifest
     if not manifest.is_index and not manifest.is_image:
-        return case.not_yet("what is there is no container image, so it carries no labels")
+        old = f"{_OLD} is there, of which no labels are read"
+        artifact = "what is there is no container image, so it carries no labels"
+        return case.not_yet(old if manifest.media_type in DOCKER_SCHEMA_1 else artifact)
     meant = _of_platform(case, manifest)
     if isinstance(meant, Unread):
         return meant
@@ -268,6 +277,8 @@ def _deploy_target(case: _Case) -> Answer:
             f"push one with docker buildx build --provenance=false --platform {platform or 'linux/arm64'} "
             "(or linux/amd64: one platform, no attestations)",
         )
+    if media_type in DOCKER_SCHEMA_1:
+        return case.never(f"{_OLD} is there, which {target} does not take", _RENEW)
     if media_type not in SINGLE:
         return case.never(
             f"what is there has the media type {clipped(media_type)}, which {target} does not take",
@@ -302,6 +313,8 @@ def _platform(case: _Case) -> Answer:
             return unread
         there = ", ".join(dict.fromkeys(str(entry.platform) for entry in entries)) or "none"
         return case.never(f"the index there holds no image for {wanted}; it has {clipped(there, 200)}", cure)
+    if manifest.media_type in DOCKER_SCHEMA_1:
+        return case.never(f"{_OLD} is there, of which no platform is read", _RENEW)
     if not manifest.is_image:
         return _artifact(case, manifest.config_type)
     config = case.config(manifest)
@@ -341,7 +354,10 @@ def _of_platform(case: _Case, manifest: Manifest) -> list[Manifest] | Unread:
 
 
 def _entries(case: _Case, manifest: Manifest) -> tuple[list[Entry], Unread | None]:
-    """Return the images that an index lists, those of an index in it among them, and what is left to be read."""
+    """Return the images that an index lists, those of an index in it among them, and what is left to be read.
+
+    Where a platform is wanted, that of an entry that names none (OCI image specification, "platform") is its config's.
+    """
     listed: list[Entry] = []
     unread: Unread | None = None
     open_: list[Iterator[Entry]] = [iter(manifest.entries)]
@@ -350,20 +366,34 @@ def _entries(case: _Case, manifest: Manifest) -> tuple[list[Entry], Unread | Non
         entry = next(open_[-1], None)
         if entry is None:
             open_.pop()
-        elif entry.media_type not in INDEXES:
+        elif entry.media_type not in INDEXES and (entry.platform.architecture or not case.conditions.Platform):
             listed.append(entry)
-        elif entry.digest not in read and len(read) < _MOST_READ:
+        elif entry.digest and entry.digest not in read and len(read) < _MOST_READ:
             read.add(entry.digest)
-            inner = case.read(entry.digest)
+            inner = _behind(case, entry)
             if isinstance(inner, Unread):
                 unread = unread or inner
+            elif isinstance(inner, Entry):
+                listed.append(inner)
             else:
                 open_.append(iter(inner.entries))
     return listed, unread
 
 
+def _behind(case: _Case, entry: Entry) -> Manifest | Entry | Unread:
+    """Return the entry of an image with its config's platform; of anything else, its manifest."""
+    manifest = case.read(entry.digest)
+    if isinstance(manifest, Unread) or not manifest.is_image:
+        return manifest
+    config = case.config(manifest)
+    return config if isinstance(config, Unread) else replace(entry, platform=config.platform)
+
+
 def _matches(wanted: findings.Platform, seen: findings.Platform) -> bool:
-    return (wanted.os, wanted.architecture) == (seen.os, seen.architecture) and wanted.variant in ("", seen.variant)
+    exact = platform_of(wanted.os, wanted.architecture, wanted.variant)
+    return (exact.os, exact.architecture) == (seen.os, seen.architecture) and (
+        not wanted.variant or exact.variant == seen.variant
+    )
 
 
 def _moment(text: str) -> float | None:

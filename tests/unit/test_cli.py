@@ -749,6 +749,12 @@ def test_one_look_at_an_artifact_says_that_it_is_no_image(command: Command) -> N
     assert "no container image but an artifact of the type application/vnd.cncf.helm.config.v1+json" in command.out
 
 
+def test_one_look_at_an_image_in_docker_s_old_schema_1_says_that_it_is_one(command: Command) -> None:
+    command.ecr.put("app", "old", {"schemaVersion": 1}, "application/vnd.docker.distribution.manifest.v1+prettyjws")
+    command("check", "app:old")
+    assert "an image in Docker's old schema 1, of which nothing is read" in command.out
+
+
 def test_one_look_at_a_public_image_asks_for_no_manifest(command: Command) -> None:
     command.ecr.push("team/app", "v1", region="public")
     assert command("check", "public.ecr.aws/shop/team/app:v1") == 0

@@ -214,7 +214,7 @@ def push_config(ecr: MemoryEcr, config: dict[str, Any]) -> None:
         ({"os": "linux", "architecture": "arm", "variant": "v7"}, "linux/arm/v7", Image),
         ({"os": "linux", "architecture": "arm", "variant": "v7"}, "linux/arm", Image),
         ({"os": "linux", "architecture": "arm", "variant": "v6"}, "linux/arm/v7", Never),
-        ({"os": "linux", "architecture": "arm"}, "linux/arm/v7", Never),
+        ({"os": "linux", "architecture": "arm"}, "linux/arm/v7", Image),
         ({"os": "windows", "architecture": "amd64", "os.version": "10.0.17763.1"}, "windows/amd64", Image),
         ({"os": "windows", "architecture": "amd64", "os.version": "10.0.17763.1"}, "linux/amd64", Never),
         ({"os": None, "architecture": ["arm64"]}, "linux/arm64", Never),

@@ -12,6 +12,7 @@ from ecr_image_waiter.looking import Look
 from ecr_image_waiter.manifests import (
     DOCKER_INDEX,
     DOCKER_MANIFEST,
+    DOCKER_SCHEMA_1,
     INDEXES,
     OCI_INDEX,
     OCI_MANIFEST,
@@ -26,6 +27,7 @@ from tests.memory_ecr import OCI_CONFIG, MemoryEcr, digest_of, entry
 REVISION = "org.opencontainers.image.revision"
 HELM = "application/vnd.cncf.helm.config.v1+json"
 BEFORE_2016 = "application/vnd.docker.distribution.manifest.v1+prettyjws"
+RENEW = "build and push it again: today's Docker pushes schema 2"
 BUILD = "build it for that platform: docker buildx build --platform"
 
 
@@ -57,9 +59,23 @@ def found(ecr: MemoryEcr, *, began: float = NOW, **conditions: Any) -> Any:
         pytest.param(
             lambda ecr: ecr.put("team/app", "v1", {"schemaVersion": 1}, BEFORE_2016),
             {"DeployTarget": "Lambda"},
-            f"what is there has the media type {BEFORE_2016}, which Lambda does not take",
-            "push an image in Docker's V2 schema 2 or OCI's format",
+            "an image in Docker's old schema 1 is there, which Lambda does not take",
+            RENEW,
             id="a format of before 2016",
+        ),
+        pytest.param(
+            lambda ecr: ecr.put("team/app", "v1", {"schemaVersion": 1}, BEFORE_2016),
+            {"Platform": "arm64"},
+            "an image in Docker's old schema 1 is there, of which no platform is read",
+            RENEW,
+            id="a format of before 2016 with a platform alone",
+        ),
+        pytest.param(
+            lambda ecr: ecr.put("team/app", "v1", {}, "application/x"),
+            {"DeployTarget": "Lambda"},
+            "what is there has the media type application/x, which Lambda does not take",
+            "push an image in Docker's V2 schema 2 or OCI's format",
+            id="a format that nobody knows",
         ),
         pytest.param(
             lambda ecr: ecr.push("team/app", config_type=HELM),
@@ -165,13 +181,15 @@ def test_an_artifact_that_is_no_image_is_never_deployable(ecr: MemoryEcr, target
     assert refused.because == f"what is there is no container image but an artifact of the type {HELM}"
 
 
-def test_an_image_in_a_format_of_before_2016_is_never_deployable(ecr: MemoryEcr) -> None:
-    ecr.put("team/app", "v1", {"schemaVersion": 1}, "application/vnd.docker.distribution.manifest.v1+prettyjws")
+@pytest.mark.parametrize("media_type", [*sorted(DOCKER_SCHEMA_1), ""])
+def test_an_image_in_docker_s_old_schema_1_is_told_as_such_by_every_condition(media_type: str) -> None:
+    image = Image("sha256:1", "1", "r", pushed_at=NOW)
+    known = Known(manifests={"sha256:1": read_manifest('{"schemaVersion": 1, "architecture": "amd64"}', media_type)})
 
-    refused = found(ecr, DeployTarget="Lambda")
-
-    assert isinstance(refused, Never)
-    assert "application/vnd.docker.distribution.manifest.v1+pret" in refused.because
+    for conditions in (Conditions(DeployTarget="ECS"), Conditions(Platform="amd64"), Conditions(Labels={"a": "b"})):
+        verdict = assess(image, conditions, known, NOW)
+        assert isinstance(verdict, Never | NotYet)
+        assert verdict.because.startswith("an image in Docker's old schema 1 is there, ")
 
 
 UNCOMPRESSED = "application/vnd.docker.image.rootfs.diff.tar"
@@ -234,6 +252,14 @@ def test_where_ecr_does_not_say_what_it_is_the_manifest_does() -> None:
         ("linux/arm/v7", "linux/arm/v7"),
         ("linux/arm/v7", "linux/arm"),
         ("windows/amd64", "windows/amd64"),
+        *((built, wanted) for built in ("linux/amd64", "linux/amd64/v1") for wanted in ("amd64", "linux/amd64/v1")),
+        ("linux/amd64/v2", "linux/amd64"),
+        ("linux/amd64/V2", "linux/amd64/v2"),
+        *((f"linux/arm64{variant}", "linux/arm64/v8") for variant in ("", "/8", "/v8", "/v8.0")),
+        *((f"linux/arm64/{variant}", "linux/arm64/v9") for variant in ("9", "v9", "9.0", "v9.0")),
+        *((f"linux/arm{variant}", "linux/arm/v7") for variant in ("", "/7", "/v7", "/V7")),
+        *((f"linux/arm{variant}", "linux/arm/v6") for variant in ("/6", "/v6")),
+        *((f"linux/arm{variant}", "linux/arm") for variant in ("", "/5", "/v6", "/v7", "/v8")),
     ],
 )
 def test_a_platform_is_known_by_the_names_that_docker_lambda_and_ecs_give_it(
@@ -251,8 +277,29 @@ def test_a_platform_is_known_by_the_names_that_docker_lambda_and_ecs_give_it(
 
 
 @pytest.mark.parametrize(
+    ("built", "architecture"),
+    [("linux/x86_64", "amd64"), ("linux/x86-64", "amd64"), ("Linux/AArch64", "arm64"), ("linux/i386", "386")],
+)
+def test_an_architecture_under_another_of_its_names_is_told_under_docker_s(
+    ecr: MemoryEcr, built: str, architecture: str
+) -> None:
+    ecr.push("team/app", platform=built)
+
+    assert found(ecr, Platform=architecture).architecture == architecture
+
+
+@pytest.mark.parametrize(("built", "wanted"), [("linux/armhf", "linux/arm/v7"), ("linux/armel", "linux/arm/v6")])
+def test_an_architecture_whose_name_says_a_variant_has_that(ecr: MemoryEcr, built: str, wanted: str) -> None:
+    ecr.push("team/app", platform=built)
+
+    assert found(ecr, Platform=wanted).architecture == "arm"
+
+
+@pytest.mark.parametrize(
     ("built", "wanted"),
     [
+        ("linux/amd64/v3", "linux/amd64/v1"),
+        ("linux/arm64/v9", "linux/arm64/v8"),
         ("linux/arm64", "linux/amd64"),
         ("windows/amd64", "amd64"),
         ("linux/arm/v6", "linux/arm/v7"),
@@ -293,6 +340,76 @@ def test_a_nested_index_is_read_too(ecr: MemoryEcr) -> None:
     refused = found(ecr, Platform="linux/386")
     assert isinstance(refused, Never)
     assert refused.because.endswith("it has linux/amd64, linux/s390x, linux/arm64")
+
+
+def listing(*images: str) -> list[dict[str, Any]]:
+    """Return entries of an index that do not say which platform they are for, which OCI leaves to the builder."""
+    return [{"mediaType": OCI_MANIFEST, "digest": image, "size": 1} for image in images]
+
+
+def test_the_platform_of_an_entry_that_names_none_is_that_of_its_config(ecr: MemoryEcr) -> None:
+    amd64, arm = (ecr.push("team/app", None, platform=platform) for platform in ("linux/amd64", "linux/arm"))
+    chart = ecr.push("team/app", None, config_type=HELM)
+    index = ecr.push_index("team/app", platforms=(), more=listing(chart, amd64, arm))
+
+    ready = found(ecr, Platform="linux/arm/v7")
+
+    assert (ready.digest, ready.platform_digest, ready.architecture) == (index, arm, "arm")
+    refused = found(ecr, Platform="linux/s390x")
+    assert isinstance(refused, Never)
+    assert refused.because == "the index there holds no image for linux/s390x; it has linux/amd64, linux/arm/v7"
+
+
+def test_an_entry_that_names_no_platform_is_read_only_where_no_other_one_is_the_one(ecr: MemoryEcr) -> None:
+    unnamed = ecr.push("team/app", None, platform="linux/arm64", content="unnamed")
+    ecr.push_index("team/app", platforms=("linux/amd64",), more=listing(unnamed))
+
+    assert found(ecr, Platform="linux/amd64").platform_digest not in ("", unnamed)
+    assert ecr.count("BatchGetImage") == 1
+    assert found(ecr, Platform="linux/arm64").platform_digest == unnamed
+
+
+def test_labels_are_those_of_the_entry_whose_config_is_for_the_platform(ecr: MemoryEcr) -> None:
+    old = ecr.push("team/app", None, platform="linux/amd64", labels={REVISION: "old"})
+    new = ecr.push("team/app", None, platform="linux/arm64", labels={REVISION: "new"})
+    ecr.push_index("team/app", platforms=(), more=listing(old, new))
+
+    assert found(ecr, Labels={REVISION: "new"}, Platform="linux/arm64").platform_digest == new
+    assert isinstance(found(ecr, Labels={REVISION: "new"}, Platform="linux/amd64"), NotYet)
+
+
+def test_without_a_platform_wanted_no_more_is_read_of_entries_that_name_none(ecr: MemoryEcr) -> None:
+    images = [ecr.push("team/app", None, platform=p, labels={REVISION: "old"}) for p in ("linux/amd64", "linux/arm64")]
+    ecr.push_index("team/app", platforms=(), more=listing(*images))
+
+    assert isinstance(found(ecr, Labels={REVISION: "new"}), NotYet)
+    assert ecr.count("GetDownloadUrlForLayer") == 1, "of the first image, which is an old one"
+
+
+@pytest.mark.parametrize("config", [{}, {"os": "linux"}, {"architecture": 5}])
+def test_an_entry_of_which_even_the_config_names_no_platform_is_told_as_that(
+    ecr: MemoryEcr, config: dict[str, Any]
+) -> None:
+    image = ecr.push("team/app", None, platform="/".join(str(config.get(key, "")) for key in ("os", "architecture")))
+    ecr.push_index("team/app", platforms=(), more=[*listing(image, image), {"mediaType": OCI_MANIFEST}])
+
+    assert isinstance(found(ecr, Platform="linux/arm64"), Never)
+
+
+def test_of_very_many_entries_that_name_no_platform_no_more_are_read_than_of_others(ecr: MemoryEcr) -> None:
+    inner = [
+        ecr.push_index(
+            "team/app",
+            None,
+            platforms=(),
+            more=listing(*(ecr.push("team/app", None, platform="linux/amd64", content=f"{n}.{m}") for m in range(20))),
+        )
+        for n in range(5)
+    ]
+    ecr.push_index("team/app", platforms=(), more=[{"mediaType": OCI_INDEX, "digest": each} for each in inner])
+
+    assert isinstance(found(ecr, Platform="arm64"), Never)
+    assert ecr.count("BatchGetImage") == 60, "of 106"
 
 
 def test_indexes_that_list_each_other_without_end_are_read_to_an_end(ecr: MemoryEcr) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from ..answers import seen
 from ..findings import Image, ImageId
 from ..looking import Eyes
-from ..manifests import Config, Manifest
+from ..manifests import DOCKER_SCHEMA_1, Config, Manifest
 from ..readiness import Known, Wanted
 
 
@@ -43,6 +43,8 @@ def inspect(registry: Eyes, wanted: Wanted, image: Image, known: Known, budget: 
     if manifest.is_index:
         platforms = tuple(dict.fromkeys(str(entry.platform) for entry in manifest.entries))
         return Inside(platforms, _labels(manifest, known))
+    if manifest.media_type in DOCKER_SCHEMA_1:
+        return Inside(unread="an image in Docker's old schema 1, of which nothing is read")
     if not manifest.is_image:
         return Inside(unread=f"no container image but an artifact of the type {manifest.config_type or 'none'}")
     labels = sorted(wanted.conditions.Labels)
