@@ -24,7 +24,7 @@ ATTRIBUTES = {
     ),
     *("Attempts", "WaitedSeconds"),
 }
-LAST_RESORT = "The waiter function died before it could answer"
+LAST_RESORT = ("The waiter function died before it could answer", "The waiter function never ran")
 HAND_OVER_FAULTS = {"throttled", "5xx", "denied", "refused", "unreachable", "reply lost"}
 MOST_INVOCATIONS = 400
 """Of one request, those of the last resort included: chains whose replies were lost may double, but not for ever."""
@@ -238,8 +238,8 @@ def _over(world: ChaosWorld, story: Story) -> Iterator[str]:
     late = [moment - outcome.at for moment in _checks(world, story) if moment > outcome.at + ABANDONED_AFTER]
     if late:
         yield f"a check {late[-1]:.0f} s after the stack was cancelled"
-    if any(attempt.put.at > outcome.at + ABANDONED_AFTER for attempt in story.operation.attempts):
-        yield "an answer that nobody waits for"
+    if not story.operation.attempts:
+        yield "a wait that was abandoned in silence"
 
 
 def _in_peace(world: ChaosWorld, story: Story) -> Iterator[str]:
@@ -269,7 +269,8 @@ def _in_peace(world: ChaosWorld, story: Story) -> Iterator[str]:
 
 
 def _questions_in_peace(world: ChaosWorld, story: Story) -> Iterator[str]:
-    asked = story.questions[1:] if story.operation.kind == "Update" else story.questions
+    # An Update asks when it begins, and before it fails.
+    asked = story.questions[1:-1] if story.operation.kind == "Update" else story.questions
     gaps = [later - earlier for earlier, later in pairwise(asked)]
     # With shorter slices, hand-overs ask as well.
     if world.plan.timeout >= 900 and any(not 149.0 <= gap <= 225.0 for gap in gaps):

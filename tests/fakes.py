@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -152,6 +153,7 @@ class ScriptedEcr:
 
     def __init__(self, *script: Answer) -> None:
         self._script = list(script)
+        self._hangs_on: FakeClock | None = None
         self.calls: list[dict[str, Any]] = []
         self.seconds: list[float] = []
 
@@ -160,10 +162,16 @@ class ScriptedEcr:
         self.seconds.append(seconds)
         return self
 
+    def hang(self, clock: FakeClock) -> None:
+        """Let each call take all the time it may, without a reply."""
+        self._hangs_on = clock
+
     def describe_images(self, **kwargs: Any) -> Any:
         asked, answered = _describe_images_shapes()
         _validate(kwargs, asked)
         self.calls.append(kwargs)
+        if self._hangs_on:
+            self._hangs_on.time += self.seconds[-1]
         answer = self._script.pop(0) if len(self._script) > 1 else self._script[0]
         if isinstance(answer, Exception):
             raise answer
@@ -211,11 +219,14 @@ class FakeLambda:
 class FakeCloudFormation:
     """CloudFormation's DescribeStacks from a script of statuses and errors, of which the last line repeats for ever.
 
+    A status may come with its LastUpdatedTime, in seconds since 1970 UTC.
+
     Without a script, every stack is being updated, which a Create and an Update may belong to. It knows no stacks.
     """
 
-    def __init__(self, *script: str | Exception) -> None:
-        self._script = list(script) or ["UPDATE_IN_PROGRESS"]
+    def __init__(self, *script: str | tuple[str, float] | Exception) -> None:
+        self._script: list[str | tuple[str, float] | Exception] = [*script] or ["UPDATE_IN_PROGRESS"]
+        self._hangs_on: FakeClock | None = None
         self.asked: list[str] = []
         self.seconds: list[float] = []
 
@@ -224,12 +235,20 @@ class FakeCloudFormation:
         self.seconds.append(seconds)
         return self
 
+    def hang(self, clock: FakeClock) -> None:
+        """Let each call take all the time it may, without a reply."""
+        self._hangs_on = clock
+
     def describe_stacks(self, **kwargs: Any) -> dict[str, Any]:
         self.asked.append(kwargs["StackName"])
+        if self._hangs_on:
+            self._hangs_on.time += self.seconds[-1]
         answer = self._script.pop(0) if len(self._script) > 1 else self._script[0]
         if isinstance(answer, Exception):
             raise answer
-        return {"Stacks": [{"StackName": "shop", "StackStatus": answer}]}
+        status, updated = answer if isinstance(answer, tuple) else (answer, None)
+        told = {"LastUpdatedTime": datetime.fromtimestamp(updated, UTC)} if updated else {}
+        return {"Stacks": [{"StackName": "shop", "StackStatus": status, **told}]}
 
 
 class FakeTransport:

@@ -157,15 +157,15 @@ BUGS = (
     Bug("a rollback is not noticed", _W + "handler.py", "            if rolls_back(stack):", "            if False:"),
     Bug(
         "a rollback without its image fails",
-        _W + "handler.py",
+        _W + "rollback.py",
         'return Answer("SUCCESS", data=data, ended=Ended(Outcome.ROLLBACK))',
         'return Answer("FAILED", "no image", invocation.note)',
     ),
     Bug(
         "an Update that began in doubt is left in its rollback",
         _W + "handler.py",
-        "and not reached.forward:",
-        "and reached.forward:",
+        'if request.type == "Update" and rolls_back(piece.stack):',
+        "if False:",
     ),
     Bug(
         "a wait is abandoned although its stack waits",

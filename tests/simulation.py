@@ -57,7 +57,7 @@ MAXIMUM_EVENT_AGE: Final[int] = _RESOURCES["WaiterFunction"]["Properties"]["Even
 LAST_RESORT_EVENT_AGE: Final[int] = _RESOURCES["LastResortFunction"]["Properties"]["EventInvokeConfig"][
     "MaximumEventAgeInSeconds"
 ]
-LAST_RESORT_TIMEOUT: Final = 60.0
+LAST_RESORT_TIMEOUT: Final = 120.0
 DIGEST: Final = "sha256:" + "ab" * 32
 PUSHED: Final = datetime(2027, 1, 15, 7, 30, tzinfo=UTC)
 
@@ -615,7 +615,21 @@ class Simulation:
         """Run the on-failure destination's function, in the place of the invocation that is running."""
         transport = _Transport(self)
         with redirect_stdout(self.log):
-            last_resort.answer_for(event, lambda url, body: transport.put(url, body, 5.0), self.clock.sleep)
+            last_resort.answer_for(
+                event, lambda url, body: transport.put(url, body, 5.0), self.clock.sleep, self._last_resort_asks
+            )
+
+    def _last_resort_asks(self, stack_id: str) -> bool:
+        """Stand in for `last_resort.rolls_back`: as many attempts, with pauses as long as botocore's may become."""
+        for pause in (1.0, 2.0, 4.0, 8.0, 0.0):
+            try:
+                (stack,) = _CloudFormationClient(self, 5.0).describe_stacks(StackName=stack_id)["Stacks"]
+                return str(stack["StackStatus"]).endswith("ROLLBACK_IN_PROGRESS")
+            except Exception as error:  # noqa: BLE001  # as there
+                if isinstance(error, ClientError) and "AccessDenied" in str(error):
+                    break
+                self.clock.sleep(pause)
+        return False
 
     def around(self, moment: Moment) -> _Around:
         return _Around(self, moment)

@@ -22,6 +22,8 @@ OPTIONAL = {
     "AWS::Lambda::Permission",
 }
 """What an operator has to ask for."""
+FOLDERS = ("ecr_image_waiter", "last_resort")
+"""Of src: what needs permissions."""
 TYPES = OPTIONAL | {
     "AWS::IAM::Policy",
     "AWS::IAM::Role",
@@ -99,7 +101,7 @@ def _violations_of_a_reason(sid: str, reason: str | None) -> Iterator[str]:
     module = re.match(r"(\w+\.py): ", reason or "")
     if reason is None:
         yield f"{sid or 'a statement'}: no reason beside it"
-    elif module and not (ROOT / "src" / "ecr_image_waiter" / module[1]).is_file():
+    elif module and not any((ROOT / "src" / folder / module[1]).is_file() for folder in FOLDERS):
         yield f"{sid}: needed by {module[1]}, which is not there"
 
 

@@ -69,7 +69,7 @@ class World:
         timeout: float = 900.0,
         hand_overs: tuple[Exception | None, ...] = (None,),
         answers: tuple[int | Exception, ...] = (),
-        stack: tuple[str | Exception, ...] = (),
+        stack: tuple[str | tuple[str, float] | Exception, ...] = (),
         any_host: bool = False,
         builds: Mapping[str, BuildService] | None = None,
         clock: FakeClock | None = None,

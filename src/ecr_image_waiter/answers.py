@@ -280,6 +280,15 @@ def reason_stopped(wanted: str, *, checks: int, waited: float, fault: str) -> st
     return f"Stopped waiting for {wanted}, checked {times(checks)} in {duration(waited)}: {fault}"
 
 
+def reason_abandoned(wanted: str, status: str, *, checks: int, waited: float) -> str:
+    """Say that the stack no longer waits. `status`: of the stack, empty if it is gone."""
+    stack = f"is {status} now" if status else "is gone"
+    return (
+        f"Stopped waiting for {wanted}, checked {times(checks)} in {duration(waited)}: the stack {stack}, so the "
+        "operation that asked for the image is over; deploy again if the stack still needs it"
+    )
+
+
 def fault_too_much(fits: int, images: int) -> str:
     """Say that an answer would be longer than CloudFormation takes."""
     if images == 1:

@@ -11,7 +11,7 @@ from .waiting import Bounds
 CALL_SECONDS: Final = 9.0  # the longest that one call of AWS may take, its retry included
 LOOK_SECONDS: Final = 60.0  # the longest that a look of many calls may take
 _SHORTEST_CALL: Final = 1.0
-_ANSWER_SECONDS: Final = 3.0  # before ServiceTimeout, for one delivery with a retry or two
+ANSWER_SECONDS: Final = 3.0  # before ServiceTimeout, for one delivery with a retry or two
 
 
 class Budget:
@@ -22,7 +22,7 @@ class Budget:
 
     def left(self, now: float, bounds: Bounds) -> float:
         """Return how long until this process, or CloudFormation's patience, is at its end."""
-        return min(self.ends, bounds.expires - _ANSWER_SECONDS) - now
+        return min(self.ends, bounds.expires - ANSWER_SECONDS) - now
 
     def for_each_call(self, calls: int, now: float, bounds: Bounds) -> float:
         """Return how long each of so many calls of a look may take.

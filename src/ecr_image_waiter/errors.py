@@ -47,5 +47,12 @@ class DeliveryFailed(WaiterError):
     """CloudFormation did not take the answer. The invocation fails, so that Lambda runs it again."""
 
 
+class StackUnknown(WaiterError):
+    """CloudFormation does not say whether the stack of an Update that fails rolls back.
+
+    A FAILED could leave the stack stuck. The invocation fails, so that Lambda runs it again.
+    """
+
+
 class GaveUp(WaiterError):
     """A direct invocation ends without the image, so that its caller sees a function error."""

@@ -234,9 +234,13 @@ class NewestTags:
 
 @dataclass(frozen=True, slots=True)
 class StackSeen:
-    """The stack's status, such as UPDATE_IN_PROGRESS; empty where CloudFormation knows no such stack."""
+    """The stack's status, such as UPDATE_IN_PROGRESS; empty if CloudFormation knows no such stack.
+
+    `updated_at`: when its last operation began, in seconds since 1970 UTC; None if it is still the first one.
+    """
 
     status: str
+    updated_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

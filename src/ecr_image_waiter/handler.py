@@ -11,28 +11,27 @@ from typing import Any, Final, assert_never
 from aws_lambda_powertools import Logger
 
 from . import collector
-from .answers import fault_too_long, fault_too_much, reason_invalid, reason_stopped, seen, subject
-from .attributes import attributes, attributes_in_rollback, longest_attributes
+from .answers import fault_too_long, fault_too_much, reason_abandoned, reason_invalid, reason_stopped, subject
+from .attributes import attributes, longest_attributes
 from .aws import Aws
 from .blobs import Urllib3Blobs
-from .budget import CALL_SECONDS
 from .builds import Own
 from .clock import Clock, SystemClock
 from .codebuild import CodeBuild
 from .codepipeline import CodePipeline
 from .continuation import HandOver, State, hand_over_with_retries, read_state
 from .errors import DeliveryFailed, GaveUp, InvalidRequest, UnusableEvent
-from .findings import OWN, Image, Looked, StackHidden, StackSeen, decisive
+from .findings import OWN, StackHidden, StackSeen
 from .following import BuildService
 from .invocation import Context, Invocation
 from .logs import make_logger
-from .looking import look_in_rollback
 from .metrics import SERVICE, Ended, Meter, Outcome, to_log
 from .properties import Properties, read_properties
 from .readiness import Known, Wanted
 from .registry import Registry
-from .request import DirectRequest, StackRequest, named_images, read_event, session_of, stack_properties, start_of_wait
+from .request import DirectRequest, StackRequest, read_event, stack_properties, start_of_wait
 from .response import Answer, Courier, Urllib3Transport, encoded, fits
+from .rollback import Rollback
 from .slice import Slice, Tools
 from .stacks import Stacks
 from .standing import first_ask, rolls_back
@@ -89,6 +88,7 @@ class Waiter:
         any_host: bool,
     ) -> None:
         self._tools = Tools(registry=registry, stacks=stacks, builds=builds, logger=logger, clock=clock, random=random)
+        self._rollback = Rollback(self._tools)
         self._hand_over = hand_over
         self._courier = courier
         self._logger = logger
@@ -106,6 +106,7 @@ class Waiter:
         Raises:
             UnusableEvent: there is nobody to answer.
             DeliveryFailed: CloudFormation did not take the answer.
+            StackUnknown: a FAILED to this Update could block a rollback.
             GaveUp: a direct invocation ends without the image.
         """
         invocation = Invocation(context, self._clock.now())
@@ -132,11 +133,24 @@ class Waiter:
         return None
 
     def _answer(self, request: StackRequest, invocation: Invocation) -> Answer | None:
-        """Return the answer, encoded, or None after a hand-over. Every exception of a wait ends here, as an answer."""
+        """Return the answer, encoded, or None after a hand-over.
+
+        Raises:
+            StackUnknown: it would be FAILED, and nobody knows whether that would block a rollback.
+        """
         if request.type == "Delete":
             return encoded(request, Answer("SUCCESS"))
         if request.state is None:
             self._meter.started()
+        answer = self._answer_of_wait(request, invocation)
+        if answer is None or answer.status == "SUCCESS" or request.type == "Create":
+            return answer
+        if self._rollback.is_certain(request, invocation):
+            answer = encoded(request, self._rollback.answer(request, invocation))
+        return answer
+
+    def _answer_of_wait(self, request: StackRequest, invocation: Invocation) -> Answer | None:
+        """Return the answer, encoded, or None after a hand-over. Every exception of a wait ends here, as an answer."""
         try:
             answer = self._serve_stack(request, invocation)
             return encoded(request, answer) if answer else None
@@ -149,14 +163,11 @@ class Waiter:
         return encoded(request, answer)
 
     def _serve_stack(self, request: StackRequest, invocation: Invocation) -> Answer | None:
-        forward = False
         if request.type == "Update" and request.state is None:
             # Before the properties are validated: a rollback may bring back ones that this version refuses.
-            seconds = invocation.for_question(invocation.began)
-            stack = self._tools.stacks.look(request.stack_id, seconds, account=invocation.place.account)
+            stack = self._rollback.ask(request, invocation)
             if rolls_back(stack):
-                return self._answer_in_rollback(request, invocation)
-            forward = isinstance(stack, StackSeen)
+                return self._rollback.answer(request, invocation)
             if isinstance(stack, StackHidden):
                 self._logger.info("CloudFormation does not say whether the stack rolls back (%s)", stack.code)
         properties = stack_properties(request, invocation.place)
@@ -164,7 +175,7 @@ class Waiter:
             self._require_room(request, properties.all_wanted, invocation)
         bounds, progress, known, own = self._begin_or_go_on(request, properties, invocation)
         piece = Slice(self._tools, properties, bounds, invocation, known=known, own=own, request=request)
-        outcome = piece.run(replace(progress, forward=progress.forward or forward))
+        outcome = piece.run(progress)
         match outcome:
             case Ready():
                 ended = self._ended(Outcome.READY, bounds.start, outcome)
@@ -173,17 +184,23 @@ class Waiter:
                 ended = self._ended(outcome.cause, bounds.start, outcome)
                 return Answer("FAILED", piece.reason(outcome), invocation.note, ended=ended)
             case Abandoned(progress=reached):
-                if request.type == "Update" and rolls_back(piece.stack) and not reached.forward:
-                    # For all that is known this wait began in the rollback, and must not block it.
-                    return self._answer_in_rollback(request, invocation)
+                if request.type == "Update" and rolls_back(piece.stack):
+                    # This wait may have begun in the rollback, and must not block it.
+                    return self._rollback.answer(request, invocation)
+                # CloudFormation ignores the response to a request that it has given up. If it still waits, it is told.
                 status = piece.stack.status if isinstance(piece.stack, StackSeen) else ""
                 self._logger.warning(
-                    "Nobody waits for this any more (%s): stopped without an answer",
-                    status or "the stack is gone",
+                    "The stack no longer waits (%s)",
+                    status or "it is gone",
                     extra={"image": subject(properties.all_wanted), "attempt": reached.checks, "stack_status": status},
                 )
-                self._meter.ended(self._ended(Outcome.ABANDONED, bounds.start, reached))
-                return None
+                waited = self._clock.now() - bounds.start
+                reason = reason_abandoned(
+                    self._what(properties, invocation), status, checks=reached.checks, waited=waited
+                )
+                return Answer(
+                    "FAILED", reason, invocation.note, ended=self._ended(Outcome.ABANDONED, bounds.start, reached)
+                )
             case SliceUsedUp(progress=reached):
                 state = State(bounds.start, bounds.limit, replace(reached, hops=reached.hops + 1), known, own)
                 return self._go_on_elsewhere(properties, state, request.event, invocation)
@@ -196,6 +213,11 @@ class Waiter:
     def _attributes(self, properties: Properties, ready: Ready, bounds: Bounds) -> dict[str, str]:
         waited = self._clock.now() - bounds.start
         return attributes(properties.all_wanted, ready.found, checks=ready.checks, waited=waited)
+
+    @staticmethod
+    def _what(properties: Properties, invocation: Invocation) -> str:
+        wanted = properties.all_wanted
+        return subject(wanted) + (f" in {invocation.place.at(wanted[0].source).region}" if len(wanted) == 1 else "")
 
     def _require_room(self, request: StackRequest, wanted: Sequence[Wanted], invocation: Invocation) -> None:
         """Refuse what could not be answered in the end, rather than wait for it.
@@ -211,32 +233,6 @@ class Waiter:
         if not fit(len(wanted)):
             most = next((count for count in range(len(wanted) - 1, 0, -1) if fit(count)), 0)
             raise InvalidRequest([fault_too_much(most, len(wanted))])
-
-    def _answer_in_rollback(self, request: StackRequest, invocation: Invocation) -> Answer:
-        """Look once and succeed whatever is found: a failure would leave the stack stuck in its rollback."""
-        wanted: Sequence[Wanted] = ()
-        found: Looked | None = None
-        registry, place = self._tools.registry, invocation.place
-        try:
-            properties = stack_properties(request, place)
-            wanted = [one.in_session(session_of(request)) for one in properties.all_wanted]
-            until = min((self._clock.now() + invocation.ends) / 2, self._clock.now() + 2 * CALL_SECONDS)
-            found = look_in_rollback(registry, wanted, lambda: invocation.for_next_call(until, self._clock.now()))
-            told = seen(found)
-        except InvalidRequest as error:
-            wanted = named_images(request)
-            told = str(error)
-        except Exception as error:  # whatever went wrong, the rollback goes on
-            self._logger.exception("The look during a rollback failed")
-            told = type(error).__name__
-        data = attributes_in_rollback(wanted, found, registry.uri, place)
-        if found is None or not isinstance(decisive(found), Image):
-            self._logger.warning(
-                "The stack is rolling back: SUCCESS without the image (%s)",
-                told,
-                extra={"image": subject(wanted) if wanted else ""},
-            )
-        return Answer("SUCCESS", data=data, ended=Ended(Outcome.ROLLBACK))
 
     def _begin_or_go_on(
         self, request: StackRequest, properties: Properties, invocation: Invocation
@@ -270,9 +266,8 @@ class Waiter:
         now = self._clock.now()
         if fault:
             self._logger.error("The hand-over failed: %s", fault)
-            where = f" in {invocation.place.at(wanted[0].source).region}" if len(wanted) == 1 else ""
             reason = reason_stopped(
-                subject(wanted) + where, checks=progress.checks, waited=now - state.start, fault=fault
+                self._what(properties, invocation), checks=progress.checks, waited=now - state.start, fault=fault
             )
             ended = self._ended(Outcome.STOPPED, state.start, progress)
             return Answer("FAILED", reason, invocation.note, ended=ended)

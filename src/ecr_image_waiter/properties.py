@@ -16,7 +16,7 @@ from .uris import DIGEST, REGION, REPOSITORY, TAG, partition_of, read_uri, witho
 from .waiting import Rhythm
 from .wording import clipped, shown
 
-_DEFAULT_SERVICE_TIMEOUT: Final = 3600
+DEFAULT_SERVICE_TIMEOUT: Final = 3600
 MOST_IMAGES: Final = 20
 _PARTS: Final = ("RepositoryName", "ImageTag", "ImageDigest", "RegistryId", "Region")
 LEAVE_OUT: Final = "; !Ref AWS::NoValue leaves it out"
@@ -153,10 +153,10 @@ class Properties(OneImage):
     StartBuild: bool = Field(default=False, description="true or false")
     Trigger: object = Field(default="", description="anything: it is ignored")
     ServiceTimeout: Whole = Field(
-        default=_DEFAULT_SERVICE_TIMEOUT,
-        ge=1,
-        le=_DEFAULT_SERVICE_TIMEOUT,
-        description="a whole number from 1 to 3600",
+        default=DEFAULT_SERVICE_TIMEOUT,
+        ge=10,
+        le=DEFAULT_SERVICE_TIMEOUT,
+        description="a whole number from 10 to 3600; below 10 there is no time for a check and a response",
     )
     ServiceToken: object = Field(default="", description="CloudFormation's own")
 

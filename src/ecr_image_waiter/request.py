@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from .errors import UnusableEvent
 from .place import Place
-from .properties import OneImage, Properties, read_properties
+from .properties import DEFAULT_SERVICE_TIMEOUT, OneImage, Properties, read_properties
 from .readiness import Wanted, without_judgement
 from .wording import clipped, shown
 
@@ -113,6 +113,20 @@ def stack_properties(request: StackRequest, place: Place | None = None) -> Prope
     if isinstance(received, Mapping) and "ServiceTimeout" not in received and request.service_timeout is not None:
         received = {**received, "ServiceTimeout": request.service_timeout}
     return read_properties(received, place)
+
+
+def service_timeout_of(request: StackRequest) -> int:
+    """Returns ServiceTimeout in seconds, as far as it can be read; CloudFormation's default of 3600 otherwise."""
+    received = request.properties if isinstance(request.properties, Mapping) else {}
+    value = received.get("ServiceTimeout", request.service_timeout)
+    read = re.fullmatch(r"[0-9]{1,4}", str(value).strip())
+    return min(max(int(read[0]), 1), DEFAULT_SERVICE_TIMEOUT) if read else DEFAULT_SERVICE_TIMEOUT
+
+
+def start_of(request: StackRequest, now: float) -> float:
+    """Returns when the wait of a request began, as `start_of_wait` does; a continuation carries it."""
+    carried = request.state.get("start") if isinstance(request.state, Mapping) else None
+    return start_of_wait(carried if isinstance(carried, int | float) else request.started, now)
 
 
 def token_of(request: StackRequest) -> str:

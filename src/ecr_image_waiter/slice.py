@@ -136,7 +136,7 @@ class Slice:
             # No Create belongs to a rollback.
             allowed = self.stack.denied and self._request.type == "Create"
         else:
-            allowed = still_waits(self.stack)
+            allowed = still_waits(self.stack, self._bounds.start)
         if not allowed:
             self._asks_to_start_at = now + _ASK_AGAIN
             self._tools.logger.warning(
@@ -165,7 +165,7 @@ class Slice:
         seconds = self._invocation.for_question(clock.now())
         account = self._invocation.place.account
         self.stack = self._tools.stacks.look(self._request.stack_id, seconds, account=account)
-        if not still_waits(self.stack):
+        if not still_waits(self.stack, self._bounds.start):
             return None
         again = next_ask(self.stack, clock.now(), self._tools.random)
         if isinstance(self.stack, StackHidden) and self.stack.denied:

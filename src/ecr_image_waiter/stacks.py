@@ -45,7 +45,8 @@ class Stacks:
             return StackHidden("OtherAccount", denied=True)
         try:
             (stack,) = self._client(seconds).describe_stacks(StackName=stack_id)["Stacks"]
-            return StackSeen(str(stack["StackStatus"]))
+            updated = stack.get("LastUpdatedTime")
+            return StackSeen(str(stack["StackStatus"]), updated.timestamp() if updated else None)
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "Unknown")
             message = error.response.get("Error", {}).get("Message", "")

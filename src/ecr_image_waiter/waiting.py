@@ -130,8 +130,7 @@ class Progress:
     ECR does not answer, 0 when it does. `run` and `run_since`: the unbroken run of findings under way. `faults`: how
     many checks ECR did not answer. `image_missing`: the last one that it did found a repository without the image.
     `asked` and `ask_due`: when it was last asked whether anybody still waits (0: not yet), and when it is next.
-    `lost_replies`: how many hand-overs of this wait may have gone through twice. `forward`: whether the stack was seen
-    not to roll back when the wait began.
+    `lost_replies`: how many hand-overs of this wait may have gone through twice.
     """
 
     due: float
@@ -146,7 +145,6 @@ class Progress:
     lost_replies: int = 0
     asked: float = 0.0
     ask_due: float = NEVER
-    forward: bool = False
 
 
 @dataclass(frozen=True, slots=True)

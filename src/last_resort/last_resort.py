@@ -1,11 +1,12 @@
-"""Answer CloudFormation when the waiter cannot: it died for good, or could not even be imported.
+"""Answers CloudFormation when the waiter cannot: it crashed for good, or could not even be imported.
 
-Lambda's on-failure destination of the waiter function. Nothing but the standard library is on its path and it shares no
-code with the waiter, so that what broke the waiter cannot break it. CloudFormation takes the first answer to a request
-and ignores the rest, so that it always answers: at worst for nothing.
+Lambda's on-failure destination of the waiter function. It needs the standard library alone and shares no code with the
+waiter, so that a fault of the waiter's cannot be its own. It imports the runtime's boto3 late and inside a try.
+CloudFormation takes the first response to a request and ignores the rest, so it always responds.
 """
 
 import hashlib
+import http.client
 import json
 import os
 import re
@@ -31,6 +32,13 @@ SUFFIXES = {
 }
 
 
+ATTRIBUTES = (
+    *("ImageUri", "ImageDigest", "TaggedImageUri", "RepositoryUri", "RepositoryName", "ImageTag", "RegistryId"),
+    *("ImagePushedAt", "ImageSizeInBytes", "ImageManifestMediaType"),
+    *("PlatformDigest", "PlatformImageUri", "Architecture"),
+)
+
+
 class NotDeliveredError(Exception):
     """CloudFormation did not take the answer. The invocation fails, so that Lambda runs it again."""
 
@@ -46,16 +54,22 @@ def lambda_handler(event: object, _context: Any) -> None:
     Raises:
         NotDeliveredError: CloudFormation did not take it.
     """
-    answer_for(event, send, time.sleep)
+    answer_for(event, send, time.sleep, rolls_back)
 
 
-def answer_for(event: object, put: Callable[[str, bytes], int], sleep: Callable[[float], None]) -> None:
+def answer_for(
+    event: object,
+    put: Callable[[str, bytes], int],
+    sleep: Callable[[float], None],
+    rolls_back: Callable[[str], bool],
+) -> None:
     """Do what `lambda_handler` does, with a way to CloudFormation and a clock that come from outside.
 
     Args:
         event: as there.
-        put: sends a body to a URL and returns the HTTP status, or raises OSError.
+        put: sends a body to a URL and returns the HTTP status, or raises OSError or HTTPException.
         sleep: pauses for so many seconds.
+        rolls_back: whether a stack is certainly rolling back.
 
     Raises:
         NotDeliveredError: CloudFormation did not take it.
@@ -67,7 +81,11 @@ def answer_for(event: object, put: Callable[[str, bytes], int], sleep: Callable[
         log("ERROR", f"The waiter died, and its event is one that cannot be answered: {fault}")
         return
     keys = {key: request.get(key) for key in ("StackId", "LogicalResourceId", "RequestId", "RequestType")}
-    body = answer(request, what_lambda_said(record, request["ResponseURL"]))
+    data = None
+    if request["RequestType"] == "Update" and rolls_back(request["StackId"]):
+        context = record.get("requestContext")
+        data = attributes(request, str(context.get("functionArn", "")) if isinstance(context, dict) else "")
+    body = answer(request, what_lambda_said(record, request["ResponseURL"]), data)
     attempts = deliver(request["ResponseURL"], body, put, sleep)
     status = json.loads(body)["Status"]
     log("WARNING", f"Answered {status} in place of the waiter", **keys, delivery_attempts=attempts)
@@ -119,6 +137,12 @@ def what_lambda_said(record: dict[str, Any], url: str) -> str:
     query = urlsplit(url).query
     told = told.replace(query, "...") if query else told
     attempts = context.get("approximateInvokeCount", "unknown")
+    if context.get("condition") == "EventAgeExceeded" and not context.get("approximateInvokeCount"):
+        return (
+            "The waiter function never ran: Lambda dropped the event (EventAgeExceeded, attempts: 0) because no "
+            "concurrency was free for too long. Raise the account's limit of concurrent executions, or the waiter "
+            "stack's parameter ReservedConcurrency if it is set, then deploy again"
+        )
     return harmless(
         f"The waiter function died before it could answer ({context.get('condition', 'no condition given')}, attempts: "
         f"{attempts}). Lambda says: {told or 'nothing'}. See the function's log, mend the cause, then deploy again"
@@ -134,26 +158,97 @@ def harmless(text: str) -> str:
     return re.sub(r"(?<!\S):(?=:)|#(?=#\w*\[)", lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
-def answer(request: dict[str, Any], reason: str) -> bytes:
-    """Return the answer's body, at most 4096 bytes: SUCCESS for a Delete, otherwise FAILED with the reason."""
+def rolls_back(stack_id: str) -> bool:
+    """Return whether a stack is certainly rolling back. botocore retries for some 15 s; without an answer it is not."""
+    try:
+        import boto3  # noqa: PLC0415  # late: it is the runtime's, and whatever is wrong with it must not matter
+        from botocore.config import Config  # noqa: PLC0415
+
+        retries: Any = {"mode": "standard", "total_max_attempts": 5}
+        config = Config(connect_timeout=2, read_timeout=5, retries=retries)
+        (stack,) = boto3.client("cloudformation", config=config).describe_stacks(StackName=stack_id)["Stacks"]
+        return str(stack["StackStatus"]).endswith("ROLLBACK_IN_PROGRESS")
+    except Exception as error:  # noqa: BLE001  # no import, no permission, no answer: it stays at FAILED
+        log("WARNING", f"CloudFormation does not say whether the stack rolls back ({type(error).__name__})")
+        return False
+
+
+def attributes(request: dict[str, Any], function_arn: str) -> dict[str, str]:
+    """Return what Fn::GetAtt gets in a rollback: what can be read from the properties, and no digest.
+
+    Args:
+        request: CloudFormation's.
+        function_arn: the waiter's, which names partition, region and account.
+    """
+    properties = request.get("ResourceProperties")
+    properties = properties if isinstance(properties, dict) else {}
+    effort = {"Attempts": "0", "WaitedSeconds": "0"}
+    images = properties.get("Images")
+    if isinstance(images, list):
+        named = [(_text(image, "Id"), image) for image in images if isinstance(image, dict)]
+        return {f"{id_}.ImageUri": _named(image, function_arn)["ImageUri"] for id_, image in named if id_} | effort
+    return _named(properties, function_arn) | effort
+
+
+def _named(image: dict[str, Any], function_arn: str) -> dict[str, str]:
+    _, _, _, region, account, *_ = [*function_arn.split(":"), *[""] * 5]
+    role = _text(image, "RoleArn").split(":")
+    registry = _text(image, "RegistryId") or (role[4] if len(role) > 4 else account)
+    region = _text(image, "Region") or region
+    suffix = next((value for key, value in SUFFIXES.items() if region.startswith(key)), "amazonaws.com")
+    name, tag, digest = (_text(image, key) for key in ("RepositoryName", "ImageTag", "ImageDigest"))
+    repository = f"{registry}.dkr.ecr.{region}.{suffix}/{name}" if name else ""
+    uri = re.fullmatch(r"(([^/]+)/(.+?))(?::([^:@/]+))?(?:@(sha256:[0-9a-f]+))?", _text(image, "ImageUri"))
+    if uri:
+        repository, name, tag, digest = uri[1], uri[3], uri[4] or "", uri[5] or ""
+        if uri[2][:12].isdigit():
+            registry = uri[2][:12]
+        else:
+            name = name.partition("/")[2]  # ECR Public: behind the registry's alias
+    tagged = f"{repository}:{tag}" if repository and tag else ""
+    named = tagged or (f"{repository}@{digest}" if repository and digest else "")
+    return {
+        **dict.fromkeys(ATTRIBUTES, ""),
+        "ImageUri": named,
+        "TaggedImageUri": tagged,
+        "RepositoryUri": repository,
+        "RepositoryName": name,
+        "ImageTag": tag,
+        "RegistryId": registry if repository else "",
+        "PlatformImageUri": named if _text(image, "Platform") else "",
+    }
+
+
+def _text(values: dict[str, Any], key: str) -> str:
+    value = values.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def answer(request: dict[str, Any], reason: str, data: dict[str, str] | None = None) -> bytes:
+    """Return the answer's body, at most 4096 bytes: SUCCESS for a Delete or with data, else FAILED with the reason.
+
+    Data that does not fit is left out.
+    """
     source = f"{request['StackId']}\n{request['LogicalResourceId']}\n{request['RequestId']}"
     # The id that the waiter would have given, so that the Delete that follows names the same resource.
     made = f"{request['LogicalResourceId']}-{hashlib.sha256(source.encode('utf-8', 'replace')).hexdigest()[:16]}"
     given = request.get("PhysicalResourceId")
-    deletes = request["RequestType"] == "Delete"
+    succeeds = request["RequestType"] == "Delete" or data is not None
     while True:
         body = json.dumps(
             {
-                "Status": "SUCCESS" if deletes else "FAILED",
-                "Reason": "" if deletes else reason,
+                "Status": "SUCCESS" if succeeds else "FAILED",
+                "Reason": "" if succeeds else reason,
                 "PhysicalResourceId": given if isinstance(given, str) and given else made,
                 "StackId": request["StackId"],
                 "RequestId": request["RequestId"],
                 "LogicalResourceId": request["LogicalResourceId"],
+                "Data": data or {},
             }
         ).encode()
-        if len(body) <= MAX_BODY_BYTES or not reason:
+        if len(body) <= MAX_BODY_BYTES or not (reason or data):
             return body
+        data = {} if succeeds else data
         reason = reason[: len(reason) * 9 // 10]
 
 
@@ -170,8 +265,8 @@ def deliver(url: str, body: bytes, put: Callable[[str, bytes], int], sleep: Call
     for attempt, pause in enumerate((*PAUSES, 0.0), 1):
         try:
             status = put(url, body)
-        except OSError as error:
-            fault = type(error).__name__
+        except (OSError, http.client.HTTPException) as error:
+            fault = type(error).__name__  # no part of its message, which may be the URL
         else:
             if status < 300:
                 return attempt
@@ -184,7 +279,7 @@ def deliver(url: str, body: bytes, put: Callable[[str, bytes], int], sleep: Call
 
 
 def send(url: str, body: bytes) -> int:
-    """PUT a body and return the HTTP status. Raises OSError where there is no answer."""
+    """PUT a body and return the HTTP status. Raises OSError or HTTPException if there is no reply."""
     # An empty Content-Type: the URL was signed without one.
     put = urllib.request.Request(url, data=body, method="PUT", headers={"Content-Type": ""})  # noqa: S310  # checked
     try:

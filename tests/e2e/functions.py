@@ -186,7 +186,7 @@ class UnderRie(Function):
                 cloud.artifact.parent / "LastResortFunction",
                 {"AWS_ENDPOINT_URL": cloud.endpoint},
                 self.output_folder,
-                timeout=60,
+                timeout=120,
                 name=f"last-resort-{number}",
                 handler="last_resort.lambda_handler",
             )

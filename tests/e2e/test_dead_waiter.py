@@ -4,10 +4,12 @@ import json
 import shutil
 
 from sandbox.cloud import Cloud
+from sandbox.player import new_resource
 from sandbox.player_server import Player
+from tests.e2e.functions import stacks_of
 
 
-def test_an_artifact_that_cannot_be_imported_fails_the_create_with_lambda_s_error_and_lets_the_delete_through(
+def test_an_artifact_that_cannot_be_imported_fails_the_create_with_lambda_s_error_and_blocks_no_delete_and_no_rollback(
     cloud: Cloud,
 ) -> None:
     # Beside the other one, because a built template names files of this checkout by the way from there.
@@ -23,12 +25,17 @@ def test_an_artifact_that_cannot_be_imported_fails_the_create_with_lambda_s_erro
     def invoke(event: object) -> None:
         client.invoke(FunctionName=token, InvocationType="Event", Payload=json.dumps(event))
 
-    with Player(invoke) as player:
+    with Player(invoke) as player, cloud.proxy.rule(stacks_of(player)):
         create = player.create({"RepositoryName": "app", "ImageTag": "v1"})
         outcome = create.wait(60)
         assert create.follow_up
         deleted = create.follow_up.wait(60)
+        resource = new_resource()
+        resource.physical_id, resource.properties = "Image-0123", {"RepositoryName": "app", "ImageTag": "v1"}
+        back = player.cancel_update(player.update(resource, {"RepositoryName": "app", "ImageTag": "v2"})).wait(60)
     assert (outcome.status, outcome.by) == ("FAILED", "answer")
     assert "The waiter function died before it could answer" in outcome.reason
     assert "nothing_that_is_there" in outcome.reason
     assert deleted.status == "SUCCESS"
+    assert (back.status, back.by) == ("SUCCESS", "answer")
+    assert back.data["ImageUri"].endswith(".amazonaws.com/app:v1")

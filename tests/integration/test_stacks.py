@@ -1,5 +1,6 @@
 """What boto3's answers about a stack are taken for: against moto, and against recorded refusals."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import boto3
@@ -33,6 +34,13 @@ def test_a_stack_is_seen_with_its_status_and_after_its_deletion_too(client: Any)
     client.delete_stack(StackName=stack_id)
 
     assert look(client, stack_id) == StackSeen("DELETE_COMPLETE")
+
+
+def test_a_stack_is_seen_with_the_moment_its_last_operation_began() -> None:
+    updated = datetime(2026, 11, 1, 12, tzinfo=UTC)
+    client = Odd({"Stacks": [{"StackStatus": "UPDATE_IN_PROGRESS", "LastUpdatedTime": updated}]})
+
+    assert look(client) == StackSeen("UPDATE_IN_PROGRESS", updated.timestamp())
 
 
 @mock_aws

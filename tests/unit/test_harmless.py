@@ -382,7 +382,7 @@ def test_the_last_resort_tells_lambdas_words_harmlessly(nasty: str, capsys: pyte
         puts.append(body)
         return 200
 
-    last_resort.answer_for(record, put, lambda _: None)
+    last_resort.answer_for(record, put, lambda _: None, lambda _: False)
 
     assert json.loads(puts[0])["Reason"].count("hit") == 2
     assert_harmless(json.loads(puts[0])["Reason"])

@@ -22,6 +22,7 @@ AT_THE_EDGE = {
         "metrics",
         "registry",
         "response",
+        "rollback",
         "slice",
         "stacks",
     )

@@ -1,23 +1,30 @@
 """The last resort always answers, in a way that CloudFormation takes, and says what Lambda said."""
 
 import ast
+import io
 import json
 import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import urllib3
+from botocore.awsrequest import AWSResponse, HeadersDict
 from botocore.loaders import create_loader
 from hypothesis import given
 from hypothesis import strategies as st
 
 import last_resort
+from ecr_image_waiter.attributes import attributes_in_rollback
+from ecr_image_waiter.aws import Aws
 from ecr_image_waiter.clock import SystemClock
-from ecr_image_waiter.request import StackRequest, read_event
+from ecr_image_waiter.place import Place
+from ecr_image_waiter.request import StackRequest, named_images, read_event
 from ecr_image_waiter.response import physical_id
 from sandbox.player import CANARIES, CloudFormation, Event, Operation, Reset, Status
 from sandbox.player_server import Player
 from sandbox.processes import ROOT
+from tests.fakes import DIGEST, aws_error, stack_event
 
 SAID = {"errorType": "Runtime.ImportModuleError", "errorMessage": "Unable to import module 'ecr_image_waiter.handler'"}
 
@@ -55,6 +62,144 @@ def test_a_create_is_failed_with_what_lambda_said(player: Player) -> None:
     assert (outcome.status, outcome.by) == ("FAILED", "answer")
     assert "RetriesExhausted, attempts: 3" in outcome.reason
     assert "Runtime.ImportModuleError: Unable to import module" in outcome.reason
+
+
+# --- Rollbacks
+
+APP = {"RepositoryName": "team/app", "ImageTag": "v1"}
+ROLES = "arn:aws:iam::210987654321:role/reads"
+IMAGES = [
+    APP,
+    {**APP, "ImageDigest": DIGEST, "Platform": "linux/arm64"},
+    {"RepositoryName": "team/app", "ImageDigest": DIGEST},
+    {**APP, "RegistryId": "210987654321", "Region": "eu-central-1"},
+    {**APP, "RoleArn": ROLES},
+    {"ImageUri": "210987654321.dkr.ecr.eu-central-1.amazonaws.com/team/app:v1"},
+    {"ImageUri": f"210987654321.dkr.ecr.eu-central-1.amazonaws.com/team/app:v1@{DIGEST}"},
+    {"ImageUri": f"210987654321.dkr.ecr.eu-central-1.amazonaws.com/app@{DIGEST}"},
+    {"ImageUri": "public.ecr.aws/a1b2c3/team/app:v1"},
+    {"RepositoryName": "team/app"},
+    {"ImageTag": "v1"},
+    {"RepositoryName": ["team/app"], "ImageTag": 7},
+    {},
+    {"Images": [{"Id": "a", **APP}, {"Id": "b", "RepositoryName": "b", "ImageDigest": DIGEST}, {"ImageTag": "x"}, 1]},
+]
+
+
+class FakeStacks:
+    """boto3's CloudFormation client, of which every stack has one status, or every question fails."""
+
+    def __init__(self, status: str | Exception) -> None:
+        self._status = status
+
+    def describe_stacks(self, **_: Any) -> dict[str, Any]:
+        if isinstance(self._status, Exception):
+            raise self._status
+        return {"Stacks": [{"StackStatus": self._status}]}
+
+
+@pytest.mark.parametrize(
+    ("status", "back"),
+    [
+        ("UPDATE_ROLLBACK_IN_PROGRESS", True),
+        ("ROLLBACK_IN_PROGRESS", True),
+        ("UPDATE_IN_PROGRESS", False),
+        ("UPDATE_ROLLBACK_COMPLETE", False),
+        (aws_error("AccessDenied", operation="DescribeStacks"), False),
+        (RuntimeError("odd"), False),
+    ],
+)
+def test_a_stack_rolls_back_only_if_cloudformation_says_so(
+    monkeypatch: pytest.MonkeyPatch, status: str | Exception, *, back: bool
+) -> None:
+    monkeypatch.setattr("boto3.client", lambda *_, **__: FakeStacks(status))
+
+    assert last_resort.rolls_back("a stack") is back
+
+
+def test_it_asks_again_when_it_is_throttled_and_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def throttled(_: object, request: object) -> AWSResponse:
+        asked.append(request)
+        body = b"<ErrorResponse><Error><Code>Throttling</Code><Message>Rate exceeded</Message></Error></ErrorResponse>"
+        raw = urllib3.HTTPResponse(io.BytesIO(body), preload_content=False)
+        return AWSResponse("https://cloudformation", 400, HeadersDict(), raw)
+
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "made")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "up")
+    monkeypatch.setattr("botocore.httpsession.URLLib3Session.send", throttled)
+    monkeypatch.setattr("time.sleep", lambda _: None)
+
+    assert not last_resort.rolls_back("arn:aws:cloudformation:us-east-1:123456789012:stack/shop/5b1c9a50")
+    assert len(asked) == 5
+
+
+def test_without_boto3_no_stack_rolls_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "boto3", None)
+
+    assert not last_resort.rolls_back("a stack")
+
+
+def in_rollback(properties: Any) -> dict[str, Any]:
+    """Return the answer to an Update of a stack that rolls back."""
+    bodies: list[bytes] = []
+
+    def put(_: str, body: bytes) -> int:
+        bodies.append(body)
+        return 200
+
+    event = stack_event("Update", ResourceProperties=properties)
+    last_resort.answer_for(record(event), put, lambda _: None, lambda _: True)
+    (body,) = bodies
+    told: dict[str, Any] = json.loads(body)
+    return told
+
+
+@pytest.mark.parametrize("properties", IMAGES)
+def test_an_update_of_a_rollback_succeeds_with_the_attributes_that_the_waiter_would_tell_without_the_image(
+    monkeypatch: pytest.MonkeyPatch, properties: dict[str, Any]
+) -> None:
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    place = Place("aws", "us-east-1", "123456789012")
+    uri = Aws(region="us-east-1").repository_uri
+    event = stack_event("Update", ResourceProperties=properties)
+    request = read_event(event, dns_suffix="amazonaws.com", any_host=False)
+    assert isinstance(request, StackRequest)
+
+    told = in_rollback(properties)
+
+    assert told["Status"] == "SUCCESS"
+    assert told["PhysicalResourceId"] == event["PhysicalResourceId"]
+    expected = attributes_in_rollback(named_images(request), None, uri, place)
+    assert told["Data"] == {**expected, "Attempts": "0"}
+
+
+@pytest.mark.parametrize("properties", ["nonsense", None, ["x"], {"Images": {}}, {"RepositoryName": "a" * 9000}])
+def test_no_properties_are_too_odd_for_a_success_in_a_rollback(
+    monkeypatch: pytest.MonkeyPatch, properties: Any
+) -> None:
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+
+    assert in_rollback(properties)["Status"] == "SUCCESS"
+
+
+@pytest.mark.parametrize("kind", ["Create", "Delete"])
+def test_a_create_and_a_delete_are_answered_without_a_question(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    asked: list[str] = []
+
+    def rolls_back(stack_id: str) -> bool:
+        asked.append(stack_id)
+        return True
+
+    last_resort.answer_for(record(stack_event(kind)), lambda *_: 200, lambda _: None, rolls_back)
+
+    assert asked == []
+
+
+# --- Answers
 
 
 def test_the_delete_that_follows_and_any_other_succeeds(player: Player) -> None:
@@ -131,6 +276,42 @@ def test_whatever_the_waiter_returned_there_is_a_reason(said: object) -> None:
     assert last_resort.what_lambda_said({**record(event, said), "requestContext": said}, event["ResponseURL"])
 
 
+@pytest.mark.parametrize("count", [0, None])
+def test_an_event_that_was_dropped_without_an_attempt_is_no_death(count: int | None) -> None:
+    context = {"condition": "EventAgeExceeded", "approximateInvokeCount": count}
+    reason = last_resort.what_lambda_said({**record(created(), None), "requestContext": context}, "https://url/?query")
+
+    assert "never ran" in reason
+    assert "no concurrency was free" in reason
+    assert "limit of concurrent executions" in reason
+    assert "ReservedConcurrency" in reason
+    assert "died" not in reason
+
+
+def test_one_that_was_dropped_after_an_attempt_is_told_as_before() -> None:
+    context = {"condition": "EventAgeExceeded", "approximateInvokeCount": 1}
+    reason = last_resort.what_lambda_said({**record(created()), "requestContext": context}, "https://url/?query")
+
+    assert "died before it could answer (EventAgeExceeded, attempts: 1)" in reason
+
+
+@pytest.mark.parametrize("odd", [" ", "\t", "\x7f"])
+def test_a_url_that_http_refuses_is_shown_nowhere(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], odd: str
+) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    monkeypatch.setattr(last_resort, "PAUSES", (0.0,))
+    url = f"https://bucket.s3.amazonaws.com/key?X-Amz-Signature={CANARIES[0]}{odd}x"
+
+    with pytest.raises(last_resort.NotDeliveredError) as raised:
+        last_resort.lambda_handler(record({**created(), "ResponseURL": url}), None)
+
+    assert "InvalidURL" in str(raised.value)
+    assert raised.value.__cause__ is None
+    assert not any(canary in text for canary in CANARIES for text in (str(raised.value), capsys.readouterr().out))
+
+
 def test_what_lambda_said_is_told_without_the_url_s_query() -> None:
     event = created()
     reason = last_resort.what_lambda_said(
@@ -174,11 +355,11 @@ def test_it_knows_every_partition_that_botocore_knows() -> None:
                 assert suffix == partition["outputs"]["dnsSuffix"], region
 
 
-def test_nothing_but_the_standard_library_is_on_its_path() -> None:
+def test_nothing_but_the_standard_library_is_imported_when_it_starts() -> None:
     source = ROOT / "src" / "last_resort" / "last_resort.py"
     imported = {
         (node.module or "") if isinstance(node, ast.ImportFrom) else alias.name
-        for node in ast.walk(ast.parse(source.read_text()))
+        for node in ast.parse(source.read_text()).body
         if isinstance(node, ast.Import | ast.ImportFrom)
         for alias in node.names
     }

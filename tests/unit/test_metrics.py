@@ -102,8 +102,7 @@ def test_however_a_wait_ends_it_is_counted_once_under_its_outcome(outcome: str) 
     assert document["outcome"] == outcome
     assert metrics_of(document)["Waits"] == 1
     assert [faults(each) for each in world.metrics] == [[]] * len(world.metrics)
-    # An answer, or none where nobody waits for it.
-    assert len(world.transport.puts) == (outcome != Outcome.ABANDONED)
+    assert len(world.transport.puts) == 1
 
 
 @pytest.mark.parametrize("outcome", ENDS)
@@ -291,7 +290,9 @@ def test_the_last_resort_counts_its_answers_in_the_same_form_and_under_the_same_
     if given is not None:
         monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", given)
 
-    last_resort.answer_for({"requestPayload": stack_event("Delete")}, lambda _, __: 200, lambda _: None)
+    last_resort.answer_for(
+        {"requestPayload": stack_event("Delete")}, lambda _, __: 200, lambda _: None, lambda _: False
+    )
 
     _, line = capsys.readouterr().out.splitlines()
     document = json.loads(line)
@@ -303,7 +304,7 @@ def test_the_last_resort_counts_its_answers_in_the_same_form_and_under_the_same_
 
 
 def test_the_last_resort_counts_nothing_that_it_could_not_answer(capsys: pytest.CaptureFixture[str]) -> None:
-    last_resort.answer_for({"requestPayload": {}}, lambda _, __: 200, lambda _: None)
+    last_resort.answer_for({"requestPayload": {}}, lambda _, __: 200, lambda _: None, lambda _: False)
 
     assert "_aws" not in capsys.readouterr().out
 

@@ -131,7 +131,7 @@ _ANYTHING: list[object] = ["", "\ud800", None, 5, -1.5, True, ["a"], {"a": [None
         ("PushedAfter", "2026-11-01T12:00:00+02:00", "2026-11-01T12:00:00+02:00"),
         ("PushedAfter", "20261101T120000Z", "20261101T120000Z"),
         ("ServiceTimeout", "3600", 3600),
-        ("ServiceTimeout", 1, 1),
+        ("ServiceTimeout", 10, 10),
         ("ServiceToken", "arn:aws:lambda:eu-west-1:123456789012:function:waiter", ...),
     ],
 )
@@ -200,7 +200,7 @@ _ALLOWED = {
     "RetryDelaySeconds": "a whole number from 1 to 900",
     "BackoffRate": "a number from 1 to 10",
     "WaitForRepository": "true or false",
-    "ServiceTimeout": "a whole number from 1 to 3600",
+    "ServiceTimeout": "a whole number from 10 to 3600; below 10 there is no time for a check and a response",
     "ImageUri": "an image URI of ECR or ECR Public",
     "Images": "a list of 1 to 20 objects, each with an Id",
     "RegistryId": "an AWS account id of 12 digits",
@@ -257,7 +257,7 @@ _WRONG: dict[str, list[tuple[object, str]]] = {
     "BackoffRate": [*_NUMBERS, ("0", '"0"'), ("0.99", '"0.99"'), ("10.01", '"10.01"'), (11, "11"), ("1,5", '"1,5"')],
     "WaitForRepository": [(value, f'"{value}"') for value in ("maybe", "", " ", "2", "-1", "tru")]
     + [(2, "2"), (-1, "-1"), (0.5, "0.5"), (None, "null"), ([True], "a list"), ({}, "an object")],
-    "ServiceTimeout": [*_WHOLE_NUMBERS, ("0", '"0"')],
+    "ServiceTimeout": [*_WHOLE_NUMBERS, ("0", '"0"'), ("9", '"9"'), (5, "5")],
     "ImageUri": [
         *_NOT_TEXT,
         (5, "5"),

@@ -1,4 +1,4 @@
-"""A rollback is never blocked: its Update is answered SUCCESS after one look, whatever that finds."""
+"""A rollback is never blocked: its Update is answered SUCCESS after one check, whatever that finds."""
 
 from typing import Any
 
@@ -6,13 +6,16 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from ecr_image_waiter.attributes import attributes
+from ecr_image_waiter.errors import StackUnknown
 from ecr_image_waiter.findings import OWN, Image, ImageId
 from ecr_image_waiter.readiness import Conditions, Wanted
-from tests.fakes import DIGEST, PROPERTIES, REPOSITORY_URI, aws_error, details, stack_event
+from ecr_image_waiter.standing import SETTLES
+from tests.fakes import DIGEST, NOW, PROPERTIES, REPOSITORY_URI, FakeClock, aws_error, details, stack_event
 from tests.world import FOUND, World, short
 
 BACK = "UPDATE_ROLLBACK_IN_PROGRESS"
 NOT_FOUND = aws_error("ImageNotFoundException")
+NO_REPLY_OF_ECR = ReadTimeoutError(endpoint_url="https://ecr")
 KEYS = attributes(
     [Wanted("", ImageId("", None, None), OWN, Conditions())], Image("", "", ""), checks=1, waited=0.0
 ).keys()
@@ -120,6 +123,15 @@ def test_properties_that_would_be_refused_today_count_as_an_image_that_is_not_th
     assert world.ecr.calls == []
 
 
+def test_more_images_than_fit_a_response_are_answered_without_attributes() -> None:
+    images = [{"Id": f"image{n}", **PROPERTIES, "ImageTag": "v" * 100} for n in range(60)]
+    world = World(FOUND, stack=(BACK,))
+
+    world.run(update({"Images": images}))
+
+    assert (world.answer["Status"], world.answer["Data"]) == ("SUCCESS", {})
+
+
 def test_a_fault_of_the_waiter_s_own_does_not_block_it_either() -> None:
     world = World(stack=(BACK,))
     world.ecr.within = broken  # type: ignore[assignment,method-assign]  # of the fake, so that no look can be made
@@ -169,31 +181,131 @@ def test_the_question_may_take_five_seconds_and_a_quarter_of_a_short_invocation(
     assert world.stacks.seconds == [5.0, 1.0]
 
 
-@pytest.mark.parametrize("at_first", [aws_error("Throttling"), ReadTimeoutError(endpoint_url="https://cfn")])
-def test_an_update_that_began_in_doubt_succeeds_when_its_stack_turns_out_to_roll_back(at_first: Exception) -> None:
+@pytest.mark.parametrize("at_first", ["UPDATE_IN_PROGRESS", aws_error("Throttling", operation="DescribeStacks")])
+def test_an_update_whose_stack_rolls_back_meanwhile_succeeds_for_it_may_be_the_rollbacks_own(at_first: Any) -> None:
     world = World(NOT_FOUND, stack=(at_first, BACK))
 
     world.run(update())
 
     assert world.answer["Status"] == "SUCCESS"
     assert world.answer["Data"]["ImageUri"] == f"{REPOSITORY_URI}:v1"
-    assert len(world.stacks.asked) == 2
 
 
-def test_an_update_that_began_before_the_rollback_is_left_unanswered() -> None:
-    world = World(NOT_FOUND, stack=("UPDATE_IN_PROGRESS", BACK))
-
-    world.run(update())
-
-    assert world.transport.puts == []
-    assert len(world.lines_with(f"Nobody waits for this any more ({BACK})")) == 1
-
-
-def test_what_was_known_at_the_start_is_known_after_a_hand_over() -> None:
+def test_so_does_one_that_was_handed_over() -> None:
     world = World(NOT_FOUND, stack=("UPDATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", BACK), timeout=60)
     world.run(update(short(MaxRetries="10")))
     (handed_over,) = world.functions.events
 
     world.run(handed_over)
 
+    assert world.answer["Status"] == "SUCCESS"
+
+
+# --- before an Update is answered FAILED
+
+DOOMED = {
+    "repository gone": (aws_error("RepositoryNotFoundException"), PROPERTIES),
+    "refused by ECR": (aws_error("SomethingNew"), PROPERTIES),
+    "not allowed": (aws_error("AccessDeniedException"), PROPERTIES),
+    "at the limit": (NOT_FOUND, short()),
+    "refused properties": (FOUND, {**PROPERTIES, "NoLongerKnown": "x"}),
+    "a fault of its own": (RuntimeError("odd"), {**PROPERTIES, "MaxRetries": "0"}),
+}
+THROTTLED = aws_error("Throttling", operation="DescribeStacks")
+
+
+@pytest.mark.parametrize("doomed", DOOMED)
+@pytest.mark.parametrize("unknown", [1, 3, 6])
+def test_a_throttled_question_blocks_no_rollback(doomed: str, unknown: int) -> None:
+    found, properties = DOOMED[doomed]
+    world = World(found, stack=(*[THROTTLED] * unknown, BACK))
+
+    world.run_to_the_end(update(properties))
+
+    assert world.answer["Status"] == "SUCCESS"
+
+
+@pytest.mark.parametrize("doomed", DOOMED)
+def test_an_update_is_failed_once_its_stack_is_seen_going_forward(doomed: str) -> None:
+    found, properties = DOOMED[doomed]
+    world = World(found, stack=(THROTTLED, THROTTLED, THROTTLED, "UPDATE_IN_PROGRESS"))
+
+    world.run_to_the_end(update(properties))
+
+    assert world.answer["Status"] == "FAILED"
+
+
+def test_a_status_of_before_the_rollback_is_not_believed_in_the_first_seconds() -> None:
+    world = World(FOUND, stack=("UPDATE_IN_PROGRESS", BACK))
+
+    world.run(update({"RepositoryName": "team/app"}))
+
+    assert world.answer["Status"] == "SUCCESS"
+    assert world.clock.now() >= NOW + SETTLES
+
+
+def test_a_denial_is_an_answer() -> None:
+    world = World(FOUND, stack=(aws_error("AccessDenied", operation="DescribeStacks"),))
+
+    world.run(update({"RepositoryName": "team/app"}))
+
+    assert world.answer["Status"] == "FAILED"
+    assert len(world.stacks.asked) == 2
+
+
+@pytest.mark.parametrize(("service_timeout", "reserve"), [("3600", 240.0), ("600", 120.0), ("60", 15.0), ("10", 7.0)])
+def test_it_asks_for_as_long_as_the_reserve_and_no_longer(service_timeout: str, reserve: float) -> None:
+    world = World(FOUND, stack=(THROTTLED,))
+
+    world.run(update({"RepositoryName": "team/app", "ServiceTimeout": service_timeout}))
+
+    assert world.answer["Status"] == "FAILED"
+    assert "ImageTag: missing" in world.answer["Reason"]
+    assert reserve - 15.0 <= world.clock.now() - NOW <= reserve
+    assert len(world.stacks.asked) <= 30
+    assert world.lines_with("CloudFormation did not say in")
+
+
+def test_where_the_invocation_ends_sooner_it_fails_so_that_lambda_runs_it_again() -> None:
+    world = World(FOUND, stack=(THROTTLED,), timeout=60)
+
+    with pytest.raises(StackUnknown):
+        world.run(update({"RepositoryName": "team/app"}))
+
     assert world.transport.puts == []
+    assert world.clock.now() < NOW + 45
+
+
+@pytest.mark.parametrize("kind", ["Create", "Delete"])
+def test_a_create_and_a_delete_are_answered_without_a_question(kind: str) -> None:
+    world = World(FOUND, stack=(THROTTLED,))
+
+    world.run(stack_event(kind, ResourceProperties={"RepositoryName": "team/app"}))
+
+    assert world.stacks.asked == []
+    assert world.answer["Status"] == ("FAILED" if kind == "Create" else "SUCCESS")
+
+
+@pytest.mark.parametrize("service_timeout", ["10", "20", "60"])
+def test_an_update_is_answered_before_service_timeout_though_nothing_else_answers(service_timeout: str) -> None:
+    clock = FakeClock()
+    world = World(NO_REPLY_OF_ECR, stack=(THROTTLED,), clock=clock)
+    world.ecr.hang(clock)
+    world.stacks.hang(clock)
+
+    world.run(update({**PROPERTIES, "ServiceTimeout": service_timeout}))
+
+    assert world.answer["Status"] == "FAILED"
+    assert clock.now() - NOW < float(service_timeout)
+
+
+@pytest.mark.parametrize("service_timeout", ["10", "60"])
+def test_a_rollback_is_answered_before_service_timeout_though_ecr_does_not_answer(service_timeout: str) -> None:
+    clock = FakeClock()
+    world = World(NO_REPLY_OF_ECR, stack=(BACK,), clock=clock)
+    world.ecr.hang(clock)
+
+    world.run(update({**PROPERTIES, "ServiceTimeout": service_timeout}))
+
+    assert world.answer["Status"] == "SUCCESS"
+    assert clock.now() - NOW < float(service_timeout)

@@ -298,7 +298,7 @@ OF_ALL = {
     "MaxRetries": mostly(st.integers(0, 3600) | st.integers(0, 3600).map(str), odd=NUMBERS),
     "RetryDelaySeconds": mostly(st.integers(1, 900) | st.integers(1, 900).map(" {}".format), odd=NUMBERS),
     "BackoffRate": mostly(st.floats(1, 10) | st.floats(1, 10).map(str), odd=st.floats(0, 20) | NUMBERS),
-    "ServiceTimeout": mostly(st.integers(1, 3600) | st.integers(1, 3600).map("{}.0".format), odd=NUMBERS),
+    "ServiceTimeout": mostly(st.integers(10, 3600) | st.integers(10, 3600).map("{}.0".format), odd=NUMBERS),
 }
 SETS = st.one_of(
     objects(IDENTITIES, {**CONDITIONS, **OF_ALL}),

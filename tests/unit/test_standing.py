@@ -6,7 +6,16 @@ import botocore.session
 import pytest
 
 from ecr_image_waiter.findings import StackHidden, StackSeen
-from ecr_image_waiter.standing import FIRST_ASK, NEXT_ASK, first_ask, next_ask, rolls_back, still_waits
+from ecr_image_waiter.standing import (
+    FIRST_ASK,
+    NEXT_ASK,
+    first_ask,
+    is_answer,
+    next_ask,
+    pause_before_asking_again,
+    rolls_back,
+    still_waits,
+)
 from ecr_image_waiter.waiting import NEVER
 
 STATUSES = frozenset(botocore.session.get_session().get_service_model("cloudformation").shape_for("StackStatus").enum)
@@ -15,7 +24,7 @@ GOING_BACK = {"ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS", "IMPORT_ROL
 
 
 def test_of_all_statuses_that_botocore_knows_a_stack_waits_in_these_alone() -> None:
-    assert {status for status in STATUSES if still_waits(StackSeen(status))} == WAITING
+    assert {status for status in STATUSES if still_waits(StackSeen(status), 1000.0)} == WAITING
 
 
 def test_of_all_statuses_that_botocore_knows_a_stack_rolls_back_in_these_alone() -> None:
@@ -23,7 +32,7 @@ def test_of_all_statuses_that_botocore_knows_a_stack_rolls_back_in_these_alone()
 
 
 def test_a_stack_that_is_gone_does_not_wait() -> None:
-    assert not still_waits(StackSeen(""))
+    assert not still_waits(StackSeen(""), 1000.0)
     assert not rolls_back(StackSeen(""))
 
 
@@ -31,8 +40,30 @@ def test_a_stack_that_is_gone_does_not_wait() -> None:
     "found", [StackHidden("Throttling"), StackHidden("AccessDenied", denied=True), StackSeen("NEW_IN_PROGRESS")]
 )
 def test_in_doubt_a_stack_waits_and_does_not_roll_back(found: StackHidden | StackSeen) -> None:
-    assert still_waits(found)
+    assert still_waits(found, 1000.0)
     assert not rolls_back(found)
+
+
+@pytest.mark.parametrize(("updated_at", "waits"), [(None, True), (900.0, True), (1005.0, True), (1006.0, False)])
+def test_a_stack_that_began_another_operation_does_not_wait_for_the_answer_to_an_earlier_one(
+    updated_at: float | None, *, waits: bool
+) -> None:
+    assert still_waits(StackSeen("UPDATE_IN_PROGRESS", updated_at), 1000.0) is waits
+
+
+def test_a_stack_that_was_seen_or_may_not_be_seen_is_an_answer_and_a_throttled_question_is_none() -> None:
+    assert is_answer(StackSeen("UPDATE_IN_PROGRESS"))
+    assert is_answer(StackSeen(""))
+    assert is_answer(StackHidden("AccessDenied", denied=True))
+    assert not is_answer(StackHidden("Throttling"))
+
+
+def test_pauses_between_questions_double_up_to_fifteen_seconds_and_spread() -> None:
+    random = Random(1)  # noqa: S311  # any seed
+    for attempt, longest in enumerate([1.0, 2.0, 4.0, 8.0, 15.0, 15.0], 1):
+        pauses = [pause_before_asking_again(attempt, random) for _ in range(500)]
+        assert longest / 2 <= min(pauses) < 0.52 * longest
+        assert 0.98 * longest < max(pauses) <= longest
 
 
 def test_the_first_question_comes_after_two_minutes_and_spread_over_more_than_two() -> None:

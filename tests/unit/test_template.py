@@ -187,11 +187,13 @@ def test_the_last_resort_is_called_when_the_waiter_dies_and_refers_to_nothing_of
         assert not {other for other in references(RESOURCES[name]) if other.startswith("Waiter")}
 
 
-def test_the_last_resort_may_write_its_log_and_nothing_else() -> None:
+def test_the_last_resort_may_ask_about_stacks_and_write_its_log_and_nothing_else() -> None:
     policies = RESOURCES["LastResortRole"]["Properties"]["Policies"]
     allowed = [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
+    stacks = "arn:${AWS::Partition}:cloudformation:${AWS::Region}:${AWS::AccountId}:stack/*"
     assert [(s["Action"], s["Resource"]) for s in allowed] == [
-        (["logs:CreateLogStream", "logs:PutLogEvents"], {"Fn::GetAtt": ["LastResortLogGroup", "Arn"]})
+        ("cloudformation:DescribeStacks", {"Fn::Sub": stacks}),
+        (["logs:CreateLogStream", "logs:PutLogEvents"], {"Fn::GetAtt": ["LastResortLogGroup", "Arn"]}),
     ]
 
 
