@@ -19,6 +19,7 @@ from .findings import (
     Never,
     NewestTags,
     NoImage,
+    NoRegion,
     NoRepository,
     NotPullable,
     NotYet,
@@ -75,6 +76,8 @@ def _seen_of_one(finding: Finding) -> str:
             archived = "the image is archived, so nothing can pull it"
             waits = f"the image is not to be had yet, its status is {finding.status}"
             return archived if finding.status == "ARCHIVED" else waits
+        case NoRegion(region=region, nearest=nearest):
+            return f"ECR has no host in {region}, and the nearest known region is {nearest}"
         case NoRepository():
             return "the repository does not exist"
         case AccessDenied():
@@ -221,7 +224,10 @@ def reason_given_up(
             return _reason_denied(image, place, finding, effort, terms)
         case Cause.REFUSED:
             said = seen(finding) if finding else "ECR refused"
-            return f"Cannot look for {wanted} (checked {effort}): {said}; correct what AWS names, then {terms.again}"
+            cure = f"correct what AWS names, then {terms.again}"
+            if isinstance(finding, NoRegion):
+                cure = _advice(image, bounds, finding, newest, terms)
+            return f"Cannot look for {wanted} (checked {effort}): {said}; {cure}"
         case Cause.NEVER:
             never = finding if isinstance(finding, Never) else Never("", "")
             return (
@@ -391,6 +397,8 @@ def _advice(image: ImageId, bounds: Bounds, finding: Finding | None, newest: New
             return f"{again} when ECR has restored it"
         case Unavailable():
             return f"see whether ECR works in this region and can be reached from {terms.here}, then {again}"
+        case NoRegion():
+            return f"correct the region in {named('Region')} or {named('ImageUri')}, then {again}"
         case NoRepository():
             return f"create the repository, or see why no push created it, then {again}"
         case _ if newest and newest.tags and image.tag:

@@ -4,21 +4,34 @@ Without boto3 around it, which brings resources and the transfers of S3: a tenth
 before it can make a client.
 """
 
+import difflib
 import re
+import socket
+from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any, Final
 
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import NoRegionError, ReadTimeoutError
+from botocore.exceptions import EndpointConnectionError, NoRegionError, ReadTimeoutError
 
 from .clock import Clock, SystemClock
 from .deadline import within
 from .findings import Source
-from .uris import PUBLIC_REGION
+from .uris import PUBLIC_REGION, REGION, partition_of
 
 _MOST_KEPT: Final = 32  # clients, and credentials; a wait may need 20, and a process serves stack after stack
 _CREDENTIALS_LEFT: Final = 1000.0  # seconds: more than an invocation takes
+
+
+# A resolver that does not answer says something else; not every system has the second.
+_NO_SUCH_NAME: Final = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
+
+
+class UnknownRegion(EndpointConnectionError):  # type: ignore[misc]  # botocore comes without types
+    """A host name does not exist, of a region that botocore does not know. `kwargs` has `region` and `nearest`."""
+
+    fmt = "There is no host of the region {region}"
 
 
 class Aws:
@@ -60,9 +73,22 @@ class Aws:
     def dns_suffix(self) -> str:
         """The DNS suffix of the region's partition, `amazonaws.com` for one."""
         # botocore's own resolver of suffixes is not public any more; the data is.
-        partitions = self._session.get_component("data_loader").load_data("partitions")["partitions"]
+        partitions = self._partitions()
         mine = (p for p in partitions if self.region in p["regions"] or re.match(p["regionRegex"], self.region))
         return str(next(mine, partitions[0])["outputs"]["dnsSuffix"])
+
+    def _partitions(self) -> list[Any]:
+        return list(self._session.get_component("data_loader").load_data("partitions")["partitions"])
+
+    def _nearest_to(self, region: str) -> str:
+        """Return the known region whose name is nearest to that of an unknown one; nothing for a known one."""
+        known = {each for partition in self._partitions() for each in partition["regions"]}
+        if region in known:
+            return ""
+        candidates = [
+            each for each in known if re.fullmatch(REGION, each) and partition_of(each) == partition_of(region)
+        ]
+        return str(difflib.get_close_matches(region, sorted(candidates), n=1, cutoff=0)[0])
 
     def has_credentials(self) -> bool:
         """Say whether there are any, valid or not. Those of a role or of a login are fetched, unless they are there.
@@ -82,7 +108,7 @@ class Aws:
 
     def client(self, service: str, seconds: float) -> Any:
         """Return a client of which no call takes longer than `seconds`, retries and everything else included."""
-        return _Bounded(self._made(service), seconds)
+        return _Bounded(self._made(service), seconds, self._nearest_to)
 
     def registry(self, source: Source, seconds: float) -> Any:
         """Return a client for a registry, as `client` does; in the role that the source names.
@@ -92,9 +118,9 @@ class Aws:
         """
         service, region = ("ecr-public", PUBLIC_REGION) if source.alias else ("ecr", source.region)
         if not source.role_arn:
-            return _Bounded(self._made(service, region), seconds)
+            return _Bounded(self._made(service, region), seconds, self._nearest_to)
         credentials = tuple(self._in_role(source.role_arn, source.session, seconds / 2).items())
-        return _Bounded(self._made(service, region, credentials), seconds / 2)
+        return _Bounded(self._made(service, region, credentials), seconds / 2, self._nearest_to)
 
     def _in_role(self, role_arn: str, session: str, seconds: float) -> dict[str, str]:
         expires, credentials = self._roles.pop((role_arn, session), (0.0, {}))
@@ -130,11 +156,12 @@ class Aws:
 
 
 class _Bounded:
-    """A client whose calls end as a read time-out when theirs is up."""
+    """A client whose calls end as a read time-out when theirs is up, and tell a region that there is not."""
 
-    def __init__(self, client: Any, seconds: float) -> None:
+    def __init__(self, client: Any, seconds: float, nearest_to: Callable[[str], str]) -> None:
         self._client = client
         self._seconds = seconds
+        self._nearest_to = nearest_to
 
     def __getattr__(self, name: str) -> Any:
         attribute = getattr(self._client, name)
@@ -146,5 +173,21 @@ class _Bounded:
                 return within(self._seconds, partial(attribute, **kwargs))
             except TimeoutError:
                 raise ReadTimeoutError(endpoint_url=self._client.meta.endpoint_url) from None
+            except EndpointConnectionError as error:
+                raise self._unknown_region(error) or error from None
 
         return call
+
+    def _unknown_region(self, error: EndpointConnectionError) -> UnknownRegion | None:
+        region, url = self._client.meta.region_name, self._client.meta.endpoint_url
+        # Of the host of an emulator, which names no region, nothing follows.
+        if f".{region}." not in url or _said_by_resolver(error) not in _NO_SUCH_NAME:
+            return None
+        nearest = self._nearest_to(region)
+        return UnknownRegion(region=region, nearest=nearest, endpoint_url=url) if nearest else None
+
+
+def _said_by_resolver(error: EndpointConnectionError) -> int | None:
+    """Return the resolver's error, as urllib3 and botocore hand it down."""
+    cause = getattr(error.kwargs.get("error"), "__cause__", None)
+    return cause.errno if isinstance(cause, socket.gaierror) else None

@@ -8,8 +8,9 @@ from typing import Final
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
+from .aws import UnknownRegion
 from .builds import BuildHidden, BuildUnavailable
-from .findings import AccessDenied, Finding, Lacks, NoImage, NoRepository, NotPullable, Refused, Unavailable
+from .findings import AccessDenied, Finding, Lacks, NoImage, NoRegion, NoRepository, NotPullable, Refused, Unavailable
 
 _CREDENTIALS: Final = partial(AccessDenied, lacks=Lacks.CREDENTIALS)
 
@@ -85,6 +86,8 @@ def finding_of(error: Exception) -> Finding:
     """Return what an exception of a boto3 call means: AWS's answer by its code, anything else by its kind."""
     if isinstance(error, ClientError):
         return _of_answer(error)
+    if isinstance(error, UnknownRegion):
+        return NoRegion(error.kwargs["region"], error.kwargs["nearest"])
     if isinstance(error, HTTPClientError | BotoConnectionError):
         return Unavailable(type(error).__name__, "ECR could not be reached or did not answer in time")
     if isinstance(error, BotoCoreError):

@@ -107,6 +107,14 @@ class NotPullable:
 
 
 @dataclass(frozen=True, slots=True)
+class NoRegion:
+    """ECR's host name in a region does not exist, and botocore knows no such region. `nearest`: one that it knows."""
+
+    region: str
+    nearest: str
+
+
+@dataclass(frozen=True, slots=True)
 class NoRepository:
     """The registry holds no such repository."""
 
@@ -146,7 +154,7 @@ class Refused:
 
 
 Finding: TypeAlias = (
-    Image | NotYet | Never | NoImage | NotPullable | NoRepository | AccessDenied | Unavailable | Refused
+    Image | NotYet | Never | NoImage | NotPullable | NoRegion | NoRepository | AccessDenied | Unavailable | Refused
 )
 
 
@@ -168,7 +176,7 @@ class Several:
 
 
 _LEAST_HOPEFUL: Final[list[type]] = [
-    Never, Refused, AccessDenied, NoRepository, Unavailable, NoImage, NotYet, NotPullable, Image
+    Never, Refused, NoRegion, AccessDenied, NoRepository, Unavailable, NoImage, NotYet, NotPullable, Image
 ]  # fmt: skip
 
 

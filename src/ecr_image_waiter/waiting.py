@@ -20,6 +20,7 @@ from .findings import (
     Image,
     Looked,
     Never,
+    NoRegion,
     NoRepository,
     NotPullable,
     Refused,
@@ -34,6 +35,7 @@ FIRST_PAUSE: Final = 1.0
 JITTER: Final = 0.1
 FAULT_PAUSE_CAP: Final = 60.0
 REPOSITORY_GRACE: Final = 15.0
+REGION_GRACE: Final = 60.0
 ACCESS_GRACE: Final = 60.0
 BUILT_GRACE: Final = 60.0
 GRACE_PAUSE: Final = 5.0
@@ -115,6 +117,7 @@ def bounds_for_caller(start: float, max_wait: float, slice_end: float) -> Bounds
 class Run(StrEnum):
     """What a run of equal findings is made of, where its length matters."""
 
+    NO_REGION = "no-region"
     NO_REPOSITORY = "no-repository"
     ACCESS_DENIED = "access-denied"
     ARCHIVED = "archived"
@@ -171,6 +174,7 @@ class Cause(StrEnum):
 
 
 GRACES: Final[dict[Run | None, tuple[Cause, float]]] = {
+    Run.NO_REGION: (Cause.REFUSED, REGION_GRACE),
     Run.NO_REPOSITORY: (Cause.NO_REPOSITORY, REPOSITORY_GRACE),
     Run.ACCESS_DENIED: (Cause.ACCESS_DENIED, ACCESS_GRACE),
     Run.BUILT: (Cause.BUILT_WITHOUT, BUILT_GRACE),
@@ -274,6 +278,8 @@ def _run_of(rhythm: Rhythm, found: Found) -> Run | None:
     if isinstance(found, Awaited) and isinstance(found.build, Built | BuildHidden):
         return Run.BUILT if isinstance(found.build, Built) else Run.BUILD_HIDDEN
     match decisive(found):
+        case NoRegion():
+            return Run.NO_REGION
         case NoRepository() if not rhythm.wait_for_repository:
             return Run.NO_REPOSITORY
         case AccessDenied():

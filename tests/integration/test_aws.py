@@ -4,6 +4,7 @@ import gc
 import json
 import logging
 import re
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -18,13 +19,13 @@ from urllib.parse import parse_qs
 import botocore.session
 import pytest
 from botocore.client import BaseClient
-from botocore.exceptions import ClientError, NoRegionError, ProfileNotFound, ReadTimeoutError
+from botocore.exceptions import ClientError, EndpointConnectionError, NoRegionError, ProfileNotFound, ReadTimeoutError
 
 from ecr_image_waiter.aws import Aws
 from ecr_image_waiter.clock import SystemClock
 from ecr_image_waiter.continuation import HandOver
 from ecr_image_waiter.errors import HandOverFailed
-from ecr_image_waiter.findings import OWN, AccessDenied, Finding, ImageId, Source, Unavailable
+from ecr_image_waiter.findings import OWN, AccessDenied, Finding, ImageId, NoRegion, Source, Unavailable
 from ecr_image_waiter.logs import make_logger
 from ecr_image_waiter.registry import Registry
 from tests.fakes import FUNCTION_ARN, NOW, FakeClock, NoBlobs, leaked, stack_event
@@ -101,6 +102,110 @@ def test_a_hand_over_that_nobody_answers_fails_in_time(monkeypatch: pytest.Monke
 
         with pytest.raises(HandOverFailed, match=r"ReadTimeoutError.*Lambda could not be reached"):
             HandOver(lambda seconds: aws.client("lambda", seconds)).to(FUNCTION_ARN, {}, seconds=0.3)
+
+
+# --- Regions that do not exist --------------------------------------------------------------------------------------
+
+
+class Resolver:
+    """A resolver that gives each name the same error, and keeps the names."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, error: int = socket.EAI_NONAME) -> None:
+        self.names: list[str] = []
+        self._error = error
+        monkeypatch.setattr(socket, "getaddrinfo", self)
+
+    def __call__(self, host: str, *_: object, **__: object) -> Any:
+        self.names.append(host)
+        raise socket.gaierror(self._error, "Name or service not known")
+
+
+def looked_for(source: Source = OWN, aws: Aws | None = None) -> Finding:
+    aws = aws or Aws()
+    registry = Registry(aws.registry, aws.repository_uri, SystemClock(), NoBlobs())
+    return registry.look(ImageId("team/app", "v1", None), source=source, archived_too=False, seconds=20.0)
+
+
+@pytest.mark.parametrize(
+    ("region", "nearest"),
+    [
+        ("eu-wset-1", "eu-west-1"),
+        ("us-eats-1", "us-east-1"),
+        ("mars-north-1", "eu-north-1"),
+        ("aws-global-1", "ca-central-1"),
+        ("cn-nroth-1", "cn-north-1"),
+        ("us-gov-wset-1", "us-gov-west-1"),
+        ("us-iso-wset-1", "us-iso-west-1"),
+    ],
+)
+def test_a_region_whose_host_does_not_exist_is_told_with_the_nearest_of_its_partition(
+    region: str, nearest: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolver = Resolver(monkeypatch)
+
+    assert looked_for(Source(region=region)) == NoRegion(region, nearest)
+    # Another test may have left a thread behind that asks for names, too.
+    assert any(name.startswith(f"api.ecr.{region}.") for name in resolver.names)
+
+
+@pytest.mark.parametrize("error", [socket.EAI_NONAME, socket.EAI_NODATA])
+def test_a_region_of_the_environment_or_of_an_option_is_no_better_known(
+    error: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Resolver(monkeypatch, error)
+    role = Source(role_arn="arn:aws:iam::123456789012:role/reader", session="stack")
+
+    assert looked_for(aws=Aws(region="eu-wset-1")) == NoRegion("eu-wset-1", "eu-west-1")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-wset-1")
+    assert looked_for() == looked_for(role) == NoRegion("eu-wset-1", "eu-west-1")
+
+
+@pytest.mark.parametrize(
+    ("region", "error"), [("eu-west-1", socket.EAI_NONAME), ("eu-wset-1", socket.EAI_AGAIN), ("", socket.EAI_NONAME)]
+)
+def test_a_known_region_and_a_resolver_that_does_not_answer_are_not_yet(
+    region: str, error: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Resolver(monkeypatch, error)
+
+    found = looked_for(Source(region=region))
+
+    assert isinstance(found, Unavailable)
+    assert found.code == "EndpointConnectionError"
+
+
+def test_of_an_endpoint_of_one_s_own_nothing_follows_for_the_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    Resolver(monkeypatch)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://emulator.invalid:4566")
+
+    assert isinstance(looked_for(Source(region="eu-wset-1")), Unavailable)
+
+
+def test_an_unknown_region_whose_host_exists_is_looked_into(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is newer than the installed botocore."""
+    with closed_port() as port:
+        there = socket.getaddrinfo("127.0.0.1", port)
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: there)
+
+        assert isinstance(looked_for(Source(region="eu-new-1")), Unavailable)
+
+
+def test_a_connection_to_a_name_that_exists_never_asks_which_regions_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Aws, "_nearest_to", lambda *_: pytest.fail("asked"))
+    with closed_port() as port:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+
+        assert isinstance(looked_for(Source(region="eu-wset-1")), Unavailable)
+
+
+def test_whoever_takes_a_fault_of_botocore_s_takes_an_unknown_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    Resolver(monkeypatch)
+    aws = Aws(region="eu-wset-1")
+
+    with pytest.raises(HandOverFailed, match=r"Lambda could not be reached"):
+        HandOver(lambda seconds: aws.client("lambda", seconds)).to(FUNCTION_ARN, {}, seconds=5.0)
+    with pytest.raises(EndpointConnectionError, match="There is no host of the region eu-wset-1"):
+        aws.client("sts", 5.0).get_caller_identity()
 
 
 class CountingServer(ThreadingHTTPServer):

@@ -23,6 +23,7 @@ from ecr_image_waiter.findings import (
     Never,
     NewestTags,
     NoImage,
+    NoRegion,
     NoRepository,
     NotPullable,
     NotYet,
@@ -218,6 +219,7 @@ GIVEN_UP = [
         (Cause.TIME_UP, finding)
         for finding in (*_NOT_YET, NoRepository(), THROTTLED, Unavailable("ReadTimeoutError", ""))
     ),
+    (Cause.REFUSED, NoRegion("eu-wset-1", "eu-west-1")),
     (Cause.NO_REPOSITORY, NoRepository()),
     (Cause.ACCESS_DENIED, DENIED),
     (Cause.ACCESS_DENIED, AccessDenied("AccessDenied", "")),
@@ -290,6 +292,7 @@ def test_a_reason_says_what_was_last_seen(cause: Cause, finding: Finding) -> Non
         (Cause.TIME_UP, NoRepository(), "create the repository"),
         (Cause.TIME_UP, THROTTLED, "see whether ECR works in this region and can be reached"),
         (Cause.NO_REPOSITORY, NoRepository(), "set WaitForRepository to true"),
+        (Cause.REFUSED, NoRegion("eu-wset-1", "eu-west-1"), "correct the region in Region or ImageUri"),
         (Cause.ACCESS_DENIED, DENIED, "allow ecr:BatchGetImage"),
         (Cause.REFUSED, REFUSED, "correct what AWS names, then deploy again"),
         (Cause.NEVER, INDEX, "push one, then deploy again"),

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from ecr_image_waiter.aws import UnknownRegion
 from ecr_image_waiter.builds import BuildHidden, BuildRun, BuildUnavailable, RunStatus
 from ecr_image_waiter.cli.arguments import Line, WrongUsage, asked, image_of, parse, parser
 from ecr_image_waiter.cli.command import Edges, run
@@ -518,6 +519,15 @@ def test_expired_credentials_end_the_wait_after_the_grace_of_a_denial(command: C
     assert command.json["Cause"] == "access-denied"
     assert "whether they have expired or the clock is wrong, then try again; AWS said ExpiredToken" in command.err
     assert command.clock.now() - NOW == pytest.approx(60, abs=1)
+
+
+def test_a_region_that_does_not_exist_ends_the_wait_after_a_minute(command: Command) -> None:
+    command.ecr.faults["DescribeImages"] = UnknownRegion(region="eu-wset-1", nearest="eu-west-1", endpoint_url="")
+
+    assert command("wait", "app:v1", "--region", "eu-wset-1") == 3
+    assert "nearest known region is eu-west-1; correct the region in --region or the URI, then try again" in command.err
+    assert command.clock.now() - NOW == pytest.approx(60, abs=1)
+    assert command("check", "app:v1", "--region", "eu-wset-1") == 3
 
 
 HOPELESS = ["no-repository", "access-denied", "refused", "never", "build-hidden"]

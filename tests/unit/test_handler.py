@@ -17,6 +17,7 @@ from urllib.parse import unquote
 import pytest
 
 from ecr_image_waiter import handler
+from ecr_image_waiter.aws import UnknownRegion
 from ecr_image_waiter.clock import SystemClock
 from ecr_image_waiter.errors import DeliveryFailed, GaveUp, InvalidRequest, UnusableEvent
 from ecr_image_waiter.logs import make_logger
@@ -138,6 +139,34 @@ def test_a_garbage_event_is_an_error_in_the_log_and_nothing_else(event: object) 
     assert str(caught.value) in world.lines[0]["message"]
     assert (world.transport.puts, world.ecr.seconds, world.functions.calls) == ([], [], [])
     assert not leaked(world.output)
+
+
+# --- A region that does not exist ------------------------------------------------------------------------------------
+
+NO_REGION = UnknownRegion(
+    region="eu-wset-1", nearest="eu-west-1", endpoint_url="https://api.ecr.eu-wset-1.amazonaws.com"
+)
+
+
+def test_a_region_that_does_not_exist_ends_the_wait_after_a_minute_and_names_the_nearest() -> None:
+    world = World(NO_REGION)
+
+    world.run(stack_event(ResourceProperties={**PROPERTIES, "Region": "eu-wset-1"}))
+
+    assert world.clock.now() == NOW + 60
+    assert world.answer["Status"] == "FAILED"
+    assert world.answer["Reason"].startswith(
+        "Cannot look for team/app:v1 in eu-wset-1 (checked 16 times in 1 min): ECR has no host in eu-wset-1, and the "
+        "nearest known region is eu-west-1; correct the region in Region or ImageUri, then deploy again"
+    )
+
+
+def test_a_region_whose_host_appears_within_the_minute_is_waited_in() -> None:
+    world = World(*[NO_REGION] * 8, FOUND)
+
+    world.run(stack_event())
+
+    assert world.answer["Status"] == "SUCCESS"
 
 
 # --- Waits that end without the image -------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from ecr_image_waiter.findings import (
     Never,
     NewestTags,
     NoImage,
+    NoRegion,
     NoRepository,
     NotPullable,
     NotYet,
@@ -118,6 +119,24 @@ NOT_ASSUMED = (
             "ecr:DescribeImages on resource: arn:aws:ecr:eu-west-1:123456789012:repository/team/app because no "
             "identity-based policy allows it",
             id="denied, as AWS says it",
+        ),
+        pytest.param(
+            IMAGE,
+            BOUNDS,
+            GivenUp(Cause.REFUSED, NoRegion("eu-wset-1", "eu-west-1"), 37),
+            None,
+            "Cannot look for team/app:v1 in eu-west-1 (checked 37 times in 30 min): ECR has no host in eu-wset-1, and "
+            "the nearest known region is eu-west-1; correct the region in Region or ImageUri, then deploy again",
+            id="no region",
+        ),
+        pytest.param(
+            IMAGE,
+            BOUNDS,
+            GivenUp(Cause.TIME_UP, NoRegion("eu-wset-1", "eu-west-1"), 1),
+            None,
+            "Gave up on team/app:v1 in eu-west-1: checked once in 30 min, last seen: ECR has no host in eu-wset-1, and "
+            "the nearest known region is eu-west-1; correct the region in Region or ImageUri, then deploy again",
+            id="no region at the limit",
         ),
         pytest.param(
             IMAGE,

@@ -9,7 +9,7 @@ from typing import Any, Final
 from ..answers import seen_of
 from ..attributes import attributes, there
 from ..builds import BuildHidden
-from ..findings import AccessDenied, Awaited, Finding, Found, Image, Never, NoRepository, Refused, decisive
+from ..findings import AccessDenied, Awaited, Finding, Found, Image, Never, NoRegion, NoRepository, Refused, decisive
 from ..readiness import Wanted
 from ..waiting import Cause
 from ..wording import clipped, duration, harmless, iso
@@ -79,7 +79,7 @@ def status_of_look(found: Found) -> Status:
     hidden = isinstance(found, Awaited) and isinstance(found.build, BuildHidden)
     # What is to push the image may create the repository.
     no_repository = isinstance(finding, NoRepository) and not isinstance(found, Awaited)
-    hopeless = isinstance(finding, Never | Refused | AccessDenied) or no_repository
+    hopeless = isinstance(finding, Never | Refused | NoRegion | AccessDenied) or no_repository
     return Status.NEVER if hopeless or hidden else Status.NOT_THERE
 
 
