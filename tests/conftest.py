@@ -4,8 +4,16 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from sandbox.cloud import CREDENTIALS, ISOLATED
+
+# No example has a deadline, because a machine may be busy. `make test` draws the same few examples every time.
+settings.register_profile(
+    "test", max_examples=50, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+)
+settings.register_profile("acceptance", settings.get_profile("test"), max_examples=1000, derandomize=False)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "test"))
 
 
 def pytest_configure() -> None:

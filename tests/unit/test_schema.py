@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 from samtranslator.yaml_helper import yaml_parse
@@ -508,13 +508,7 @@ def is_json(value: object) -> bool:
     return True
 
 
-@settings(
-    max_examples=1500,
-    deadline=None,  # a machine may be busy
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
-)
+@settings(max_examples=6 * settings().max_examples)
 @given(SETS)
 def test_the_schema_takes_what_the_service_takes(properties: object) -> None:
     assume(is_json(properties) and not differs(properties))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
 from botocore.validate import ParamValidator
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ecr_image_waiter.continuation import State, continuation, read_state
@@ -765,7 +765,6 @@ def traces(draw: st.DrawFn, findings: Sequence[Finding] = FINDINGS) -> tuple[Rhy
     return rhythm, timeout, trace
 
 
-@settings(max_examples=150, deadline=None)
 @given(traces())
 def test_every_wait_has_one_outcome_and_ends_with_the_check_that_decided_it(
     drawn: tuple[Rhythm, float, Trace],
@@ -786,7 +785,6 @@ def test_every_wait_has_one_outcome_and_ends_with_the_check_that_decided_it(
     assert isinstance(trace.outcome, Ready) == (trace.looks[-1].finding == IMAGE)
 
 
-@settings(max_examples=150, deadline=None)
 @given(traces())
 def test_no_pause_runs_beyond_the_slice_or_the_limit(drawn: tuple[Rhythm, float, Trace]) -> None:
     _, _, trace = drawn
@@ -794,7 +792,6 @@ def test_no_pause_runs_beyond_the_slice_or_the_limit(drawn: tuple[Rhythm, float,
         assert until <= min(slice_end, trace.bounds.limit) + 1e-6
 
 
-@settings(max_examples=150, deadline=None)
 @given(traces())
 def test_no_check_starts_later_than_the_pause_in_force_and_the_limit_allow(
     drawn: tuple[Rhythm, float, Trace],
@@ -813,7 +810,6 @@ def test_no_check_starts_later_than_the_pause_in_force_and_the_limit_allow(
         assert late
 
 
-@settings(max_examples=200, deadline=None)
 @given(traces(findings=(*FINDINGS[-1:], NoRepository(), AccessDenied("AccessDenied", ""), NoImage(), FINDINGS[5])))
 def test_a_grace_lasts_as_long_as_the_contract_says_and_is_checked_every_five_seconds(
     drawn: tuple[Rhythm, float, Trace],
@@ -843,7 +839,6 @@ def test_a_grace_lasts_as_long_as_the_contract_says_and_is_checked_every_five_se
             assert look.judged.cause is CAUSES[kind]
 
 
-@settings(max_examples=150, deadline=None)
 @given(traces())
 def test_the_number_of_slices_is_bounded_and_under_the_guard_against_recursion(
     drawn: tuple[Rhythm, float, Trace],
