@@ -6,8 +6,8 @@ stands before moto (`sandbox.ecr`). Builds, and all of CodePipeline, are of a fr
 stands before each of the three endpoints for the functions' own calls. What they lack or do differently, beside what
 the tables of player, proxy and the fronts say:
 
-- MiniStack calls a custom resource's function once, synchronously, without Lambda's retries; it sends no Delete after a
-  failed Create; its ResponseURL carries no X-Amz-Date; it creates one resource at a time.
+- MiniStack sends no Delete after a failed Create and none during a Create, retries an invocation 1 and 2 s after it has
+  failed, and creates one resource at a time.
 - It runs functions on the interpreter that runs itself, as local processes: no isolation, memory not enforced, and
   IAM not either.
 - MiniStack has builds of its own, at the AWS endpoint, which are over at once; nobody is led there.

@@ -8,6 +8,8 @@
 - AWS::ECR::PublicRepository: MiniStack has none. `Ref` is the name, `Arn` the only attribute; RepositoryName alone is
   heeded.
 - A nested stack's template: MiniStack applies SAM's transform to the outer one alone, and here to both.
+- A custom resource's function: MiniStack invokes it synchronously and once. Here it is invoked asynchronously, with
+  Lambda's retries and its on-failure destination, and the ResponseURL has an X-Amz-Date.
 
 AWS_ENDPOINT_URL_CODEPIPELINE, AWS_ENDPOINT_URL_ECR and AWS_ENDPOINT_URL_ECR_PUBLIC are where the fronts are.
 
@@ -18,6 +20,7 @@ Split and Sub are worked off before, by its own means. Nothing else of it is tou
 import os
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from importlib import import_module
 from typing import Any
 
@@ -137,6 +140,22 @@ def transform_nested_templates() -> None:
     setattr(_ENGINE, "_parse_template", lambda body: transform(parse(body)))  # noqa: B010  # mypy knows no such name
 
 
+def invoke_as_cloudformation_does() -> None:
+    """Invoke the functions of custom resources asynchronously, with the time of the request in the ResponseURL."""
+    functions = import_module("ministack.services.lambda_svc")
+    resources = import_module(f"{_CLOUDFORMATION}.custom_resource")
+    execute, url_of = functions._execute_function_with_config_scope, resources._response_url  # noqa: SLF001  # as above
+
+    def invoke(function: Mapping[str, Any], event: Any) -> Any:
+        if not isinstance(event, dict) or not str(event.get("ResponseURL")).startswith(url_of("")):
+            return execute(function, event)
+        functions.invoke_async_with_retry(function, event)
+        return {}
+
+    setattr(functions, execute.__name__, invoke)
+    setattr(resources, url_of.__name__, lambda token: f"{url_of(token)}?X-Amz-Date={datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+
+
 def _client(service: str) -> Any:
     return boto3.client(
         service,
@@ -188,4 +207,5 @@ if __name__ == "__main__":
     for module in ("changesets", "engine", "handlers", "stacks"):
         vars(import_module(f"{_CLOUDFORMATION}.{module}"))["_evaluate_conditions"] = evaluate_conditions
     transform_nested_templates()
+    invoke_as_cloudformation_does()
     import_module("ministack.app").main()
