@@ -1,5 +1,5 @@
 # Everything here needs Linux, Python 3.11 or newer with its venv module, and make. Nothing needs an AWS account
-# but `make deploy` and `make publish CONFIRM=yes`.
+# but `make deploy`, `make live` and `make publish CONFIRM=yes`.
 
 PYTHON ?= python3
 SEEDS ?= 2000
@@ -14,6 +14,9 @@ CONFIRM ?= no
 BUCKET ?=
 REGION ?=
 FOLDER ?=
+ID ?=
+ONLY ?=
+REMOVE ?= no
 
 DEV := .venv
 TOOLS := .venvs
@@ -26,7 +29,7 @@ BUILDING := $(DEV)/.ready $(TOOLS)/sam/.ready
 SETUP := $(BUILDING) $(TOOLS)/ministack/.ready $(TOOLS)/runtime/.ready
 LINTING := $(TOOLS)/cdk/.ready $(TOOLS)/actionlint/.ready
 
-.PHONY: help demo sandbox test acceptance check schema screen chaos planted crash fuzz mutants build deploy publish dist measure bench setup lock clean
+.PHONY: help demo sandbox test acceptance check schema screen chaos planted crash fuzz mutants build deploy live publish dist measure bench setup lock clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is
@@ -75,6 +78,9 @@ build: $(BUILDING) ## Build the artifact that Lambda gets, for arm64 and x86_64
 
 deploy: build ## Deploy to the AWS account and region that are configured
 	@$(RUN) sam deploy
+
+live: $(if $(filter yes,$(REMOVE)),$(DEV)/.ready,build) ## Check on the AWS account that is configured what no emulator can tell (CONFIRM=yes makes the run, ONLY=checks; REMOVE=yes ID=)
+	@$(RUN) $(DEV)/bin/python -m tests.live --confirm "$(CONFIRM)" --remove "$(REMOVE)" --id "$(ID)" --only "$(ONLY)"
 
 publish: $(BUILDING) ## Check and print what would go to the Serverless Application Repository (CONFIRM=yes BUCKET= REGION= sends it)
 	@$(RUN) $(DEV)/bin/python -m sandbox.publishing --confirm "$(CONFIRM)" --bucket "$(BUCKET)" \

@@ -28,6 +28,7 @@ PERMISSIONS = {
         "python-package-index": ROLE,
         "github-release": {"contents": "write"},
     },
+    "live.yml": {"live": READ | ROLE},
     "deploy.yml": dict.fromkeys(("deploy-ecr", "build-and-push", "deploy-ecs"), READ | ROLE),
 }
 PUBLISHES = {"serverless-application-repository", "python-package-index"}
@@ -44,6 +45,14 @@ def test_no_job_has_a_permission_that_it_does_not_need_and_each_has_a_timeout(na
 def test_no_secret_is_kept_and_somebody_approves_each_publication() -> None:
     assert [name for name, text in TEXTS.items() if re.search(r"\bsecrets\b", text)] == []
     assert [job for job in PUBLISHES if "environment" not in RELEASE[job]] == []
+
+
+def test_a_run_on_an_account_is_started_by_hand_and_approved_and_what_it_left_is_removed_in_any_case() -> None:
+    workflow = WORKFLOWS["live.yml"]
+    assert re.search(r"^on:\n  workflow_dispatch:\n\n", TEXTS["live.yml"], re.MULTILINE)
+    assert workflow["jobs"]["live"]["environment"] == "live"
+    (removal,) = [step for step in workflow["jobs"]["live"]["steps"] if "REMOVE=yes" in step.get("run", "")]
+    assert "always()" in removal["if"]
 
 
 def test_each_pinned_action_says_its_version_which_is_the_same_everywhere() -> None:
