@@ -72,8 +72,13 @@ def aws_error(
     code: str, message: str = "AWS's own words", *, status: int = 400, operation: str = "DescribeImages"
 ) -> ClientError:
     """Return an error as boto3 raises it."""
-    answer = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    answer: Any = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
     return ClientError(answer, operation)
+
+
+def as_client(fake: object) -> Any:
+    """Return a fake for the client of boto3 that it stands in for, of which it has what is called."""
+    return fake
 
 
 class FakeClock:
@@ -157,7 +162,7 @@ class ScriptedEcr:
         self.calls: list[dict[str, Any]] = []
         self.seconds: list[float] = []
 
-    def within(self, seconds: float) -> "ScriptedEcr":
+    def within(self, seconds: float) -> Any:
         """Stand in for the function that makes clients."""
         self.seconds.append(seconds)
         return self
@@ -230,7 +235,7 @@ class FakeCloudFormation:
         self.asked: list[str] = []
         self.seconds: list[float] = []
 
-    def within(self, seconds: float) -> "FakeCloudFormation":
+    def within(self, seconds: float) -> Any:
         """Stand in for the function that makes clients."""
         self.seconds.append(seconds)
         return self

@@ -21,7 +21,7 @@ from ecr_image_waiter.clock import Clock
 from ecr_image_waiter.findings import Source
 from ecr_image_waiter.manifests import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from ecr_image_waiter.registry import Registry
-from tests.fakes import aws_error
+from tests.fakes import as_client, aws_error
 
 ACCOUNT: Final = "123456789012"
 OCI_CONFIG: Final = "application/vnd.oci.image.config.v1+json"
@@ -73,7 +73,7 @@ class MemoryEcr:
 
     def registry(self, clock: Clock | None = None) -> Registry:
         """Return the waiter's registry on it."""
-        return Registry(lambda source, _: _Client(self, source), _uri, clock or self.clock, self)
+        return Registry(lambda source, _: as_client(_Client(self, source)), _uri, clock or self.clock, self)
 
     def count(self, operation: str, repository: str = "") -> int:
         return sum(call[0] == operation and repository in ("", call[1]) for call in self.calls)

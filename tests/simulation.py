@@ -46,7 +46,7 @@ from ecr_image_waiter.response import Courier
 from ecr_image_waiter.stacks import Stacks
 from sandbox.player import FUNCTION_ARN, RESET, CloudFormation, Delay, Fault, Operation, Put
 from sandbox.processes import ROOT
-from tests.fakes import NoBlobs
+from tests.fakes import NoBlobs, as_client, aws_error
 
 EPOCH: Final = 1_800_000_000.6
 """When a simulation begins. Not a whole second, because X-Amz-Date is one."""
@@ -115,10 +115,7 @@ def image(tag: str = "v1", digest: str = DIGEST, status: str = "ACTIVE") -> Mapp
 
 def fault(code: str, message: str, status: int = 400) -> Exception:
     """Return what AWS answers in place of an answer, as boto3 raises it."""
-    error: Exception = ClientError(
-        {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}, "DescribeImages"
-    )
-    return error
+    return aws_error(code, message, status=status)
 
 
 def no_image() -> Reply:
@@ -673,14 +670,14 @@ class Simulation:
         logger.logger_handler.setStream(self.log)  # type: ignore[attr-defined]  # typed as a plain Handler
         return Waiter(
             registry=Registry(
-                lambda _, seconds: FakeEcr(self, seconds),
+                lambda _, seconds: as_client(FakeEcr(self, seconds)),
                 lambda _, registry_id, name: f"{registry_id}.dkr.ecr.us-east-1.amazonaws.com/{name}",
                 clock,
                 NoBlobs(),
             ),
-            stacks=Stacks(lambda seconds: _CloudFormationClient(self, seconds)),
+            stacks=Stacks(lambda seconds: as_client(_CloudFormationClient(self, seconds))),
             builds={},
-            hand_over=HandOver(lambda seconds: _LambdaClient(self, seconds)),
+            hand_over=HandOver(lambda seconds: as_client(_LambdaClient(self, seconds))),
             courier=Courier(_Transport(self), clock),
             logger=logger,
             meter=Meter(lambda line: self.log.write(line + "\n"), "simulated"),

@@ -114,7 +114,7 @@ class World:
             any_host=self._any_host,
         )
 
-    def _lambda(self, seconds: float) -> FakeLambda:
+    def _lambda(self, seconds: float) -> Any:
         if isinstance(self.functions, SlowLambda):
             self.functions.seconds = seconds
         return self.functions

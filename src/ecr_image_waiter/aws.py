@@ -9,7 +9,7 @@ import re
 import socket
 from collections.abc import Callable
 from functools import lru_cache, partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import botocore.session
 from botocore.config import Config
@@ -20,6 +20,9 @@ from .deadline import within
 from .findings import Source
 from .uris import PUBLIC_REGION, REGION, partition_of
 
+if TYPE_CHECKING:
+    from types_boto3_sts import STSClient
+
 _MOST_KEPT: Final = 32  # clients, and credentials; a wait may need 20, and a process serves stack after stack
 _CREDENTIALS_LEFT: Final = 1000.0  # seconds: more than an invocation takes
 
@@ -28,9 +31,10 @@ _CREDENTIALS_LEFT: Final = 1000.0  # seconds: more than an invocation takes
 _NO_SUCH_NAME: Final = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
 
 
-class UnknownRegion(EndpointConnectionError):  # type: ignore[misc]  # botocore comes without types
+class UnknownRegion(EndpointConnectionError):
     """A host name does not exist, of a region that botocore does not know. `kwargs` has `region` and `nearest`."""
 
+    kwargs: Any
     fmt = "There is no host of the region {region}"
 
 
@@ -125,8 +129,8 @@ class Aws:
     def _in_role(self, role_arn: str, session: str, seconds: float) -> dict[str, str]:
         expires, credentials = self._roles.pop((role_arn, session), (0.0, {}))
         if expires - self._clock.now() < _CREDENTIALS_LEFT:
-            answer = self.client("sts", seconds).assume_role(RoleArn=role_arn, RoleSessionName=session)
-            got = answer["Credentials"]
+            sts: STSClient = self.client("sts", seconds)
+            got = sts.assume_role(RoleArn=role_arn, RoleSessionName=session)["Credentials"]
             expires = got["Expiration"].timestamp()
             credentials = {
                 "aws_access_key_id": got["AccessKeyId"],
@@ -146,12 +150,13 @@ class Aws:
         config = Config(
             connect_timeout=1.5, read_timeout=4, retries={"mode": "standard", "total_max_attempts": attempts}
         )
+        own: dict[str, Any] = dict(credentials)
         return self._session.create_client(
             service,
             region_name=region or self.region,
             endpoint_url=self._endpoint_url,
             config=config,
-            **dict(credentials),
+            **own,
         )
 
 

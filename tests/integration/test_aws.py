@@ -315,7 +315,9 @@ def test_a_profile_that_is_named_comes_before_the_environments_keys_and_a_region
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     aws = Aws(profile="shop", region=region)
     assert aws.region == there
-    assert aws._session.get_credentials().access_key == "shop"
+    credentials = aws._session.get_credentials()
+    assert credentials
+    assert credentials.access_key == "shop"
 
 
 @pytest.mark.parametrize("region", ["", "us-west-2"])

@@ -16,7 +16,7 @@ from ecr_image_waiter.blobs import Urllib3Blobs
 from ecr_image_waiter.findings import OWN, Unavailable
 from ecr_image_waiter.logs import make_logger
 from ecr_image_waiter.registry import MOST_CONFIG_BYTES, Registry
-from tests.fakes import DIGEST, FakeClock, leaked, signed_query
+from tests.fakes import DIGEST, FakeClock, as_client, leaked, signed_query
 from tests.sockets import answering, closed_port, full_listener, reset_after, silent_listener, trickle
 
 Serve = Callable[[socket.socket], None]
@@ -222,7 +222,7 @@ class Presigning:
 @pytest.mark.parametrize("wrong", WRONG)
 def test_a_config_that_cannot_be_read_is_not_yet_and_its_message_shows_no_url(wrong: str) -> None:
     with WRONG[wrong]() as port:
-        ecr = Presigning(url_of(port))
+        ecr = as_client(Presigning(url_of(port)))
         registry = Registry(lambda *_: ecr, lambda *_: "", FakeClock(), Urllib3Blobs(any_scheme=True))
 
         found = registry.config("team/app", DIGEST, [], source=OWN, seconds=0.4)

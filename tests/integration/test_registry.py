@@ -496,7 +496,7 @@ def test_a_look_for_newest_tags_that_fails_at_once_says_that_nothing_is_known(fa
 def odd(body: str) -> Registry:
     """Return a registry whose ECR answers every question with this body and status 200."""
     client = boto3.client("ecr", config=Config(retries={"total_max_attempts": 1}))
-    headers = {"Content-Type": "application/x-amz-json-1.1"}
+    headers: Any = {"Content-Type": "application/x-amz-json-1.1"}
     client.meta.events.register(
         "before-send.ecr.DescribeImages",
         lambda request, **_: AWSResponse(request.url, 200, headers, _Raw(body.encode())),

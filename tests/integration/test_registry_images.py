@@ -42,7 +42,7 @@ from sandbox.ecr import Front
 from sandbox.ecr.contents import Answer
 from sandbox.ecr.front import Call
 from sandbox.ecr.standalone import standalone
-from tests.fakes import DIGEST, NOW, OTHER_DIGEST, FakeClock, NoBlobs, aws_error, registry_on
+from tests.fakes import DIGEST, NOW, OTHER_DIGEST, FakeClock, NoBlobs, as_client, aws_error, registry_on
 
 REGION: Final = "eu-west-1"
 OTHER: Final = "210987654321"
@@ -453,7 +453,7 @@ class Timed(NoBlobs):
 def test_a_config_is_read_in_what_its_url_left_of_the_time(takes: float, left: float) -> None:
     clock, blobs = FakeClock(), Timed()
     ecr = SlowEcr(clock, takes)
-    registry = Registry(lambda _, seconds: ecr.within(seconds), lambda *_: "", clock, blobs)
+    registry = Registry(lambda _, seconds: as_client(ecr.within(seconds)), lambda *_: "", clock, blobs)
 
     registry.config("app", DIGEST, [], source=OWN, seconds=8.0)
 

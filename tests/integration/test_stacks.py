@@ -11,6 +11,7 @@ from moto import mock_aws
 
 from ecr_image_waiter.findings import StackFinding, StackHidden, StackSeen
 from ecr_image_waiter.stacks import Stacks
+from tests.fakes import as_client
 
 STACK_ID = "arn:aws:cloudformation:us-east-1:123456789012:stack/shop/5b1c9a50-0000-11ee-9d01-0a1b2c3d4e5f"
 TEMPLATE = '{"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}'
@@ -108,13 +109,13 @@ def test_a_look_may_take_as_long_as_it_is_given() -> None:
 
 
 def test_a_stack_of_another_account_is_hidden_and_not_asked_for() -> None:
-    asked = Stacks(lambda _: Odd(AssertionError("it was asked")))
+    asked = Stacks(lambda _: as_client(Odd(AssertionError("it was asked"))))
 
     assert asked.look(STACK_ID, 5.0, account="210987654321") == StackHidden("OtherAccount", denied=True)
 
 
 @pytest.mark.parametrize(("stack_id", "account"), [("shop", "123456789012"), (STACK_ID, "")])
 def test_a_stack_whose_account_is_not_known_to_be_another_one_is_asked_for(stack_id: str, account: str) -> None:
-    client = Odd({"Stacks": [{"StackStatus": "CREATE_IN_PROGRESS"}]})
+    client = as_client(Odd({"Stacks": [{"StackStatus": "CREATE_IN_PROGRESS"}]}))
 
     assert Stacks(lambda _: client).look(stack_id, 5.0, account=account) == StackSeen("CREATE_IN_PROGRESS")

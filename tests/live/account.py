@@ -156,7 +156,8 @@ class Account:
         try:
             self.wait("stack_create_complete", stack)
         except WaiterError as error:
-            return str(error.last_response["Stacks"][0]["StackStatus"]) if "Stacks" in error.last_response else "gone"
+            last: Any = error.last_response
+            return str(last["Stacks"][0]["StackStatus"]) if "Stacks" in last else "gone"
         return "CREATE_COMPLETE"
 
     def outputs(self, name: str) -> dict[str, str]:

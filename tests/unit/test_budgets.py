@@ -22,7 +22,7 @@ from ecr_image_waiter.request import StackRequest, read_event
 from ecr_image_waiter.slice import Slice, Tools
 from ecr_image_waiter.stacks import Stacks
 from ecr_image_waiter.waiting import Bounds, bounds_for_stack
-from tests.fakes import NOW, FakeClock, FakeCloudFormation, FakeContext, aws_error, stack_event
+from tests.fakes import NOW, FakeClock, FakeCloudFormation, FakeContext, as_client, aws_error, stack_event
 from tests.memory_ecr import MemoryEcr
 
 PUBLIC: Final = {"ImageUri": "public.ecr.aws/shop/team/app:v1"}
@@ -90,7 +90,7 @@ class World:
         self.bounds = bounds_for_stack(NOW, 3600.0, 3600.0)
         quick = self.ecr.registry()
         self.registry = Registry(
-            lambda source, seconds: Slow(quick._client(source, seconds), seconds, self.clock),
+            lambda source, seconds: as_client(Slow(quick._client(source, seconds), seconds, self.clock)),
             quick._uri,
             self.clock,
             self,
@@ -115,7 +115,7 @@ class World:
 
         tools = Tools(
             self.registry,
-            Stacks(lambda seconds: Slow(cloud, seconds, self.clock)),
+            Stacks(lambda seconds: as_client(Slow(cloud, seconds, self.clock))),
             {
                 "CodeBuild project": CodeBuild(build_client, str),
                 "pipeline": CodePipeline(build_client, str, self.clock.now),

@@ -11,7 +11,7 @@ from botocore.session import get_session
 from ecr_image_waiter.builds import Broken, BuildRun, NoRun, RunStatus, UnderWay, follow
 from ecr_image_waiter.codebuild import CodeBuild
 from ecr_image_waiter.codepipeline import CodePipeline
-from tests.fakes import NOW
+from tests.fakes import NOW, as_client
 
 ARN = "arn:aws:codebuild:eu-west-1:123456789012:build/app:1"
 
@@ -55,14 +55,14 @@ class Executions:
 
 
 def builds(*answers: dict[str, Any]) -> Sequence[BuildRun]:
-    found = CodeBuild(lambda _: Builds(*answers), lambda path: path).runs("app", "", lambda: 5.0)
+    found = CodeBuild(lambda _: as_client(Builds(*answers)), lambda path: path).runs("app", "", lambda: 5.0)
     assert isinstance(found, Sequence)
     return found
 
 
 def pipeline(*answers: dict[str, Any], actions: Sequence[dict[str, Any]] = ()) -> CodePipeline:
     client = Executions(*answers, actions=actions)
-    return CodePipeline(lambda _: client, lambda path: path, lambda: NOW)
+    return CodePipeline(lambda _: as_client(client), lambda path: path, lambda: NOW)
 
 
 def executions(*answers: dict[str, Any]) -> Sequence[BuildRun]:

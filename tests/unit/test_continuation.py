@@ -12,7 +12,7 @@ from ecr_image_waiter.continuation import HandOver, State, continuation, read_st
 from ecr_image_waiter.errors import HandOverFailed, InvalidRequest
 from ecr_image_waiter.request import STATE_KEY
 from ecr_image_waiter.waiting import Progress, Run
-from tests.fakes import FUNCTION_ARN, NOW, FakeLambda, aws_error, stack_event
+from tests.fakes import FUNCTION_ARN, NOW, FakeLambda, as_client, aws_error, stack_event
 
 STATE = State(
     start=NOW,
@@ -159,7 +159,7 @@ def test_the_function_is_invoked_asynchronously_with_the_event() -> None:
     client = FakeLambda()
     asked: list[float] = []
 
-    def within(seconds: float) -> FakeLambda:
+    def within(seconds: float) -> Any:
         asked.append(seconds)
         return client
 
@@ -188,7 +188,7 @@ def test_the_function_is_invoked_asynchronously_with_the_event() -> None:
 )
 def test_a_hand_over_that_lambda_does_not_take_says_why(error: Exception, words: list[str]) -> None:
     with pytest.raises(HandOverFailed) as caught:
-        HandOver(lambda _: FakeLambda(error)).to(FUNCTION_ARN, {}, seconds=1.0)
+        HandOver(lambda _: as_client(FakeLambda(error))).to(FUNCTION_ARN, {}, seconds=1.0)
 
     assert [word for word in words if word not in str(caught.value)] == []
 
@@ -197,7 +197,7 @@ def test_a_throttled_hand_over_does_not_send_people_looking_for_a_permission() -
     throttled = FakeLambda(aws_error("TooManyRequestsException", "Rate Exceeded.", status=429, operation="Invoke"))
 
     with pytest.raises(HandOverFailed) as caught:
-        HandOver(lambda _: throttled).to(FUNCTION_ARN, {}, seconds=1.0)
+        HandOver(lambda _: as_client(throttled)).to(FUNCTION_ARN, {}, seconds=1.0)
 
     assert "TooManyRequestsException" in str(caught.value)
     assert "it needs" not in str(caught.value)

@@ -124,7 +124,8 @@ def test_it_asks_again_when_it_is_throttled_and_not_for_ever(monkeypatch: pytest
         asked.append(request)
         body = b"<ErrorResponse><Error><Code>Throttling</Code><Message>Rate exceeded</Message></Error></ErrorResponse>"
         raw = urllib3.HTTPResponse(io.BytesIO(body), preload_content=False)
-        return AWSResponse("https://cloudformation", 400, HeadersDict(), raw)
+        headers: Any = HeadersDict()
+        return AWSResponse("https://cloudformation", 400, headers, raw)
 
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "made")
