@@ -5,20 +5,16 @@ need them.
 """
 
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
 from .findings import StackFinding, StackHidden, StackSeen
 
+if TYPE_CHECKING:
+    from types_boto3_cloudformation import CloudFormationClient
+
 _DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException"})
-
-
-class CloudFormationClient(Protocol):
-    """The part of boto3's CloudFormation client that is used here."""
-
-    def describe_stacks(self, **kwargs: Any) -> Any:
-        """Describe one stack."""
 
 
 class Stacks:
@@ -28,7 +24,7 @@ class Stacks:
         client: makes a CloudFormation client for a call that may take so many seconds, retries included.
     """
 
-    def __init__(self, client: Callable[[float], CloudFormationClient]) -> None:
+    def __init__(self, client: Callable[[float], "CloudFormationClient"]) -> None:
         self._client = client
 
     def look(self, stack_id: str, seconds: float, *, account: str) -> StackFinding:
