@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import field, replace
-from typing import Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedError, ReadTimeoutError
@@ -17,6 +17,9 @@ from .invocation import Invocation
 from .readiness import Known
 from .request import STATE_KEY
 from .waiting import Progress
+
+if TYPE_CHECKING:
+    from types_boto3_lambda import LambdaClient
 
 VERSION: Final = 1
 _MOST_BYTES: Final = 500_000  # half of what Lambda queues
@@ -42,13 +45,6 @@ class State:
 
 
 _ADAPTER: Final = TypeAdapter(State)
-
-
-class LambdaClient(Protocol):
-    """The part of boto3's Lambda client that is used here."""
-
-    def invoke(self, **kwargs: Any) -> Any:
-        """Queue or run an invocation."""
 
 
 def read_state(received: object, now: float) -> State:
@@ -94,7 +90,7 @@ class HandOver:
         client: makes a Lambda client for a call that may take so many seconds, retries included.
     """
 
-    def __init__(self, client: Callable[[float], LambdaClient]) -> None:
+    def __init__(self, client: Callable[[float], "LambdaClient"]) -> None:
         self._client = client
 
     def to(self, function_arn: str, event: Mapping[str, Any], *, seconds: float) -> None:
