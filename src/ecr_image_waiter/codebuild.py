@@ -4,28 +4,19 @@ Codes and fields are those of botocore's model of CodeBuild; a phase's contexts 
 BuildPhase and PhaseContext).
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
 
 from .aws_codes import build_finding_of
 from .builds import NEWEST_RUNS, BuildHidden, BuildRun, BuildUnavailable, RunStatus, first_told
 
+if TYPE_CHECKING:
+    from types_boto3_codebuild import CodeBuildClient
+    from types_boto3_codebuild.type_defs import BuildTypeDef
+
 _MISSING: Final = "ResourceNotFoundException"
 _STATUSES: Final = {"IN_PROGRESS": RunStatus.UNDER_WAY, "SUCCEEDED": RunStatus.SUCCEEDED}
 """Any other is an end without success: FAILED, FAULT, TIMED_OUT, STOPPED."""
-
-
-class CodeBuildClient(Protocol):
-    """The part of boto3's CodeBuild client that is used here."""
-
-    def list_builds_for_project(self, **kwargs: Any) -> Any:
-        """List the ids of a project's builds, the newest first."""
-
-    def batch_get_builds(self, **kwargs: Any) -> Any:
-        """Get builds by their ids."""
-
-    def start_build(self, **kwargs: Any) -> Any:
-        """Start a build."""
 
 
 class CodeBuild:
@@ -36,7 +27,7 @@ class CodeBuild:
         console: makes a link to the console from a path.
     """
 
-    def __init__(self, client: Callable[[float], CodeBuildClient], console: Callable[[str], str]) -> None:
+    def __init__(self, client: Callable[[float], "CodeBuildClient"], console: Callable[[str], str]) -> None:
         self._client = client
         self._console = console
 
@@ -81,7 +72,7 @@ class CodeBuild:
         """Return the run with all that is known of it: CodeBuild has told it already."""
         return run
 
-    def _run(self, build: Mapping[str, Any], own: str) -> BuildRun:
+    def _run(self, build: "BuildTypeDef", own: str) -> BuildRun:
         said = build["buildStatus"]
         status = _STATUSES.get(said, RunStatus.BROKEN)
         over = status is not RunStatus.UNDER_WAY
@@ -103,7 +94,7 @@ class CodeBuild:
         )
 
 
-def _failed_phase(build: Mapping[str, Any]) -> tuple[str, str]:
+def _failed_phase(build: "BuildTypeDef") -> tuple[str, str]:
     """Return the phase that failed, and why; or the one that the build ended in."""
     for phase in build.get("phases", []):
         if phase.get("phaseStatus", "SUCCEEDED") not in ("SUCCEEDED", "IN_PROGRESS"):
