@@ -4,12 +4,16 @@ Statuses and fields are those of botocore's model of CodePipeline; a superseded 
 (User Guide, "How pipeline executions work").
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from .aws_codes import build_finding_of
 from .builds import NEWEST_RUNS, BuildHidden, BuildRun, BuildUnavailable, RunStatus, first_told
+
+if TYPE_CHECKING:
+    from types_boto3_codepipeline import CodePipelineClient
+    from types_boto3_codepipeline.type_defs import PipelineExecutionSummaryTypeDef
 
 _MISSING: Final = "PipelineNotFoundException"
 _STATUSES: Final = {
@@ -19,19 +23,6 @@ _STATUSES: Final = {
     "Superseded": RunStatus.SUPERSEDED,
 }
 """Any other is an end without success: Failed, Stopped, Cancelled."""
-
-
-class CodePipelineClient(Protocol):
-    """The part of boto3's CodePipeline client that is used here."""
-
-    def list_pipeline_executions(self, **kwargs: Any) -> Any:
-        """List a pipeline's executions, the newest first."""
-
-    def list_action_executions(self, **kwargs: Any) -> Any:
-        """List what an execution's actions did, the newest first."""
-
-    def start_pipeline_execution(self, **kwargs: Any) -> Any:
-        """Start an execution."""
 
 
 class CodePipeline:
@@ -45,7 +36,7 @@ class CodePipeline:
 
     def __init__(
         self,
-        client: Callable[[float], CodePipelineClient],
+        client: Callable[[float], "CodePipelineClient"],
         console: Callable[[str], str],
         now: Callable[[], float],
     ) -> None:
@@ -103,7 +94,7 @@ class CodePipeline:
         except Exception:  # noqa: BLE001  # as the docstring says
             return run
 
-    def _run(self, pipeline: str, listed: Mapping[str, Any], own: str) -> BuildRun:
+    def _run(self, pipeline: str, listed: "PipelineExecutionSummaryTypeDef", own: str) -> BuildRun:
         id_, said = listed["pipelineExecutionId"], listed["status"]
         status = _STATUSES.get(said, RunStatus.BROKEN)
         over = status is not RunStatus.UNDER_WAY
