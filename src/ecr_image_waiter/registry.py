@@ -5,9 +5,9 @@ Codes and fields are those of botocore's models of ECR and ECR Public and of the
 
 import hashlib
 import heapq
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypedDict, Unpack, cast
 
 from .aws_codes import INVALID, finding_of, finding_of_failure
 from .clock import Clock
@@ -36,27 +36,30 @@ from .manifests import (
     read_manifest,
 )
 
+if TYPE_CHECKING:
+    from types_boto3_ecr import ECRClient
+    from types_boto3_ecr.type_defs import (
+        DescribeImagesFilterTypeDef,
+        ImageDetailTypeDef,
+        ImageFailureTypeDef,
+        ImageIdentifierTypeDef,
+        ImageTypeDef,
+    )
+    from types_boto3_ecr_public import ECRPublicClient
+
+    class _RegistryId(TypedDict, total=False):
+        registryId: str
+
+    class _More(TypedDict, total=False):
+        filter: DescribeImagesFilterTypeDef
+        nextToken: str
+
+
 NEWEST_LOOK_SECONDS: Final = 5.0
 MOST_CONFIG_BYTES: Final = 1_048_576
 _PAGES: Final = 10
 _IMAGES_A_PAGE: Final = 100  # an image may have 1,000 tags, and all of a page must fit into the function's memory
 _MEDIA_TYPES: Final = [DOCKER_MANIFEST, OCI_MANIFEST, DOCKER_INDEX, OCI_INDEX]
-
-
-class EcrClient(Protocol):
-    """The part of boto3's ECR and ECR Public clients that is used here."""
-
-    def describe_images(self, **kwargs: Any) -> Any:
-        """Describe images of one repository."""
-
-    def batch_get_image(self, **kwargs: Any) -> Any:
-        """Get manifests of one repository."""
-
-    def get_download_url_for_layer(self, **kwargs: Any) -> Any:
-        """Get a URL for a layer, or for a config."""
-
-    def describe_registries(self, **kwargs: Any) -> Any:
-        """Describe the account's public registry."""
 
 
 class Blobs(Protocol):
@@ -82,7 +85,7 @@ class Registry:
 
     def __init__(
         self,
-        client: Callable[[Source, float], EcrClient],
+        client: Callable[[Source, float], "ECRClient"],
         uri: Callable[[Source, str, str], str],
         clock: Clock,
         blobs: Blobs,
@@ -222,15 +225,14 @@ class Registry:
         until = self._clock.now() + min(seconds, NEWEST_LOOK_SECONDS)
         newest: list[TagSeen] = []
         images = 0
-        page: dict[str, Any] = {}
+        more: _More = {} if source.alias else {"filter": {"tagStatus": "TAGGED"}}  # ECR Public has no filter
         try:
             for _ in range(_PAGES):
                 left = until - self._clock.now()
                 if left <= 0:
                     break
-                tagged = {} if source.alias else {"filter": {"tagStatus": "TAGGED"}}  # ECR Public has no filter
                 answer = self._client(source, left).describe_images(
-                    repositoryName=repository, maxResults=_IMAGES_A_PAGE, **_registry_id(source), **tagged, **page
+                    repositoryName=repository, maxResults=_IMAGES_A_PAGE, **_registry_id(source), **more
                 )
                 tags = (
                     TagSeen(tag, detail["imagePushedAt"].timestamp())
@@ -242,7 +244,7 @@ class Registry:
                 images += len(answer["imageDetails"])
                 if not answer.get("nextToken"):
                     return NewestTags(tuple(newest))
-                page = {"nextToken": answer["nextToken"]}
+                more["nextToken"] = answer["nextToken"]
         except Exception:  # noqa: BLE001  # as the docstring says; boto3 raises all sorts for an odd answer
             return NewestTags(tuple(newest), images) if newest else None
         return NewestTags(tuple(newest), images) if images else None
@@ -254,7 +256,9 @@ class Registry:
         """
         known = self._aliases.setdefault(source.role_arn, set())
         try:
-            registries = self._client(source, seconds).describe_registries()["registries"]
+            # A source with an alias has ECR Public's client, whose other calls are like ECR's.
+            client = cast("ECRPublicClient", self._client(source, seconds))
+            registries = client.describe_registries()["registries"]
             known |= {alias["name"] for registry in registries for alias in registry["aliases"]}
         except Exception as error:  # noqa: BLE001  # as above
             return finding_of(error)
@@ -276,7 +280,7 @@ class Registry:
         self._status_filter_known = not (isinstance(finding, Refused) and finding.code in INVALID)
         return finding
 
-    def _describe(self, image: ImageId, source: Source, seconds: float, **more: object) -> Finding:
+    def _describe(self, image: ImageId, source: Source, seconds: float, **more: "Unpack[_More]") -> Finding:
         try:
             details = self._client(source, seconds).describe_images(
                 repositoryName=image.repository, imageIds=_ids([image]), **_registry_id(source), **more
@@ -285,7 +289,7 @@ class Registry:
         except Exception as error:  # noqa: BLE001  # as above
             return finding_of(error)
 
-    def _image(self, image: ImageId, source: Source, detail: Mapping[str, Any]) -> Finding:
+    def _image(self, image: ImageId, source: Source, detail: "ImageDetailTypeDef") -> Finding:
         digest = detail["imageDigest"]
         if image.digest not in (None, digest):
             return NoImage(tag_points_at=digest)
@@ -303,7 +307,7 @@ class Registry:
             artifact_type=detail.get("artifactMediaType"),
         )
 
-    def _got(self, image: ImageId, source: Source, got: Mapping[str, Any]) -> tuple[Image, Manifest] | Finding:
+    def _got(self, image: ImageId, source: Source, got: "ImageTypeDef") -> tuple[Image, Manifest] | Finding:
         digest = got["imageId"]["imageDigest"]
         if image.digest not in (None, digest):
             return NoImage(tag_points_at=digest)
@@ -318,22 +322,27 @@ class Registry:
         return found, manifest
 
 
-def _ids(images: Sequence[ImageId]) -> list[dict[str, str]]:
+def _ids(images: Sequence[ImageId]) -> list["ImageIdentifierTypeDef"]:
     # By the tag where there is one: it is the tag that may point elsewhere by now.
-    ids = ({"imageTag": image.tag} if image.tag else {"imageDigest": image.digest or ""} for image in images)
-    return [dict(pairs) for pairs in dict.fromkeys(tuple(each.items()) for each in ids)]
+    ids: list[ImageIdentifierTypeDef] = []
+    for image in images:
+        id_: ImageIdentifierTypeDef = {"imageTag": image.tag} if image.tag else {"imageDigest": image.digest or ""}
+        if id_ not in ids:
+            ids.append(id_)
+    return ids
 
 
 def _is(image: ImageId, digest: str, tags: Iterable[str | None]) -> bool:
     return image.tag in tags if image.tag else image.digest == digest
 
 
-def _registry_id(source: Source) -> dict[str, str]:
+def _registry_id(source: Source) -> "_RegistryId":
     return {"registryId": source.registry_id} if source.registry_id else {}
 
 
-def _failure(image: ImageId, failures: Sequence[Mapping[str, Any]]) -> Finding:
+def _failure(image: ImageId, failures: Sequence["ImageFailureTypeDef"]) -> Finding:
     (wanted,) = _ids([image])
     mine = (each for each in failures if wanted.items() <= each.get("imageId", {}).items())
-    failure = next(mine, {})
+    nothing: ImageFailureTypeDef = {}
+    failure = next(mine, nothing)
     return finding_of_failure(failure.get("failureCode", "ImageNotFound"), failure.get("failureReason", ""))
