@@ -97,10 +97,6 @@ class Front:
             config=Config(retries={"total_max_attempts": 1}),
         )
 
-    def set_restore_seconds(self, seconds: float) -> None:
-        """Let the restores that are asked for from now on take so long."""
-        self._private.restore_seconds = seconds
-
     def end_restores(self) -> None:
         """Let every image that is being restored be active now."""
         with self._lock:
@@ -191,10 +187,10 @@ class Front:
         operation = self._private.operations.get(call.operation)
         if operation is None:
             return self._pass_on(call, registry_id, name)
-        settings = self._repository(call, registry_id, name)
+        self._require(call, registry_id, name)
         with self._lock:
             repository = self._private.repository(registry_id, call.region, name)
-            return operation(Context(repository, call.region, call.base, settings), request)
+            return operation(Context(repository, call.region, call.base), request)
 
     def _public_result(self, call: Call, request: Request) -> Answer:
         if call.region != REGION:
@@ -220,16 +216,13 @@ class Front:
                 self._private.forget(registry_id, call.region, name)
         raise passed
 
-    def _repository(self, call: Call, registry_id: str, name: str) -> Mapping[str, Any]:
-        """Return what moto says of a repository, or let its refusal be the answer."""
+    def _require(self, call: Call, registry_id: str, name: str) -> None:
+        """Let moto's refusal be the answer where it knows no such repository."""
         passed = self._ask_moto(
             call, registry_id, "DescribeRepositories", json.dumps({"repositoryNames": [name]}).encode()
         )
-        status, _, content = passed.whole
-        if status != 200:
+        if passed.whole[0] != 200:
             raise passed
-        found: Mapping[str, Any] = json.loads(content)["repositories"][0]
-        return found
 
     def _ask_moto(self, call: Call, registry_id: str, operation: str, body: bytes) -> _Passed:
         headers = without_hop_by_hop(call.headers) | {

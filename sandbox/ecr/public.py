@@ -2,23 +2,17 @@
 
 import hashlib
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeAlias
 
 from ecr_image_waiter.clock import Clock
 
-from .contents import Answer, Refused, Repository, Request, in_milliseconds, invalid, page
+from .contents import Answer, Refused, Repository, Request, in_milliseconds, page
 
 REGION: Final = "us-east-1"
 """The one region that has the API."""
 
-_TAKE_AN_ALIAS: Final = {
-    "BatchCheckLayerAvailability",
-    "CompleteLayerUpload",
-    "InitiateLayerUpload",
-    "PutImage",
-    "UploadLayerPart",
-}
-"""In the place of a registry's id."""
+Operation: TypeAlias = Callable[[str, Request], Answer]
+"""Of the account whose registry it looks into, and the request."""
 
 
 class PublicRepository(Repository):
@@ -42,20 +36,14 @@ class PublicRepository(Repository):
 class Public:
     """ECR Public's operations, by the names that the API has for them in `operations`.
 
-    Each takes the account whose registry it looks into, and the request.
-
     Args:
         clock: the time.
-        custom_alias: returns the verified alias that an account asked for.
     """
 
-    def __init__(
-        self, clock: Clock, custom_alias: Callable[[str], str] = lambda account: f"team{account[-4:]}"
-    ) -> None:
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._custom_alias = custom_alias
         self._registries: dict[str, dict[str, PublicRepository]] = {}
-        self.operations: dict[str, Callable[[str, Request], Answer]] = {
+        self.operations: dict[str, Operation] = {
             "BatchCheckLayerAvailability": lambda *call: self._repository(*call).check_layers(call[1]),
             "CompleteLayerUpload": lambda *call: self._repository(*call).complete_upload(call[1]),
             "CreateRepository": self._create_repository,
@@ -74,23 +62,10 @@ class Public:
         Raises:
             Refused: the error that it ends in.
         """
-        named = str(request.get("registryId") or caller)
-        account = named if named.isdecimal() else self._account_with(named)
-        if account != named and operation not in _TAKE_AN_ALIAS:
-            raise invalid("registryId", "must satisfy regular expression '[0-9]{12}'")
-        if account is None:
-            raise Refused("RegistryNotFoundException", f"The registry with id '{named}' does not exist")
-        return self.operations[operation](account, request)
-
-    def _account_with(self, alias: str) -> str | None:
-        return next((account for account in self._registries if alias in self._aliases(account)), None)
+        return self.operations[operation](str(request.get("registryId") or caller), request)
 
     def reset(self) -> None:
         self._registries.clear()
-
-    def _aliases(self, account: str) -> tuple[str, str]:
-        """Return an account's default alias, which ECR Public makes up, and its own."""
-        return "t" + hashlib.sha256(account.encode()).hexdigest()[:7], self._custom_alias(account)
 
     def _registry(self, account: str) -> dict[str, PublicRepository]:
         return self._registries.setdefault(account, {})
@@ -109,7 +84,7 @@ class Public:
                 "RepositoryAlreadyExistsException",
                 f"The repository with name '{name}' already exists in the registry with id '{account}'",
             )
-        registry[name] = PublicRepository(account, name, self._clock.now(), self._aliases(account)[1])
+        registry[name] = PublicRepository(account, name, self._clock.now(), _aliases(account)[1])
         return {"repository": registry[name].described_itself, "catalogData": {}}
 
     def _delete_repository(self, account: str, request: Request) -> Answer:
@@ -124,7 +99,7 @@ class Public:
         return {"repository": repository.described_itself}
 
     def _describe_registries(self, account: str, request: Request) -> Answer:
-        default, own = self._aliases(account)
+        default, own = _aliases(account)
         aliases = [
             {
                 "name": name,
@@ -155,6 +130,11 @@ class Public:
         repository = self._repository(account, request)
         images = repository.describe(request, repository.images.values())
         return page([repository.detail(image) for image in images], request, "imageDetails")
+
+
+def _aliases(account: str) -> tuple[str, str]:
+    """Return an account's default alias, which ECR Public makes up, and the one that it asked for."""
+    return "t" + hashlib.sha256(account.encode()).hexdigest()[:7], f"team{account[-4:]}"
 
 
 def _repository_not_found(name: str, account: str) -> Refused:

@@ -1,7 +1,5 @@
-"""What ECR answers, as boto3 hears it: from moto's server over HTTP, and from botocore's Stubber what moto lacks."""
+"""What ECR answers, as boto3 hears it: errors, odd answers and pages, from botocore's Stubber and from sockets."""
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from io import BytesIO
@@ -13,7 +11,6 @@ from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.exceptions import ClientError, NoCredentialsError, ReadTimeoutError
 from botocore.stub import Stubber
-from moto.server import ThreadedMotoServer
 
 from ecr_image_waiter.answers import reason_given_up, seen
 from ecr_image_waiter.aws import Aws
@@ -38,18 +35,9 @@ from ecr_image_waiter.waiting import Bounds, Cause, GivenUp
 from tests.fakes import DIGEST, NOW, OTHER_DIGEST, FakeClock, NoBlobs, ScriptedEcr, aws_error, details, registry_on
 from tests.sockets import closed_port, full_listener, silent_listener
 
-ACCOUNT: Final = "123456789012"  # moto's
+ACCOUNT: Final = "123456789012"
 TAGGED: Final = ImageId("team/app", "v1", None)
 BY_DIGEST: Final = ImageId("team/app", None, DIGEST)
-
-
-@pytest.fixture(scope="module")
-def moto_url() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 @pytest.fixture
@@ -63,32 +51,6 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
-@pytest.fixture
-def registry(moto_url: str, credentials: None, monkeypatch: pytest.MonkeyPatch) -> Registry:
-    """A registry on an empty ECR, reached through the environment as a deployed function reaches its own."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_url)
-    ecr = boto3.client("ecr")
-    for known in ecr.describe_repositories()["repositories"]:
-        ecr.delete_repository(repositoryName=known["repositoryName"], force=True)
-    aws = Aws()
-    return Registry(aws.registry, aws.repository_uri, SystemClock(), NoBlobs())
-
-
-def push(tag: str, content: str = "") -> str:
-    """Push an image that is a manifest alone, which moto accepts; return its digest, which moto makes of the layers."""
-    layer = "sha256:" + hashlib.sha256((content or tag).encode()).hexdigest()
-    manifest = json.dumps(
-        {
-            "schemaVersion": 2,
-            "mediaType": "application/vnd.oci.image.manifest.v1+json",
-            "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "size": 2, "digest": DIGEST},
-            "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar", "size": 2, "digest": layer}],
-        }
-    )
-    pushed = boto3.client("ecr").put_image(repositoryName="team/app", imageTag=tag, imageManifest=manifest)
-    return str(pushed["image"]["imageId"]["imageDigest"])
-
-
 def look(registry: Registry, image: ImageId = TAGGED, *, archived_too: bool = True) -> Finding:
     return registry.look(image, archived_too=archived_too, seconds=10.0)
 
@@ -96,73 +58,6 @@ def look(registry: Registry, image: ImageId = TAGGED, *, archived_too: bool = Tr
 def scripted(*script: Any) -> tuple[Registry, ScriptedEcr]:
     ecr = ScriptedEcr(*script)
     return registry_on(ecr.within, lambda registry_id, name: f"{registry_id}/{name}"), ecr
-
-
-# --- moto -----------------------------------------------------------------------------------------------------------
-
-
-def test_a_missing_repository_is_found_missing(registry: Registry) -> None:
-    assert look(registry) == NoRepository()
-    assert registry.newest_tags("team/app", most=5, seconds=5.0) in (NewestTags(()), None)
-
-
-@pytest.mark.parametrize("image", [TAGGED, BY_DIGEST, ImageId("team/app", "v1", DIGEST)], ids=str)
-@pytest.mark.parametrize("archived_too", [True, False])
-def test_a_missing_image_is_not_yet(registry: Registry, image: ImageId, archived_too: bool) -> None:  # noqa: FBT001  # a case
-    boto3.client("ecr").create_repository(repositoryName="team/app")
-
-    assert look(registry, image, archived_too=archived_too) == NoImage()
-
-
-def test_an_image_is_found_by_tag_by_digest_and_by_both_with_all_that_is_known(registry: Registry) -> None:
-    boto3.client("ecr").create_repository(repositoryName="team/app")
-    digest = push("v1")
-
-    by_tag, by_digest, by_both = (
-        look(registry, ImageId("team/app", tag, wanted))
-        for tag, wanted in (("v1", None), (None, digest), ("v1", digest))
-    )
-
-    assert by_tag == by_digest == by_both
-    assert isinstance(by_tag, Image)
-    assert (by_tag.digest, by_tag.registry_id) == (digest, ACCOUNT)
-    assert by_tag.repository_uri == f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/team/app"
-    assert by_tag.media_type == "application/vnd.oci.image.manifest.v1+json"
-    assert by_tag.size is not None
-    assert by_tag.pushed_at is not None
-    assert abs(by_tag.pushed_at - datetime.now(UTC).timestamp()) < 60
-
-
-def test_a_tag_that_points_at_another_digest_is_told_from_a_missing_one(registry: Registry) -> None:
-    boto3.client("ecr").create_repository(repositoryName="team/app")
-    digest = push("v1")
-
-    assert look(registry, ImageId("team/app", "v1", OTHER_DIGEST)) == NoImage(tag_points_at=digest)
-
-
-def test_a_tag_that_moves_is_found_where_it_is_now(registry: Registry) -> None:
-    boto3.client("ecr").create_repository(repositoryName="team/app")
-    push("v1", "old")
-    moved = push("v1", "new")
-
-    found = look(registry)
-
-    assert isinstance(found, Image)
-    assert found.digest == moved
-
-
-def test_the_newest_tags_are_those_of_the_repository(registry: Registry) -> None:
-    boto3.client("ecr").create_repository(repositoryName="team/app")
-    for tag in ("a", "b", "c"):
-        push(tag)
-
-    newest = registry.newest_tags("team/app", most=5, seconds=5.0)
-
-    assert newest
-    assert newest.images is None
-    assert {entry.tag for entry in newest.tags} == {"a", "b", "c"}
-    ages = [entry.pushed_at for entry in newest.tags]
-    assert ages == sorted(ages, reverse=True)
 
 
 # --- Errors, by their codes -----------------------------------------------------------------------------------------
@@ -257,7 +152,7 @@ def test_a_connection_that_fails_is_not_yet(
     assert "did not answer" in seen(found)
 
 
-# --- Archived images, which moto does not know ----------------------------------------------------------------------
+# --- Archived images -------------------------------------------------------------------------------------------------
 
 
 def archive(question: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""What ECR and ECR Public say of images of every kind, through boto3 and over HTTP: from manifests that were pushed."""
+"""What ECR and ECR Public say of images of every kind, through boto3 and over HTTP: from manifests that were pushed.
+
+Every answer of the sandbox's ECR, an error too, is compared with botocore's model of its operation.
+"""
 
 import json
 from collections.abc import Callable, Iterator
@@ -35,14 +38,16 @@ from ecr_image_waiter.findings import (
 from ecr_image_waiter.looking import Look
 from ecr_image_waiter.manifests import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Config, Manifest
 from ecr_image_waiter.readiness import Conditions, Known, Wanted
-from ecr_image_waiter.registry import MOST_CONFIG_BYTES, Blobs, Registry
+from ecr_image_waiter.registry import Blobs, Registry
 from sandbox import images
 from sandbox.accounts import DEFAULT_ACCOUNT
 from sandbox.ecr import Front
 from sandbox.ecr.contents import Answer
 from sandbox.ecr.front import Call
 from sandbox.ecr.standalone import standalone
-from tests.fakes import DIGEST, NOW, OTHER_DIGEST, FakeClock, NoBlobs, as_client, aws_error, registry_on
+from sandbox.player import CANARIES
+from tests.fakes import DIGEST, NOW, OTHER_DIGEST, FakeClock, NoBlobs, as_client, aws_error, leaked, registry_on
+from tests.shapes import faults
 
 REGION: Final = "eu-west-1"
 OTHER: Final = "210987654321"
@@ -56,25 +61,28 @@ ARM64: Final = Platform("linux", "arm64")
 AMD64: Final = Platform("linux", "amd64")
 
 
-class Counted(Front):
-    """A front on a clock of the test's that keeps which operations were asked for."""
+class Watched(Front):
+    """A front on a clock of the test's that keeps which operations were asked for, and compares its own answers."""
 
     def __init__(self, upstream: str) -> None:
         self.time = FakeClock()
         self.asked: list[str] = []
+        self.faults: list[str] = []
         super().__init__(upstream, clock=self.time)
 
     def answer(self, call: Call) -> tuple[int, Answer]:
         self.asked.append(call.operation)
-        return super().answer(call)
+        status, answer = super().answer(call)
+        self.faults += faults(call.service, call.operation, status, answer)
+        return status, answer
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[Counted]:
-    fronts: list[Counted] = []
+def served() -> Iterator[Watched]:
+    fronts: list[Watched] = []
 
-    def make(upstream: str) -> Counted:
-        fronts.append(Counted(upstream))
+    def make(upstream: str) -> Watched:
+        fronts.append(Watched(upstream))
         return fronts[0]
 
     with standalone(make):
@@ -82,7 +90,7 @@ def served() -> Iterator[Counted]:
 
 
 @pytest.fixture
-def front(served: Counted, monkeypatch: pytest.MonkeyPatch) -> Counted:
+def front(served: Watched, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
     """An empty ECR, to which the environment leads as a deployed function's does."""
     served.reset()
     served.time.time = NOW
@@ -94,26 +102,27 @@ def front(served: Counted, monkeypatch: pytest.MonkeyPatch) -> Counted:
         "AWS_EC2_METADATA_DISABLED": "true",
     }.items():
         monkeypatch.setenv(name, value)
-    return served
+    yield served
+    assert served.faults == []
 
 
 @pytest.fixture
-def ecr(front: Counted) -> Any:
+def ecr(front: Watched) -> Any:
     """A client of whoever pushes; its repository is there."""
     return with_repository(front.client(region=REGION))
 
 
 @pytest.fixture
-def public(front: Counted) -> Any:
+def public(front: Watched) -> Any:
     return with_repository(front.client("ecr-public"))
 
 
 @pytest.fixture
-def registry(front: Counted) -> Registry:
+def registry(front: Watched) -> Registry:
     return registry_of(front)
 
 
-def registry_of(front: Counted, blobs: Blobs | None = None) -> Registry:
+def registry_of(front: Watched, blobs: Blobs | None = None) -> Registry:
     aws = Aws()
     front.asked.clear()
     return Registry(aws.registry, aws.repository_uri, front.time, blobs or Urllib3Blobs(any_scheme=True))
@@ -271,142 +280,7 @@ def test_an_artifact_is_no_image(ecr: Any, registry: Registry, kind: str, config
     assert (found.is_image, found.is_index, found.config_type) == (False, False, config_type)
 
 
-# --- Which of it is ready -------------------------------------------------------------------------------------------
-
-
-def checked(registry: Registry, **conditions: Any) -> Finding | Several:
-    wanted = [Wanted("", named(), OWN, Conditions(**conditions))]
-    return Look(registry, wanted, Known(), NOW)(archived_too=False, budget=lambda: 10.0)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("target", ["Lambda", "ECS"])
-def test_lambda_takes_single_images_only_and_ecs_indexes_too(
-    ecr: Any, registry: Registry, kind: str, target: str
-) -> None:
-    KINDS[kind](ecr)
-
-    found = checked(registry, DeployTarget=target)
-
-    indexes = ["index", "manifest list", "buildx", "nested"]
-    if kind in ["docker", "oci", *(indexes if target == "ECS" else ())]:
-        assert isinstance(found, Image)
-    elif kind in indexes:
-        assert isinstance(found, Never)
-        assert "--provenance=false" in found.cure
-    else:
-        assert isinstance(found, Never)
-        assert "no container image but an artifact" in found.because
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_platform_is_looked_for_in_every_kind(ecr: Any, registry: Registry, kind: str) -> None:
-    KINDS[kind](ecr)
-
-    there, absent = (checked(registry, Platform=platform) for platform in ("linux/arm64", "linux/s390x"))
-
-    assert isinstance(absent, Never)
-    if kind in ("chart", "artifact"):
-        assert isinstance(there, Never)
-        return
-    assert isinstance(there, Image)
-    assert there.architecture == "arm64"
-    assert bool(there.platform_digest) == (kind not in ("docker", "oci"))
-    assert "unknown" not in absent.because
-
-
-@pytest.mark.parametrize("several", [False, True])
-def test_labels_are_those_of_the_config_that_is_under_the_tag_now(
-    ecr: Any, registry: Registry, *, several: bool
-) -> None:
-    wanted = [Wanted("A", named(), OWN, Conditions(Labels={"revision": "new"}))]
-    wanted += [Wanted("B", named("other"), OWN, Conditions())] if several else []
-    look_for = Look(registry, wanted, Known(), NOW)
-    images.push(ecr, "app", "other")
-    images.push_index(ecr, "app", "v1", labels={"revision": "old"}, attestations=True)
-
-    def check() -> Finding:
-        found = look_for(archived_too=False, budget=lambda: 10.0)
-        assert isinstance(found, Several)
-        return dict(found.findings)["A"]
-
-    assert isinstance(check(), NotYet)
-    moved = images.push_index(ecr, "app", "v1", labels={"revision": "new"}, attestations=True)
-
-    assert digest_in(check()) == moved
-
-
-def test_twenty_images_in_one_repository_cost_one_call_a_check(front: Counted, ecr: Any, registry: Registry) -> None:
-    wanted = [Wanted(f"I{n}", named(f"v{n}"), OWN, Conditions()) for n in range(20)]
-    look_for = Look(registry, wanted, Known(), NOW)
-    for number in range(0, 20, 2):
-        images.push(ecr, "app", f"v{number}", content=str(number))
-
-    def check() -> tuple[int, list[str]]:
-        front.asked.clear()
-        found = look_for(archived_too=False, budget=lambda: 10.0)
-        assert isinstance(found, Several)
-        return len(found.missing), list(front.asked)
-
-    assert check() == (10, ["BatchGetImage"])
-    for number in range(1, 20, 2):
-        images.push(ecr, "app", f"v{number}", content=str(number))
-    assert check() == (0, ["BatchGetImage", "DescribeImages"])
-
-
 # --- Configs --------------------------------------------------------------------------------------------------------
-
-
-class Altered:
-    """A bucket whose content was tampered with on the way."""
-
-    def __init__(self, alter: Callable[[bytes], bytes | None]) -> None:
-        self.alter = alter
-        self.inner = Urllib3Blobs(any_scheme=True)
-
-    def get(self, url: str, *, most_bytes: int, seconds: float) -> bytes | None:
-        content = self.inner.get(url, most_bytes=most_bytes, seconds=seconds)
-        assert content is not None
-        return self.alter(content)
-
-
-@pytest.mark.parametrize(
-    "alter", [lambda it: it.replace(b"arm64", b"amd64"), lambda it: it + b" ", lambda it: it[:-1], lambda _: b""]
-)
-def test_a_config_of_another_digest_is_not_believed(
-    front: Counted, ecr: Any, alter: Callable[[bytes], bytes | None]
-) -> None:
-    images.push(ecr, "app", "v1")
-    tampered = registry_of(front, Altered(alter))
-
-    found = config(tampered, manifest(tampered).config_digest)
-
-    assert isinstance(found, Unavailable)
-    assert (found.code, "another digest" in found.message) == ("ConfigUnread", True)
-    assert isinstance(checked(tampered, Platform="linux/amd64"), Unavailable)
-
-
-def test_a_config_beyond_the_limit_is_never_read(ecr: Any, registry: Registry) -> None:
-    images.push(ecr, "app", "v1", labels={"huge": "x" * MOST_CONFIG_BYTES})
-
-    found = config(registry, manifest(registry).config_digest, "huge")
-
-    assert isinstance(found, Never)
-    assert str(MOST_CONFIG_BYTES) in found.because
-
-
-def test_a_config_whose_url_has_expired_is_not_yet(front: Counted, ecr: Any) -> None:
-    images.push(ecr, "app", "v1")
-
-    class Late(Altered):
-        def get(self, url: str, *, most_bytes: int, seconds: float) -> bytes | None:
-            front.time.time += 3600.0
-            return super().get(url, most_bytes=most_bytes, seconds=seconds)
-
-    registry = registry_of(front, Late(lambda it: it))
-    found = config(registry, manifest(registry).config_digest)
-
-    assert found == Unavailable("ConfigUnread", "the image's config could not be read: HTTP status 403")
 
 
 def test_a_layer_that_is_not_there_is_not_yet(ecr: Any, registry: Registry) -> None:
@@ -414,6 +288,15 @@ def test_a_layer_that_is_not_there_is_not_yet(ecr: Any, registry: Registry) -> N
 
     assert isinstance(found, Unavailable)
     assert found.code == "LayersNotFoundException"
+
+
+def test_the_url_of_a_config_carries_the_canaries_by_which_leaks_are_found(ecr: Any, registry: Registry) -> None:
+    images.push(ecr, "app", "v1")
+    digest = manifest(registry).config_digest
+
+    url = ecr.get_download_url_for_layer(repositoryName="app", layerDigest=digest)["downloadUrl"]
+
+    assert set(CANARIES) < set(leaked(url))
 
 
 class SlowEcr:
@@ -510,10 +393,9 @@ def test_a_missing_repository_is_missing_by_every_way_of_looking(registry: Regis
 # --- Archived images ------------------------------------------------------------------------------------------------
 
 
-def test_an_archived_image_is_not_pullable_until_it_is_restored(front: Counted, ecr: Any, registry: Registry) -> None:
+def test_an_archived_image_is_not_pullable_until_it_is_restored(front: Watched, ecr: Any, registry: Registry) -> None:
     digest = images.push(ecr, "app", "v1")
     config_digest = manifest(registry).config_digest
-    front.set_restore_seconds(60.0)
 
     for status, act in (("ARCHIVED", "ARCHIVE"), ("ACTIVATING", "STANDARD")):
         archive(ecr, digest, act)
@@ -525,7 +407,7 @@ def test_an_archived_image_is_not_pullable_until_it_is_restored(front: Counted, 
         assert isinstance(unread, Unavailable)
         assert unread.code == "LayerInaccessibleException"
 
-    front.time.time += 60.0
+    front.end_restores()
     assert digest_in(look(registry)) == digest
     assert isinstance(get(registry)[named()], tuple)
 
@@ -533,7 +415,7 @@ def test_an_archived_image_is_not_pullable_until_it_is_restored(front: Counted, 
 # --- Other registries -----------------------------------------------------------------------------------------------
 
 
-def test_other_regions_and_accounts_have_images_of_their_own(front: Counted, ecr: Any, registry: Registry) -> None:
+def test_other_regions_and_accounts_have_images_of_their_own(front: Watched, ecr: Any, registry: Registry) -> None:
     places = {
         OWN: (DEFAULT_ACCOUNT, REGION),
         Source(region="us-east-1"): (DEFAULT_ACCOUNT, "us-east-1"),
@@ -555,7 +437,7 @@ def test_other_regions_and_accounts_have_images_of_their_own(front: Counted, ecr
         assert (got[0].digest, got[0].repository_uri) == (found.digest, found.repository_uri)
 
 
-def test_an_account_that_lets_nobody_look_is_access_denied_by_every_way(front: Counted, registry: Registry) -> None:
+def test_an_account_that_lets_nobody_look_is_access_denied_by_every_way(front: Watched, registry: Registry) -> None:
     images.push(with_repository(front.client(account=OTHER, region=REGION)), "app", "v1")
     source = Source(registry_id=OTHER)
 
@@ -592,7 +474,7 @@ def test_a_public_image_is_found_as_a_private_one_is(public: Any, registry: Regi
 
 
 def test_a_public_image_may_be_missing_moved_or_without_a_repository(
-    front: Counted, public: Any, registry: Registry
+    front: Watched, public: Any, registry: Registry
 ) -> None:
     assert look(registry, source=PUBLIC, archived_too=True) == NoImage()
     old, new = (images.push(public, "app", "v1", content=content) for content in ("old", "new"))
@@ -604,7 +486,7 @@ def test_a_public_image_may_be_missing_moved_or_without_a_repository(
     }, "ECR Public has no other way to look, and no status to ask for"
 
 
-def test_whose_an_alias_is_is_asked_once_for_each_process(front: Counted, public: Any, registry: Registry) -> None:
+def test_whose_an_alias_is_is_asked_once_for_each_process(front: Watched, public: Any, registry: Registry) -> None:
     images.push(public, "app", "v1")
     front.asked.clear()
     default = next(
@@ -621,7 +503,7 @@ def test_whose_an_alias_is_is_asked_once_for_each_process(front: Counted, public
 
 
 def test_a_public_registry_of_another_account_is_never_looked_into(
-    front: Counted, public: Any, registry: Registry
+    front: Watched, public: Any, registry: Registry
 ) -> None:
     """ECR Public would answer with the account's own repository of that name."""
     images.push(public, "app", "v1")
@@ -635,7 +517,7 @@ def test_a_public_registry_of_another_account_is_never_looked_into(
     assert front.asked == ["DescribeRegistries"]
 
 
-def test_an_alias_is_that_of_the_role_which_looks(front: Counted, public: Any, registry: Registry) -> None:
+def test_an_alias_is_that_of_the_role_which_looks(front: Watched, public: Any, registry: Registry) -> None:
     """The same name in two accounts: what a role may look into is no business of the function's own account."""
     images.push(public, "app", "v1", content="own")
     theirs = images.push(with_repository(front.client("ecr-public", account=OTHER)), "app", "v1", content="theirs")
@@ -649,7 +531,7 @@ def test_an_alias_is_that_of_the_role_which_looks(front: Counted, public: Any, r
 
 
 @pytest.mark.parametrize("source", [OWN, PUBLIC], ids=["private", "public"])
-def test_the_newest_tags_are_told_with_their_times(front: Counted, ecr: Any, public: Any, source: Source) -> None:
+def test_the_newest_tags_are_told_with_their_times(front: Watched, ecr: Any, public: Any, source: Source) -> None:
     client = public if source.alias else ecr
     for number in range(8):
         front.time.time = NOW + number
@@ -701,7 +583,7 @@ def answering(answer: dict[str, Any]) -> Registry:
 
 
 @pytest.mark.parametrize("code", FAILURES)
-def test_a_failure_of_one_image_is_told_by_its_code(front: Counted, code: str) -> None:
+def test_a_failure_of_one_image_is_told_by_its_code(front: Watched, code: str) -> None:
     failure = {"imageId": {"imageTag": "v1"}, "failureCode": code, "failureReason": "why"}
     other = {"imageId": {"imageTag": "v2"}, "failureCode": "KmsError", "failureReason": "another's"}
 
@@ -760,7 +642,7 @@ _GOT: Final = {"registryId": "1", "repositoryName": "app", "imageId": {"imageDig
     ],
     ids=json.dumps,
 )
-def test_an_answer_with_something_missing_ends_no_wait(front: Counted, answer: dict[str, Any]) -> None:
+def test_an_answer_with_something_missing_ends_no_wait(front: Watched, answer: dict[str, Any]) -> None:
     found = answering(answer).get("app", [named()], source=OWN, seconds=10.0)
 
     assert isinstance(found[named()] if isinstance(found, dict) else found, NoImage | Unavailable)
@@ -780,7 +662,8 @@ def described_as(text: str, media_type: str = OCI_MANIFEST) -> Finding | Several
             return {"images": [got], "failures": []}
 
     registry = registry_on(Odd(FakeClock(), 0.0).within)
-    return checked(registry, Platform="linux/arm64", Labels={"a": "b"}, DeployTarget="ECS")
+    conditions = Conditions(Platform="linux/arm64", Labels={"a": "b"}, DeployTarget="ECS")
+    return Look(registry, [Wanted("", named(), OWN, conditions)], Known(), NOW)(archived_too=False, budget=lambda: 10.0)
 
 
 @pytest.mark.parametrize("media_type", [OCI_MANIFEST, DOCKER_INDEX, "", "text/plain"])
