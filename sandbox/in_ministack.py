@@ -1,12 +1,10 @@
 """MiniStack, with resources of the fronts in its CloudFormation: run by its interpreter in place of `-m ministack`.
 
 - AWS::CodePipeline::Pipeline: MiniStack refuses a whole template that has one. `Ref` is the name, `Version` the only
-  attribute; RestartExecutionOnUpdate and DisableInboundStageTransitions are ignored.
-- AWS::ECR::Repository: MiniStack makes it in an ECR of its own, which nobody here asks. `Ref` is the name, attributes
-  are `Arn` and `RepositoryUri`; RepositoryName, ImageTagMutability and EmptyOnDelete are heeded, and by an Update a new
-  name alone.
-- AWS::ECR::PublicRepository: MiniStack has none. `Ref` is the name, `Arn` the only attribute; RepositoryName alone is
-  heeded.
+  attribute; of the properties, those are heeded that `_declaration` names.
+- AWS::ECR::Repository, AWS::ECR::PublicRepository: MiniStack makes the first in an ECR of its own, which nobody here
+  asks, and has none of the second. `Ref` is the name, attributes are `Arn` and `RepositoryUri`; RepositoryName and
+  EmptyOnDelete are heeded, and by an Update a new name alone.
 - A nested stack's template: MiniStack applies SAM's transform to the outer one alone, and here to both.
 - A custom resource's function: MiniStack invokes it synchronously and once. Here it is invoked asynchronously, with
   Lambda's retries and its on-failure destination, and the ResponseURL has an X-Amz-Date.
@@ -18,7 +16,7 @@ Split and Sub are worked off before, by its own means. Nothing else of it is tou
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import import_module
@@ -53,8 +51,7 @@ def evaluate_conditions(template: Mapping[str, Any], parameters: Mapping[str, An
 def create_pipeline(logical_id: str, properties: Mapping[str, Any], stack_name: str) -> tuple[str, dict[str, Any]]:
     """Return the pipeline's name and attributes."""
     name = properties.get("Name") or _PROVISIONERS._physical_name(stack_name, logical_id, max_len=100)  # noqa: SLF001  # nothing public
-    tags = [{"key": tag["Key"], "value": tag["Value"]} for tag in properties.get("Tags", [])]
-    answer = _client("codepipeline").create_pipeline(pipeline=_declaration(name, properties), tags=tags)
+    answer = _client("codepipeline").create_pipeline(pipeline=_declaration(name, properties))
     return name, {"Version": str(answer["pipeline"]["version"])}
 
 
@@ -73,60 +70,32 @@ def delete_pipeline(name: str, _: Mapping[str, Any]) -> None:
     _client("codepipeline").delete_pipeline(name=name)
 
 
-def create_repository(logical_id: str, properties: Mapping[str, Any], stack_name: str) -> tuple[str, dict[str, Any]]:
-    """Return the repository's name and attributes."""
-    name = properties.get("RepositoryName") or _PROVISIONERS._physical_name(  # noqa: SLF001  # as above
-        stack_name, logical_id, lowercase=True, max_len=256
-    )
-    mutability = properties.get("ImageTagMutability", "MUTABLE")
-    made = _client("ecr").create_repository(repositoryName=name, imageTagMutability=mutability)["repository"]
-    return name, {"Arn": made["repositoryArn"], "RepositoryUri": made["repositoryUri"]}
+def repositories(service: str) -> dict[str, Callable[..., Any]]:
+    """Return what makes, changes and deletes the repositories of a stack in ECR or in ECR Public."""
 
+    def create(logical_id: str, properties: Mapping[str, Any], stack_name: str) -> tuple[str, dict[str, Any]]:
+        name = properties.get("RepositoryName") or _PROVISIONERS._physical_name(  # noqa: SLF001  # as above
+            stack_name, logical_id, lowercase=True, max_len=205
+        )
+        return name, attributes(_client(service).create_repository(repositoryName=name)["repository"])
 
-def update_repository(
-    name: str, _: Mapping[str, Any], properties: Mapping[str, Any], stack_name: str
-) -> tuple[str, dict[str, Any]]:
-    """Return the repository's name and attributes. Another name makes another repository."""
-    if properties.get("RepositoryName", name) != name:
-        return create_repository(name, properties, stack_name)
-    found = _client("ecr").describe_repositories(repositoryNames=[name])["repositories"][0]
-    return name, {"Arn": found["repositoryArn"], "RepositoryUri": found["repositoryUri"]}
+    def update(
+        name: str, _: Mapping[str, Any], properties: Mapping[str, Any], stack_name: str
+    ) -> tuple[str, dict[str, Any]]:
+        if properties.get("RepositoryName", name) != name:
+            return create("", properties, stack_name)
+        return name, attributes(_client(service).describe_repositories(repositoryNames=[name])["repositories"][0])
 
+    def attributes(repository: Mapping[str, Any]) -> dict[str, Any]:
+        return {"Arn": repository["repositoryArn"], "RepositoryUri": repository["repositoryUri"]}
 
-def delete_repository(name: str, properties: Mapping[str, Any]) -> None:
-    """Delete a repository, if it is there; one with images only where its properties say so."""
-    client = _client("ecr")
-    force = str(properties.get("EmptyOnDelete", False)).lower() == "true"
-    with suppress(client.exceptions.RepositoryNotFoundException):
-        client.delete_repository(repositoryName=name, force=force)
+    def delete(name: str, properties: Mapping[str, Any]) -> None:
+        client = _client(service)
+        force = str(properties.get("EmptyOnDelete", False)).lower() == "true"
+        with suppress(client.exceptions.RepositoryNotFoundException):
+            client.delete_repository(repositoryName=name, force=force)
 
-
-def create_public_repository(
-    logical_id: str, properties: Mapping[str, Any], stack_name: str
-) -> tuple[str, dict[str, Any]]:
-    """Return the public repository's name and attributes."""
-    name = properties.get("RepositoryName") or _PROVISIONERS._physical_name(  # noqa: SLF001  # as above
-        stack_name, logical_id, lowercase=True, max_len=205
-    )
-    made = _client("ecr-public").create_repository(repositoryName=name)["repository"]
-    return name, {"Arn": made["repositoryArn"]}
-
-
-def update_public_repository(
-    name: str, _: Mapping[str, Any], properties: Mapping[str, Any], stack_name: str
-) -> tuple[str, dict[str, Any]]:
-    """Return the public repository's name and attributes. Another name makes another repository."""
-    if properties.get("RepositoryName", name) != name:
-        return create_public_repository(name, properties, stack_name)
-    found = _client("ecr-public").describe_repositories(repositoryNames=[name])["repositories"][0]
-    return name, {"Arn": found["repositoryArn"]}
-
-
-def delete_public_repository(name: str, _: Mapping[str, Any]) -> None:
-    """Delete a public repository, if it is there and has no images."""
-    client = _client("ecr-public")
-    with suppress(client.exceptions.RepositoryNotFoundException):
-        client.delete_repository(repositoryName=name)
+    return {"create": create, "update": update, "delete": delete}
 
 
 def transform_nested_templates() -> None:
@@ -167,10 +136,8 @@ def _client(service: str) -> Any:
 
 
 def _declaration(name: str, properties: Mapping[str, Any]) -> dict[str, Any]:
-    known = ("RoleArn", "ArtifactStore", "Stages", "ExecutionMode", "PipelineType", "Variables", "Triggers")
-    declaration: dict[str, Any] = _in_camel_case({key: properties[key] for key in known if key in properties})
-    stores = {each["Region"]: _in_camel_case(each["ArtifactStore"]) for each in properties.get("ArtifactStores", [])}
-    return {"name": name, **declaration, **({"artifactStores": stores} if stores else {})}
+    known = ("RoleArn", "ArtifactStore", "Stages", "ExecutionMode", "PipelineType")
+    return {"name": name, **_in_camel_case({key: properties[key] for key in known if key in properties})}
 
 
 def _in_camel_case(value: Any, key: str = "") -> Any:
@@ -192,16 +159,8 @@ if __name__ == "__main__":
             "update": update_pipeline,
             "delete": delete_pipeline,
         },
-        "AWS::ECR::Repository": {
-            "create": create_repository,
-            "update": update_repository,
-            "delete": delete_repository,
-        },
-        "AWS::ECR::PublicRepository": {
-            "create": create_public_repository,
-            "update": update_public_repository,
-            "delete": delete_public_repository,
-        },
+        "AWS::ECR::Repository": repositories("ecr"),
+        "AWS::ECR::PublicRepository": repositories("ecr-public"),
     }
     _PROVISIONERS._RESOURCE_HANDLERS.update(fronts)  # noqa: SLF001  # as above
     for module in ("changesets", "engine", "handlers", "stacks"):

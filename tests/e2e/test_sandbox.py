@@ -1,7 +1,6 @@
 """The sandbox leaves nothing behind, however it ends, and shows nothing that did not happen."""
 
 import io
-import json
 import os
 import re
 import signal
@@ -9,16 +8,12 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from typing import Any
 
-import boto3
 import pytest
 from rich.console import Console
 
-from sandbox.builds import Build
-from sandbox.cloud import ACCOUNT, STACK, Cloud
+from sandbox.cloud import STACK, Cloud
 from sandbox.demo import chosen, play
-from sandbox.images import push
 from sandbox.processes import ROOT, PortTaken, require_free
 from sandbox.scenarios import IMAGES, SCENARIOS
 from tests.e2e.demonstrated import require_every_line, told_of
@@ -107,145 +102,6 @@ def test_a_crash_of_the_emulator_leaves_no_process_of_a_function(output: Path) -
         eventually(lambda: not processes_of(group), "nothing is left")
 
 
-def stack_of_builds(project: str, pipeline: str, run_order: str = "1") -> str:
-    """Return a template with a project and a pipeline that have these names."""
-    role = f"arn:aws:iam::{ACCOUNT}:role/build"
-    kinds = {"Source": "CodeStarSourceConnection", "Build": "CodeBuild"}
-    stages = [
-        {
-            "Name": kind,
-            "Actions": [
-                {
-                    "Name": kind,
-                    "ActionTypeId": {"Category": kind, "Owner": "AWS", "Provider": provider, "Version": 1},
-                    "Configuration": {"ProjectName": {"Ref": "Project"}},
-                    "RunOrder": run_order,
-                }
-            ],
-        }
-        for kind, provider in kinds.items()
-    ]
-    environment = {"Type": "LINUX_CONTAINER", "Image": "image", "ComputeType": "BUILD_GENERAL1_SMALL"}
-    parts = {"ServiceRole": role, "Environment": environment}
-    parts |= {"Source": {"Type": "NO_SOURCE"}, "Artifacts": {"Type": "NO_ARTIFACTS"}}
-    resources: dict[str, dict[str, Any]] = {
-        "Project": {"Type": "AWS::CodeBuild::Project", "Properties": {"Name": project, **parts}},
-        "Pipeline": {
-            "Type": "AWS::CodePipeline::Pipeline",
-            "Properties": {"Name": pipeline, "RoleArn": role, "Stages": stages},
-        },
-    }
-    return json.dumps({"Resources": resources})
-
-
-def test_projects_and_pipelines_of_a_stack_are_those_that_run_and_go_with_it(cloud: Cloud) -> None:
-    cloudformation = cloud.client("cloudformation")
-    codebuild, codepipeline = cloud.client("codebuild"), cloud.client("codepipeline")
-
-    def settle(status: str) -> None:
-        stack = {"StackName": created}
-        eventually(lambda: cloudformation.describe_stacks(**stack)["Stacks"][0]["StackStatus"] == status, status)
-
-    created = cloudformation.create_stack(
-        StackName="builds", TemplateBody=stack_of_builds("of-a-stack", "pipeline-of-a-stack")
-    )["StackId"]
-    settle("CREATE_COMPLETE")
-    assert codebuild.start_build(projectName="of-a-stack")["build"]["buildStatus"] == "IN_PROGRESS"
-    (execution,) = cloud.builds.pipeline_runs("pipeline-of-a-stack")
-    assert execution.trigger == "CreatePipeline"
-
-    def action() -> dict[str, Any]:
-        (stage, _) = codepipeline.get_pipeline(name="pipeline-of-a-stack")["pipeline"]["stages"]
-        found: dict[str, Any] = stage["actions"][0]
-        return found
-
-    assert action()["configuration"] == {"ProjectName": "of-a-stack"}
-
-    changed = stack_of_builds("of-a-stack", "pipeline-of-a-stack", "2")
-    cloudformation.update_stack(StackName="builds", TemplateBody=changed)
-    settle("UPDATE_COMPLETE")
-    assert action()["runOrder"] == 2
-
-    cloudformation.delete_stack(StackName="builds")
-    settle("DELETE_COMPLETE")
-    with pytest.raises(codebuild.exceptions.ResourceNotFoundException):
-        codebuild.start_build(projectName="of-a-stack")
-    with pytest.raises(codepipeline.exceptions.PipelineNotFoundException):
-        codepipeline.get_pipeline(name="pipeline-of-a-stack")
-
-
-def test_a_repository_of_a_stack_is_where_images_are_pushed_and_goes_with_it(cloud: Cloud) -> None:
-    cloudformation, ecr = cloud.client("cloudformation"), cloud.client("ecr")
-    properties = {"ImageTagMutability": "IMMUTABLE", "EmptyOnDelete": True}
-    resources: dict[str, dict[str, Any]] = {
-        "Named": {"Type": "AWS::ECR::Repository", "Properties": {"RepositoryName": "of-a-stack", **properties}},
-        "Unnamed": {"Type": "AWS::ECR::Repository"},
-    }
-    outputs = {
-        "Arn": {"Value": {"Fn::GetAtt": ["Named", "Arn"]}},
-        "Uri": {"Value": {"Fn::GetAtt": ["Named", "RepositoryUri"]}},
-        "Unnamed": {"Value": {"Ref": "Unnamed"}},
-    }
-    created = cloudformation.create_stack(
-        StackName="repositories", TemplateBody=json.dumps({"Resources": resources, "Outputs": outputs})
-    )["StackId"]
-
-    def settle(status: str) -> None:
-        stack = {"StackName": created}
-        eventually(lambda: cloudformation.describe_stacks(**stack)["Stacks"][0]["StackStatus"] == status, status)
-
-    settle("CREATE_COMPLETE")
-    (named,) = ecr.describe_repositories(repositoryNames=["of-a-stack"])["repositories"]
-    assert named["imageTagMutability"] == "IMMUTABLE"
-    assert [cloud.output(created, key) for key in ("Arn", "Uri")] == [named["repositoryArn"], named["repositoryUri"]]
-    unnamed = cloud.output(created, "Unnamed")
-    for repository in ("of-a-stack", unnamed):
-        push(ecr, repository, "v1")
-    ecr.batch_delete_image(repositoryName=unnamed, imageIds=[{"imageTag": "v1"}])
-
-    resources["Named"]["Properties"] = {"RepositoryName": "of-a-stack-2"}
-    cloudformation.update_stack(StackName=created, TemplateBody=json.dumps({"Resources": resources}))
-    settle("UPDATE_COMPLETE")
-    names = {each["repositoryName"] for each in ecr.describe_repositories()["repositories"]}
-    assert {"of-a-stack-2", unnamed} <= names
-
-    cloudformation.delete_stack(StackName=created)
-    settle("DELETE_COMPLETE")
-    names = {each["repositoryName"] for each in ecr.describe_repositories()["repositories"]}
-    assert not {"of-a-stack-2", unnamed} & names
-
-
-def test_a_build_that_a_function_starts_pushes_its_image_without_anybody_asking(cloud: Cloud) -> None:
-    started = "boto3.client('codebuild').start_build(projectName='by-a-function')"
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as file:
-        file.writestr("f.py", f"import boto3\ndef handler(*_): return {started}['build']['id']")
-    parts = {"type": "LINUX_CONTAINER", "image": "image", "computeType": "BUILD_GENERAL1_SMALL"}
-    cloud.client("codebuild").create_project(
-        name="by-a-function",
-        source={"type": "NO_SOURCE"},
-        artifacts={"type": "NO_ARTIFACTS"},
-        environment=parts,
-        serviceRole=f"arn:aws:iam::{ACCOUNT}:role/build",
-    )
-    ecr = cloud.client("ecr")
-    ecr.create_repository(repositoryName="by-a-function")
-    cloud.builds.play("by-a-function", Build({"BUILD": 0.5}, does=lambda: push(ecr, "by-a-function", "v1")))
-    cloud.client("lambda").create_function(
-        FunctionName="starts-a-build",
-        Runtime="python3.13",
-        Role=f"arn:aws:iam::{ACCOUNT}:role/f",
-        Handler="f.handler",
-        Timeout=30,
-        Code={"ZipFile": archive.getvalue()},
-    )
-    answer = cloud.client("lambda").invoke(FunctionName="starts-a-build")
-    build_id = json.loads(answer["Payload"].read())
-    assert [build.id for build in cloud.builds.runs("by-a-function")] == [build_id]
-    assert cloud.builds_proxy.count("codebuild:StartBuild", containing="by-a-function") == 1
-    eventually(lambda: ecr.list_images(repositoryName="by-a-function")["imageIds"] != [], "the image is there")
-
-
 def four_free_ports() -> int:
     """Return the first of four ports in a row, which no connection gets from the system at random."""
     for first in range(20_000 + os.getpid() % 1000 * 4, 32_000, 4):
@@ -263,27 +119,6 @@ def test_a_port_that_is_taken_is_said_so(output: Path) -> None:
 
     with Cloud(log=output / "first", port=port), pytest.raises(PortTaken, match=f"Port {port} of"):
         Cloud(log=output / "second", port=port)
-
-
-def test_an_assumed_role_reads_its_own_account_s_ecr_and_names_another_one_s(cloud: Cloud) -> None:
-    other, repository = "210987654321", {"repositoryName": "assumed"}
-    pushed = {}
-    for account in (ACCOUNT, other):
-        ecr = cloud.client("ecr", account=account)
-        ecr.create_repository(**repository)
-        pushed[account] = push(ecr, "assumed", "v1", content=account)
-    role = f"arn:aws:iam::{other}:role/reader"
-    given = cloud.client("sts").assume_role(RoleArn=role, RoleSessionName="waiter")["Credentials"]
-    assumed = boto3.client(
-        "ecr",
-        endpoint_url=cloud.ecr_proxy.url,
-        aws_access_key_id=given["AccessKeyId"],
-        aws_secret_access_key=given["SecretAccessKey"],
-        aws_session_token=given["SessionToken"],
-    )
-    own = assumed.describe_images(**repository)["imageDetails"]
-    named = assumed.describe_images(**repository, registryId=ACCOUNT)["imageDetails"]
-    assert [[each["imageDigest"] for each in found] for found in (own, named)] == [[pushed[other]], [pushed[ACCOUNT]]]
 
 
 @pytest.mark.parametrize("image", IMAGES)

@@ -9,8 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from sandbox.player import CloudFormation, Operation, Put
-from tests.crash_cases import SHARES, SOON, Blow, Case, Kind, Place, Run, plan, rows, violations, violations_of_all
-from tests.crash_lanes import deaths
+from tests.crash_cases import SOON, Blow, Case, Kind, Place, Run, violations, violations_of_all
 from tests.simulation import FakeClock
 
 LIMIT = 20
@@ -135,37 +134,3 @@ def test_waits_that_each_death_makes_a_little_longer_fail_the_suite() -> None:
     wait.fail(GAVE_UP, after=5 + LIMIT)
     assert violations(wait.run) == []
     assert violations_of_all([wait.run]) == ["only 0 of 1 answers that nothing kept came promptly"]
-
-
-def test_each_kind_has_its_share_and_a_seed_gives_the_same_waits_again() -> None:
-    cases = plan(100, 7)
-    assert {key: sum((case.kind, case.place) == key for case in cases) for key in SHARES} == SHARES
-    assert sum(SHARES.values()) == 100
-    assert plan(100, 7) == cases
-    assert plan(100, 8) != cases
-    assert [len(plan(runs, 7)) for runs in (1, 13, 250)] == [1, 13, 250]
-
-
-def test_the_table_has_a_row_for_each_kind_that_there_was_and_a_sum() -> None:
-    wait = Wait(deaths=1)
-    wait.succeed()
-    assert rows([wait.run]) == [
-        ("SIGKILL once", "deployed", "1", "1", "0", "0", "0", "0", "0", "6.0", "+1.0"),
-        ("all", "", "1", "1", "0", "0", "0", "0", "0", "6.0", "+1.0"),
-    ]
-
-
-def test_deaths_are_read_from_the_log_of_the_emulated_lambda() -> None:
-    time = "2026-11-21 03:24:36"
-    log = f"""{time} INFO [lambda] Lambda crash-1 async output (attempt 1):
-{{"message":"Checked"}}
-Worker process died
-{time} INFO [lambda] Lambda crash-10 async output (attempt 1):
-Worker process died
-{time} ERROR [lambda] Warm worker execution error for crash-1: Worker process exited immediately. stderr:
-{time} INFO [lambda] Lambda crash-1 async output (attempt 3):
-{{"message":"Worker process died"}}
-{time} INFO [lambda] Lambda crash-1 async output (attempt 1):
-Task timed out after 10.00 seconds
-"""
-    assert deaths("crash-1", log) == 3

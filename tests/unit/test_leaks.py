@@ -1,7 +1,6 @@
 """The check for leaks fires on every part of a response URL's query, in every form in which it may be printed."""
 
 import json
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,11 +9,8 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 
 from sandbox.player import new_resource, response_url
-from sandbox.processes import ROOT
 from tests import fakes
 from tests.leaks import NEEDLES, Leak, leaks, main
-
-TRACEBACK = "import sys\ndef deliver(url): raise ConnectionError(f'cannot reach {url}')\ndeliver(sys.stdin.read())"
 
 
 def checked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> int:
@@ -73,21 +69,3 @@ def test_a_whole_url_is_found_in_every_form(output: Path, form: Callable[[str], 
     (output / "planted.log").write_text("\n".join(map(form, urls)))
     assert {leak.needle for leak in leaks(output) if leak.line == 1} == set(NEEDLES)
     assert {leak.line for leak in leaks(output)} == {1, 2}
-
-
-def test_a_process_that_shows_a_url_in_a_traceback_is_found(
-    output: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with (output / "process.log").open("w") as file:
-        command = [sys.executable, "-c", TRACEBACK]
-        subprocess.run(command, input=fakes.response_url(), text=True, stderr=file, check=False)
-    assert checked(output, monkeypatch) == 1
-    assert "process.log" in capsys.readouterr().out
-
-
-def test_it_runs_by_itself_as_the_last_step_of_the_suite_does(output: Path) -> None:
-    command = [sys.executable, "-m", "tests.leaks", str(output)]
-    done = subprocess.run(
-        command, cwd=ROOT, env={"PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stdout) == (0, "leak check: 0 leaks in 2 files, 20 bytes\n"), done.stderr
