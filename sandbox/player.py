@@ -25,13 +25,14 @@ Everything that either imitates, each rule with the AWS page it is from; (m): fr
 | a failed Create is followed by a Delete with the id of the FAILED answer               | aws-cdk#5525              |
 | an Update that changed the id is followed by a Delete of the old id                    | crpg-ref                  |
 | a stack's status while it is created, updated, deleted and on the way back             | "Stack status codes"      |
+| LastUpdatedTime: when the stack's last update began, nothing before the first one      | API Reference, Stack      |
 | an Update that is cancelled: an Update back to the properties before                   | custom-resource-helper#71 |
 | a Create that is cancelled, timed out or had no usable id: Delete with a made-up id    | coverage-roadmap#1814     |
 
 Limits. Nothing is signed: a URL is right when it is the one that was sent, canaries in the place of credentials.
-Of a stack there is its status, as if it had this one resource: no order of resources, no rollback Update but after
-`cancel_update`, no NoEcho, no limit on `Data` beyond the body's. ServiceTimeout is noticed when somebody waits, calls
-`expire` or answers. An event is sent once; sending it again is Lambda's part.
+Of a stack there is its state, as if it had this one resource: no order of resources, no rollback Update but by
+`cancel_update` and `roll_back`, no NoEcho, no limit on `Data` beyond the body's. ServiceTimeout is noticed when
+somebody waits, calls `expire` or answers. An event is sent once; sending it again is Lambda's part.
 """
 
 import json
@@ -267,6 +268,15 @@ class Attempt:
     counted: bool
 
 
+@dataclass(frozen=True, slots=True)
+class StackState:
+    """What DescribeStacks tells of a stack. `since` and `updated_at` are seconds since 1970 UTC."""
+
+    status: str
+    since: float = 0.0
+    updated_at: float | None = None
+
+
 class Operation:
     """One request of CloudFormation, and what came back.
 
@@ -334,7 +344,7 @@ class CloudFormation:
         self._base_url = base_url
         self._lock = threading.RLock()
         self._by_path: dict[str, Operation] = {}
-        self._statuses: dict[str, str] = {}
+        self._states: dict[str, list[StackState]] = {}
         self.clock = clock
         self.operations: list[Operation] = []
 
@@ -345,16 +355,36 @@ class CloudFormation:
         stack: str = "consumer",
         logical_id: str = "Image",
         faults: Iterable[Fault] = (),
+        new: Resource | None = None,
     ) -> Operation:
-        """Send a Create. `faults`: what befalls its answers, one each, in this order."""
-        resource = new_resource(stack, logical_id, self.account)
-        self.set_status(resource.stack_id, "CREATE_IN_PROGRESS")
+        """Send a Create. `faults`: what befalls its answers, one each, in this order.
+
+        `new`: the resource, where the update of a stack that is there already creates it.
+        """
+        resource = new or new_resource(stack, logical_id, self.account)
+        if new:
+            self.begin_update(resource)
+        else:
+            self.set_status(resource.stack_id, "CREATE_IN_PROGRESS")
         return self._request("Create", resource, properties, faults=faults)
 
     def update(self, resource: Resource, properties: Mapping[str, Any], *, faults: Iterable[Fault] = ()) -> Operation:
         physical_id, old = resource.physical_id, resource.properties
-        self.set_status(resource.stack_id, "UPDATE_IN_PROGRESS")
+        self.begin_update(resource)
         return self._request("Update", resource, properties, physical_id=physical_id, old=old, faults=faults)
+
+    def roll_back(self, resource: Resource, properties: Mapping[str, Any]) -> Operation:
+        """Send the Update back to the properties before, as a stack does whose update failed elsewhere."""
+        physical_id, old = resource.physical_id, resource.properties
+        self.set_status(resource.stack_id, "UPDATE_ROLLBACK_IN_PROGRESS")
+        return self._request("Update", resource, properties, physical_id=physical_id, old=old)
+
+    def begin_update(self, resource: Resource) -> None:
+        """Let a stack be updated from now on."""
+        now = self.clock.now()
+        with self._lock:
+            states = self._states.setdefault(resource.stack_id, [])
+            states.append(StackState("UPDATE_IN_PROGRESS", now, updated_at=now))
 
     def delete(self, resource: Resource, *, faults: Iterable[Fault] = ()) -> Operation:
         physical_id = resource.physical_id or resource.made_up_id()
@@ -386,12 +416,20 @@ class CloudFormation:
     def set_status(self, stack_id: str, status: str) -> None:
         """Let a stack have a status from now on, such as DELETE_IN_PROGRESS; empty: it is not known any more."""
         with self._lock:
-            self._statuses[stack_id] = status
+            states = self._states.setdefault(stack_id, [])
+            updated_at = states[-1].updated_at if states else None
+            states.append(StackState(status, self.clock.now(), updated_at))
 
     def status_of(self, stack_id: str) -> str:
-        """Return what DescribeStacks says of a stack; nothing where there is none."""
+        """Return the status that DescribeStacks tells of a stack; nothing where there is none."""
+        return self.state_of(stack_id).status
+
+    def state_of(self, stack_id: str, at: float | None = None) -> StackState:
+        """Return what DescribeStacks tells of a stack, now or as it was; an empty status where there is none."""
         with self._lock:
-            return self._statuses.get(stack_id, "")
+            states = self._states.get(stack_id) or [StackState("")]
+            past = (state for state in reversed(states) if at is None or state.since <= at)
+            return next(past, states[0])
 
     def operation_of(self, target: str) -> Operation | None:
         """Return the operation whose ResponseURL has this path."""
@@ -460,7 +498,8 @@ class CloudFormation:
         if outcome.status == "SUCCESS":
             status = self.status_of(resource.stack_id).replace("IN_PROGRESS", "COMPLETE")
         else:
-            status = "DELETE_FAILED" if operation.kind == "Delete" else "UPDATE_ROLLBACK_IN_PROGRESS"
+            failed = "ROLLBACK_FAILED" if "ROLLBACK" in self.status_of(resource.stack_id) else "ROLLBACK_IN_PROGRESS"
+            status = "DELETE_FAILED" if operation.kind == "Delete" else f"UPDATE_{failed}"
         self.set_status(resource.stack_id, status)
         was = resource.physical_id, resource.properties
         if operation.kind != "Delete" and outcome.status == "SUCCESS":
@@ -472,7 +511,8 @@ class CloudFormation:
 
     def _undo(self, create: Operation, outcome: Outcome) -> Operation:
         properties = create.event["ResourceProperties"]
-        self.set_status(create.resource.stack_id, "ROLLBACK_IN_PROGRESS")
+        of_update = self.status_of(create.resource.stack_id).startswith("UPDATE")
+        self.set_status(create.resource.stack_id, f"{'UPDATE_' if of_update else ''}ROLLBACK_IN_PROGRESS")
         delete = self._request("Delete", create.resource, properties, physical_id=outcome.physical_id)
         create.settle(outcome, delete)
         return delete

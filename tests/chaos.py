@@ -14,8 +14,9 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from tests.chaos_claims import excused, violations
 from tests.chaos_world import HITS, ChaosWorld, Hit, elapsed, plan
@@ -80,7 +81,7 @@ def total(results: list[Result]) -> Counter[Hit]:
 def table(hits: Counter[Hit]) -> Table:
     """Return the hits as a table, a row for each fault and a column for each step."""
     steps = list(dict.fromkeys(step for _, step in HITS))
-    shown = Table("fault", *steps)
+    shown = Table(Column("fault", no_wrap=True), *steps, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for fault in dict.fromkeys(fault for fault, _ in HITS):
         shown.add_row(fault, *(str(hits[fault, step]) if (fault, step) in HITS else "" for step in steps))
     return shown

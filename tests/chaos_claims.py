@@ -2,14 +2,15 @@
 
 import json
 import math
-from collections.abc import Iterator
-from itertools import pairwise
+import re
+from collections.abc import Iterable, Iterator
+from itertools import pairwise, takewhile
 
-from ecr_image_waiter.errors import DeliveryFailed
+from ecr_image_waiter.errors import DeliveryFailed, StackUnknown
 from ecr_image_waiter.request import STATE_KEY
 from last_resort import NotDeliveredError
 from sandbox.player import CANARIES, Outcome
-from tests.chaos_world import ChaosWorld, Story, elapsed, told
+from tests.chaos_world import ELSEWHERE, Asked, ChaosWorld, Story, elapsed, hostile_image, told
 from tests.simulation import DIGEST, Record
 
 ATTRIBUTES = {
@@ -24,10 +25,13 @@ ATTRIBUTES = {
     ),
     *("Attempts", "WaitedSeconds"),
 }
-LAST_RESORT = ("The waiter function died before it could answer", "The waiter function never ran")
 HAND_OVER_FAULTS = {"throttled", "5xx", "denied", "refused", "unreachable", "reply lost"}
 MOST_INVOCATIONS = 400
 """Of one request, those of the last resort included: chains whose replies were lost may double, but not for ever."""
+NEXT_RUN = 60.0 + 20.0
+"""Seconds: Lambda's pause before it runs a failed invocation again, and some for that one."""
+COMMAND = re.compile(r"(^|\s)::|##\w*\[")
+"""The beginning of a command in the log of a CI service."""
 ABANDONED_AFTER = 255.0 + 15.0
 """Seconds: the latest first question, and what a slow check may add."""
 
@@ -40,7 +44,7 @@ def violations(world: ChaosWorld) -> list[str]:
     ]
     for operation in world.cloudformation.operations:
         story = world.story_of(operation.event)
-        for check in (_answered, _ends, _ids, _bounds, _status, _over, _in_peace):
+        for check in (_answered, _ends, _ids, _bounds, _saw, _status, _harmless, _over, _in_peace):
             found += [f"{operation.kind} {check.__name__[1:]}: {text}" for text in check(world, story)]
     return found
 
@@ -49,7 +53,7 @@ def excused(world: ChaosWorld, story: Story) -> bool:
     """Whether nobody could have answered: the endpoint refused throughout, or it was held up for too long."""
     if world.plan.target == ("refuses throughout", "put"):
         return True
-    return story.delay + world.plan.skew > _reserve(story) - 45.0
+    return story.delay + world.plan.skew > max(_reserve(story) - 45.0, 2.0)
 
 
 def _service_timeout(story: Story) -> float:
@@ -75,9 +79,11 @@ def _checks(world: ChaosWorld, story: Story) -> list[float]:
     return sorted(moment for record in world.records_of(story) for moment in record.checks)
 
 
-def _is_a_rollback_s(world: ChaosWorld, story: Story) -> bool:
-    first = world.cloudformation.operations[0]
-    return story.operation.kind == "Update" and story.operation is not first
+def _by_last_resort(world: ChaosWorld, story: Story) -> Record | None:
+    """Return the invocation of the last resort that sent the response that counted, if it did."""
+    counted = [attempt.put.body for attempt in story.operation.attempts if attempt.counted]
+    records = [record for record in world.records_of(story) if record.for_last_resort]
+    return next((record for record in records if counted and counted[0] in [body for _, body in record.puts]), None)
 
 
 def _answered(world: ChaosWorld, story: Story) -> Iterator[str]:
@@ -91,27 +97,34 @@ def _answered(world: ChaosWorld, story: Story) -> Iterator[str]:
         yield f"{len(counted)} answers counted"
     if outcome.by == "time-out" and not excused(world, story):
         yield f"no answer before ServiceTimeout, held up for {story.delay:.0f} s"
+    if not story.operation.attempts and not excused(world, story):
+        yield "nobody answered, not even for nothing"
     if outcome.by == "refused answer":
         yield f"CloudFormation did not accept an answer: {outcome.reason}"
 
 
 def _ends(world: ChaosWorld, story: Story) -> Iterator[str]:
-    """No invocation ends in silence, or in an error that is not of the delivery's."""
-    outcome = story.operation.outcome
+    """No invocation ends in silence, or in an error that is not of the delivery's or of a stack in doubt."""
     for record in world.records_of(story):
         delivered = any(200 <= status < 300 for status, _ in record.puts)
         if record.end == "raised":
-            if not isinstance(record.error, DeliveryFailed | NotDeliveredError):
+            doubt = isinstance(record.error, StackUnknown) and _unheard(story, record)
+            if not doubt and not isinstance(record.error, DeliveryFailed | NotDeliveredError):
                 yield f"invocation {record.number} raised {type(record.error).__name__}"
             elif delivered:
                 yield f"invocation {record.number} failed although its answer was taken"
         if record.end != "returned" or delivered or _handed_over(world, story, record):
             continue
-        over = outcome is not None and outcome.at <= record.ended
-        if not over or record.for_last_resort:
-            yield f"invocation {record.number} ended with neither an answer, a hand-over nor an error"
-        elif record.puts:
+        if record.puts:
             yield f"invocation {record.number} swallowed that its answer was not taken"
+        else:
+            yield f"invocation {record.number} ended with neither an answer, a hand-over nor an error"
+
+
+def _unheard(story: Story, record: Record) -> bool:
+    """Whether the last question of an invocation about the stack was not answered."""
+    asked = [each for each in story.asked if each.number == record.number]
+    return bool(asked) and not asked[-1].told
 
 
 def _handed_over(world: ChaosWorld, story: Story, record: Record) -> bool:
@@ -153,28 +166,69 @@ def _bounds(world: ChaosWorld, story: Story) -> Iterator[str]:
 
 
 def _status(world: ChaosWorld, story: Story) -> Iterator[str]:
-    """The answer is the one that what happened calls for."""
+    """The response is the one that what happened calls for."""
     outcome = story.operation.outcome
+    if outcome is None or outcome.by != "answer":
+        return
+    last_resort = _by_last_resort(world, story)
+    if story.operation.kind == "Delete":
+        if outcome.status != "SUCCESS":
+            yield "FAILED"
+    elif last_resort and not any(world.story_of(queued.payload) is story for _, queued in world.dropped):
+        yield "the last resort answered for a waiter that lives"
+    elif outcome.status == "SUCCESS":
+        yield from _success(world, story, outcome)
+    elif story.rolls_back:
+        yield from _blocked(world, story, outcome, last_resort)
+    elif not last_resort:
+        yield from _failure(world, story, outcome)
+
+
+def _saw(world: ChaosWorld, story: Story) -> Iterator[str]:
+    """Whichever invocation sees the image says so."""
     for record in world.records_of(story):
         seen = record.number in story.saw_image and record.end == "returned"
         statuses = [json.loads(body)["Status"] for _, body in record.puts]
         if seen and "SUCCESS" not in statuses:
             yield f"invocation {record.number} saw the image and answered {statuses or 'nothing'}"
-    if outcome is None or outcome.by != "answer":
+
+
+def _blocked(world: ChaosWorld, story: Story, outcome: Outcome, last_resort: Record | None) -> Iterator[str]:
+    """A rollback's Update gets FAILED only where nobody could know that it is one."""
+    if world.plan.account == ELSEWHERE:
         return
-    died = outcome.reason.startswith(LAST_RESORT)
-    if story.operation.kind == "Delete":
-        if outcome.status != "SUCCESS":
-            yield "FAILED"
-    elif died:
-        if not any(world.story_of(queued.payload) is story for _, queued in world.dropped):
-            yield "the last resort answered for a waiter that lives"
-    elif outcome.status == "SUCCESS":
-        yield from _success(world, story, outcome)
-    elif _is_a_rollback_s(world, story) and not any(step == "question" for _, step in story.hits):
-        yield f"a rollback was blocked: {outcome.reason[:100]}"
-    else:
-        yield from _failure(world, story, outcome)
+    asked = [each for each in story.asked if each.at <= outcome.at]
+    if why := _known_better(story, outcome, asked, last_resort) if asked else "nobody asked":
+        yield f"a rollback was blocked: {why}: {outcome.reason[:100]}"
+
+
+def _known_better(story: Story, outcome: Outcome, asked: list[Asked], last_resort: Record | None) -> str:
+    if asked[-1].told == "denied":
+        return ""
+    if asked[-1].told:
+        return f"{asked[-1].told} was told{' of a moment before' * asked[-1].lie}"
+    if last_resort:
+        tried = [each for each in asked if each.number == last_resort.number]
+        return "" if len(tried) > 1 else f"the last resort asked {len(tried)} times"
+    failed = _limit(story) - 1.0 if outcome.reason.startswith("Gave up on") else 0.0
+    in_doubt = list(takewhile(lambda each: not each.told and each.at >= failed, reversed(asked)))
+    since = in_doubt[-1].at if in_doubt else outcome.at
+    early = outcome.at + NEXT_RUN < min(since + _reserve(story), story.operation.deadline)
+    return f"it was in doubt for {outcome.at - since:.0f} s" if early else ""
+
+
+def _harmless(world: ChaosWorld, story: Story) -> Iterator[str]:
+    """No response commands a terminal or a log."""
+    for record in world.records_of(story):
+        for _, body in record.puts:
+            answer = json.loads(body)
+            yield from _commands("a response", [answer.get("Reason") or "", *answer.get("Data", {}).values()])
+
+
+def _commands(where: str, texts: Iterable[str]) -> Iterator[str]:
+    for text in texts:
+        if not text.isprintable() or COMMAND.search(text):
+            yield f"{where} may command a terminal: {text[:200]!r}"
 
 
 def _success(world: ChaosWorld, story: Story, outcome: Outcome) -> Iterator[str]:
@@ -185,10 +239,17 @@ def _success(world: ChaosWorld, story: Story, outcome: Outcome) -> Iterator[str]
     if data["ImageDigest"] == DIGEST:
         if elapsed(outcome.at) < world.plan.image_from or not data["ImageUri"].endswith(f"@{DIGEST}"):
             yield "SUCCESS with an image that is not there"
-    elif not _is_a_rollback_s(world, story):
+        if not story.rolls_back and not _is_ready(world):
+            yield f"SUCCESS with an image that its conditions refuse: {world.plan.image}"
+    elif not story.rolls_back:
         yield "SUCCESS without the image"
-    elif not data["ImageUri"].endswith(":v0") or data["ImageDigest"]:
+    elif not data["ImageUri"].endswith((":v0", "/team/gone", ":-no")) or data["ImageDigest"]:
         yield f"a rollback got {data['ImageUri']}"
+
+
+def _is_ready(world: ChaosWorld) -> bool:
+    """Whether the image is one that its conditions take, once it is there."""
+    return not world.plan.image or hostile_image(world.plan.image, world.plan.seed).ready
 
 
 def _failure(world: ChaosWorld, story: Story, outcome: Outcome) -> Iterator[str]:
@@ -200,7 +261,7 @@ def _failure(world: ChaosWorld, story: Story, outcome: Outcome) -> Iterator[str]
             yield f"valid properties were refused: {outcome.reason[:150]}"
         if checks:
             yield "checked in spite of invalid properties"
-    elif not world.plan.valid and not _is_a_rollback_s(world, story):
+    elif not world.plan.valid and not story.rolls_back:
         yield "invalid properties were accepted"
     elif unfounded := _unfounded(world, story, outcome, checks):
         yield unfounded
@@ -223,6 +284,8 @@ def _unfounded(world: ChaosWorld, story: Story, outcome: Outcome, checks: list[f
     elif outcome.reason.startswith("Stopped waiting for"):
         unfounded = not any(step == "hand-over" and fault in HAND_OVER_FAULTS for fault, step in story.hits)
         what = "stopped for no fault"
+    elif "cannot be" in outcome.reason:
+        unfounded, what = _is_ready(world), "refused an image that is ready"
     else:
         unfounded, what = True, f"a Reason that nothing explains: {outcome.reason[:150]}"
     return what if unfounded else ""
@@ -233,32 +296,36 @@ def _over(world: ChaosWorld, story: Story) -> Iterator[str]:
     outcome = story.operation.outcome
     steps = ("question", "event", "hand-over", "put")
     troubled = any(step in steps or fault.startswith("crash") for fault, step in story.hits)
-    if outcome is None or outcome.by != "cancellation" or troubled:
+    elsewhere = world.plan.account == ELSEWHERE
+    if outcome is None or outcome.by != "cancellation" or troubled or elsewhere:
         return
     late = [moment - outcome.at for moment in _checks(world, story) if moment > outcome.at + ABANDONED_AFTER]
     if late:
         yield f"a check {late[-1]:.0f} s after the stack was cancelled"
-    if not story.operation.attempts:
-        yield "a wait that was abandoned in silence"
 
 
 def _in_peace(world: ChaosWorld, story: Story) -> Iterator[str]:
     """Where nothing went wrong, everything is exact."""
     outcome = story.operation.outcome
     answered = outcome is not None and outcome.by == "answer" and story.operation.kind != "Delete"
-    if outcome is None or not answered or story.hits or world.plan.skew or not world.plan.valid:
+    disturbed = story.hits or story.delay > 1.0 or world.plan.skew or world.plan.account == ELSEWHERE
+    if outcome is None or not answered or disturbed or not world.plan.valid:
         return
     checks = _checks(world, story)
-    if _is_a_rollback_s(world, story):
-        if len(checks) != 1 or outcome.at - story.operation.sent > 12.0:
-            yield f"a rollback waited: {len(checks)} checks"
+    if story.rolls_back:
+        # Two, where the platform of the image is asked for and cannot be read.
+        if len(checks) > 2 or outcome.at - story.operation.sent > 12.0:
+            yield f"a rollback waited: {len(checks)} checks, {outcome.at - story.operation.sent:.0f} s"
         return
     delay = float(story.operation.event["ResourceProperties"]["RetryDelaySeconds"])
-    pauses = [later - earlier for earlier, later in pairwise(checks)]
+    pauses, limit = [later - earlier for earlier, later in pairwise(checks)], _limit(story)
     if any(pause > delay + 9.0 for pause in pauses):
         yield f"a pause of {max(pauses):.1f} s, allowed: {delay:.0f}"
-    if checks and checks[-1] > _limit(story) + 1.6:
-        yield f"the last check came {checks[-1] - _limit(story):.1f} s after the limit"
+    if checks and checks[-1] > limit + 1.6:
+        yield f"the last check came {checks[-1] - limit:.1f} s after the limit"
+    there = max(world.plan.image_from, elapsed(story.operation.sent))
+    if outcome.status == "FAILED" and _is_ready(world) and not world.plan.repository_from and there < elapsed(limit):
+        yield f"did not find an image that was there: {outcome.reason[:150]}"
     yield from _questions_in_peace(world, story)
     if outcome.status == "SUCCESS":
         if int(outcome.data["Attempts"]) != len(checks):
@@ -270,7 +337,8 @@ def _in_peace(world: ChaosWorld, story: Story) -> Iterator[str]:
 
 def _questions_in_peace(world: ChaosWorld, story: Story) -> Iterator[str]:
     # An Update asks when it begins, and before it fails.
-    asked = story.questions[1:-1] if story.operation.kind == "Update" else story.questions
+    moments = [each.at for each in story.asked]
+    asked = moments[1:-1] if story.operation.kind == "Update" else moments
     gaps = [later - earlier for earlier, later in pairwise(asked)]
     # With shorter slices, hand-overs ask as well.
     if world.plan.timeout >= 900 and any(not 149.0 <= gap <= 225.0 for gap in gaps):
@@ -291,3 +359,5 @@ def _of_the_log(world: ChaosWorld) -> Iterator[str]:
         yield "an answer that was not delivered is not in the log"
     if any("failed unexpectedly" in line["message"] for line in lines):
         yield "a fault of the waiter's own"
+    for line in lines:  # a traceback's lines stay lines
+        yield from _commands("the log", (str(value) for key, value in line.items() if key != "exception"))

@@ -14,8 +14,10 @@ from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, 
 
 from ecr_image_waiter.clock import Clock
 from ecr_image_waiter.request import STATE_KEY
-from sandbox.player import Delay, Event, Fault, Operation, Reset, Status, new_resource
+from sandbox.player import ACCOUNT, Delay, Event, Fault, Operation, Reset, Resource, StackState, Status, new_resource
+from tests import hostile
 from tests.simulation import (
+    DIGEST,
     EPOCH,
     Killed,
     Moment,
@@ -35,37 +37,71 @@ from tests.simulation import (
 Hit: TypeAlias = tuple[str, str]
 """A fault and the step that it hit."""
 
-ECR_STEPS: Final = ("check", "archive check", "newest tags")
+ECR_STEPS: Final = ("check", "archive check", "newest tags", "manifest", "config")
 ECR_FAULTS: Final = ("throttled", "5xx", "hang", "reset", "denied", "nonsense")
-QUESTION_FAULTS: Final = ("throttled", "5xx", "hang", "reset", "denied", "nonsense")
+QUESTION_STEPS: Final = ("question", "rollback")
+"""A question about the stack: of a wait, and of the Update of a rollback. "last question": the last resort's."""
+QUESTION_FAULTS: Final = ("throttled", "5xx", "hang", "reset", "denied", "nonsense", "late", "lying")
+LAST_QUESTION_FAULTS: Final = tuple(fault for fault in QUESTION_FAULTS if fault != "nonsense")
+"""botocore, which is played there, raises what it cannot read and does not ask again."""
 HAND_OVER_FAULTS: Final = (
     *("throttled", "5xx", "denied", "refused", "unreachable", "reply lost"),
     *("delivered late", "delivered twice", "no room"),
 )
 EVENT_FAULTS: Final = ("delivered late", "delivered twice", "no room")
+LAST_RESORT_FAULTS: Final = ("no room",)
 PUT_FAULTS: Final = ("429", "500", "503", "403", "reset", "slow", "reply lost")
 CRASH_STEPS: Final = ("check", "archive check", "newest tags", "question", "hand-over", "put")
 
 HITS: Final[tuple[Hit, ...]] = (
     *((fault, step) for step in ECR_STEPS for fault in ECR_FAULTS),
-    *((fault, "question") for fault in QUESTION_FAULTS),
+    *((fault, step) for step in QUESTION_STEPS for fault in QUESTION_FAULTS),
+    ("out", "rollback"),
+    *((fault, "last question") for fault in LAST_QUESTION_FAULTS),
     *((fault, "hand-over") for fault in HAND_OVER_FAULTS),
     *((fault, "event") for fault in EVENT_FAULTS),
+    *((fault, "last resort") for fault in LAST_RESORT_FAULTS),
+    *(("hostile", step) for step in ("manifest", "config")),
     *((fault, "put") for fault in PUT_FAULTS),
     *((f"crash {side}", step) for step in CRASH_STEPS for side in ("before", "after")),
     ("crash before", "begin"),
     ("slow", "clock"),
     ("fast", "clock"),
     ("refuses throughout", "put"),
-    ("cancelled", "Create"),
-    ("cancelled", "Update"),
+    *((fault, kind) for fault in ("cancelled", "updated again") for kind in ("Create", "Update")),
+    ("another account's", "rollback"),
 )
 """Every fault at every step that it can hit."""
 
-_SHARES: Final = {"check": 0.4, "question": 0.5, "event": 0.7, "put": 0.7}
+
+def _runs(hit: Hit) -> int:
+    """Return for how many runs a hit is the target, where another one is it for one run."""
+    fault, step = hit
+    seldom = (
+        step in ("newest tags", "clock")
+        or fault in ("updated again", "out")
+        or (fault in ("denied", "late", "lying") and step in ("rollback", "last question"))
+        or (fault.startswith(("crash", "no room")) and step in ("hand-over", "question", "put"))
+    )
+    often = step in ("check", "question", "rollback", "last question") and not fault.startswith("crash")
+    return 3 if seldom else 1 if often else 2
+
+
+TARGETS: Final = tuple(hit for hit in HITS for _ in range(_runs(hit)))
+"""What runs go for in turn."""
+
+_SHARES: Final = {"check": 0.4, "question": 0.5, "rollback": 0.9, "event": 0.7, "put": 0.7}
 """How often a target hits its step each time; steps that are reached seldom are hit nearly each time."""
 
-Kind: TypeAlias = Literal["Create", "Update", "Delete"]
+Kind: TypeAlias = Literal["Create", "Update", "Delete", "rollback"]
+"""Of a run's first request; the last one is an Update too, of a stack that rolls back."""
+
+ELSEWHERE: Final = "210987654321"
+"""Another account."""
+MOST_EVENTS: Final = 20_000
+"""Of one run, each check, pause and delivery being one: beyond that there is no end."""
+LONGEST_LIE: Final = 4.0
+"""Seconds. So old is what CloudFormation tells of a stack that rolls back at most."""
 
 
 @dataclass(frozen=True)
@@ -73,14 +109,19 @@ class Plan:
     """What a run is about. Times are seconds, moments are seconds since the run began.
 
     `target`: the fault that is hit often. `background`: the share of steps that any other fault hits. `crashes` and
-    `put_faults`: at most so many. `skew`: how far a process's clock may be off, either way.
+    `put_faults`: at most so many. `skew`: how far a process's clock may be off, either way. `before`: the properties
+    that a rollback brings back. `image`: a kind of `hostile.KINDS`, empty for an ordinary one. `again_after`: seconds
+    from a cancellation until the stack is updated again. `out_until`: until when CloudFormation's API does not answer.
+    `dies`: whether the waiter crashes whenever it begins.
     """
 
     seed: int
     target: Hit
     kind: Kind
-    properties: Mapping[str, str]
+    properties: Mapping[str, Any]
+    before: Mapping[str, Any]
     valid: bool
+    image: str
     timeout: float
     image_from: float
     repository_from: float
@@ -89,49 +130,112 @@ class Plan:
     put_faults: int
     skew: float
     cancel_at: float | None
+    again_after: float | None
+    out_until: float
+    account: str
+    dies: bool
 
 
 def plan(seed: int) -> Plan:
     """Return the plan that a seed stands for."""
     random = Random(seed)  # noqa: S311  # repeatable on purpose
-    target = HITS[seed % len(HITS)]
-    kind: Kind = "Create"
-    if target == ("cancelled", "Update") or random.random() < 0.25:
-        kind = "Update"
-    elif target[1] in ("put", "event") and random.random() < 0.25:
-        kind = "Delete"
-    if target == ("cancelled", "Create"):
-        kind = "Create"
-    properties, wait = _properties(random, long=target[1] in ("hand-over", "question") or target[0] == "cancelled")
-    valid = random.random() > 0.03
+    target = TARGETS[seed % len(TARGETS)]
+    fault, step = target
+    kind = _kind(random, target)
+    cancelled = fault in ("cancelled", "updated again")
+    properties, wait = _properties(random, long=step in ("hand-over", "question") or cancelled)
+    at_the_end = step in ("archive check", "newest tags")
+    valid = random.random() > 0.03 or at_the_end
     if not valid:
         properties |= random.choice([{"MaxRetries": "many"}, {"ImageTag": "-no"}, {"Unknown": "x"}])
     # A target that is reached only by waits in vain needs one.
-    in_vain = 0.9 if target[1] in ("newest tags", "hand-over", "question") or target[0] == "cancelled" else 0.4
+    in_vain = 1.0 if at_the_end else 0.9 if step in ("hand-over", "question") or cancelled else 0.4
     image_from = random.choice([0.0, random.uniform(0, wait)]) if random.random() > in_vain else 1e9
     if random.random() < 0.3 and image_from < 1e9:
         image_from = random.uniform(0.7 * wait, 1.02 * wait)
-    cancelled = target[0] == "cancelled" or random.random() < 0.05
+    before, image = _before(random) if kind == "rollback" else (GONE, _image(random, target))
+    if image:
+        properties |= hostile_image(image, seed).conditions
+        image_from = 0.0 if kind == "rollback" or step in ("manifest", "config") else image_from
+    cancelled = cancelled or (random.random() < 0.05 and not at_the_end)
+    again = fault == "updated again" or random.random() < 0.3
     return Plan(
         seed=seed,
         target=target,
         kind=kind,
         properties=properties,
+        before=before,
         valid=valid,
+        image=image,
         timeout=random.choice([900.0, 900.0, 900.0, float(random.randint(260, 899))]),
         image_from=image_from,
-        repository_from=0.0 if random.random() < 0.9 else random.choice([5.0, 100.0, 1e9]),
+        repository_from=0.0 if random.random() < 0.9 or at_the_end else random.choice([5.0, 100.0, 1e9]),
         background=random.choice([0.0, 0.0, 0.0, 0.02, 0.2]),
-        crashes=random.choice([1, 1, 2, 3, 4]) if target[0].startswith("crash") else random.choice([0, 0, 0, 1]),
+        crashes=random.choice([1, 1, 2, 3, 4]) if fault.startswith("crash") else random.choice([0, 0, 0, 1]),
         put_faults=random.choice([1, 2, 3]),
-        skew=random.uniform(0.2, 2.0) if target[1] == "clock" else 0.0,
-        cancel_at=random.uniform(1, wait) if cancelled and kind != "Delete" else None,
+        skew=random.uniform(0.2, 2.0) if step == "clock" else 0.0,
+        cancel_at=random.uniform(1, min(wait, 900)) if cancelled and kind in ("Create", "Update") else None,
+        again_after=random.choice([random.uniform(5, 60), random.uniform(60, 600)]) if again else None,
+        out_until=random.choice([random.uniform(5, 60), random.uniform(60, 400), 1e9, 1e9]) if fault == "out" else 0.0,
+        account=ELSEWHERE if fault == "another account's" or random.random() < 0.02 else ACCOUNT,
+        dies=step in ("last question", "last resort"),
     )
 
 
-def _properties(random: Random, *, long: bool) -> tuple[dict[str, str], float]:
+def _kind(random: Random, target: Hit) -> Kind:
+    fault, step = target
+    if fault in ("cancelled", "updated again"):
+        return "Create" if step == "Create" else "Update"
+    if step in ("rollback", "last question"):
+        return "rollback"
+    if step in ("archive check", "newest tags"):
+        return random.choice(["Create", "Update"])
+    if step in ("put", "event", "last resort") and random.random() < 0.25:
+        return "Delete"
+    kinds: list[Kind] = ["Create", "Update", "rollback"]
+    return random.choices(kinds, [65, 25, 10])[0]
+
+
+GONE: Final = {"RepositoryName": "team/app", "ImageTag": "v0"}
+"""Properties of before the update, of an image that is not there any more."""
+
+
+def _before(random: Random) -> tuple[dict[str, Any], str]:
+    """Return properties that a rollback brings back, none of which would succeed, and the kind of image there."""
+    trouble = random.choice(["none", "waits", "waits", "repository", "refused", "platform"])
+    properties: dict[str, Any] = {**GONE}
+    if random.random() < 0.3:
+        properties["ServiceTimeout"] = str(random.randint(120, 3600))
+    if trouble == "waits":
+        # Every other one ends near the end of an invocation of 900 s, which leaves its questions to the next one.
+        seconds = random.choice([random.randint(0, 3600), 870 * random.randint(1, 3) - random.randint(10, 250)])
+        properties |= {"RetryDelaySeconds": "30", "MaxRetries": str(seconds // 30)}
+    elif trouble == "repository":
+        properties |= {"RepositoryName": "team/gone"}
+    elif trouble == "refused":
+        properties |= random.choice([{"MaxRetries": "many"}, {"Unknown": "x"}, {"ImageTag": "-no"}])
+    elif trouble == "platform":
+        return {**properties, **hostile.PLATFORM}, "architecture"
+    return properties, ""
+
+
+def _image(random: Random, target: Hit) -> str:
+    fault, step = target
+    if fault == "hostile":
+        return random.choice([kind for kind in hostile.KINDS if hostile.KINDS[kind](random).where == step])
+    if step in ("manifest", "config"):
+        return random.choice(["annotations", "other label", "architecture"])
+    return random.choice([*hostile.KINDS]) if random.random() < 0.1 and step != "newest tags" else ""
+
+
+def hostile_image(kind: str, seed: int) -> hostile.Hostile:
+    """Return the hostile image of a run."""
+    return hostile.KINDS[kind](Random(f"image of {seed}"))  # noqa: S311  # repeatable on purpose
+
+
+def _properties(random: Random, *, long: bool) -> tuple[dict[str, Any], float]:
     """Return properties of a request, and about how long its wait is."""
-    properties = {"RepositoryName": "team/app", "ImageTag": "v1"}
+    properties: dict[str, Any] = {"RepositoryName": "team/app", "ImageTag": "v1"}
     delay = random.choice([30, 30, 60, 120, 15])
     wait = random.uniform(1100, 3500) if long else random.choice([random.uniform(30, 900), random.uniform(600, 3600)])
     if random.random() < 0.15 and not long:
@@ -161,6 +265,19 @@ class _OwnClock:
         self._clock.sleep(seconds + self._overshoot)
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A question about the stack. `told`: the status, "denied", or nothing where there was no answer.
+
+    `number` is the invocation's; `lie` says whether the status is one of a moment before.
+    """
+
+    at: float
+    number: int
+    told: str
+    lie: bool = False
+
+
 @dataclass
 class Story:
     """What happened to one request."""
@@ -170,9 +287,13 @@ class Story:
     delay: float = 0.0
     """Seconds by which it was held up: late deliveries, pauses before Lambda's retries, slow responses."""
     first_denied: float | None = None
+    """When the first check began that was denied access."""
     saw_image: set[int] = field(default_factory=set)
     """Numbers of the invocations whose check was told that the image is there."""
-    questions: list[float] = field(default_factory=list)
+    rolls_back: bool = False
+    """Whether it is the Update of a rollback."""
+    asked: list[Asked] = field(default_factory=list)
+    """Each question about its stack, in the order of their ends."""
 
     @property
     def request_id(self) -> str:
@@ -189,6 +310,8 @@ class ChaosWorld(Simulation):
         self._chance = Random(f"faults of {plan.seed}")  # noqa: S311  # repeatable on purpose
         self._crashes_left = plan.crashes
         self._put_faults_left = plan.put_faults
+        self._full_until = 0.0
+        self._image = hostile_image(plan.image, plan.seed) if plan.image else None
         self._twins_left = 3  # beyond that it is Lambda that makes the crowd
         self._steps: dict[int, str] = {}
         """What each invocation is at, by its number."""
@@ -200,6 +323,7 @@ class ChaosWorld(Simulation):
             newest_tags=self._reply_to_newest_tags,
             ecr_latency=self._latency,
             question_reply=self._reply_to_question,
+            has_room=lambda _: self.clock.now() >= self._full_until,
             seed=plan.seed,
             last_resort=True,
         )
@@ -207,28 +331,57 @@ class ChaosWorld(Simulation):
     def run_plan(self) -> None:
         """Let the request, and all that follows from it, happen."""
         plan = self.plan
-        resource = new_resource()
-        resource.physical_id = "Image-0123456789abcdef"
-        resource.properties = {"RepositoryName": "team/app", "ImageTag": "v0"}
+        if self._image:
+            hostile.push(self.images, self._image, "team/app", DIGEST)
+        resource = new_resource(account=plan.account)
+        resource.properties = dict(plan.before)
         if plan.kind == "Create":
-            operation = self.cloudformation.create(plan.properties)
-        elif plan.kind == "Update":
-            operation = self.cloudformation.update(resource, plan.properties)
+            # A stack that is still created cannot be updated again.
+            create = self.cloudformation.create
+            operation = create(plan.properties, new=resource) if plan.again_after else create(plan.properties)
         else:
-            resource.properties = dict(plan.properties)
-            operation = self.cloudformation.delete(resource)
+            resource.physical_id = "Image-0123456789abcdef"
+            operation = self._begin(resource)
+        if plan.account == ELSEWHERE:
+            self._count("another account's", "rollback", self.story_of(operation.event))
         if plan.cancel_at is not None:
             self.at(plan.cancel_at, lambda: self._cancel(operation))
-        self.run()
+        self.run(MOST_EVENTS)
+
+    def _begin(self, resource: Resource) -> Operation:
+        plan = self.plan
+        if plan.kind == "Update":
+            return self.cloudformation.update(resource, plan.properties)
+        resource.properties = dict(plan.properties)
+        if plan.kind == "Delete":
+            return self.cloudformation.delete(resource)
+        self.cloudformation.begin_update(resource)
+        operation = self.cloudformation.roll_back(resource, plan.before)
+        self.story_of(operation.event).rolls_back = True
+        return operation
 
     def _cancel(self, operation: Operation) -> None:
         if operation.outcome is not None:
             return
         self._count("cancelled", operation.kind, self.story_of(operation.event))
         if operation.kind == "Create":
-            self.cloudformation.cancel(operation)
+            back = self.cloudformation.cancel(operation)
         else:
-            self.cloudformation.cancel_update(operation)
+            back = self.cloudformation.cancel_update(operation)
+            self.story_of(back.event).rolls_back = True
+        if self.plan.again_after:
+            self.at_time(self.clock.now() + self.plan.again_after, lambda: self._update_again(operation, back))
+
+    def _update_again(self, operation: Operation, back: Operation) -> None:
+        """Update the stack again, some time after its rollback."""
+        if back.outcome is None or self.clock.now() < back.outcome.at + LONGEST_LIE + 1.0:
+            self.at_time(self.clock.now() + 10.0, lambda: self._update_again(operation, back))
+        elif back.outcome.status == "SUCCESS":
+            self._count("updated again", operation.kind, self.story_of(operation.event))
+            if operation.kind == "Create":
+                self.cloudformation.create(self.plan.properties, new=operation.resource)
+            else:
+                self.cloudformation.update(operation.resource, self.plan.properties)
 
     # What happened to whom.
 
@@ -244,6 +397,12 @@ class ChaosWorld(Simulation):
     def _present(self) -> Story:
         assert self.running
         return self.story_of(self.running.record.event)
+
+    @property
+    def _check_began(self) -> float:
+        """When the running invocation's last check began."""
+        assert self.running
+        return self.running.record.checks[-1]
 
     @property
     def _number(self) -> int:
@@ -278,6 +437,9 @@ class ChaosWorld(Simulation):
             self._steps[self._number] = moment
             if moment == "put":
                 self._spoil_put()
+            if moment == "begin" and self.plan.dies:
+                self._count("crash before", "begin", self._present)
+                raise Killed("dies whenever it begins")
         super().reach(moment, side)
         crash = (f"crash {side}", moment)
         if self._crashes_left and crash in HITS:
@@ -306,8 +468,17 @@ class ChaosWorld(Simulation):
 
     def _reply_to_check(self, elapsed: float) -> Reply:
         reply = self._fault_or(lambda: self._truth(elapsed))
-        if self._steps[self._number] == "check" and reply == image():
+        if self._steps[self._number] == "check" and reply == image() and not self._image:
             self._present.saw_image.add(self._number)
+        return reply
+
+    def reply_about_images(self, operation: str, asked: Mapping[str, Any]) -> Reply:
+        reply = self._fault_or(lambda: super(ChaosWorld, self).reply_about_images(operation, asked))
+        where = "config" if operation == "get_download_url_for_layer" else "manifest"
+        if self._image and self._image.where == where and not self._faults[self._number]:
+            self._count("hostile", where, self._present)
+        if isinstance(reply, Exception):
+            raise reply
         return reply
 
     def _reply_to_newest_tags(self, _: float) -> Reply:
@@ -325,7 +496,7 @@ class ChaosWorld(Simulation):
                 error = ConnectionClosedError(endpoint_url="https://ecr")
                 return error
             case "denied":
-                present.first_denied = present.first_denied or self.clock.now()
+                present.first_denied = present.first_denied or self._check_began
                 return denied()
             case "nonsense":
                 return {"imageDetails": [{"registryId": "1"}]}
@@ -333,26 +504,48 @@ class ChaosWorld(Simulation):
                 return truth()
 
     def _truth(self, elapsed: float) -> Reply:
-        if elapsed < self.plan.repository_from:
+        properties = self._present.operation.event["ResourceProperties"]
+        if elapsed < self.plan.repository_from or properties["RepositoryName"] == "team/gone":
             return no_repository()
         return image() if elapsed >= self.plan.image_from else no_image()
 
-    def _reply_to_question(self, _: float) -> Exception | None:
-        present = self._present
-        present.questions.append(self.clock.now())
-        drawn = self._draw("question", QUESTION_FAULTS, present)
-        if drawn == "hang":
-            self.clock.sleep(4.0)
-            unheard: Exception = ReadTimeoutError(endpoint_url="https://cloudformation")
-            return unheard
+    def _reply_to_question(self, elapsed: float) -> Exception | None:
+        present, seconds = self._present, self.patience
+        step = "rollback" if present.rolls_back else "question"
+        faults: tuple[str, ...] = QUESTION_FAULTS
+        if self.running and self.running.record.for_last_resort:
+            step, faults = "last question", LAST_QUESTION_FAULTS
+        if elapsed < self.plan.out_until:
+            drawn: str | None = self._chance.choice(["throttled", "5xx", "hang", "reset"])
+            self._count("out", "rollback", present)
+        else:
+            drawn = self._draw(step, faults, present)
+        self._faults[self._number] = drawn
+        if drawn in ("hang", "late"):
+            self.clock.sleep(seconds if drawn == "hang" else min(self._chance.uniform(0.5, 4.0), 0.9 * seconds))
         replies: dict[str | None, Exception] = {
+            "hang": ReadTimeoutError(endpoint_url="https://cloudformation"),
             "throttled": fault("Throttling", "Rate exceeded"),
             "5xx": fault("InternalFailure", "", 500),
             "reset": ConnectionClosedError(endpoint_url="https://cloudformation"),
             "denied": fault("AccessDenied", "User is not authorized to perform: cloudformation:DescribeStacks"),
             "nonsense": KeyError("Stacks"),
         }
+        if drawn in replies:
+            told = "denied" if drawn == "denied" else ""
+            present.asked.append(Asked(self.clock.now(), self._number, told))
         return replies.get(drawn)
+
+    def stack_as_told(self, stack_id: str) -> StackState:
+        present, now = self._present, self.clock.now()
+        truth = told = super().stack_as_told(stack_id)
+        if self._faults[self._number] == "lying":
+            most = LONGEST_LIE - self.plan.skew
+            if "ROLLBACK" not in truth.status:  # an older lie only keeps a wait that is over
+                most = max(most, min(now - present.operation.sent - 1.0, 60.0))
+            told = self.cloudformation.state_of(stack_id, now - self._chance.uniform(0.5, most))
+        present.asked.append(Asked(now, self._number, told.status, lie=told != truth))
+        return told
 
     def hand_over_reply(self) -> Exception | None:
         present = self._present
@@ -376,14 +569,24 @@ class ChaosWorld(Simulation):
         if drawn == "delivered late":
             late = self._chance.uniform(1, 20)
         elif drawn == "no room":
-            most = self._chance.choice([60.0, 600.0, 4000.0])
-            queued.room_from = self.clock.now() + self._chance.uniform(1, most)
+            self._fill_up()
         story.delay += late
         self.at_time(self.clock.now() + late, lambda: self._deliver(queued))
         if drawn == "delivered twice" and self._twins_left:
             self._twins_left -= 1
             again = QueuedEvent(queued.payload, queued.accepted, chain)
             self.at_time(self.clock.now() + self._chance.uniform(0, 90), lambda: self._deliver(again))
+
+    def drop(self, why: str, queued: QueuedEvent, error: BaseException | None = None) -> None:
+        if not queued.for_last_resort and self._draw("last resort", LAST_RESORT_FAULTS, self.story_of(queued.payload)):
+            self._fill_up()
+        super().drop(why, queued, error)
+
+    def _fill_up(self) -> None:
+        """Leave no concurrency free in the account for a while, for whatever function."""
+        # The longest is one after which Lambda has given up an event, and the last resort just has time.
+        least, most = self._chance.choice([(1.0, 60.0), (1.0, 600.0), (3450.0, 3580.0)])
+        self._full_until = max(self._full_until, self.clock.now() + self._chance.uniform(least, most))
 
     def _spoil_put(self) -> None:
         present = self._present

@@ -18,7 +18,7 @@ import botocore.session
 from botocore.validate import ParamValidator
 
 from ecr_image_waiter.clock import Clock
-from ecr_image_waiter.findings import Source
+from ecr_image_waiter.findings import OWN, Source
 from ecr_image_waiter.manifests import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from ecr_image_waiter.registry import Registry
 from tests.fakes import as_client, aws_error
@@ -74,6 +74,10 @@ class MemoryEcr:
     def registry(self, clock: Clock | None = None) -> Registry:
         """Return the waiter's registry on it."""
         return Registry(lambda source, _: as_client(_Client(self, source)), _uri, clock or self.clock, self)
+
+    def client(self) -> Any:
+        """Return boto3's client for the function's own registry."""
+        return _Client(self, OWN)
 
     def count(self, operation: str, repository: str = "") -> int:
         return sum(call[0] == operation and repository in ("", call[1]) for call in self.calls)

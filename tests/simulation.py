@@ -30,7 +30,7 @@ from urllib.parse import urlsplit
 
 import botocore.session
 from aws_lambda_powertools import Logger
-from botocore.exceptions import ClientError, ParamValidationError, ReadTimeoutError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError, ReadTimeoutError
 from botocore.model import OperationModel
 from botocore.validate import ParamValidator
 from samtranslator.yaml_helper import yaml_parse
@@ -39,14 +39,16 @@ import last_resort
 from ecr_image_waiter.clock import Clock
 from ecr_image_waiter.continuation import HandOver
 from ecr_image_waiter.handler import Waiter
+from ecr_image_waiter.logs import to_json
 from ecr_image_waiter.metrics import Meter
 from ecr_image_waiter.registry import Registry
 from ecr_image_waiter.request import STATE_KEY
 from ecr_image_waiter.response import Courier
 from ecr_image_waiter.stacks import Stacks
-from sandbox.player import FUNCTION_ARN, RESET, CloudFormation, Delay, Fault, Operation, Put
+from sandbox.player import FUNCTION_ARN, RESET, CloudFormation, Delay, Fault, Operation, Put, StackState
 from sandbox.processes import ROOT
-from tests.fakes import NoBlobs, as_client, aws_error
+from tests.fakes import as_client, aws_error
+from tests.memory_ecr import MemoryEcr
 
 EPOCH: Final = 1_800_000_000.6
 """When a simulation begins. Not a whole second, because X-Amz-Date is one."""
@@ -64,7 +66,9 @@ PUSHED: Final = datetime(2027, 1, 15, 7, 30, tzinfo=UTC)
 _WORLDS: Final = uuid.uuid4().hex  # loggers outlive a module that is imported anew
 
 Event: TypeAlias = dict[str, Any]
-Moment: TypeAlias = Literal["begin", "check", "archive check", "newest tags", "question", "hand-over", "put"]
+Moment: TypeAlias = Literal[
+    "begin", "check", "archive check", "newest tags", "manifest", "config", "question", "hand-over", "put"
+]
 Reply: TypeAlias = Mapping[str, Any] | Exception
 Schedule: TypeAlias = Callable[[float], Reply]
 
@@ -155,10 +159,10 @@ def describe_images_model() -> OperationModel:
 
 
 class FakeEcr:
-    """The one method of boto3's ECR client that the waiter calls, answering by a schedule.
+    """The methods of boto3's ECR client that the waiter calls: DescribeImages answers by a schedule.
 
-    Not ECR: it holds no images, does not look at which one is asked for, ignores every filter, has one page, and does
-    not retry as boto3 does. What boto3 would refuse to send, it refuses.
+    Not ECR: it does not look at which image is asked for, ignores every filter, has one page, and does not retry as
+    boto3 does. What boto3 would refuse to send, it refuses. Manifests and configs are those of the world's `images`.
     """
 
     def __init__(self, world: "Simulation", seconds: float) -> None:
@@ -172,22 +176,28 @@ class FakeEcr:
         moment: Moment = "newest tags"
         if "imageIds" in kwargs:
             moment = "archive check" if "filter" in kwargs else "check"
+        return self._reply(moment, self._world.newest_tags if moment == "newest tags" else self._world.schedule)
+
+    def batch_get_image(self, **kwargs: Any) -> Mapping[str, Any]:
+        return self._reply("manifest", lambda _: self._world.reply_about_images("batch_get_image", kwargs))
+
+    def get_download_url_for_layer(self, **kwargs: Any) -> Mapping[str, Any]:
+        return self._reply("config", lambda _: self._world.reply_about_images("get_download_url_for_layer", kwargs))
+
+    def describe_registries(self, **kwargs: Any) -> Any:
+        raise AssertionError(f"no registry here is public: {kwargs}")
+
+    def _reply(self, moment: Moment, schedule: Schedule) -> Mapping[str, Any]:
         with self._world.around(moment):
             latency = self._world.ecr_latency(self._world.elapsed())
             patience = self._seconds if self._world.calls_end_in_time else math.inf
             self._world.clock.sleep(min(latency, patience))
             if latency > patience:
                 raise ReadTimeoutError(endpoint_url="https://api.ecr.us-east-1.amazonaws.com/")
-            schedule = self._world.newest_tags if moment == "newest tags" else self._world.schedule
             reply = schedule(self._world.elapsed())
         if isinstance(reply, Exception):
             raise reply
         return reply
-
-    def batch_get_image(self, **kwargs: Any) -> Any:
-        raise AssertionError(f"nobody wants manifests here: {kwargs}")
-
-    get_download_url_for_layer = describe_registries = batch_get_image
 
 
 # --- Lambda
@@ -219,8 +229,6 @@ class QueuedEvent:
     chain: int
     attempts: int = 0
     throttles: int = 0
-    room_from: float = 0.0
-    """When concurrency is free for it at the earliest."""
     for_last_resort: bool = False
 
 
@@ -268,8 +276,11 @@ class _Strand:
         self.record = record
         self.ends = world.clock.now() + (LAST_RESORT_TIMEOUT if queued.for_last_resort else world.timeout)
         self.reached: Counter[Moment] = Counter()
-        self._go = threading.Semaphore(0)
-        self._paused = threading.Semaphore(0)
+        # Locks that another thread releases: a semaphore is made of three, in Python.
+        self._go = threading.Lock()
+        self._paused = threading.Lock()
+        self._go.acquire()
+        self._paused.acquire()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self) -> None:
@@ -279,8 +290,9 @@ class _Strand:
     def resume(self) -> None:
         """Run it until it sleeps or ends. Called by the simulation."""
         self.world.running = self
-        self._go.release()
-        self._paused.acquire()
+        with redirect_stdout(self.world.log):  # the last resort's log
+            self._go.release()
+            self._paused.acquire()
         self.world.running = None
 
     def sleep(self, seconds: float) -> None:
@@ -363,7 +375,7 @@ class _LambdaClient:
 class _CloudFormationClient:
     """The one method of boto3's CloudFormation client that the waiter calls, answering from the player's stacks.
 
-    Not CloudFormation: a stack here is its status and nothing else.
+    Not CloudFormation: a stack here is its status and the time of its last update.
     """
 
     def __init__(self, world: "Simulation", seconds: float) -> None:
@@ -374,11 +386,12 @@ class _CloudFormationClient:
         with self._world.around("question"):
             self._world.clock.sleep(min(0.05, self._seconds))
             self._world.questions.append(self._world.clock.now())
+            self._world.patience = self._seconds
             reply = self._world.question_reply(self._world.elapsed())
             if reply is not None:
                 raise reply
-            status = self._world.cloudformation.status_of(kwargs["StackName"])
-        if not status:
+            stack = self._world.stack_as_told(kwargs["StackName"])
+        if not stack.status:
             raise ClientError(
                 {
                     "Error": {
@@ -388,7 +401,8 @@ class _CloudFormationClient:
                 },
                 "DescribeStacks",
             )
-        return {"Stacks": [{"StackStatus": status}]}
+        updated = {} if stack.updated_at is None else {"LastUpdatedTime": datetime.fromtimestamp(stack.updated_at, UTC)}
+        return {"Stacks": [{"StackStatus": stack.status, **updated}]}
 
 
 class _Transport:
@@ -485,9 +499,13 @@ class Simulation:
         self.newest_tags = newest_tags
         self.calls_end_in_time = calls_end_in_time
         self.question_reply = question_reply
+        self.patience = math.inf
+        """How long the question about a stack that is being asked may take."""
         self.questions: list[float] = []
         """When CloudFormation was asked about a stack, in seconds since 1970 UTC."""
         self.clock = _Clock(self)
+        self.images = MemoryEcr(self.clock)
+        """The manifests and configs that there are."""
         self.cloudformation = CloudFormation(lambda operation: self.accept(operation.event), self.clock)
         self.log = io.StringIO()
         self.invocations: list[Record] = []
@@ -550,7 +568,7 @@ class Simulation:
         return [line for line in self._json_lines() if "_aws" in line]
 
     def _json_lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.log.getvalue().splitlines()]
+        return [json.loads(line) for line in self.log.getvalue().split("\n") if line]
 
     # What the fakes need of it.
 
@@ -569,7 +587,7 @@ class Simulation:
     def failed(self, queued: QueuedEvent, error: BaseException) -> None:
         """An invocation ended in an error: run it again, or drop it."""
         if queued.attempts > 2:
-            self._drop("retries", queued, error)
+            self.drop("retries", queued, error)
         else:
             self.again(queued, 60.0 * queued.attempts, error)
 
@@ -577,14 +595,14 @@ class Simulation:
         """Run an event again after a pause, or drop it where it would be too old by then."""
         most = LAST_RESORT_EVENT_AGE if queued.for_last_resort else self._maximum_event_age
         if self.clock.now() + pause - queued.accepted > most:
-            self._drop("age", queued, error)
+            self.drop("age", queued, error)
         else:
             self.at_time(self.clock.now() + pause, lambda: self._deliver(queued))
 
     def _deliver(self, queued: QueuedEvent) -> None:
         if queued.chain >= 16:
-            self._drop("recursion", queued)
-        elif self.clock.now() < queued.room_from or not self._has_room(self.elapsed()):
+            self.drop("recursion", queued)
+        elif not self._has_room(self.elapsed()):
             queued.throttles += 1
             self.again(queued, min(2.0 ** (queued.throttles - 1), 300.0))
         else:
@@ -594,7 +612,8 @@ class Simulation:
             self.invocations.append(record)
             _Strand(self, queued, record).start()
 
-    def _drop(self, why: str, queued: QueuedEvent, error: BaseException | None = None) -> None:
+    def drop(self, why: str, queued: QueuedEvent, error: BaseException | None = None) -> None:
+        """Give up an event, and tell the last resort of it."""
         self.dropped.append((why, queued))
         if self._last_resort and not queued.for_last_resort:
             told = {
@@ -611,10 +630,9 @@ class Simulation:
     def run_last_resort(self, event: Event) -> None:
         """Run the on-failure destination's function, in the place of the invocation that is running."""
         transport = _Transport(self)
-        with redirect_stdout(self.log):
-            last_resort.answer_for(
-                event, lambda url, body: transport.put(url, body, 5.0), self.clock.sleep, self._last_resort_asks
-            )
+        last_resort.answer_for(
+            event, lambda url, body: transport.put(url, body, 5.0), self.clock.sleep, self._last_resort_asks
+        )
 
     def _last_resort_asks(self, stack_id: str) -> bool:
         """Stand in for `last_resort.rolls_back`: as many attempts, with pauses as long as botocore's may become."""
@@ -622,8 +640,8 @@ class Simulation:
             try:
                 (stack,) = _CloudFormationClient(self, 5.0).describe_stacks(StackName=stack_id)["Stacks"]
                 return str(stack["StackStatus"]).endswith("ROLLBACK_IN_PROGRESS")
-            except Exception as error:  # noqa: BLE001  # as there
-                if isinstance(error, ClientError) and "AccessDenied" in str(error):
+            except (ClientError, BotoCoreError) as error:
+                if isinstance(error, ClientError) and error.response["Error"]["Code"] == "AccessDenied":
                     break
                 self.clock.sleep(pause)
         return False
@@ -647,6 +665,15 @@ class Simulation:
             for crash in self._crashes
         ):
             raise Killed(f"{side} {moment}")
+
+    def reply_about_images(self, operation: str, asked: Mapping[str, Any]) -> Reply:
+        """Return what ECR answers of manifests and configs."""
+        reply: Reply = getattr(self.images.client(), operation)(**asked)
+        return reply
+
+    def stack_as_told(self, stack_id: str) -> StackState:
+        """Return what CloudFormation tells of a stack."""
+        return self.cloudformation.state_of(stack_id)
 
     def hand_over_reply(self) -> Exception | None:
         return self._hand_over_replies.popleft() if self._hand_over_replies else None
@@ -673,7 +700,7 @@ class Simulation:
                 lambda _, seconds: as_client(FakeEcr(self, seconds)),
                 lambda _, registry_id, name: f"{registry_id}.dkr.ecr.us-east-1.amazonaws.com/{name}",
                 clock,
-                NoBlobs(),
+                self.images,
             ),
             stacks=Stacks(lambda seconds: as_client(_CloudFormationClient(self, seconds))),
             builds={},
@@ -692,4 +719,5 @@ class Simulation:
 def _logger(container: int) -> Logger:
     # Kept and given a new stream each time, because a logger lives as long as the process and Powertools adds
     # a filter to the root logger's handlers for each.
-    return Logger(service=f"simulated-{_WORLDS}-{container}", level="DEBUG", stream=io.StringIO())
+    name = f"simulated-{_WORLDS}-{container}"
+    return Logger(service=name, level="DEBUG", stream=io.StringIO(), json_serializer=to_json)

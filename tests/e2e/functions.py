@@ -5,6 +5,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -37,9 +38,13 @@ def stacks_of(player: Player) -> Rule:
 
     def described(call: Call) -> str:
         stack_id = stack_of(call)
+        state = player.state_of(stack_id)
+        updated = ""
+        if state.updated_at is not None:
+            updated = f"<LastUpdatedTime>{datetime.fromtimestamp(state.updated_at, UTC).isoformat()}</LastUpdatedTime>"
         members = (
             f"<StackId>{stack_id}</StackId><StackName>{stack_id.split('/')[1]}</StackName>"
-            f"<CreationTime>2026-11-01T12:00:00Z</CreationTime><StackStatus>{player.status_of(stack_id)}</StackStatus>"
+            f"<CreationTime>2026-11-01T12:00:00Z</CreationTime>{updated}<StackStatus>{state.status}</StackStatus>"
         )
         return (
             '<DescribeStacksResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"><DescribeStacksResult>'

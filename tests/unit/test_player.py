@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from sandbox.player import CANARIES, CloudFormation, Event, Operation, Put, Verdict
+from sandbox.player import CANARIES, CloudFormation, Event, Operation, Put, Verdict, new_resource
 from tests.simulation import EPOCH, FakeClock
 
 PROPERTIES = {"RepositoryName": "team/app", "ImageTag": "v1"}
@@ -229,3 +229,41 @@ def test_a_cancelled_create_gets_its_delete_while_its_own_answer_no_longer_count
     assert (create.outcome.status, create.outcome.by) == ("FAILED", "cancellation")
     with pytest.raises(ValueError, match="under way"):
         stage.cloudformation.cancel(create)
+
+
+def test_a_stack_tells_its_status_and_when_its_last_update_began_now_and_as_it_was(stage: Stage) -> None:
+    create = stage.create()
+    stack, began = create.resource.stack_id, stage.clock.now()
+    assert stage.cloudformation.state_of("another").status == ""
+    assert stage.cloudformation.state_of(stack).updated_at is None
+    stage.put(create)
+    stage.clock.advance(100)
+    update = stage.cloudformation.update(create.resource, PROPERTIES)
+    stage.clock.advance(20)
+    stage.cloudformation.cancel_update(update)
+
+    told = stage.cloudformation.state_of(stack)
+    assert (told.status, told.updated_at) == ("UPDATE_ROLLBACK_IN_PROGRESS", began + 100)
+    assert stage.cloudformation.state_of(stack, began + 119).status == "UPDATE_IN_PROGRESS"
+    assert stage.cloudformation.state_of(stack, began + 99).status == "CREATE_COMPLETE"
+    assert stage.cloudformation.state_of(stack, began - 99).status == "CREATE_IN_PROGRESS"
+
+
+def test_a_create_in_the_update_of_a_stack_is_rolled_back_as_an_update_and_may_be_made_again(stage: Stage) -> None:
+    image = new_resource()
+    create = stage.cloudformation.create(PROPERTIES, new=image)
+    delete = stage.cloudformation.cancel(create)
+    assert stage.cloudformation.status_of(image.stack_id) == "UPDATE_ROLLBACK_IN_PROGRESS"
+    stage.put(delete)
+    assert stage.cloudformation.status_of(image.stack_id) == "UPDATE_ROLLBACK_COMPLETE"
+    stage.clock.advance(60)
+    again = stage.cloudformation.create(PROPERTIES, new=image)
+    assert stage.cloudformation.state_of(image.stack_id).updated_at == again.sent
+
+
+def test_a_rollback_s_update_that_fails_leaves_the_stack_stuck(stage: Stage) -> None:
+    create = stage.create()
+    stage.put(create)
+    back = stage.cloudformation.roll_back(create.resource, PROPERTIES)
+    stage.put(back, answer(back, Status="FAILED", Reason="no"))
+    assert stage.cloudformation.status_of(create.resource.stack_id) == "UPDATE_ROLLBACK_FAILED"
