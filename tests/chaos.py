@@ -115,17 +115,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=ENOUGH, help="how many runs")
     parser.add_argument("--first", type=int, help="the first seed; drawn when it is not given")
-    parser.add_argument("--until-caught", action="store_true", help="end at the first violation")
     parser.add_argument("--planted", action="store_true", help="plant the bugs of tests/planted.py one by one")
     options = parser.parse_args()
     console = Console(width=160, highlight=False)
     if options.planted:
-        from tests.planted import plant_all  # noqa: PLC0415  # it starts this module again
+        from tests.planted import plant_all  # noqa: PLC0415  # it imports this module
 
         sys.exit(plant_all(console))
     first = secrets.randbelow(10**9) if options.first is None else options.first
-    if options.until_caught:
-        sys.exit(_until_caught(first, options.seeds))
     began = time.monotonic()
     console.print(f"{options.seeds} runs from seed {first}")
     if options.seeds == 1:
@@ -142,16 +139,6 @@ def main() -> None:
         f"nobody could have answered {unanswered} of the requests in time"
     )
     sys.exit(1 if found else 0)
-
-
-def _until_caught(first: int, seeds: int) -> int:
-    for number, seed in enumerate(range(first, first + seeds), 1):
-        result = run(seed)
-        if result.violations:
-            print(f"caught: run {number}, seed {seed}: {result.violations[0]}")
-            return 1
-    print(f"not caught in {seeds} runs")
-    return 0
 
 
 if __name__ == "__main__":
