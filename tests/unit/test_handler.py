@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
-from urllib.parse import unquote
 
 import pytest
 
@@ -63,15 +62,6 @@ def test_an_image_that_is_there_is_answered_at_once(kind: str) -> None:
     assert (world.answer["Data"]["Attempts"], world.answer["Data"]["WaitedSeconds"]) == ("1", "0")
     assert (world.clock.sleeps, world.functions.calls) == ([], [])
     assert world.transport.puts[0][0] == response_url()
-
-
-def test_an_image_pushed_while_waiting_is_found() -> None:
-    world = World(NOT_FOUND, NOT_FOUND, NOT_FOUND, FOUND)
-
-    world.run(stack_event())
-
-    # The first check asks for archived images too.
-    assert (world.answer["Status"], world.answer["Data"]["Attempts"]) == ("SUCCESS", "3")
 
 
 def test_an_update_keeps_the_physical_id_also_when_it_fails() -> None:
@@ -228,15 +218,6 @@ def test_no_newest_tags_are_looked_for_in_a_repository_that_does_not_exist() -> 
     assert "set WaitForRepository to true" in world.answer["Reason"]
 
 
-def test_a_repository_may_be_waited_for() -> None:
-    world = World(*[NO_REPOSITORY] * 12, FOUND)
-
-    world.run(stack_event(ResourceProperties={**PROPERTIES, "WaitForRepository": "true"}))
-
-    assert world.answer["Status"] == "SUCCESS"
-    assert world.clock.now() > NOW + 15
-
-
 def test_a_repository_that_ecr_refuses_to_look_into_fails_at_once_with_awss_words() -> None:
     world = World(REFUSED)
 
@@ -244,15 +225,6 @@ def test_a_repository_that_ecr_refuses_to_look_into_fails_at_once_with_awss_word
 
     assert world.clock.sleeps == []
     assert "InvalidParameterException: Invalid parameter at 'x'" in world.answer["Reason"]
-
-
-def test_throttling_is_waited_out() -> None:
-    world = World(*[aws_error("ThrottleException", "Rate exceeded")] * 20, FOUND)
-
-    world.run(stack_event())
-
-    assert (world.answer["Status"], world.answer["Data"]["Attempts"]) == ("SUCCESS", "21")
-    assert "ThrottleException: Rate exceeded" in world.lines_with("Checked")[0]["seen"]
 
 
 def test_access_denied_is_given_up_after_a_minute() -> None:
@@ -288,15 +260,6 @@ def test_an_event_that_lambda_delivers_after_service_timeout_fails_without_a_loo
 
     assert (world.answer["Status"], world.ecr.seconds) == ("FAILED", [])
     assert "ServiceTimeout had passed" in world.answer["Reason"]
-
-
-def test_a_wait_counts_from_the_moment_cloudformation_signed() -> None:
-    world = World(NOT_FOUND)
-    world.clock.time += 45
-
-    world.run(stack_event(ResourceProperties=short()))
-
-    assert world.clock.now() == NOW + 60
 
 
 def test_a_wait_shortened_by_service_timeout_says_so_at_the_start_and_at_the_end() -> None:
@@ -367,50 +330,12 @@ def test_the_newest_tags_are_named_beside_an_archived_image_too() -> None:
     assert "the repository's newest tags are v0.9 (2 h 1 min old)" in world.answer["Reason"]
 
 
-def test_checks_that_ecr_did_not_answer_are_counted_in_the_log_and_in_the_reason() -> None:
-    world = World(NOT_FOUND, NOT_FOUND, aws_error("ThrottleException"), NOT_FOUND)
-
-    world.run(stack_event(ResourceProperties=short()))
-
-    counted = [line.get("unanswered") for line in world.lines_with("Checked")]
-    assert counted == [0, *[1] * (len(counted) - 2), None]
-    assert f"checked {len(counted)} times in 1 min, 1 of them unanswered" in world.answer["Reason"]
-
-
 def test_checks_that_ecr_did_not_answer_are_counted_where_it_refused_in_the_end_too() -> None:
     world = World(aws_error("ThrottleException"), REFUSED)
 
     world.run(stack_event())
 
     assert ", 1 of them unanswered" in world.answer["Reason"]
-
-
-LINES = "first\nsecond\r\n\tthird"
-
-
-@pytest.mark.parametrize(
-    ("made", "properties"),
-    [
-        (partial(World, aws_error("InvalidParameterException", LINES)), {}),
-        (partial(World, aws_error("AccessDeniedException", LINES)), {}),
-        (partial(World, aws_error("ServerException", LINES)), {}),
-        (
-            partial(World, NOT_FOUND, hand_overs=(aws_error("ServiceException", LINES, operation="Invoke"),)),
-            {"MaxRetries": "60"},
-        ),
-        (partial(World, FOUND), {"ImageTag": LINES}),
-        (partial(World, FOUND), {LINES: "x"}),
-    ],
-    ids=["refused", "denied", "unavailable", "no hand-over", "value", "name"],
-)
-def test_a_reason_is_one_line_whatever_aws_and_the_template_say(
-    made: Callable[[], World], properties: dict[str, Any]
-) -> None:
-    world = made()
-    world.run(stack_event(ResourceProperties=short(**properties)))
-
-    assert "first" in world.answer["Reason"]
-    assert world.answer["Reason"].isprintable()
 
 
 def test_a_late_first_delivery_needs_fewer_invocations_and_is_not_refused() -> None:
@@ -431,16 +356,6 @@ def test_a_time_out_is_read_as_the_whole_seconds_it_was_although_the_handler_sta
     world.run(stack_event())
 
     assert "whose time-out is 60 seconds" in world.answer["Reason"]
-
-
-@pytest.mark.parametrize("timeout", [5, 10, 100])
-def test_all_of_a_look_takes_at_most_half_of_what_is_left_of_an_invocation(timeout: int) -> None:
-    world = World(NOT_FOUND, timeout=timeout)
-
-    world.run(stack_event(ResourceProperties=short(MaxRetries="1", RetryDelaySeconds=str(timeout))))
-
-    first, archived = world.ecr.seconds[:2]
-    assert first + archived == pytest.approx(min((timeout - 0.5) / 2, 18.0))
 
 
 @pytest.mark.parametrize("fault", [OSError("down"), 503])
@@ -471,26 +386,6 @@ def test_a_slice_hands_over_the_event_unchanged_and_gives_no_answer() -> None:
     assert (following[STATE_KEY]["start"], following[STATE_KEY]["limit"]) == (NOW, NOW + 1800)
     assert following[STATE_KEY]["progress"]["hops"] == 1
     assert world.functions.calls[0]["FunctionName"] == FakeContext(world.clock).invoked_function_arn
-
-
-def test_the_longest_wait_ends_in_one_answer_after_at_most_five_invocations() -> None:
-    world = World(NOT_FOUND)
-
-    invocations = world.run_to_the_end(stack_event(ResourceProperties={**PROPERTIES, "MaxRetries": "3600"}))
-
-    assert invocations <= 5
-    assert world.answer["Status"] == "FAILED"
-    assert world.clock.now() == NOW + 3360
-    assert world.lines_with("Checked")[-1]["elapsed_seconds"] == 3360
-
-
-def test_an_image_pushed_during_a_later_slice_is_found_with_the_count_of_all_slices() -> None:
-    world = World(*[NOT_FOUND] * 60, FOUND)
-
-    invocations = world.run_to_the_end(stack_event())
-
-    assert invocations == 2
-    assert (world.answer["Status"], world.answer["Data"]["Attempts"]) == ("SUCCESS", "60")
 
 
 def test_the_first_limit_stays_although_the_properties_would_say_another() -> None:
@@ -596,15 +491,6 @@ def test_a_wait_of_more_than_fifteen_invocations_is_refused_at_once_with_the_tim
     assert (too_little.answer["Status"], too_little.ecr.seconds) == ("FAILED", [])
 
 
-def test_every_look_fits_the_invocation_it_is_made_in() -> None:
-    world = World(NOT_FOUND, timeout=10)
-
-    world.run(stack_event(ResourceProperties=short()))
-
-    assert max(world.ecr.seconds) <= 5.0
-    assert world.clock.now() <= NOW + 8
-
-
 def following(world: World, **state: Any) -> dict[str, Any]:
     """Return the continuation of a wait that was handed over, with a state that somebody changed."""
     world.run(stack_event())
@@ -665,18 +551,6 @@ def test_a_continuation_that_comes_after_service_timeout_says_what_there_was_unt
     assert "(checked 40 times in 60 min, 3 of them unanswered)" in world.answer["Reason"]
 
 
-def test_a_time_out_that_was_shortened_during_the_wait_is_told_at_the_next_hand_over() -> None:
-    world = World(NOT_FOUND)
-    event = following(world)
-    looks = len(world.ecr.calls)
-
-    world.run(event, timeout=60)
-
-    assert "would take 21 invocations" in world.answer["Reason"]
-    assert "a time-out of at least 151 seconds" in world.answer["Reason"]
-    assert len(world.ecr.calls) == looks
-
-
 def test_the_invocations_there_were_count_towards_those_that_are_refused() -> None:
     enough, too_many = World(NOT_FOUND), World(NOT_FOUND)
 
@@ -715,15 +589,6 @@ def test_a_grace_goes_on_across_a_hand_over() -> None:
 
 
 # --- Delivery -------------------------------------------------------------------------------------------------------
-
-
-def test_an_answer_that_is_taken_at_the_third_attempt_is_delivered() -> None:
-    world = World(answers=(503, ConnectionResetError("reset"), 200))
-
-    world.run(stack_event())
-
-    assert len(world.transport.puts) == 3
-    assert world.lines_with("Answered SUCCESS")[0]["delivery_attempts"] == 3
 
 
 @pytest.mark.parametrize(
@@ -896,13 +761,6 @@ def test_no_line_of_the_log_at_debug_holds_a_part_of_the_response_urls_query(
 
     assert world.lines
     assert not leaked(world.output)
-
-
-@pytest.mark.parametrize("part", signed_query().split("&"), ids=lambda part: part.split("=")[0])
-def test_the_search_for_leaks_finds_each_part_of_a_query(part: str) -> None:
-    assert leaked(f"seen: {part}")
-    assert leaked(f"seen: {unquote(part)}")
-    assert not leaked("an innocent line")
 
 
 # --- The process ----------------------------------------------------------------------------------------------------

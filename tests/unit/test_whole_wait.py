@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
+from botocore.exceptions import ClientError, ReadTimeoutError
 from botocore.validate import ParamValidator
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,7 +46,7 @@ from ecr_image_waiter.waiting import (
     timeout_needed,
     wait,
 )
-from sandbox.player import CANARIES, Delay, Operation, Reset, Resource, Status
+from sandbox.player import Operation, Status
 from tests.simulation import (
     EPOCH,
     Crash,
@@ -128,14 +128,6 @@ def test_every_check_of_a_wait_is_logged_and_counted_once_in_the_reason() -> Non
     assert f"checked {len(simulation.checks)} times" in gave_up(create)
 
 
-def test_the_failed_create_s_delete_succeeds_at_once() -> None:
-    _, create = run(never)
-    assert create.follow_up
-    assert create.follow_up.outcome
-    assert create.follow_up.outcome.status == "SUCCESS"
-    assert create.follow_up.outcome.at - create.follow_up.sent < 1
-
-
 def test_every_hand_over_carries_the_first_event_unchanged_and_the_first_limit() -> None:
     simulation, create = run(never)
     for record in waits(simulation)[1:]:
@@ -199,13 +191,6 @@ def test_a_limit_just_behind_a_slice_is_met_although_the_hand_over_takes_seconds
     assert START + 874 <= simulation.checks[-1] <= START + 875
 
 
-def test_an_invocation_that_comes_after_service_timeout_checks_nothing() -> None:
-    simulation, create = run(never, {**PROPERTIES, "ServiceTimeout": 60}, queue_seconds=61.0)
-    assert simulation.checks == []
-    assert create.outcome
-    assert create.outcome.by == "time-out"
-
-
 def until_limit(seconds: int) -> dict[str, Any]:
     """Return properties of a wait of so many seconds in the default rhythm."""
     delay = next(delay for delay in range(30, 0, -1) if seconds % delay == 0)
@@ -259,26 +244,6 @@ def test_no_image_is_said_to_be_missing_where_the_repository_was() -> None:
     assert "its newest tags" not in gave_up(create)
 
 
-ODD_TAGS: list[Any] = [
-    throttled(),
-    denied(),
-    RuntimeError("x"),
-    {},
-    {"imageDetails": None},
-    {"imageDetails": [None]},
-    {"imageDetails": [{"imagePushedAt": "yesterday", "imageTags": ["a"]}]},
-    {"imageDetails": [{"imagePushedAt": EPOCH, "imageTags": None}]},
-    [],
-]
-
-
-@pytest.mark.parametrize("tags", ODD_TAGS, ids=lambda tags: str(tags)[:30])
-def test_whatever_the_look_for_newest_tags_brings_the_answer_is_not_lost(tags: Any) -> None:
-    _, create = run(never, until_limit(60), newest_tags=lambda _: tags)
-    reason = gave_up(create)
-    assert "the repository has no such image; see whether the build" in reason
-
-
 def test_the_look_for_newest_tags_never_takes_the_time_of_the_answer() -> None:
     """The event comes 4.4 s before ServiceTimeout, and ECR answers checks at once but not the look for tags."""
     _, create = run(
@@ -302,23 +267,7 @@ def test_of_an_event_that_comes_very_late_three_seconds_are_kept_for_the_way_of_
 
 # --- hand-overs that fail
 
-INVOKE_THROTTLED = ClientError({"Error": {"Code": "TooManyRequestsException", "Message": "Rate Exceeded."}}, "Invoke")
-INVOKE_DENIED = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "not authorized"}}, "Invoke")
-NO_CONNECTION = ConnectTimeoutError(endpoint_url="https://lambda.us-east-1.amazonaws.com/")
 NO_REPLY = ReadTimeoutError(endpoint_url="https://lambda.us-east-1.amazonaws.com/")
-
-
-@pytest.mark.parametrize(
-    "fault", [INVOKE_THROTTLED, INVOKE_DENIED, NO_CONNECTION], ids=lambda fault: type(fault).__name__
-)
-@pytest.mark.parametrize("times", [1, 2, 4])
-@pytest.mark.parametrize("timeout", [450, 900])
-def test_a_hand_over_that_fails_at_first_does_not_end_the_wait(fault: Exception, times: int, timeout: int) -> None:
-    simulation, create = run(never, hand_over_replies=[fault] * times, timeout=timeout)
-    assert "Gave up on" in gave_up(create)
-    assert LIMIT <= simulation.checks[-1] <= LIMIT + 1
-    assert {record.end for record in simulation.invocations} == {"returned"}
-    assert len(create.attempts) == 1
 
 
 def test_a_lost_reply_to_a_hand_over_starts_a_second_continuation_which_does_no_harm() -> None:
@@ -328,18 +277,6 @@ def test_a_lost_reply_to_a_hand_over_starts_a_second_continuation_which_does_no_
     assert {record.end for record in simulation.invocations} == {"returned"}
     assert {attempt.verdict.answer["Status"] for attempt in create.attempts} == {"FAILED"}
     assert len({attempt.verdict.answer["PhysicalResourceId"] for attempt in create.attempts}) == 1
-
-
-@pytest.mark.parametrize("timeout", [300, 450, 900])
-@pytest.mark.parametrize(
-    "fault", [INVOKE_THROTTLED, INVOKE_DENIED, NO_CONNECTION], ids=lambda fault: type(fault).__name__
-)
-def test_a_hand_over_that_keeps_failing_is_answered_within_its_invocation(fault: Exception, timeout: int) -> None:
-    simulation, create = run(never, hand_over_replies=[fault] * 100, timeout=timeout)
-    assert "Stopped waiting for team/app:v1" in gave_up(create)
-    (waited,) = waits(simulation)
-    assert waited.end == "returned"
-    assert waited.ended - waited.began < timeout - 5
 
 
 @pytest.mark.parametrize("timeout", [60, 120])
@@ -476,14 +413,6 @@ def test_an_event_that_waits_for_free_concurrency_keeps_its_start() -> None:
     assert simulation.checks[-1] < LIMIT + 1
 
 
-def test_lambda_gives_up_after_two_retries() -> None:
-    simulation, create = run(never, crashes=[Crash("begin")])
-    assert simulation.dropped[0][0] == "retries"
-    assert [round(record.began - EPOCH, 1) for record in waits(simulation)] == [0.1, 60.1, 180.1]
-    assert create.outcome
-    assert create.outcome.by == "time-out"
-
-
 def test_lambda_drops_the_sixteenth_invocation_of_a_chain() -> None:
     simulation = Simulation(never)
     for chain in (15, 16):
@@ -501,13 +430,6 @@ def test_the_longest_chain_stays_under_lambda_s_guard_against_recursion() -> Non
     assert simulation.dropped == []
 
 
-def test_a_function_with_a_shorter_time_out_is_told_at_once() -> None:
-    _, create = run(never, timeout=250)
-    assert f"at least {timeout_needed(3360)} seconds" in gave_up(create)
-    assert create.outcome
-    assert create.outcome.at < EPOCH + 1
-
-
 # --- duplicates, faults, deletes
 
 
@@ -516,15 +438,6 @@ def test_an_event_that_lambda_delivers_twice_does_no_harm() -> None:
     gave_up(create)
     assert len({attempt.verdict.answer["PhysicalResourceId"] for attempt in create.attempts}) == 1
     assert {record.end for record in simulation.invocations} == {"returned"}
-
-
-@pytest.mark.parametrize("faults", [[Status(503), Status(503)], [Reset(), Reset()], [Delay(7.0)]])
-def test_the_answer_arrives_although_its_way_is_faulty(faults: list[Any]) -> None:
-    simulation = Simulation(never)
-    create = simulation.create({**PROPERTIES, "MaxRetries": 0}, faults)
-    simulation.run()
-    gave_up(create)
-    assert len(waits(simulation)) == 1
 
 
 def test_an_answer_that_cannot_be_delivered_is_delivered_by_the_next_run() -> None:
@@ -561,28 +474,6 @@ def test_calls_that_hang_end_in_time_for_the_answer() -> None:
     assert len(waits(simulation)) <= 5
 
 
-def test_no_part_of_the_signed_query_is_in_a_log_line_or_an_answer() -> None:
-    simulation = Simulation(never, crashes=[Crash("put", 4)])
-    create = simulation.create(PROPERTIES, [Reset(), Status(503), Status(403)])
-    simulation.run()
-    gave_up(create)
-    shown = simulation.log.getvalue() + "".join(attempt.put.body.decode() for attempt in create.attempts)
-    assert "403" in shown
-    assert [canary for canary in (*CANARIES, "X-Amz-") if canary in shown] == []
-
-
-def test_a_delete_before_any_create_succeeds_without_a_look() -> None:
-    simulation = Simulation(never)
-    resource = Resource(
-        "arn:aws:cloudformation:us-east-1:123456789012:stack/s/1", "Image", "Custom::X", "arn:aws:lambda:::f"
-    )
-    delete = simulation.cloudformation.delete(resource)
-    simulation.run()
-    assert delete.outcome
-    assert delete.outcome.status == "SUCCESS"
-    assert simulation.checks == []
-
-
 @pytest.mark.parametrize("seconds", [0.0, 50.0, 870.12, 2000.0, 3359.45])
 def test_a_delete_during_a_wait_succeeds_at_once_and_the_wait_ends_soon_with_an_answer_that_counts_for_nothing(
     seconds: float,
@@ -597,33 +488,6 @@ def test_a_delete_during_a_wait_succeeds_at_once_and_the_wait_ends_soon_with_an_
     assert deletes[0].outcome.at - deletes[0].sent < 1
     assert [attempt.counted for attempt in create.attempts] == [False]
     assert simulation.checks[-1] <= EPOCH + seconds + 255.0
-
-
-def test_a_delete_after_a_wait_succeeds_and_keeps_the_id() -> None:
-    simulation, create = run(pushed_at(100.0))
-    delete = simulation.cloudformation.delete(create.resource)
-    simulation.run()
-    assert delete.outcome
-    assert create.outcome
-    assert (delete.outcome.status, delete.outcome.physical_id) == ("SUCCESS", create.outcome.physical_id)
-
-
-def test_an_update_waits_for_the_new_image_and_keeps_the_id() -> None:
-    simulation, create = run(image_now)
-    update = simulation.cloudformation.update(create.resource, {**PROPERTIES, "ImageTag": "v2"})
-    simulation.run()
-    assert update.outcome
-    assert update.outcome.status == "SUCCESS"
-    assert update.follow_up is None
-
-
-def test_two_waits_at_once_do_not_meet() -> None:
-    simulation = Simulation(pushed_at(1000.0))
-    creates = [simulation.create(PROPERTIES), simulation.create({**PROPERTIES, "MaxRetries": 10})]
-    simulation.run()
-    assert [create.outcome.status for create in creates if create.outcome] == ["SUCCESS", "FAILED"]
-    requests = {line["RequestId"] for line in simulation.log_lines() if "attempt" in line}
-    assert requests == {create.event["RequestId"] for create in creates}
 
 
 @pytest.mark.parametrize(
