@@ -4,11 +4,12 @@
     python -m tests.mutants --module waiting
 
 It works in a copy under `.mutants`, one for each choice of modules, and goes on where it was when the sources are the
-same. Mutants that survive are listed in tests/mutants.toml with the reason; one that is not there fails the run, as
-does a share of killed ones under 90 %.
+same. Mutants that survive are listed in tests/mutants.toml by function and mutation, with the reason; one that is not
+there fails the run, as does a share of killed ones under 90 %.
 """
 
 import argparse
+import difflib
 import os
 import re
 import shutil
@@ -21,9 +22,10 @@ from pathlib import Path
 from sandbox.processes import ROOT
 
 MODULES = (
-    *("waiting", "standing", "request", "properties", "answers", "budget", "invocation"),
-    *("readiness", "manifests", "uris", "looking", "attributes"),
+    *("waiting", "standing", "request", "properties", "budget", "invocation", "builds", "following"),
+    *("readiness", "manifests", "uris", "looking", "attributes", "answers", "build_answers", "wording", "place"),
 )
+"""Those that decide, and the words they decide on."""
 LEAST_KILLED = 0.9
 COPIES = ROOT / ".mutants"
 SURVIVORS = ROOT / "tests" / "mutants.toml"
@@ -92,7 +94,8 @@ def copy(modules: tuple[str, ...], folder: Path) -> None:
 
 def report(modules: tuple[str, ...], fates: list[tuple[str, str, str]], folder: Path, mutmut: str) -> int:
     """Print a line for each module and each survivor. Returns the exit status."""
-    known = {(entry["removed"], entry["added"]) for entry in tomllib.loads(SURVIVORS.read_text())["survivor"]}
+    listed = tomllib.loads(SURVIVORS.read_text())
+    known = {(module, function, mutation) for module, each in listed.items() for function, mutation, _ in each}
     status = 0
     everything: Counter[bool] = Counter()
     for module in modules:
@@ -102,22 +105,35 @@ def report(modules: tuple[str, ...], fates: list[tuple[str, str, str]], folder: 
         everything.update({True: len(mine) - len(alive), False: len(alive)})
         print(f"{module}: {len(mine) - len(alive)} of {len(mine)} killed ({1 - len(alive) / max(len(mine), 1):.1%})")
         for name in alive:
-            change = difference(module, name, folder, mutmut)
-            status |= change not in known
-            print(f"  {'survived' if change in known else 'SURVIVED, NOT LISTED'}: {change[0]}  ->  {change[1]}")
+            found = (module, function_of(name), mutation_of(module, name, folder, mutmut))
+            status |= found not in known
+            print(f"  {'survived' if found in known else 'SURVIVED, NOT LISTED'}: {list(found[1:])}")
     share = everything[True] / max(everything.total(), 1)
     print(f"{everything[True]} of {everything.total()} mutants killed ({share:.1%})")
     return 1 if status or share < LEAST_KILLED else 0
 
 
-def difference(module: str, name: str, folder: Path, mutmut: str) -> tuple[str, str]:
-    """Return the lines that a mutant removes and adds, without what stands around them."""
+def function_of(name: str) -> str:
+    """Return the function of a mutant: mutmut calls it `x_judge__mutmut_3`, or `xǁBudgetǁleft__mutmut_1` in a class."""
+    return name.partition("__mutmut_")[0].removeprefix("x_").removeprefix("xǁ").replace("ǁ", ".")
+
+
+def mutation_of(module: str, name: str, folder: Path, mutmut: str) -> str:
+    """Return what a mutant changes, as `old -> new`: the words alone that differ."""
     shown = subprocess.run(
         [mutmut, "show", f"ecr_image_waiter.{module}.{name}"], cwd=folder, capture_output=True, text=True, check=True
     )
-    lines = [line for line in shown.stdout.splitlines() if re.match(r"[-+](?![-+]{2})", line)]
-    removed, added = (" ".join(line[1:].strip() for line in lines if line[0] == sign) for sign in "-+")
-    return removed, added
+    changed = [line for line in shown.stdout.splitlines() if re.match(r"[-+](?![-+]{2})", line)]
+    old, new = ([word for line in changed if line[0] == sign for word in words(line[1:])] for sign in "-+")
+    parts = difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+    return "; ".join(
+        f"{' '.join(old[a:b])} -> {' '.join(new[c:d])}".strip() for kind, a, b, c, d in parts if kind != "equal"
+    )
+
+
+def words(line: str) -> list[str]:
+    """Split a line of Python into its words and signs."""
+    return re.findall(r"[\w.]+|[^\w\s]+", line)
 
 
 if __name__ == "__main__":
