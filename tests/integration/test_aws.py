@@ -7,7 +7,7 @@ import re
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -208,69 +208,71 @@ def test_whoever_takes_a_fault_of_botocore_s_takes_an_unknown_region(monkeypatch
         aws.client("sts", 5.0).get_caller_identity()
 
 
-class CountingServer(ThreadingHTTPServer):
-    """Something of AWS over HTTP that answers every question in the same way, and counts."""
-
-    status = 200
-    requests = 0
-    connections = 0
+Answer = Callable[[BaseHTTPRequestHandler, bytes], tuple[int, str, str]]
 
 
-@pytest.fixture
-def counting_server() -> Iterator[CountingServer]:
+@contextmanager
+def serving(answer: Answer) -> Iterator[str]:
+    """Serve something of AWS over HTTP; `answer` returns the status, the type and the content of each answer."""
+
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def setup(self) -> None:
-            server.connections += 1
-            super().setup()
-
         def do_POST(self) -> None:  # the name http.server looks for
-            server.requests += 1
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(server.status)
-            self.send_header("Content-Length", "2")
+            status, kind, content = answer(self, self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(b"{}")
+            self.wfile.write(content.encode())
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    with CountingServer(("127.0.0.1", 0), Handler) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
         thread = Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        yield server
+        yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
         thread.join()
 
 
 @pytest.mark.parametrize("given", [{}, {"AWS_MAX_ATTEMPTS": "10", "AWS_RETRY_MODE": "legacy"}], ids=["plain", "many"])
 def test_a_call_that_fails_is_tried_once_more_whatever_the_environment_says(
-    given: dict[str, str], counting_server: CountingServer, monkeypatch: pytest.MonkeyPatch
+    given: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in given.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{counting_server.server_port}")
-    counting_server.status = 500
+    asked: list[bytes] = []
 
-    with pytest.raises(ClientError):
-        Aws().client("ecr", 30.0).describe_images(repositoryName="ab")
+    def fail(_: BaseHTTPRequestHandler, body: bytes) -> tuple[int, str, str]:
+        asked.append(body)
+        return 500, "application/x-amz-json-1.1", "{}"
 
-    assert counting_server.requests == 2
+    with serving(fail) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        with pytest.raises(ClientError):
+            Aws().client("ecr", 30.0).describe_images(repositoryName="ab")
+
+    assert len(asked) == 2
 
 
-def test_a_service_has_one_client_however_long_its_calls_may_take(
-    counting_server: CountingServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{counting_server.server_port}")
-    aws = Aws()
+def test_a_service_has_one_client_however_long_its_calls_may_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    connections: list[Any] = []
 
-    for seconds in (20.0, 9.0, 30.0):
-        aws.client("ecr", seconds).describe_images(repositoryName="ab")
+    def answer(asked: BaseHTTPRequestHandler, _: bytes) -> tuple[int, str, str]:
+        connections.append(asked.client_address)
+        return 200, "application/x-amz-json-1.1", "{}"
+
+    with serving(answer) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        aws = Aws()
+        for seconds in (20.0, 9.0, 30.0):
+            aws.client("ecr", seconds).describe_images(repositoryName="ab")
 
     # A client keeps its connection.
-    assert (counting_server.requests, counting_server.connections) == (3, 1)
+    assert (len(connections), len({*connections})) == (3, 1)
 
 
 @pytest.mark.parametrize(
@@ -363,7 +365,8 @@ class Cloud:
     def assumed(self) -> list[str]:
         return [each.operation for each in self.asked if each.service == "sts"]
 
-    def answer(self, headers: Any, body: str) -> tuple[int, str, str]:
+    def answer(self, asked: BaseHTTPRequestHandler, content: bytes) -> tuple[int, str, str]:
+        headers, body = asked.headers, content.decode()
         key, region, service = _CREDENTIAL.search(headers["Authorization"]).groups()  # type: ignore[union-attr]
         token = headers.get("X-Amz-Security-Token", "")
         if service != "sts":
@@ -390,30 +393,9 @@ class Cloud:
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     served = Cloud(FakeClock())
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:  # the name http.server looks for
-            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            status, kind, content = served.answer(self.headers, body)
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content.encode())
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        thread = Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+    with serving(served.answer) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
         yield served
-        server.shutdown()
-        thread.join()
 
 
 def look(aws: Aws, source: Source, *, seconds: float = 10.0) -> Finding:
@@ -623,58 +605,37 @@ def test_botocore_knows_what_is_asked_of_lambda() -> None:
 # --- The hand-over, over HTTP ---------------------------------------------------------------------------------------
 
 
-class LambdaServer(ThreadingHTTPServer):
-    """Lambda's Invoke over HTTP: it takes everything and keeps it."""
+def hand_over(monkeypatch: pytest.MonkeyPatch) -> tuple[str, str | None, bytes]:
+    """Hand an event over, and return the path, the kind and the body of the one call of Lambda."""
+    received: list[tuple[str, str | None, bytes]] = []
 
-    received: list[tuple[str, str, bytes]]
+    def take(asked: BaseHTTPRequestHandler, body: bytes) -> tuple[int, str, str]:
+        received.append((asked.path, asked.headers["X-Amz-Invocation-Type"], body))
+        return 202, "application/json", ""
 
-
-@pytest.fixture
-def lambda_server() -> Iterator[LambdaServer]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # the name http.server looks for
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            server.received.append((self.path, self.headers["X-Amz-Invocation-Type"], body))
-            self.send_response(202)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with LambdaServer(("127.0.0.1", 0), Handler) as server:
-        server.received = []
-        thread = Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
+    with serving(take) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        aws = Aws()
+        HandOver(lambda seconds: aws.client("lambda", seconds)).to(FUNCTION_ARN, stack_event(), seconds=5.0)
+    (call,) = received
+    return call
 
 
-def hand_over(server: LambdaServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
-    aws = Aws()
-    HandOver(lambda seconds: aws.client("lambda", seconds)).to(FUNCTION_ARN, stack_event(), seconds=5.0)
+def test_a_hand_over_arrives_as_an_asynchronous_invocation(monkeypatch: pytest.MonkeyPatch) -> None:
+    path, kind, body = hand_over(monkeypatch)
 
-
-def test_a_hand_over_arrives_as_an_asynchronous_invocation(
-    lambda_server: LambdaServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hand_over(lambda_server, monkeypatch)
-
-    ((path, kind, body),) = lambda_server.received
     assert path.startswith("/2015-03-31/functions/arn%3Aaws%3Alambda%3A")
     assert (kind, json.loads(body)) == ("Event", stack_event())
 
 
 def test_a_hand_over_shows_nothing_of_the_response_url_to_any_logger(
-    lambda_server: LambdaServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Lambda sets the root logger to the level of the function's LoggingConfig, which may be DEBUG."""
     make_logger()
     caplog.set_level(logging.DEBUG)
 
-    hand_over(lambda_server, monkeypatch)
+    hand_over(monkeypatch)
 
     logging.getLogger("any").debug("seen")
     assert "seen" in caplog.text
