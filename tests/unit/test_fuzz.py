@@ -39,6 +39,8 @@ from tests.world import IN_MEMORY, World
 EXAMPLES: Final = int(os.environ.get("FUZZ_EXAMPLES", "1500"))
 DRAWN: Final = "FUZZ_EXAMPLES" in os.environ
 LONGEST_MESSAGE: Final = 5000
+LONGEST_FAULT: Final = 400
+"""Any one fault stays readable: its property, a clipped value and a line about what is allowed."""
 
 run: Counter[str] = Counter()
 Fuzz = Callable[[Callable[..., None]], Callable[..., None]]
@@ -310,9 +312,11 @@ def settle(event: object, **options: bool) -> World:
         returned = there.run(event)
     except UnusableEvent as refusal:
         refused(event, str(refusal), there)
+        assert len(str(refusal)) <= LONGEST_FAULT  # noqa: PT017  # as below
         assert re.search("expected|received", str(refusal))  # noqa: PT017  # that it was raised is no claim here
     except (InvalidRequest, GaveUp) as refusal:
         refused(event, str(refusal), there)
+        assert all(len(fault) <= LONGEST_FAULT for fault in getattr(refusal, "faults", ()))  # noqa: PT017  # as above
         assert is_direct(event)
     else:
         if is_direct(event):

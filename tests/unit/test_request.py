@@ -1029,51 +1029,6 @@ def test_a_wait_starts_when_cloudformation_signed_unless_that_cannot_be(signed: 
     assert start_of_wait(signed, NOW) == start
 
 
-# --- Anything at all ------------------------------------------------------------------------------------------------
-
-_text = st.text(st.characters() | st.characters(categories=["Cs"]), max_size=12)
-_json = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | _text,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_text, inner, max_size=3),
-    max_leaves=6,
-)
-_event_keys = st.sampled_from([*stack_event(), "PhysicalResourceId", "ServiceTimeout", STATE_KEY, "tf"])
-
-
-def _mostly(known: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
-    """Return an object in which a few keys are gone, wrong or new."""
-    keys = st.sampled_from(sorted(known)) | _event_keys | _text
-    return st.dictionaries(keys, _json | st.just(...), max_size=4).map(
-        lambda changes: {key: value for key, value in {**known, **changes}.items() if value is not ...}
-    )
-
-
-@given(_json | _mostly(stack_event()) | _mostly(stack_event("Delete")), st.booleans())
-def test_any_json_as_event_ends_in_a_request_or_an_unusable_event(event: object, any_host: bool) -> None:  # noqa: FBT001  # drawn
-    try:
-        request = read_event(event, dns_suffix="amazonaws.com", any_host=any_host)
-    except UnusableEvent as error:
-        message = str(error)
-    else:
-        assert isinstance(request, StackRequest | DirectRequest)
-        return
-    assert 0 < len(message) <= LONGEST_FAULT
-
-
-@given(_json | _mostly(PROPERTIES) | st.dictionaries(st.sampled_from(sorted(Properties.model_fields)), _json))
-@example({**PROPERTIES, "\ud800": "x"})
-def test_any_json_as_properties_ends_in_properties_or_an_invalid_request(received: object) -> None:
-    try:
-        properties = read_properties(received)
-    except InvalidRequest as error:
-        faults = error.faults
-    else:
-        assert properties.max_wait >= 0
-        return
-    assert faults
-    assert max(map(len, faults)) <= LONGEST_FAULT
-
-
 @pytest.mark.parametrize(("url", "said"), [(None, "nothing"), (7, "a int"), ([], "a list"), ("", "an empty string")])
 def test_what_stood_in_the_place_of_the_response_url_is_told_by_its_kind(url: object, said: str) -> None:
     with pytest.raises(UnusableEvent, match=f"^ResponseURL: received {said}, expected a URL$"):
