@@ -15,11 +15,11 @@ from typing import Any, Final
 
 import pytest
 
-from ecr_image_waiter.cli.connection import Misconfigured, connect
+from ecr_image_waiter.cli.connection import connect
 from ecr_image_waiter.clock import SystemClock
 from sandbox.ecr.front import Front
 from sandbox.ecr.standalone import standalone
-from sandbox.images import push, push_index
+from sandbox.images import push
 from sandbox.processes import ROOT
 from tests.waiting import eventually
 
@@ -147,31 +147,6 @@ def test_a_shell_s_assignment_fails_when_the_image_does_not_come(ecr: Any, envir
     script = f'IMAGE=$({" ".join(COMMAND)} wait app:v1 --max-retries 0 --output uri); echo "$? <$IMAGE>"'
     done = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True, check=True)  # noqa: S607  # as above
     assert done.stdout == "1 <>\n"
-
-
-def test_one_look_reads_platforms_and_labels_through_the_real_apis(ecr: Any, environment: dict[str, str]) -> None:
-    push(ecr, "app", "single", labels={"revision": "abc"})
-    push_index(ecr, "app", "index", attestations=True, labels={"revision": "abc"})
-
-    done = ran(environment, "check", "app:single", "app:index", "--label", "revision=abc", "--output", "json")
-
-    assert done.returncode == 0, done.stderr
-    single, index = json.loads(done.stdout)["Images"]
-    assert (single["Platforms"], single["Labels"]) == (["linux/arm64"], {"revision": "abc"})
-    assert (index["Platforms"], index["Labels"]) == (["linux/amd64", "linux/arm64"], {"revision": "abc"})
-
-
-def test_sixty_images_are_waited_for_together(ecr: Any, environment: dict[str, str]) -> None:
-    for number in range(60):
-        push(ecr, "app", f"v{number}", content=str(number))
-    images = "".join(f"app:v{number}\n" for number in range(60))
-
-    done = subprocess.run(
-        [*COMMAND, "wait", "--from", "-", "--output", "uri"],
-        env=environment, input=images, capture_output=True, text=True, check=True, timeout=60,
-    )  # fmt: skip
-
-    assert len(set(done.stdout.splitlines())) == 60
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
@@ -436,11 +411,6 @@ def test_an_account_that_is_not_told_is_not_said(front: Front) -> None:
     assert connection.account() == ""
     connection = connect(SystemClock(), profile="", region=REGION, endpoint_url=front.url, regions=[])
     assert connection.account() == "123456789012"
-
-
-def test_what_boto3_cannot_begin_with_is_a_fault() -> None:
-    with pytest.raises(Misconfigured, match="could not be found"):
-        connect(SystemClock(), profile="nobody", region=REGION, endpoint_url="", regions=[])
 
 
 # --- the package
