@@ -115,11 +115,6 @@ class Emulator:
         return int(re.search(r"VmHWM:\s+([0-9]+) kB", status)[1]) * 1024  # type: ignore[index]  # Linux has it
 
     @property
-    def leader(self) -> int:
-        """The process that leads the session of all the environment's processes."""
-        return self._program.pid
-
-    @property
     def log(self) -> Path:
         """The file that the function and the emulator print to."""
         return self._program.log

@@ -1,16 +1,13 @@
 """The deployed waiter follows the build that is to push the image, and starts it once.
 
-The scenarios run side by side; each test collects one of them. Two are what `make demo` shows. Where a build that
-succeeded in vain, or a project that is gone, has a minute's grace, the wait's limit ends that here:
-tests/integration/test_following.py has the minute, on a fake clock. There the same event also comes again six minutes
-later; here CodeBuild forgets its tokens, as it has by then.
+The scenarios run side by side; each test collects one of them. Two are what `make demo` shows. How builds end
+otherwise, and pipelines, is in tests/integration/test_following.py, on a fake clock. There the same event also comes
+again six minutes later; here CodeBuild forgets its tokens, as it has by then.
 """
 
 import io
 import os
-import re
 import signal
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
@@ -23,7 +20,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from sandbox.builds import Action, Build, Execution
+from sandbox.builds import Build
 from sandbox.cloud import ACCOUNT, REGION, STACK, Cloud
 from sandbox.demo import play
 from sandbox.processes import awaits_input
@@ -32,16 +29,14 @@ from sandbox.scenarios import SCENARIOS as DEMOS
 from tests.e2e.demonstrated import Told, require_every_line, told_of
 from tests.e2e.functions import TIMEOUT, Deployed, FunctionError
 from tests.e2e.side_by_side import side_by_side
-from tests.e2e.test_deployable import checked, failed, said, uri
-from tests.e2e.test_scenarios import handed_over, seconds
+from tests.e2e.test_deployable import failed, uri
+from tests.e2e.test_scenarios import seconds
 from tests.waiting import eventually
 
 SIDE_BY_SIDE = 4
 LIST, START = "codebuild:ListBuildsForProject", "codebuild:StartBuild"
 WHOLE_TIMEOUT = 900
 """Of a function as it is deployed, in seconds: what a wait of half an hour needs."""
-SOON = 15.0
-"""Seconds: a pause, and a hand-over on a busy machine. A wait here has a minute."""
 AT_THE_END = 600.0
 """Seconds for which a demo holds its lines back: it prints them all at once."""
 
@@ -106,35 +101,6 @@ def project_for(cloud: Cloud, repository: str, *builds: Build) -> str:
         artifacts={"type": "NO_ARTIFACTS"},
         environment={"type": "LINUX_CONTAINER", "image": "image", "computeType": "BUILD_GENERAL1_SMALL"},
         serviceRole=f"arn:aws:iam::{ACCOUNT}:role/build",
-    )
-    return name
-
-
-def pipeline_for(cloud: Cloud, repository: str, *executions: Execution) -> str:
-    """Create a pipeline whose executions go so, and return its name. The first one starts at once."""
-    name = repository.replace("/", "-")
-    cloud.builds.play_pipeline(name, *executions)
-    actions = {"Checkout": ("Source", "CodeStarSourceConnection"), "Docker": ("Build", "CodeBuild")}
-    actions["Release"] = ("Deploy", "CloudFormation")
-    stages = [
-        {
-            "name": category,
-            "actions": [
-                {
-                    "name": action,
-                    "actionTypeId": {"category": category, "owner": "AWS", "provider": provider, "version": "1"},
-                }
-            ],
-        }
-        for action, (category, provider) in actions.items()
-    ]
-    cloud.client("codepipeline").create_pipeline(
-        pipeline={
-            "name": name,
-            "roleArn": f"arn:aws:iam::{ACCOUNT}:role/pipeline",
-            "artifactStore": {"type": "S3", "location": "artifacts"},
-            "stages": stages,
-        }
     )
     return name
 
@@ -228,107 +194,6 @@ def an_empty_account_comes_up_in_one_deployment_with_repository_build_image_and_
     assert [f"started build {build.id}" in message for message in checks] == [True, *[False] * (len(checks) - 1)]
     assert all(build.id in message for message in checks[:-1])
     assert told.messages("Handed over"), "the build is followed in another invocation"
-
-
-@scenario
-def a_superseded_execution_passes_the_baton_to_its_successor_for_better_and_for_worse(
-    cloud: Cloud, function: Deployed
-) -> None:
-    repository = function.repository()
-    succeeds, waits = Execution({"Docker": Action(6)}), Execution({"Docker": Action(600)})
-    successor = {
-        # Long enough for both waits to see it under way, on a loaded machine too.
-        "Docker": Action(15, does=lambda: function.push(repository)),
-        "Release": Action(2, fails="No such stack"),
-    }
-    pipeline = pipeline_for(cloud, repository, succeeds, waits, Execution(successor))
-    with function.player() as player:
-        pushed = player.create(image(repository, Pipeline=pipeline))
-        other = player.create(image(repository, "v2", Pipeline=pipeline))
-        second = cloud.builds.start_pipeline(pipeline)
-        third = cloud.builds.start_pipeline(pipeline, supersedes=second)
-        found = pushed.wait()
-        outcome = failed(other)
-    assert [run.status for run in cloud.builds.pipeline_runs(pipeline)] == ["SUCCEEDED", "SUPERSEDED", "FAILED"]
-    assert found.status == "SUCCESS", found
-    assert (
-        f"execution {third.id} of the pipeline {pipeline}, which was to push it, failed, in stage Deploy, "
-        "action Release, saying: No such stack; mend that, see https://"
-    ) in outcome.reason
-    said(function, other, f"execution {third.id} of the pipeline {pipeline} is under way")
-
-
-@scenario
-def a_pipeline_that_fails_in_its_source_stage_ends_the_wait_with_stage_action_and_message(
-    cloud: Cloud, function: Deployed
-) -> None:
-    repository = function.repository()
-    source = Action(6, fails="The repository could not be found")
-    pipeline = pipeline_for(cloud, repository, Execution({"Checkout": source}))
-    with function.player() as player:
-        create = player.create(image(repository, Pipeline=pipeline))
-        outcome = failed(create)
-    (run,) = cloud.builds.pipeline_runs(pipeline)
-    assert (
-        f"execution {run.id} of the pipeline {pipeline}, which was to push it, failed, in stage Source, "
-        "action Checkout, saying: The repository could not be found; mend that, see https://"
-    ) in outcome.reason
-    assert outcome.at - run.changed < SOON
-
-
-@scenario
-def a_build_that_pushes_another_tag_fails_the_wait_with_the_tag_that_it_pushed(
-    cloud: Cloud, function: Deployed
-) -> None:
-    repository = function.repository()
-    function.push(repository, "old", content="old")
-    build = Build({"BUILD": 3}, does=lambda: function.push(repository, "v2", content="new"))
-    project = project_for(cloud, repository, build)
-    with function.player() as player:
-        create = player.create(image(repository, wait=40, BuildProject=project, StartBuild=True))
-        outcome = failed(create)
-    (run,) = cloud.builds.runs(project)
-    assert re.search(
-        f"build {run.id} of the CodeBuild project {project} succeeded without pushing it, and since it began the "
-        r"repository got v2 \([0-9]+ s old\); correct the tag here or in the build, see https://",
-        outcome.reason,
-    ), outcome
-    assert outcome.at - create.sent >= 39, (
-        "there is a grace; X-Amz-Date, from which the limit counts, has whole seconds"
-    )
-
-
-@scenario
-def a_project_that_is_deleted_during_the_wait_fails_it_and_is_named(cloud: Cloud, function: Deployed) -> None:
-    repository = function.repository()
-    project = project_for(cloud, repository, Build({"BUILD": 600}))
-    with function.player() as player:
-        create = player.create(image(repository, wait=20, BuildProject=project))
-        eventually(lambda: cloud.builds_proxy.count(LIST, containing=project) >= 2, "the second check")
-        cloud.client("codebuild").delete_project(name=project)
-        outcome = failed(create)
-    assert f"the CodeBuild project {project} does not exist in {REGION}, account {ACCOUNT}" in outcome.reason
-    assert "correct BuildProject, or create it before this resource" in outcome.reason
-    assert outcome.at - create.sent >= 19, "as above"
-    said(function, create, f"no build of the CodeBuild project {project} is under way")
-
-
-@scenario
-def a_build_that_somebody_stops_ends_the_wait(cloud: Cloud, function: Deployed) -> None:
-    repository = function.repository()
-    project = project_for(cloud, repository, Build({"BUILD": 600}))
-    build = cloud.builds.start(project)
-    with function.player() as player:
-        create = player.create(image(repository, BuildProject=project))
-        handed_over(function, create)
-        checked(function, create, repository)
-        cloud.builds.stop_run(build)
-        stopped = time.time()
-        outcome = failed(create)
-    assert f"build {build.id} of the CodeBuild project {project}, which was to push it, was stopped, in BUILD; " in (
-        outcome.reason
-    )
-    assert outcome.at - stopped < SOON
 
 
 @scenario

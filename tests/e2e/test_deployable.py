@@ -6,8 +6,6 @@ runtime they run on makes no difference to what ECR is asked.
 
 import json
 import random
-import re
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from functools import partial
@@ -18,7 +16,7 @@ import pytest
 from sandbox.cloud import ACCOUNT, REGION, Cloud
 from sandbox.images import push, push_index
 from sandbox.player import Operation, Outcome
-from sandbox.proxy import Rule, delay, deny
+from sandbox.proxy import Rule, delay
 from tests.e2e.functions import TIMEOUT, Deployed
 from tests.e2e.side_by_side import side_by_side
 from tests.e2e.test_scenarios import handed_over, seconds
@@ -105,13 +103,6 @@ def wait_for_twenty(function: Deployed, images: list[dict[str, str]], seed: int)
 
 
 @scenario
-def twenty_images_of_three_repositories_are_ready_with_the_last_and_each_has_the_digest_that_was_pushed(
-    cloud: Cloud, function: Deployed
-) -> None:
-    wait_for_twenty(function, twenty([function.repository() for _ in range(3)]), seed=3)
-
-
-@scenario
 def twenty_images_of_one_repository_cost_one_call_of_ecr_a_check_and_one_more_with_the_last(
     cloud: Cloud, function: Deployed
 ) -> None:
@@ -183,57 +174,6 @@ def an_archived_image_is_waited_for_until_it_is_restored(cloud: Cloud, function:
 
 
 @scenario
-def an_image_that_stays_archived_fails_at_the_limit_and_is_named_as_such(cloud: Cloud, function: Deployed) -> None:
-    repository = function.repository()
-    function.push(repository)
-    store(function, repository, "ARCHIVE")
-    with function.player() as player:
-        create = player.create({"RepositoryName": repository, "ImageTag": "v1", **seconds(9)})
-        outcome = failed(create)
-    assert outcome.at - create.sent >= 8, "X-Amz-Date, from which the limit counts, has whole seconds"
-    assert "last seen: the image is archived" in outcome.reason
-    assert "restore the image from the archive" in outcome.reason
-
-
-@scenario
-def those_of_several_images_that_never_come_stand_in_the_reason_and_the_others_do_not(
-    cloud: Cloud, function: Deployed
-) -> None:
-    first, second = function.repository(), function.repository()
-    function.push(first)
-    images = [
-        {"Id": "Here", "RepositoryName": first, "ImageTag": "v1"},
-        {"Id": "Mistyped", "RepositoryName": first, "ImageTag": "v11"},
-        {"Id": "Never", "RepositoryName": second, "ImageTag": "v1"},
-    ]
-    with function.player() as player:
-        outcome = failed(player.create({"Images": images, **seconds(9)}))
-    assert "Gave up on 2 of 3 images" in outcome.reason
-    assert f"Mistyped ({first}:v11 in {REGION}): the repository has no such image" in outcome.reason
-    assert f"Never ({second}:v1 in {REGION}): the repository has no such image" in outcome.reason
-    assert "Here" not in outcome.reason
-
-
-@scenario
-def an_image_older_than_the_operation_is_not_yet_until_it_is_pushed_again(cloud: Cloud, function: Deployed) -> None:
-    repository = function.repository()
-    function.push(repository, content="before")
-    pushed_at = function.ecr.describe_images(repositoryName=repository)["imageDetails"][0]["imagePushedAt"]
-    # Both that and the operation's beginning have whole seconds.
-    eventually(lambda: time.time() >= pushed_at.timestamp() + 1, "the next second")
-    properties = {"RepositoryName": repository, "ImageTag": "v1", "PushedAfter": "StackOperation", **seconds(60)}
-    with function.player() as player:
-        create = player.create(properties)
-        checked(function, create, repository, 3)
-        digest = function.push(repository, content="after")
-        outcome = create.wait()
-    assert outcome.status == "SUCCESS", outcome
-    assert outcome.data["ImageUri"] == uri(repository, digest)
-    assert function.ecr_proxy.counts(repository) == {"ecr:DescribeImages": int(outcome.data["Attempts"])}
-    said(function, create, "the image there is an older one")
-
-
-@scenario
 def an_index_is_no_image_for_lambda_and_the_reason_has_the_cure_while_ecs_takes_it(
     cloud: Cloud, function: Deployed
 ) -> None:
@@ -248,86 +188,6 @@ def an_index_is_no_image_for_lambda_and_the_reason_has_the_cure_while_ecs_takes_
     assert "cannot be deployed (checked once" in refused.reason
     assert "--provenance=false --platform linux/arm64" in refused.reason
     assert taken.data["ImageUri"] == uri(repository, digest)
-
-
-@scenario
-def the_image_for_a_platform_is_handed_on_and_a_platform_that_is_not_there_fails_at_once(
-    cloud: Cloud, function: Deployed
-) -> None:
-    repository = function.repository()
-    index = push_index(function.ecr, repository, "index", attestations=True)
-    arm = image_of_index(function.ecr, repository, "index", "arm64")
-    single = push(function.ecr, repository, "single", architecture="amd64")
-
-    with function.player() as player:
-
-        def ask(tag: str, platform: str) -> Operation:
-            image = {"RepositoryName": repository, "ImageTag": tag, "Platform": platform, **seconds(60)}
-            return player.create(image)
-
-        found = ask("index", "linux/arm64").wait()
-        of_single = ask("single", "amd64").wait()
-        missing = failed(ask("index", "linux/s390x"))
-        wrong = failed(ask("single", "linux/arm64"))
-
-    keys = ("ImageUri", "PlatformDigest", "PlatformImageUri", "Architecture")
-    assert found.status == "SUCCESS", found
-    assert [found.data[key] for key in keys] == [uri(repository, index), arm, uri(repository, arm), "arm64"]
-    assert of_single.status == "SUCCESS", of_single
-    assert [of_single.data[key] for key in keys] == [uri(repository, single), "", "", "amd64"]
-    for outcome, phrase in (
-        (missing, "the index there holds no image for linux/s390x; it has linux/amd64, linux/arm64"),
-        (wrong, "the image there is for linux/amd64, wanted linux/arm64"),
-    ):
-        assert "(checked once" in outcome.reason
-        assert phrase in outcome.reason
-        assert "unknown" not in outcome.reason, "an attestation is no image"
-
-
-@scenario
-def an_image_of_the_account_s_own_public_registry_is_found_and_another_alias_fails_at_once(
-    cloud: Cloud, function: Deployed
-) -> None:
-    public = cloud.client("ecr-public")
-    repository = function.repository()
-    public.create_repository(repositoryName=repository)
-    aliases = [alias["name"] for alias in public.describe_registries()["registries"][0]["aliases"]]
-    function.push(repository, content="the private repository of this name")
-    with function.player() as player:
-        creates = [
-            player.create({"ImageUri": f"public.ecr.aws/{alias}/{repository}:v1", **seconds(60)}) for alias in aliases
-        ]
-        calls = function.ecr_proxy
-        eventually(lambda: calls.count("ecr-public:DescribeImages", repository=repository) >= 4, "checks of both")
-        assert [create.outcome for create in creates] == [None] * len(aliases)
-        digest = push(public, repository, "v1", content="the public one")
-        found = [create.wait() for create in creates]
-        refused = failed(player.create({"ImageUri": "public.ecr.aws/docker/library/redis:7", **seconds(60)}))
-    assert [outcome.data.get("ImageUri") for outcome in found] == [
-        f"public.ecr.aws/{alias}/{repository}@{digest}" for alias in aliases
-    ]
-    assert function.ecr_proxy.counts(repository).keys() == {"ecr-public:DescribeImages"}
-    assert "(checked once" in refused.reason
-    assert "the public registry docker is not this account's" in refused.reason
-    assert not function.ecr_proxy.counts("library/redis")
-
-
-@scenario
-def an_image_of_another_account_and_region_is_found_there_by_parts_and_by_uri(cloud: Cloud, function: Deployed) -> None:
-    account, region, repository = "222233334444", "eu-west-1", function.repository()
-    function.push(repository, content="the own repository of this name")
-    ecr = cloud.client("ecr", account=account, region=region)
-    ecr.create_repository(repositoryName=repository)
-    named = f"{account}.dkr.ecr.{region}.amazonaws.com/{repository}:v1"
-    parts = {"RegistryId": account, "Region": region, "RepositoryName": repository, "ImageTag": "v1"}
-    with function.player() as player:
-        creates = [player.create({**image, **seconds(60)}) for image in (parts, {"ImageUri": named})]
-        for create in creates:
-            checked(function, create, repository)
-        digest = push(ecr, repository, "v1", content="there")
-        outcomes = [create.wait() for create in creates]
-    assert [outcome.data.get("ImageUri") for outcome in outcomes] == [uri(repository, digest, account, region)] * 2
-    assert [outcome.data["RegistryId"] for outcome in outcomes] == [account] * 2
 
 
 @scenario
@@ -353,53 +213,6 @@ def a_role_is_assumed_once_and_looks_into_its_own_account_which_is_closed_to_the
     assert function.checks(repository) - before >= 3
     invocations = 1 + function.hand_overs(create)
     assert 1 <= function.proxy.count("sts:AssumeRole", containing="reader-of-theirs") <= invocations
-
-
-@scenario
-def a_role_that_sts_denies_is_tried_again_and_fails_with_what_is_to_be_allowed(
-    cloud: Cloud, function: Deployed
-) -> None:
-    # The limit ends the grace here, which is 60 s otherwise.
-    account, repository = "444455556666", "team/denied"
-    ecr = cloud.client("ecr", account=account)
-    ecr.create_repository(repositoryName=repository)
-    push(ecr, repository, "v1")
-    role = f"arn:aws:iam::{account}:role"
-    image = {"RepositoryName": repository, "ImageTag": "v1"}
-    never = Rule("sts:AssumeRole", deny(), where=lambda call: "never-trusts" in call.body)
-    late = Rule("sts:AssumeRole", deny(), where=lambda call: "trusts-late" in call.body, times=2)
-    with function.proxy.rule(never), function.proxy.rule(late), function.player() as player:
-        denied = failed(player.create({**image, "RoleArn": f"{role}/never-trusts", **seconds(5)}))
-        assert not function.ecr_proxy.counts(repository)
-        found = player.create({**image, "RoleArn": f"{role}/trusts-late", **seconds(40)}).wait()
-    assert f"allow sts:AssumeRole on {role}/never-trusts to the role waiter-role" in denied.reason
-    assert "AssumableRoleArns" in denied.reason
-    assert found.status == "SUCCESS", found
-    assert late.met == 2
-
-
-@scenario
-def more_images_than_an_answer_holds_are_refused_without_a_call_and_as_many_as_the_reason_says_are_not(
-    cloud: Cloud, function: Deployed
-) -> None:
-    repository = f"{function.repository()}/{'long' * 50}"
-    function.ecr.create_repository(repositoryName=repository)
-    images = [{"Id": f"{'Image' * 12}{n:02}", "RepositoryName": repository, "ImageTag": f"v{n}"} for n in range(20)]
-    with function.player() as player:
-        refused = failed(player.create({"Images": images, **seconds(60)}))
-        calls = function.ecr_proxy.counts(repository)
-        told = re.search(r"Images: received 20, allowed here: ([0-9]+)", refused.reason)
-        assert told, refused
-        fit = int(told[1])
-        digests = [function.push(repository, image["ImageTag"], content=image["Id"]) for image in images[: fit + 1]]
-        one_more = failed(player.create({"Images": images[: fit + 1], **seconds(60)}))
-        taken = player.create({"Images": images[:fit], **seconds(60)}).wait()
-    assert not calls
-    assert "4096 bytes" in refused.reason
-    assert 1 < fit < 20
-    assert f"Images: received {fit + 1}, allowed here: {fit}" in one_more.reason
-    assert taken.status == "SUCCESS", taken
-    assert taken.data[f"{images[fit - 1]['Id']}.ImageUri"] == uri(repository, digests[fit - 1])
 
 
 CONSUMER = """

@@ -99,11 +99,6 @@ def an_image_pushed_during_the_second_invocation_is_found_by_it(function: Functi
 
 
 @scenario
-def an_image_pushed_during_the_third_invocation_is_found_by_it(function: Function) -> None:
-    _pushed_in_invocation(function, 3)
-
-
-@scenario
 def an_image_pushed_during_the_fifth_invocation_is_found_by_it(function: Function) -> None:
     _pushed_in_invocation(function, 5)
 
@@ -134,18 +129,6 @@ def a_missing_repository_fails_after_its_grace_of_fifteen_seconds(function: Func
     assert outcome.status == "FAILED"
     assert "The repository nowhere does not exist" in outcome.reason
     assert 15 <= outcome.at - create.sent < 15 + SOON
-
-
-@scenario
-def a_missing_repository_is_waited_for_when_asked(function: Function) -> None:
-    name = f"{function.repository()}-late"
-    with function.player() as player:
-        properties = {"RepositoryName": name, "ImageTag": "v1", "WaitForRepository": "true", **seconds(40)}
-        create = player.create(properties)
-        handed_over(function, create)
-        function.ecr.create_repository(repositoryName=name)
-        function.push(name)
-        assert create.wait().status == "SUCCESS"
 
 
 @scenario
@@ -260,15 +243,6 @@ def an_update_that_is_cancelled_rolls_back_without_its_old_image(function: Funct
 
 
 @scenario
-def a_delete_succeeds_with_properties_that_no_create_would(function: Function) -> None:
-    with function.player() as player:
-        create = player.create({"RepositoryName": ["not", "a", "name"], "Nonsense": {"deep": [1, None]}})
-        assert create.wait().status == "FAILED"
-        assert create.follow_up is not None
-        assert create.follow_up.wait().status == "SUCCESS"
-
-
-@scenario
 def a_direct_invocation_returns_the_attributes_or_ends_in_a_function_error(function: Function) -> None:
     repository = function.repository()
     with pytest.raises(FunctionError, match="Gave up on"):
@@ -289,36 +263,12 @@ def a_garbage_event_is_a_function_error_that_says_what_was_expected(function: Fu
 
 
 @scenario
-def every_fault_of_the_properties_stands_in_one_reason(function: Function) -> None:
-    with function.player() as player:
-        properties = {"RepositryName": "app", "ImageTag": "", "MaxRetries": "-1", "RetryDelaySeconds": "1.5"}
-        reason = player.create(properties).wait().reason
-    assert "RepositoryName: missing" in reason
-    assert 'RepositryName: received "app", unknown property; the nearest known one is RepositoryName' in reason
-    assert 'ImageTag: received ""' in reason
-    assert 'MaxRetries: received "-1", allowed: a whole number from 0 to 3600' in reason
-    assert 'RetryDelaySeconds: received "1.5"' in reason
-
-
-@scenario
-def an_answer_arrives_although_the_endpoint_says_503_twice(function: Function) -> None:
+def an_answer_arrives_although_the_endpoint_says_503_and_resets_the_connection(function: Function) -> None:
     repository = function.repository()
     function.push(repository)
     with function.player() as player:
         create = player.create(
-            {"RepositoryName": repository, "ImageTag": "v1", **seconds(30)}, faults=[Status(503), Status(503)]
-        )
-        assert create.wait().status == "SUCCESS"
-    assert [attempt.verdict.status for attempt in create.attempts] == [503, 503, 200]
-
-
-@scenario
-def an_answer_arrives_although_the_connection_is_reset_twice(function: Function) -> None:
-    repository = function.repository()
-    function.push(repository)
-    with function.player() as player:
-        create = player.create(
-            {"RepositoryName": repository, "ImageTag": "v1", **seconds(30)}, faults=[Reset(), Reset()]
+            {"RepositoryName": repository, "ImageTag": "v1", **seconds(30)}, faults=[Status(503), Reset()]
         )
         assert create.wait().status == "SUCCESS"
     assert len(create.accepted) == 1
@@ -374,33 +324,6 @@ def running(cloud: Cloud, deployed: dict[int, Deployed], output: Path) -> Runnin
 def test_the_artifact(running: Running, name: str, place: str) -> None:
     """Each scenario's name is its claim."""
     running[name, place].result(timeout=300)
-
-
-def test_a_second_wait_in_the_same_process_has_nothing_of_the_first(cloud: Cloud, output: Path) -> None:
-    function = UnderRie(cloud, output)
-    first, second = function.repository(), function.repository()
-    function.push(first)
-    try:
-        with function.player() as player:
-            one = player.create(
-                {"RepositoryName": first, "ImageTag": "v1", **seconds(30)}, stack="one", logical_id="One"
-            )
-            assert one.wait().status == "SUCCESS"
-            eventually(lambda: not function.service.busy, "the process is free")
-            two = player.create({"RepositoryName": second, "ImageTag": "v1", "MaxRetries": "0"}, stack="two")
-            outcome = two.wait()
-            eventually(lambda: not function.service.busy, "the last line of the log")
-        assert outcome.status == "FAILED"
-        assert outcome.data == {}
-        assert "One" not in str(two.attempts[0].verdict.answer)
-        log = function.output_folder / "environment-0.log"
-        later = log.read_text().partition(two.event["RequestId"])[2]
-        assert later, "both ran in one environment"
-        assert two.resource.stack_id in later
-        assert one.event["RequestId"] not in later
-        assert first not in later
-    finally:
-        function.stop()
 
 
 def test_an_image_that_is_there_takes_a_warm_process_no_pause(cloud: Cloud, output: Path) -> None:

@@ -642,17 +642,3 @@ def test_what_an_execution_s_actions_do_not_tell_is_left_out(place: Place) -> No
         reason = place.wait(Pipeline="app")["Reason"]
 
     assert "of the pipeline app, which was to push it, failed; mend that, see https://" in reason
-
-
-def test_a_pipeline_of_the_sandbox_is_as_it_was_declared_until_it_is_deleted(place: Place) -> None:
-    place.create_pipeline()
-    client = client_of("codepipeline", place.builds.url, ACCOUNT, REGION)
-    stages = PIPELINE["stages"]
-
-    client.update_pipeline(pipeline={**PIPELINE, "stages": [*stages, {"name": "Release", "actions": [DOCKER]}]})
-
-    found = client.get_pipeline(name="app")["pipeline"]["stages"]
-    assert [stage["name"] for stage in found] == ["Source", "Build", "Release"]
-    client.delete_pipeline(name="app")
-    with pytest.raises(client.exceptions.PipelineNotFoundException):
-        client.get_pipeline(name="app")
