@@ -276,11 +276,8 @@ class _Strand:
         self.record = record
         self.ends = world.clock.now() + (LAST_RESORT_TIMEOUT if queued.for_last_resort else world.timeout)
         self.reached: Counter[Moment] = Counter()
-        # Locks that another thread releases: a semaphore is made of three, in Python.
-        self._go = threading.Lock()
-        self._paused = threading.Lock()
-        self._go.acquire()
-        self._paused.acquire()
+        self._go = threading.Semaphore(0)
+        self._paused = threading.Semaphore(0)
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self) -> None:
