@@ -381,7 +381,7 @@ class _CloudFormationClient:
 
     def describe_stacks(self, **kwargs: Any) -> Mapping[str, Any]:
         with self._world.around("question"):
-            self._world.clock.sleep(min(0.05, self._seconds))
+            self._world.clock.sleep(max(min(0.05, self._seconds), 0.0))
             self._world.questions.append(self._world.clock.now())
             self._world.patience = self._seconds
             reply = self._world.question_reply(self._world.elapsed())

@@ -50,7 +50,7 @@ class DeliveryFailed(WaiterError):
 class StackUnknown(WaiterError):
     """CloudFormation does not say whether the stack of an Update that fails rolls back.
 
-    A FAILED could leave the stack stuck. The invocation fails, so that Lambda runs it again.
+    A FAILED could leave the stack stuck. The invocation fails, so that Lambda runs it again. The message is the Reason.
     """
 
 

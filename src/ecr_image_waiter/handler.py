@@ -145,7 +145,7 @@ class Waiter:
         answer = self._answer_of_wait(request, invocation)
         if answer is None or answer.status == "SUCCESS" or request.type == "Create":
             return answer
-        if self._rollback.is_certain(request, invocation):
+        if self._rollback.is_certain(request, invocation, answer.reason + answer.note):
             answer = encoded(request, self._rollback.answer(request, invocation))
         return answer
 

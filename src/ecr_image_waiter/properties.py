@@ -18,6 +18,8 @@ from .wording import clipped, shown
 
 DEFAULT_SERVICE_TIMEOUT: Final = 3600
 MOST_IMAGES: Final = 20
+_LONGEST_REPOSITORY: Final = 256
+_LONGEST_TAG: Final = 300
 _PARTS: Final = ("RepositoryName", "ImageTag", "ImageDigest", "RegistryId", "Region")
 LEAVE_OUT: Final = "; !Ref AWS::NoValue leaves it out"
 BESIDE_IMAGES: Final = "; it applies to every image, so set it beside Images"
@@ -53,7 +55,7 @@ class OneImage(Conditions):
     RepositoryName: str = Field(
         default="",
         min_length=2,
-        max_length=256,
+        max_length=_LONGEST_REPOSITORY,
         pattern=f"^{REPOSITORY}$",
         description="an ECR repository name of 2 to 256 characters: lower-case letters and digits, with . _ - between "
         "them, and / between namespaces; no URI",
@@ -61,7 +63,7 @@ class OneImage(Conditions):
     ImageTag: str = Field(
         default="",
         min_length=1,
-        max_length=300,
+        max_length=_LONGEST_TAG,
         pattern=f"^{TAG}$",
         description="an image tag of up to 300 characters: letters, digits, _ . - and not beginning with . or -",
     )
@@ -98,6 +100,8 @@ class OneImage(Conditions):
         read = read_uri(uri)
         if read is None or not (read[0].tag or read[0].digest):
             raise ValueError("not a whole URI")
+        if not 2 <= len(read[0].repository) <= _LONGEST_REPOSITORY or len(read[0].tag or "") > _LONGEST_TAG:
+            raise ValueError("a name that ECR does not take")
         return uri
 
     @property

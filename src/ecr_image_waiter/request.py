@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TypeAlias, cast
@@ -118,9 +119,10 @@ def stack_properties(request: StackRequest, place: Place | None = None) -> Prope
 def service_timeout_of(request: StackRequest) -> int:
     """Returns ServiceTimeout in seconds, as far as it can be read; CloudFormation's default of 3600 otherwise."""
     received = request.properties if isinstance(request.properties, Mapping) else {}
-    value = received.get("ServiceTimeout", request.service_timeout)
-    read = re.fullmatch(r"[0-9]{1,4}", str(value).strip())
-    return min(max(int(read[0]), 1), DEFAULT_SERVICE_TIMEOUT) if read else DEFAULT_SERVICE_TIMEOUT
+    for value in (received.get("ServiceTimeout"), request.service_timeout):
+        with suppress(ValueError, OverflowError):
+            return min(max(int(float(str(value))), 1), DEFAULT_SERVICE_TIMEOUT)
+    return DEFAULT_SERVICE_TIMEOUT
 
 
 def start_of(request: StackRequest, now: float) -> float:

@@ -23,8 +23,8 @@ from .slice import Tools
 from .standing import SETTLES, is_answer, pause_before_asking_again, rolls_back
 from .waiting import answer_reserve
 
-_NEXT_RUN: Final = 75.0
-"""Seconds: Lambda runs a failed invocation again after 60, and that one needs some of its own."""
+_NEXT_RUN: Final = 135.0
+"""Seconds: Lambda runs a failed invocation again after 60, then after 120, and that one needs some of its own."""
 
 
 class Rollback:
@@ -43,13 +43,18 @@ class Rollback:
         seconds = min(invocation.for_question(now), (_gives_up_at(request, now) - now) / 4)
         return self._tools.stacks.look(request.stack_id, seconds, account=invocation.place.account)
 
-    def is_certain(self, request: StackRequest, invocation: Invocation) -> bool:
+    def is_certain(self, request: StackRequest, invocation: Invocation, withheld: str) -> bool:
         """Returns whether the stack rolls back. Asks until CloudFormation answers or the response's reserve is used up.
 
         The first question waits until the stack's status has settled, the others until throttling may have passed.
 
+        Args:
+            request: the Update.
+            invocation: whose time it has.
+            withheld: the Reason that the Update fails with if its stack does not roll back.
+
         Raises:
-            StackUnknown: the reserve lasts for another run of this invocation, which may be told more.
+            StackUnknown: there is time for another run, or for the last resort, which may be told more.
         """
         clock = self._tools.clock
         began = clock.now()
@@ -69,9 +74,11 @@ class Rollback:
             if clock.now() + pause >= until:
                 break
             clock.sleep(pause)
-        if clock.now() + _NEXT_RUN <= reserve:
-            raise StackUnknown("CloudFormation does not say whether the stack rolls back: Lambda runs the event again")
-        self._tools.logger.error("CloudFormation did not say in %d attempts whether the stack rolls back", attempt)
+        unsaid = f"CloudFormation did not say in {attempt} attempts whether the stack rolls back"
+        if clock.now() + _NEXT_RUN <= _gives_up_at(request, began) - ANSWER_SECONDS:
+            self._tools.logger.warning("%s, so it is asked again before the Update fails: %s", unsaid, withheld)
+            raise StackUnknown(f"{withheld} ({unsaid})")
+        self._tools.logger.error(unsaid)
         return False
 
     def answer(self, request: StackRequest, invocation: Invocation) -> Answer:

@@ -136,6 +136,8 @@ def what_lambda_said(record: dict[str, Any], url: str) -> str:
         told = str(payload) if payload else ""
     query = urlsplit(url).query
     told = told.replace(query, "...") if query else told
+    if isinstance(payload, dict) and payload.get("errorType") == "StackUnknown":
+        return harmless(told.partition(": ")[2])
     attempts = context.get("approximateInvokeCount", "unknown")
     if context.get("condition") == "EventAgeExceeded" and not context.get("approximateInvokeCount"):
         return (
@@ -193,18 +195,16 @@ def attributes(request: dict[str, Any], function_arn: str) -> dict[str, str]:
 def _named(image: dict[str, Any], function_arn: str) -> dict[str, str]:
     _, _, _, region, account, *_ = [*function_arn.split(":"), *[""] * 5]
     role = _text(image, "RoleArn").split(":")
-    registry = _text(image, "RegistryId") or (role[4] if len(role) > 4 else account)
-    region = _text(image, "Region") or region
+    registry = _text(image, "RegistryId", "[0-9]{12}") or (role[4] if len(role) > 4 else account)
+    region = _text(image, "Region", "[a-z]+(-[a-z]+)+-[0-9]+") or region
     suffix = next((value for key, value in SUFFIXES.items() if region.startswith(key)), "amazonaws.com")
     name, tag, digest = (_text(image, key) for key in ("RepositoryName", "ImageTag", "ImageDigest"))
     repository = f"{registry}.dkr.ecr.{region}.{suffix}/{name}" if name else ""
-    uri = re.fullmatch(r"(([^/]+)/(.+?))(?::([^:@/]+))?(?:@(sha256:[0-9a-f]+))?", _text(image, "ImageUri"))
+    hosts = r"(?:([0-9]{12})\.dkr[.-]ecr[a-z0-9.-]+|public\.ecr\.aws/[^/]+|ecr-public\.aws\.com/[^/]+)"
+    uri = re.fullmatch(rf"({hosts}/(.+?))(?::([^:@/]+))?(?:@(sha256:[0-9a-f]+))?", _text(image, "ImageUri"))
     if uri:
         repository, name, tag, digest = uri[1], uri[3], uri[4] or "", uri[5] or ""
-        if uri[2][:12].isdigit():
-            registry = uri[2][:12]
-        else:
-            name = name.partition("/")[2]  # ECR Public: behind the registry's alias
+        registry = uri[2] or account
     tagged = f"{repository}:{tag}" if repository and tag else ""
     named = tagged or (f"{repository}@{digest}" if repository and digest else "")
     return {
@@ -219,9 +219,9 @@ def _named(image: dict[str, Any], function_arn: str) -> dict[str, str]:
     }
 
 
-def _text(values: dict[str, Any], key: str) -> str:
+def _text(values: dict[str, Any], key: str, pattern: str = "(?s:.*)") -> str:
     value = values.get(key)
-    return value if isinstance(value, str) else ""
+    return harmless(value) if isinstance(value, str) and re.fullmatch(pattern, value) else ""
 
 
 def answer(request: dict[str, Any], reason: str, data: dict[str, str] | None = None) -> bytes:
@@ -265,7 +265,7 @@ def deliver(url: str, body: bytes, put: Callable[[str, bytes], int], sleep: Call
     for attempt, pause in enumerate((*PAUSES, 0.0), 1):
         try:
             status = put(url, body)
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, UnicodeError) as error:
             fault = type(error).__name__  # no part of its message, which may be the URL
         else:
             if status < 300:

@@ -78,6 +78,7 @@ IMAGES = [
     {"ImageUri": f"210987654321.dkr.ecr.eu-central-1.amazonaws.com/team/app:v1@{DIGEST}"},
     {"ImageUri": f"210987654321.dkr.ecr.eu-central-1.amazonaws.com/app@{DIGEST}"},
     {"ImageUri": "public.ecr.aws/a1b2c3/team/app:v1"},
+    {"ImageUri": "public.ecr.aws/a1b2c3/team/app:v1", "RoleArn": ROLES},
     {"RepositoryName": "team/app"},
     {"ImageTag": "v1"},
     {"RepositoryName": ["team/app"], "ImageTag": 7},
@@ -175,6 +176,39 @@ def test_an_update_of_a_rollback_succeeds_with_the_attributes_that_the_waiter_wo
     assert told["PhysicalResourceId"] == event["PhysicalResourceId"]
     expected = attributes_in_rollback(named_images(request), None, uri, place)
     assert told["Data"] == {**expected, "Attempts": "0"}
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {**APP, "RegistryId": "12"},
+        {**APP, "Region": "EU"},
+        {"ImageUri": "docker.io/library/nginx:latest"},
+    ],
+)
+def test_properties_that_the_waiter_would_not_take_are_left_out_of_the_uri(
+    monkeypatch: pytest.MonkeyPatch, properties: dict[str, Any]
+) -> None:
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+
+    assert in_rollback(properties)["Data"]["ImageUri"] in (
+        "123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app:v1",
+        "",
+    )
+
+
+def test_a_name_that_would_be_a_command_of_a_log_is_harmless_in_the_attributes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+
+    told = in_rollback({"RepositoryName": "a\n::error::x\x1b[31m", "ImageTag": "v1"})["Data"]["RepositoryName"]
+
+    assert told.isprintable()
+
+
+def test_an_update_whose_stack_was_never_told_fails_with_the_waiters_own_reason() -> None:
+    said = {"errorType": "StackUnknown", "errorMessage": "Gave up on app:v1 ... (CloudFormation did not say ...)"}
+
+    assert last_resort.what_lambda_said(record(created(), said), "https://url/?query") == said["errorMessage"]
 
 
 @pytest.mark.parametrize("properties", ["nonsense", None, ["x"], {"Images": {}}, {"RepositoryName": "a" * 9000}])

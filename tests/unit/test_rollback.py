@@ -1,5 +1,6 @@
 """A rollback is never blocked: its Update is answered SUCCESS after one check, whatever that finds."""
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -10,7 +11,9 @@ from ecr_image_waiter.errors import StackUnknown
 from ecr_image_waiter.findings import OWN, Image, ImageId
 from ecr_image_waiter.readiness import Conditions, Wanted
 from ecr_image_waiter.standing import SETTLES
+from sandbox.player import new_resource
 from tests.fakes import DIGEST, NOW, PROPERTIES, REPOSITORY_URI, FakeClock, aws_error, details, stack_event
+from tests.simulation import Simulation, never
 from tests.world import FOUND, World, short
 
 BACK = "UPDATE_ROLLBACK_IN_PROGRESS"
@@ -153,8 +156,8 @@ def test_in_doubt_an_update_is_an_ordinary_one(stack: Any) -> None:
     assert len(world.ecr.calls) > 1
 
 
-@pytest.mark.parametrize("stack", HIDDEN)
-def test_in_doubt_an_update_that_is_not_valid_is_refused(stack: Any) -> None:
+@pytest.mark.parametrize("stack", [aws_error("AccessDenied"), "SOMETHING_NEW", "UPDATE_IN_PROGRESS"])
+def test_an_update_that_is_not_valid_is_refused(stack: Any) -> None:
     world = World(FOUND, stack=(stack,))
 
     world.run(update({"RepositoryName": "team/app"}))
@@ -257,23 +260,71 @@ def test_a_denial_is_an_answer() -> None:
 def test_it_asks_for_as_long_as_the_reserve_and_no_longer(service_timeout: str, reserve: float) -> None:
     world = World(FOUND, stack=(THROTTLED,))
 
-    world.run(update({"RepositoryName": "team/app", "ServiceTimeout": service_timeout}))
+    with suppress(StackUnknown):
+        world.run(update({"RepositoryName": "team/app", "ServiceTimeout": service_timeout}))
 
-    assert world.answer["Status"] == "FAILED"
-    assert "ImageTag: missing" in world.answer["Reason"]
     assert reserve - 15.0 <= world.clock.now() - NOW <= reserve
     assert len(world.stacks.asked) <= 30
     assert world.lines_with("CloudFormation did not say in")
 
 
-def test_where_the_invocation_ends_sooner_it_fails_so_that_lambda_runs_it_again() -> None:
-    world = World(FOUND, stack=(THROTTLED,), timeout=60)
+@pytest.mark.parametrize("service_timeout", ["10", "60"])
+def test_where_no_time_is_left_for_another_run_it_fails_with_its_reason(service_timeout: str) -> None:
+    world = World(FOUND, stack=(THROTTLED,))
 
-    with pytest.raises(StackUnknown):
+    world.run(update({"RepositoryName": "team/app", "ServiceTimeout": service_timeout}))
+
+    assert world.answer["Status"] == "FAILED"
+    assert "ImageTag: missing" in world.answer["Reason"]
+
+
+@pytest.mark.parametrize("timeout", [60.0, 900.0])
+def test_where_there_is_time_lambda_runs_it_again_and_the_reason_is_kept(timeout: float) -> None:
+    world = World(FOUND, stack=(THROTTLED,), timeout=timeout)
+
+    with pytest.raises(StackUnknown, match="ImageTag: missing"):
         world.run(update({"RepositoryName": "team/app"}))
 
     assert world.transport.puts == []
-    assert world.clock.now() < NOW + 45
+    assert world.clock.now() < NOW + min(timeout * 0.75, 241.0)
+    (line,) = world.lines_with("CloudFormation did not say in")
+    assert "ImageTag: missing" in line["message"]
+
+
+@pytest.mark.parametrize("timeout", [60.0, 90.0, 120.0, 300.0, 900.0])
+@pytest.mark.parametrize("service_timeout", [60, 600, 900, 1080, 1200, 1500, 3600])
+@pytest.mark.parametrize("fault", ["not valid", "at the limit"])
+def test_through_an_outage_of_cloudformation_an_update_is_failed_before_service_timeout_with_its_reason(
+    timeout: float, service_timeout: int, fault: str
+) -> None:
+    simulation = Simulation(never, timeout=timeout, last_resort=True, question_reply=lambda _: THROTTLED)
+    properties: dict[str, Any] = {"RepositoryName": "team/app", "ServiceTimeout": service_timeout}
+    if fault == "at the limit":
+        properties |= {"ImageTag": "v1", "MaxRetries": 10}
+    resource = new_resource()
+    resource.physical_id, resource.properties = "Image-0123", properties
+    update = simulation.cloudformation.update(resource, properties)
+    simulation.run()
+
+    assert update.outcome
+    assert (update.outcome.status, update.outcome.by) == ("FAILED", "answer")
+    assert ("ImageTag: missing" if fault == "not valid" else "Gave up on team/app:v1") in update.outcome.reason
+
+
+@pytest.mark.parametrize("seconds", [100.0, 230.0, 245.0, 600.0])
+def test_a_rollback_succeeds_however_long_cloudformation_throttled_before(seconds: float) -> None:
+    def reply(elapsed: float) -> Exception | None:
+        return THROTTLED if elapsed < seconds else None
+
+    simulation = Simulation(never, last_resort=True, question_reply=reply)
+    resource = new_resource()
+    resource.physical_id, resource.properties = "Image-0123", {"RepositoryName": "team/app"}
+    update = simulation.cloudformation.update(resource, {"RepositoryName": "team/app"})
+    simulation.cloudformation.set_status(resource.stack_id, BACK)
+    simulation.run()
+
+    assert update.outcome
+    assert update.outcome.status == "SUCCESS"
 
 
 @pytest.mark.parametrize("kind", ["Create", "Delete"])
