@@ -281,6 +281,8 @@ def _unfounded(world: ChaosWorld, story: Story, outcome: Outcome, checks: list[f
     elif outcome.reason.startswith("Not allowed to look"):
         unfounded = story.first_denied is None or at + slow < min(story.first_denied + 60.0, limit)
         what = "no grace for the permission"
+    elif "the operation that asked for the image is over" in outcome.reason:
+        unfounded, what = True, "abandoned although its stack waits"
     elif outcome.reason.startswith("Stopped waiting for"):
         unfounded = not any(step == "hand-over" and fault in HAND_OVER_FAULTS for fault, step in story.hits)
         what = "stopped for no fault"
