@@ -1,7 +1,8 @@
 """Measure the artifact under AWS's Runtime Interface Emulator: its size, cold start and peak memory.
 
 Against moto on loopback, with the image there, so that a cold start ends in an answer. The figures are this machine's;
-the README has those of one machine, with its description. `--compare` adds what other ways to package it would give.
+the README has those of one machine, with its description. `memory` says how the most memory is measured. `--compare`
+adds what other ways to package it would give.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from . import memory
 from .cloud import MINISTACK_PYTHON, Cloud, function_python_version
 from .images import push
 from .processes import ROOT
@@ -123,6 +125,13 @@ def main() -> None:
             medians = [f"{statistics.median(values):.0f}" for values in seen.values()]
             table.add_row(name, f"{zipped_bytes(built) / 1e6:.1f}", *medians)
         console.print(table)
+        peaks = Table("input", "peak MB", title="The most memory")
+        for case in memory.CASES:
+            most, _ = memory.peak(artifact, case, Path(folder) / "log")
+            peaks.add_row((case.__doc__ or "").strip("."), f"{most / 1e6:.0f}")
+        most, invocations = memory.peak_of_wait(artifact, Path(folder) / "log", seconds=130, timeout=15)
+        peaks.add_row(f"A wait of 130 checks in {invocations} invocations, with builds", f"{most / 1e6:.0f}")
+        console.print(peaks)
         if options.compare:
             costs = Table("after boto3 and an ECR client", "ms", title="Imports")
             model = "import pydantic\nclass M(pydantic.BaseModel):\n    a: int = 1"

@@ -17,7 +17,9 @@ from typing import Any, Final
 import botocore.session
 from botocore.validate import ParamValidator
 
+from ecr_image_waiter.aws import MOST_ANSWER_BYTES
 from ecr_image_waiter.clock import Clock
+from ecr_image_waiter.errors import AnswerTooLarge
 from ecr_image_waiter.findings import OWN, Source
 from ecr_image_waiter.manifests import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from ecr_image_waiter.registry import Registry
@@ -46,7 +48,8 @@ class Stored:
     @property
     def config_type(self) -> str | None:
         config = json.loads(self.manifest).get("config")
-        return str(config["mediaType"]) if config else None
+        media_type = config.get("mediaType") if isinstance(config, dict) else None
+        return media_type if isinstance(media_type, str) else None
 
 
 @dataclass
@@ -240,6 +243,8 @@ class _Client:
 
     def _answered(self, operation: str, answer: dict[str, Any]) -> dict[str, Any]:
         _hold(answer, _model(self._service, operation).output_shape)
+        if len(json.dumps(answer, default=str)) > MOST_ANSWER_BYTES:
+            raise AnswerTooLarge("as `aws` has it")
         return answer
 
     def describe_images(self, **asked: Any) -> dict[str, Any]:

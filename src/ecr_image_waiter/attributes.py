@@ -11,7 +11,7 @@ from .wording import iso
 
 Uri: TypeAlias = Callable[[Source, str, str], str]
 """Makes a repository's URI from its source, registry id and name."""
-_LONGEST_ARCHITECTURE: Final = "\U000e0001" * LONGEST_PLATFORM_NAME  # no character is longer once it is harmless
+_LONGEST_ARCHITECTURE: Final = "\0" * LONGEST_PLATFORM_NAME  # no ASCII character is longer once it is harmless
 
 
 def attributes(wanted: Sequence[Wanted], found: Looked, *, checks: int, waited: float) -> dict[str, str]:

@@ -7,22 +7,27 @@ before it can make a client.
 import difflib
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import EndpointConnectionError, NoRegionError, ReadTimeoutError
+from botocore.exceptions import EndpointConnectionError, NoRegionError, ReadTimeoutError, ResponseStreamingError
+from urllib3.exceptions import HTTPError
 
 from .clock import Clock, SystemClock
 from .deadline import within
+from .errors import AnswerTooLarge
 from .findings import Source
 from .uris import PUBLIC_REGION, REGION, partition_of
 
 if TYPE_CHECKING:
     from types_boto3_sts import STSClient
 
+MOST_ANSWER_BYTES: Final = 2_097_152
+"""Of any answer of AWS: what one becomes when it is parsed is many times as large."""
+_CHUNK: Final = 65_536
 _MOST_KEPT: Final = 32  # clients, and credentials; a wait may need 20, and a process serves stack after stack
 _CREDENTIALS_LEFT: Final = 1000.0  # seconds: more than an invocation takes
 
@@ -151,13 +156,50 @@ class Aws:
             connect_timeout=1.5, read_timeout=4, retries={"mode": "standard", "total_max_attempts": attempts}
         )
         own: dict[str, Any] = dict(credentials)
-        return self._session.create_client(
+        client: Any = self._session.create_client(
             service,
             region_name=region or self.region,
             endpoint_url=self._endpoint_url,
             config=config,
             **own,
         )
+        session = client._endpoint.http_session  # noqa: SLF001  # nothing else leads to it
+        client.meta.events.register("before-send", partial(_send, session))
+        return client
+
+
+def _send(session: Any, request: Any, **_: object) -> Any:
+    """Send a request in botocore's place, which reads all of an answer, however long it is, before it parses it.
+
+    Raises:
+        AnswerTooLarge: the answer is longer than may be parsed. No more of it was read.
+        HTTPClientError: as botocore has it.
+    """
+    request.stream_output = True
+    response = session.send(request)
+    response.raw = _Limited(response.raw)
+    try:
+        response.content  # noqa: B018  # which reads it, once
+    except HTTPError as error:
+        raise ResponseStreamingError(error=type(error).__name__) from None
+    return response
+
+
+class _Limited:
+    """The body of an answer, as far as it may be read."""
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+
+    def stream(self) -> Iterator[bytes]:
+        """Yield it in pieces."""
+        left = MOST_ANSWER_BYTES
+        for chunk in self._raw.stream(_CHUNK):
+            left -= len(chunk)
+            if left < 0:
+                self._raw.close()
+                raise AnswerTooLarge(f"an answer of more than {MOST_ANSWER_BYTES} bytes")
+            yield chunk
 
 
 class _Bounded:

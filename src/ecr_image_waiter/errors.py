@@ -43,6 +43,10 @@ class HandOverFailed(WaiterError):
         self.reply_lost = reply_lost
 
 
+class AnswerTooLarge(WaiterError):
+    """AWS's answer to a call is longer than a function has the memory to parse."""
+
+
 class DeliveryFailed(WaiterError):
     """CloudFormation did not take the answer. The invocation fails, so that Lambda runs it again."""
 

@@ -153,6 +153,9 @@ class Refused:
     message: str
 
 
+TOO_LARGE: Final = "AnswerTooLarge"
+"""The code of an answer that is larger than may be parsed. It is smaller where fewer images are asked for."""
+
 Finding: TypeAlias = (
     Image | NotYet | Never | NoImage | NotPullable | NoRegion | NoRepository | AccessDenied | Unavailable | Refused
 )

@@ -5,11 +5,12 @@ decides nothing about the wait. One image costs one DescribeImages. Of several, 
 BatchGetImage for each repository, and when the last is ready all are described once, for an answer of one moment.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, Protocol, TypeVar
 
 from .findings import (
+    TOO_LARGE,
     Finding,
     Image,
     ImageId,
@@ -23,14 +24,17 @@ from .findings import (
     decisive,
 )
 from .manifests import MOST_ENTRIES, Config, Manifest
-from .readiness import Conditions, Known, Unread, Wanted, assess, without_judgement
+from .readiness import MOST_INDEXES, MOST_READ, Conditions, Known, Unread, Wanted, assess, without_judgement
 
 T = TypeVar("T")
+K = TypeVar("K", Manifest, Config, float)
 
 _MOST_IDS: Final = 100  # that one call takes (API Reference, DescribeImages and BatchGetImage)
-# Of each kind: what one check can need, or it would read again and again what it has just read.
-_MOST_KNOWN_OF_ONE: Final = MOST_ENTRIES + 1
+# What one check can need, or it would read again and again what it has just read.
+_MOST_KNOWN_OF_ONE: Final = (1 + MOST_INDEXES) * (1 + MOST_ENTRIES) + MOST_READ
 MOST_KNOWN: Final = 20 * _MOST_KNOWN_OF_ONE
+"""Of manifests, and of configs, in the units of `_weight`: about 10 MB each, whatever an image's pusher writes."""
+_LABEL_UNIT: Final = 200  # characters of labels, of up to four bytes each
 _MOST_ROUNDS: Final = 3  # of one check, while images change under it
 _SHORTEST_CALL: Final = 0.05
 
@@ -75,6 +79,10 @@ class Look:
         self._labels = sorted({name for one in wanted for name in one.conditions.Labels})
         self._found: dict[str, Finding] = {}
         self._most_known = max(MOST_KNOWN, len(wanted) * _MOST_KNOWN_OF_ONE)
+        self._weights = {
+            id(store): sum(map(_weight, store.values())) for store in (known.pushed, known.manifests, known.configs)
+        }
+        self._most_ids = _MOST_IDS
 
     def __call__(self, *, archived_too: bool, budget: Callable[[], float]) -> Looked:
         """Make one check.
@@ -93,7 +101,7 @@ class Look:
     def _several(self, budget: Callable[[], float]) -> Several:
         for _ in range(_MOST_ROUNDS):
             pending = [one for one in self._wanted if not isinstance(self._found.get(one.id), Image)]
-            for group in _groups(pending):
+            for group in _groups(pending, self._most_ids):
                 self._ask(group, budget)
             if self._missing() or not self._changed(budget):
                 break
@@ -105,20 +113,40 @@ class Look:
 
     def _ask(self, group: Sequence[Wanted], budget: Callable[[], float]) -> None:
         """Look for those images of one repository that are not ready yet."""
-        source, repository = group[0].source, group[0].image.repository
+        source = group[0].source
         if source.alias:  # ECR Public has no BatchGetImage
             for one in group:
                 seen = self._registry.look(one.image, source=source, archived_too=False, seconds=budget())
                 self._found[one.id] = self._assessed(one, seen, budget)
             return
-        got = self._registry.get(repository, (one.image for one in group), source=source, seconds=budget())
-        for one in group:
-            answer = got[one.image] if isinstance(got, Mapping) else got
+        for one, answer in self._answers(self._registry.get, group, budget):
             if isinstance(answer, tuple):
-                answer, manifest = answer
+                found: Finding = answer[0]
                 if one.conditions != Conditions():
-                    self._keep(self._known.manifests, answer.digest, manifest)
-            self._found[one.id] = self._assessed(one, answer, budget)
+                    self._keep(self._known.manifests, answer[0].digest, answer[1])
+            elif isinstance(answer, Never):
+                # Its manifest is too large, which matters only if there is a condition that must read it.
+                found = self._registry.look(one.image, source=source, archived_too=False, seconds=budget())
+            else:
+                found = answer
+            self._found[one.id] = self._assessed(one, found, budget)
+
+    def _answers(
+        self,
+        call: Callable[..., Mapping[ImageId, T] | Finding],
+        group: Sequence[Wanted],
+        budget: Callable[[], float],
+    ) -> Iterator[tuple[Wanted, T | Finding]]:
+        """Yield what a call says of each image of a group, with as many calls as it takes to read the answers."""
+        source, repository = group[0].source, group[0].image.repository
+        told = call(repository, [one.image for one in group], source=source, seconds=budget())
+        if isinstance(told, Unavailable) and told.code == TOO_LARGE and len(group) > 1:
+            self._most_ids = half = len(group) // 2
+            for part in (group[:half], group[half:]):
+                yield from self._answers(call, part, budget)
+            return
+        for one in group:
+            yield one, told[one.image] if isinstance(told, Mapping) else told
 
     def _changed(self, budget: Callable[[], float]) -> bool:
         """Describe all images, and see whether each is still the one that was found ready.
@@ -126,13 +154,9 @@ class Look:
         Returns:
             Whether it is worth another look at once: not where ECR refuses to say, or does not answer.
         """
-        for group in _groups(self._wanted):
-            source, repository = group[0].source, group[0].image.repository
-            described = self._registry.describe(
-                repository, (one.image for one in group), source=source, seconds=budget()
-            )
-            for one in group:
-                ready, now = self._found[one.id], described[one.image] if isinstance(described, Mapping) else described
+        for group in _groups(self._wanted, self._most_ids):
+            for one, now in self._answers(self._registry.describe, group, budget):
+                ready = self._found[one.id]
                 if isinstance(ready, Image) and isinstance(now, Image) and now.digest == ready.digest:
                     self._found[one.id] = replace(
                         now, architecture=ready.architecture, platform_digest=ready.platform_digest
@@ -153,7 +177,7 @@ class Look:
                 return finding  # ECR Public gives no manifests, so there is nothing to hold against the image
             fault = self._read(one, finding, verdict, budget())
             if fault:
-                return fault
+                return replace(fault, image=finding) if isinstance(fault, Never) else fault
         return finding
 
     def _read(self, one: Wanted, seen: Image, unread: Unread, seconds: float) -> Finding | None:
@@ -182,10 +206,19 @@ class Look:
         self._keep(self._known.pushed, seen.uri, detail.pushed_at or 0.0)
         return None
 
-    def _keep(self, store: dict[str, T], digest: str, value: T) -> None:
+    def _keep(self, store: dict[str, K], digest: str, value: K) -> None:
+        total = self._weights[id(store)] + _weight(value) - (_weight(store.pop(digest)) if digest in store else 0)
         store[digest] = value
-        while len(store) > self._most_known:
-            del store[next(iter(store))]
+        while total > self._most_known and len(store) > 1:
+            total -= _weight(store.pop(next(iter(store))))
+        self._weights[id(store)] = total
+
+
+def _weight(value: Manifest | Config | float) -> int:
+    """Return how much memory it may take, in units of about a kilobyte."""
+    if isinstance(value, Manifest):
+        return 1 + len(value.entries)
+    return 1 + sum(map(len, value.labels.values())) // _LABEL_UNIT if isinstance(value, Config) else 1
 
 
 def look_in_rollback(registry: Eyes, wanted: Sequence[Wanted], budget: Callable[[], float]) -> Looked:
@@ -207,9 +240,9 @@ def look_in_rollback(registry: Eyes, wanted: Sequence[Wanted], budget: Callable[
     return look(lambda _: Conditions()) if tells_platforms and not isinstance(decisive(found), Image | Never) else found
 
 
-def _groups(wanted: Iterable[Wanted]) -> list[list[Wanted]]:
-    """Return the images by repository, each of which one call can ask for."""
+def _groups(wanted: Iterable[Wanted], most: int) -> list[list[Wanted]]:
+    """Return the images by repository, at most so many together."""
     groups: dict[tuple[Source, str], list[Wanted]] = {}
     for one in wanted:
         groups.setdefault((one.source, one.image.repository), []).append(one)
-    return [group[n : n + _MOST_IDS] for group in groups.values() for n in range(0, len(group), _MOST_IDS)]
+    return [group[n : n + most] for group in groups.values() for n in range(0, len(group), most)]

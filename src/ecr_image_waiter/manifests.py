@@ -29,7 +29,7 @@ IMAGE_CONFIGS: Final = frozenset(
 )
 
 MOST_ENTRIES: Final = 50
-LONGEST_NAME: Final = 255  # of a digest and a media type: ECR takes a manifest of 4 MB
+_LONGEST_NAME: Final = 135  # of a digest, which by SHA-512 has 135, and a media type
 LONGEST_PLATFORM_NAME: Final = 20  # of an operating system, an architecture, a variant; those there are have up to 11
 MOST_LABEL_CHARACTERS: Final = 1024
 """Of a wanted label's value. A longer one in an image is cut behind that, and then equals none."""
@@ -100,7 +100,7 @@ def read_manifest(text: str, media_type: str) -> Manifest:
         media_type: as ECR says it; where it does not, the manifest's own.
     """
     document = _object(text)
-    media_type = media_type or _text(document.get("mediaType"))
+    media_type = _name(media_type) or _name(document.get("mediaType"))
     entries = document.get("manifests")
     if isinstance(entries, Sequence):
         read = (_entry(entry) for entry in entries if isinstance(entry, Mapping))
@@ -109,14 +109,14 @@ def read_manifest(text: str, media_type: str) -> Manifest:
         return Manifest(media_type or OCI_INDEX, entries=tuple(islice(kept, MOST_ENTRIES)))
     config = document.get("config")
     config = config if isinstance(config, Mapping) else {}
-    config_type = _text(document.get("artifactType")) or _text(config.get("mediaType"))
+    config_type = _name(document.get("artifactType")) or _name(config.get("mediaType"))
     layers = document.get("layers")
     uncompressed = isinstance(layers, Sequence) and any(
         isinstance(layer, Mapping) and layer.get("mediaType") == DOCKER_UNCOMPRESSED for layer in layers
     )
     if document.get("schemaVersion") == 1:
         media_type = media_type or min(DOCKER_SCHEMA_1)
-    return Manifest(media_type or OCI_MANIFEST, _text(config.get("digest")), config_type, uncompressed=uncompressed)
+    return Manifest(media_type or OCI_MANIFEST, _name(config.get("digest")), config_type, uncompressed=uncompressed)
 
 
 def read_config(content: bytes, labels: Sequence[str]) -> Config:
@@ -131,7 +131,10 @@ def read_config(content: bytes, labels: Sequence[str]) -> Config:
     carried = inner.get("Labels") if isinstance(inner, Mapping) else None
     carried = carried if isinstance(carried, Mapping) else {}
     platform = _platform(document)
-    wanted = {name: _text(carried[name], MOST_LABEL_CHARACTERS + 1) for name in labels if name in carried}
+    values = {name: carried[name] for name in labels if name in carried}
+    wanted = {
+        name: value[: MOST_LABEL_CHARACTERS + 1] if isinstance(value, str) else "" for name, value in values.items()
+    }
     return Config(platform, wanted)
 
 
@@ -139,14 +142,14 @@ def _entry(entry: Mapping[str, Any]) -> Entry:
     platform = entry.get("platform")
     platform = platform if isinstance(platform, Mapping) else {}
     return Entry(
-        _text(entry.get("digest")),
-        _text(entry.get("mediaType")),
+        _name(entry.get("digest")),
+        _name(entry.get("mediaType")),
         _platform(platform),
     )
 
 
 def _platform(document: Mapping[str, Any]) -> Platform:
-    return platform_of(*(_text(document.get(key), LONGEST_PLATFORM_NAME) for key in ("os", "architecture", "variant")))
+    return platform_of(*(_name(document.get(key), LONGEST_PLATFORM_NAME) for key in ("os", "architecture", "variant")))
 
 
 def _object(content: str | bytes) -> Mapping[str, Any]:
@@ -157,5 +160,6 @@ def _object(content: str | bytes) -> Mapping[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def _text(value: object, longest: int = LONGEST_NAME) -> str:
-    return value[:longest] if isinstance(value, str) else ""
+def _name(value: object, longest: int = _LONGEST_NAME) -> str:
+    """Return a name as it may be remembered: so many characters of a byte each, whatever a pusher writes."""
+    return value[:longest].encode("ascii", "backslashreplace").decode()[:longest] if isinstance(value, str) else ""

@@ -38,9 +38,10 @@ _PLATFORM: Final = (
     "^((linux|windows)/)?(amd64|arm64|x86_64|X86_64|ARM64|aarch64|arm|386|ppc64le|s390x|riscv64)(/v[0-9]+)?$"
 )
 _OF_LAMBDA: Final = frozenset({("linux", "amd64"), ("linux", "arm64")})
-_MOST_READ: Final = 60  # manifests of one image, those of an index in an index among them
 _OLD: Final = "an image in Docker's old schema 1"
 _RENEW: Final = "build and push it again: today's Docker pushes schema 2"
+MOST_READ: Final = 60  # manifests of one index, those of indexes in it among them
+MOST_INDEXES: Final = 4  # in an index, so that all of what twenty hold can be remembered
 _NAMES: Final = {
     DOCKER_INDEX: "a manifest list",
     OCI_INDEX: "an image index",
@@ -345,7 +346,7 @@ def _of_platform(case: _Case, manifest: Manifest) -> list[Manifest] | Unread:
     wanted = case.conditions.platform
     meant: list[Manifest] = []
     of_platform = [entry for entry in entries if wanted and _matches(wanted, entry.platform)] or entries
-    for entry in of_platform[:_MOST_READ]:
+    for entry in of_platform[:MOST_READ]:
         single = case.read(entry.digest)
         if isinstance(single, Unread):
             return single
@@ -362,21 +363,24 @@ def _entries(case: _Case, manifest: Manifest) -> tuple[list[Entry], Unread | Non
     unread: Unread | None = None
     open_: list[Iterator[Entry]] = [iter(manifest.entries)]
     read: set[str] = {case.image.digest}
+    indexes = 0
     while open_:
         entry = next(open_[-1], None)
         if entry is None:
             open_.pop()
         elif entry.media_type not in INDEXES and (entry.platform.architecture or not case.conditions.Platform):
             listed.append(entry)
-        elif entry.digest and entry.digest not in read and len(read) < _MOST_READ:
+        elif entry.digest and entry.digest not in read and len(read) < MOST_READ and indexes < MOST_INDEXES:
             read.add(entry.digest)
             inner = _behind(case, entry)
             if isinstance(inner, Unread):
                 unread = unread or inner
+                indexes += entry.media_type in INDEXES
             elif isinstance(inner, Entry):
                 listed.append(inner)
             else:
                 open_.append(iter(inner.entries))
+                indexes += bool(inner.entries)
     return listed, unread
 
 

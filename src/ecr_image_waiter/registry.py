@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypedDict, Unpack, cast
 
 from .aws_codes import INVALID, finding_of, finding_of_failure
 from .clock import Clock
+from .errors import AnswerTooLarge
 from .findings import (
     OWN,
     Finding,
@@ -56,9 +57,10 @@ if TYPE_CHECKING:
 
 
 NEWEST_LOOK_SECONDS: Final = 5.0
-MOST_CONFIG_BYTES: Final = 1_048_576
-_PAGES: Final = 10
-_IMAGES_A_PAGE: Final = 100  # an image may have 1,000 tags, and all of a page must fit into the function's memory
+MOST_DOCUMENT_BYTES: Final = 524_288
+"""Of a manifest or a config. Parsed, it may take forty times as much memory."""
+_MOST_LISTED: Final = 1000
+_IMAGES_A_PAGE: Final = 100
 _MEDIA_TYPES: Final = [DOCKER_MANIFEST, OCI_MANIFEST, DOCKER_INDEX, OCI_INDEX]
 
 
@@ -171,6 +173,8 @@ class Registry:
                 )
                 got = next(mine, None)
                 found[image] = self._got(image, source, got) if got else _failure(image, answer.get("failures", []))
+        except AnswerTooLarge as error:
+            return finding_of(error) if len(wanted) > 1 else {wanted[0]: _too_large("manifest")}
         except Exception as error:  # noqa: BLE001  # as above
             return finding_of(error)
         return found
@@ -193,15 +197,13 @@ class Registry:
                 repositoryName=repository, layerDigest=digest, **_registry_id(source)
             )["downloadUrl"]
             left = max(until - self._clock.now(), 0.1)
-            content = self._blobs.get(url, most_bytes=MOST_CONFIG_BYTES, seconds=left)
+            content = self._blobs.get(url, most_bytes=MOST_DOCUMENT_BYTES, seconds=left)
         except OSError as error:
             return Unavailable("ConfigUnread", f"the image's config could not be read: {error}")
         except Exception as error:  # noqa: BLE001  # as above
             return finding_of(error)
         if content is None:
-            return Never(
-                f"its config is larger than the {MOST_CONFIG_BYTES} bytes that are read", "give the image a smaller one"
-            )
+            return _too_large("config")
         if f"sha256:{hashlib.sha256(content).hexdigest()}" != digest:
             return Unavailable("ConfigUnread", "the image's config came with another digest than its own")
         return read_config(content, labels)
@@ -224,16 +226,23 @@ class Registry:
         """
         until = self._clock.now() + min(seconds, NEWEST_LOOK_SECONDS)
         newest: list[TagSeen] = []
-        images = 0
+        images = asked = 0
+        size = _IMAGES_A_PAGE
         more: _More = {} if source.alias else {"filter": {"tagStatus": "TAGGED"}}  # ECR Public has no filter
         try:
-            for _ in range(_PAGES):
+            while asked < _MOST_LISTED:
                 left = until - self._clock.now()
                 if left <= 0:
                     break
-                answer = self._client(source, left).describe_images(
-                    repositoryName=repository, maxResults=_IMAGES_A_PAGE, **_registry_id(source), **more
-                )
+                try:
+                    answer = self._client(source, left).describe_images(
+                        repositoryName=repository, maxResults=size, **_registry_id(source), **more
+                    )
+                except AnswerTooLarge:  # an image may have 1,000 tags
+                    if size == 1:
+                        raise
+                    size //= 10
+                    continue
                 tags = (
                     TagSeen(tag, detail["imagePushedAt"].timestamp())
                     for detail in answer["imageDetails"]
@@ -242,6 +251,7 @@ class Registry:
                 )
                 newest = heapq.nsmallest(most, chain(newest, tags), key=lambda seen: (-seen.pushed_at, seen.tag))
                 images += len(answer["imageDetails"])
+                asked += size
                 if not answer.get("nextToken"):
                     return NewestTags(tuple(newest))
                 more["nextToken"] = answer["nextToken"]
@@ -311,6 +321,8 @@ class Registry:
         digest = got["imageId"]["imageDigest"]
         if image.digest not in (None, digest):
             return NoImage(tag_points_at=digest)
+        if len(got["imageManifest"].encode("utf-8", "replace")) > MOST_DOCUMENT_BYTES:
+            return _too_large("manifest")
         manifest = read_manifest(got["imageManifest"], got.get("imageManifestMediaType", ""))
         found = Image(
             digest=digest,
@@ -334,6 +346,15 @@ def _ids(images: Sequence[ImageId]) -> list["ImageIdentifierTypeDef"]:
 
 def _is(image: ImageId, digest: str, tags: Iterable[str | None]) -> bool:
     return image.tag in tags if image.tag else image.digest == digest
+
+
+def _too_large(document: str) -> Never:
+    smaller = "push it with shorter annotations" if document == "manifest" else "push it with a smaller one"
+    return Never(
+        f"its {document} is larger than the {MOST_DOCUMENT_BYTES // 1024} KiB that are read",
+        smaller,
+        cannot="be checked",
+    )
 
 
 def _registry_id(source: Source) -> "_RegistryId":

@@ -21,10 +21,10 @@ import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError, EndpointConnectionError, NoRegionError, ProfileNotFound, ReadTimeoutError
 
-from ecr_image_waiter.aws import Aws
+from ecr_image_waiter.aws import MOST_ANSWER_BYTES, Aws
 from ecr_image_waiter.clock import SystemClock
 from ecr_image_waiter.continuation import HandOver
-from ecr_image_waiter.errors import HandOverFailed
+from ecr_image_waiter.errors import AnswerTooLarge, HandOverFailed
 from ecr_image_waiter.findings import OWN, AccessDenied, Finding, ImageId, NoRegion, Source, Unavailable
 from ecr_image_waiter.logs import make_logger
 from ecr_image_waiter.registry import Registry
@@ -640,3 +640,74 @@ def test_a_hand_over_shows_nothing_of_the_response_url_to_any_logger(
     logging.getLogger("any").debug("seen")
     assert "seen" in caplog.text
     assert not leaked(caplog.text)
+
+
+# --- How much of an answer is read
+
+
+@dataclass
+class Sender:
+    """Answers each connection with a document of so many bytes, in pieces, and counts what is taken of it."""
+
+    size: int
+    head: bytes
+    sent: int = 0
+    connections: int = 0
+
+    def __call__(self, connection: socket.socket) -> None:
+        self.connections += 1
+        connection.sendall(b"HTTP/1.1 200 OK\r\n" + self.head + b"\r\n\r\n")
+        chunked = b"chunked" in self.head
+        left = self.size
+        while left:
+            piece = b" " * min(left, 65_536)
+            piece = b"{}" + piece[2:] if left == self.size else piece
+            connection.sendall(b"%x\r\n%s\r\n" % (len(piece), piece) if chunked else piece)
+            self.sent += len(piece)
+            left -= len(piece)
+        connection.sendall(b"0\r\n\r\n" if chunked else b"")
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(65_536):  # or what is still unread would reset the connection
+            pass
+
+
+def asked(sender: Sender, service: str = "ecr") -> Any:
+    with answering(sender) as port:
+        client = Aws(endpoint_url=f"http://127.0.0.1:{port}").client(service, 9.0)
+        if service == "ecr":
+            return client.describe_images(repositoryName="app")
+        return client.batch_get_builds(ids=["a"])
+
+
+@pytest.mark.parametrize("head", [b"Content-Length: %d", b"Transfer-Encoding: chunked", b"Connection: close"])
+def test_an_answer_is_read_up_to_two_megabytes_and_no_further(head: bytes) -> None:
+    just = Sender(MOST_ANSWER_BYTES, head.replace(b"%d", b"%d" % MOST_ANSWER_BYTES))
+    endless = Sender(1 << 30, head.replace(b"%d", b"%d" % (1 << 30)))
+
+    assert asked(just)["ResponseMetadata"]["HTTPStatusCode"] == 200
+    with pytest.raises(AnswerTooLarge):
+        asked(endless)
+
+    assert endless.sent < 4 * MOST_ANSWER_BYTES + 8_000_000, "what lies in buffers of the system is no memory of ours"
+    assert endless.connections == 1, "it is not asked for again: it would be no smaller"
+
+
+def test_the_bound_is_for_answers_of_every_service() -> None:
+    with pytest.raises(AnswerTooLarge):
+        asked(Sender(MOST_ANSWER_BYTES + 1, b"Connection: close"), "codebuild")
+
+
+def test_an_answer_that_breaks_off_is_asked_for_once_more_like_any_fault() -> None:
+    served = 0
+
+    def serve(connection: socket.socket) -> None:
+        nonlocal served
+        served += 1
+        connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        connection.sendall(b"2\r\n{}\r\n0\r\n\r\n" if served > 1 else b"ff\r\n{")
+
+    with answering(serve) as port:
+        client = Aws(endpoint_url=f"http://127.0.0.1:{port}").client("ecr", 9.0)
+        assert client.describe_images(repositoryName="app")["ResponseMetadata"]["HTTPStatusCode"] == 200
+
+    assert served == 2

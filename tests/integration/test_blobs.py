@@ -15,7 +15,7 @@ import pytest
 from ecr_image_waiter.blobs import Urllib3Blobs
 from ecr_image_waiter.findings import OWN, Unavailable
 from ecr_image_waiter.logs import make_logger
-from ecr_image_waiter.registry import MOST_CONFIG_BYTES, Registry
+from ecr_image_waiter.registry import MOST_DOCUMENT_BYTES, Registry
 from tests.fakes import DIGEST, FakeClock, as_client, leaked, signed_query
 from tests.sockets import answering, closed_port, full_listener, reset_after, silent_listener, trickle
 
@@ -37,7 +37,7 @@ def answer(content: bytes, *, status: str = "200 OK", headers: str = "", length:
     return lambda connection: connection.sendall(head + content)
 
 
-def get(port: int, *, most_bytes: int = MOST_CONFIG_BYTES, seconds: float = 5.0) -> bytes | None:
+def get(port: int, *, most_bytes: int = MOST_DOCUMENT_BYTES, seconds: float = 5.0) -> bytes | None:
     return Urllib3Blobs(any_scheme=True).get(url_of(port), most_bytes=most_bytes, seconds=seconds)
 
 

@@ -15,6 +15,7 @@ from botocore.stub import Stubber
 from ecr_image_waiter.answers import reason_given_up, seen
 from ecr_image_waiter.aws import Aws
 from ecr_image_waiter.clock import SystemClock
+from ecr_image_waiter.errors import AnswerTooLarge
 from ecr_image_waiter.findings import (
     AccessDenied,
     Finding,
@@ -331,6 +332,28 @@ def test_at_most_a_thousand_images_are_read_a_hundred_at_a_time() -> None:
     assert registry.newest_tags("team/app", most=2, seconds=5.0) == NewestTags((TagSeen("a", NOW - 1),) * 2, images=10)
 
     assert [call["maxResults"] for call in ecr.calls] == [100] * 10
+
+
+def test_pages_too_large_to_be_read_are_asked_for_again_with_fewer_images() -> None:
+    """An image may have 1,000 tags of 128 characters: a hundred of them are 13 MB."""
+    registry, ecr = scripted(page("a", age=2), AnswerTooLarge("x"), page("b", age=1), page("c", age=3, more=False))
+
+    newest = registry.newest_tags("team/app", most=1, seconds=5.0)
+
+    assert newest == NewestTags((TagSeen("b", NOW - 1),))
+    assert [(call["maxResults"], call.get("nextToken")) for call in ecr.calls] == [
+        (100, None),
+        (100, "after a"),
+        (10, "after a"),
+        (10, "after b"),
+    ]
+
+
+def test_where_even_one_image_is_too_large_nothing_is_told_of_tags() -> None:
+    registry, ecr = scripted(AnswerTooLarge("x"))
+
+    assert registry.newest_tags("team/app", most=1, seconds=5.0) is None
+    assert [call["maxResults"] for call in ecr.calls] == [100, 10, 1]
 
 
 def test_a_repository_that_the_last_page_ends_was_seen_whole() -> None:

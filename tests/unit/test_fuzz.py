@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 import last_resort
 from ecr_image_waiter.errors import GaveUp, InvalidRequest, UnusableEvent
+from ecr_image_waiter.manifests import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from ecr_image_waiter.properties import Properties
 from ecr_image_waiter.request import STATE_KEY, StackRequest, read_event
 from ecr_image_waiter.response import Answer, encode
@@ -33,7 +34,7 @@ from tests.fakes import (
     response_url,
     stack_event,
 )
-from tests.memory_ecr import MemoryEcr
+from tests.memory_ecr import OCI_CONFIG, MemoryEcr, digest_of
 from tests.world import IN_MEMORY, World
 
 EXAMPLES: Final = int(os.environ.get("FUZZ_EXAMPLES", "1500"))
@@ -43,13 +44,14 @@ LONGEST_FAULT: Final = 400
 """Any one fault stays readable: its property, a clipped value and a line about what is allowed."""
 
 run: Counter[str] = Counter()
+read: Counter[str] = Counter()
 Fuzz = Callable[[Callable[..., None]], Callable[..., None]]
 
 
 @pytest.fixture(scope="module", autouse=True)
 def counted() -> Iterator[None]:
     yield
-    print(f"\n{run.total()} examples: {dict(run)}")
+    print(f"\n{run.total()} examples: {dict(run)}; {dict(read)} read of what images say")
 
 
 def share(of_all: float) -> Fuzz:
@@ -259,6 +261,67 @@ STATES = st.one_of(
         }
     ),
 )
+# What a pusher pushes: manifests that nearly are some, with anything beside and within.
+CONFIG_DIGEST = "sha256:" + "c" * 64
+MEDIA_TYPES = st.sampled_from([OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_INDEX, OCI_CONFIG, ""]) | TEXT
+ODD = JSON | TEXT | MEDIA_TYPES
+PLATFORMS = ODD | st.fixed_dictionaries(
+    {}, optional={name: ODD | st.sampled_from(["linux", "arm64"]) for name in ("os", "architecture", "variant")}
+)
+PARTS = ODD | st.fixed_dictionaries(
+    {},
+    optional={
+        "mediaType": MEDIA_TYPES | JSON,
+        "digest": st.sampled_from([CONFIG_DIGEST, DIGEST]) | ODD,
+        "platform": PLATFORMS,
+        "annotations": JSON,
+    },
+)
+PADDING = st.sampled_from([0, 0, 0, 1000, 600_000, 3_000_000])
+DOCUMENTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "mediaType": MEDIA_TYPES,
+        "artifactType": ODD,
+        "config": PARTS,
+        "manifests": st.lists(PARTS, max_size=4) | ODD,
+        "layers": st.lists(PARTS, max_size=2) | ODD,
+        "annotations": PADDING.map(lambda size: {"x": "y" * size}) | JSON,
+        "schemaVersion": st.sampled_from([1, 2]) | JSON,
+    },
+)
+PLAIN = {"config": {"mediaType": OCI_CONFIG, "digest": CONFIG_DIGEST}, "layers": []}
+NEARLY_PLAIN = DOCUMENTS.map(lambda odd: {**odd, "artifactType": "", **PLAIN})
+MANIFESTS = st.one_of(
+    st.tuples(DOCUMENTS, MEDIA_TYPES),
+    st.tuples(NEARLY_PLAIN, st.just(OCI_MANIFEST)),
+    st.just((PLAIN, OCI_MANIFEST)),
+    st.tuples(st.lists(PARTS, max_size=3).map(lambda parts: {"manifests": parts}), st.just(OCI_INDEX)),
+)
+CONFIGS = st.one_of(
+    st.binary(max_size=40),
+    st.sampled_from(
+        [b"[" * 200_000, b'{"":' * 100_000, b"1" * 5000, b"[" + b"{}," * 150_000 + b"{}]", b'{"os": "\xff"}']
+    ),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            **{name: ODD | st.sampled_from(["linux", "arm64"]) for name in ("os", "architecture", "variant")},
+            "config": JSON | st.fixed_dictionaries({"Labels": JSON | st.dictionaries(st.just("a") | TEXT, ODD)}),
+        },
+    ).map(lambda document: json.dumps(document).encode()),
+)
+ASKED = {"Platform": st.sampled_from(["arm64", "linux/arm/v7"]), "Labels": st.just({"a": "b"})}
+CONDITIONS = st.one_of(
+    *(st.fixed_dictionaries({name: value}) for name, value in ASKED.items())
+) | st.fixed_dictionaries(
+    {},
+    optional={
+        **ASKED,
+        "DeployTarget": st.sampled_from(["Lambda", "ECS"]),
+        "PushedAfter": st.sampled_from(["StackOperation", "2020-01-01T00:00:00Z"]),
+    },
+)
 KEYS = sorted({*stack_event("Update"), "OldResourceProperties", "ServiceTimeout", "tf"})
 KINDS = st.sampled_from(["Create", "Update", "Delete"])
 
@@ -284,7 +347,7 @@ def spoilt_events(draw: st.DrawFn) -> dict[str, Any]:
 _world = World(IN_MEMORY)
 
 
-def world(*, found: bool = True, back: bool = False) -> World:
+def world(*, found: bool = True, back: bool = False, push: Callable[[World], object] = lambda _: None) -> World:
     """Return the one world, as if nothing had happened in it. A logger for each example would stay for ever."""
     _world.clock.time = NOW
     _world.clock.sleeps.clear()
@@ -296,6 +359,7 @@ def world(*, found: bool = True, back: bool = False) -> World:
     _world.functions = FakeLambda(None)
     _world.transport = FakeTransport()
     _world.stacks = FakeCloudFormation("UPDATE_ROLLBACK_IN_PROGRESS" if back else "UPDATE_IN_PROGRESS")
+    push(_world)
     _world.empty_output()
     _world.build()
     return _world
@@ -305,7 +369,7 @@ def is_direct(event: object) -> bool:
     return isinstance(event, dict) and not event.keys() & {"RequestType", "ResponseURL", "StackId", "RequestId"}
 
 
-def settle(event: object, **options: bool) -> World:
+def settle(event: object, **options: Any) -> World:
     """Run an event and see that it ended in one of the ways that there are."""
     there = world(**options)
     try:
@@ -390,6 +454,41 @@ def test_no_properties_block_a_rollback(properties: object, found: bool) -> None
     there = settle(stack_event("Update", ResourceProperties=properties), back=True, found=found)
     answer = json.loads(there.transport.puts[0][1])
     assert answer["Status"] == "SUCCESS" or "do not fit" in answer["Reason"]
+
+
+@share(0.1)
+@given(MANIFESTS, MANIFESTS, CONFIGS, CONDITIONS, st.sampled_from(["", "images", "direct", "back"]))
+def test_whatever_an_image_says_of_itself_is_answered_in_harmless_words(
+    manifest: Any, other: Any, config: bytes, conditions: dict[str, Any], way: str
+) -> None:
+    run["images"] += 1
+    properties: dict[str, Any] = {"RepositoryName": "team/app", "ImageTag": "odd", "MaxRetries": "0", **conditions}
+    if way == "images":
+        entries = [{"Id": f"I{tag}", **properties, "ImageTag": tag} for tag in ("odd", "other", "v1")]
+        properties = {"Images": [without(entry, "MaxRetries") for entry in entries], "MaxRetries": "0"}
+    event = properties if way == "direct" else stack_event("Update", ResourceProperties=properties)
+
+    def push(there: World) -> None:
+        digest = digest_of(config)
+        there.images.repository("team/app").blobs[digest] = config
+        for tag, (document, media_type) in (("odd", manifest), ("other", other)):
+            named = json.loads(json.dumps(document).replace(CONFIG_DIGEST, digest))
+            there.images.put("team/app", tag, named, media_type)
+
+    there = settle(event, back=way == "back", push=push)
+
+    read["configs"] += there.images.count("GET")
+    assert there.images.count("BatchGetImage") < 100
+    if way != "direct":
+        answer = json.loads(there.transport.puts[0][1])
+        assert all(text.isprintable() for text in [answer["Reason"], *answer["Data"].values()])
+        assert answer["Status"] == "SUCCESS" or way != "back"
+    for line in there.lines:
+        assert line["message"].isprintable()
+
+
+def without(properties: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in properties.items() if key != name}
 
 
 @share(0.15)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ecr_image_waiter.attributes import there
 from ecr_image_waiter.findings import (
     OWN,
     AccessDenied,
@@ -18,18 +19,27 @@ from ecr_image_waiter.findings import (
     NoRepository,
     NotPullable,
     NotYet,
+    Platform,
     Refused,
     Several,
     Source,
     Unavailable,
     decisive,
 )
-from ecr_image_waiter.looking import MOST_KNOWN, Look
-from ecr_image_waiter.manifests import DOCKER_MANIFEST
+from ecr_image_waiter.looking import MOST_KNOWN, Look, look_in_rollback
+from ecr_image_waiter.manifests import (
+    DOCKER_MANIFEST,
+    MOST_ENTRIES,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    Config,
+    Entry,
+    Manifest,
+)
 from ecr_image_waiter.readiness import Conditions, Known, Wanted
-from ecr_image_waiter.registry import Registry
+from ecr_image_waiter.registry import MOST_DOCUMENT_BYTES, Registry
 from tests.fakes import NOW, FakeClock, aws_error
-from tests.memory_ecr import ACCOUNT, MemoryEcr
+from tests.memory_ecr import ACCOUNT, MemoryEcr, digest_of
 
 OPERATIONS = ("DescribeImages", "BatchGetImage", "GetDownloadUrlForLayer", "GET", "DescribeRegistries")
 ROLE = "arn:aws:iam::999999999999:role/reader"
@@ -87,7 +97,7 @@ def test_more_images_of_one_repository_than_a_call_takes_are_asked_for_in_severa
 
 
 def test_what_a_check_of_many_images_has_read_the_next_one_knows(ecr: MemoryEcr) -> None:
-    platforms = [f"linux/arm/v{n}" for n in range(MOST_KNOWN // 40)]
+    platforms = [f"linux/arm/v{n}" for n in range(25)]
     for number in range(60):
         ecr.push_index("team/app", f"v{number}", platforms=platforms, content=str(number), labels={"a": "old"})
     look = looking(ecr, *(wanted(number, Labels={"a": "old", "b": "new"}) for number in range(60)))
@@ -142,18 +152,130 @@ def test_several_images_with_conditions_use_the_manifests_they_came_with(ecr: Me
     assert spent(ecr) == {"DescribeImages": 1, "BatchGetImage": 1, "GetDownloadUrlForLayer": 3, "GET": 3}
 
 
-def test_what_is_known_is_kept_within_bounds(ecr: MemoryEcr) -> None:
-    known = Known()
-    for number in range(MOST_KNOWN + 20):
-        ecr.push("team/app", "v0", labels={"a": str(number)})
-        Look(
-            ecr.registry(),
-            [Wanted("", ImageId("team/app", "v0", None), OWN, Conditions(Labels={"a": "new"}))],
-            known,
-            NOW,
-        )(archived_too=False, budget=lambda: 9.0)
+def test_what_is_known_is_kept_within_bounds_however_large_each_of_it_is(ecr: MemoryEcr) -> None:
+    """An index of fifty entries counts for fifty-one, a config of long labels for its characters."""
+    platform = Platform("linux", "arm64")
+    entries = tuple(Entry(digest_of(str(n)), OCI_MANIFEST, platform) for n in range(MOST_ENTRIES))
+    full = Known(
+        manifests={digest_of(f"{n}"): Manifest(OCI_INDEX, entries=entries) for n in range(MOST_KNOWN // 51)},
+        configs={digest_of(f"{n}"): Config(platform, {"a": "x" * 1000}) for n in range(MOST_KNOWN // 6)},
+    )
+    oldest, newest = digest_of("0"), digest_of(f"{MOST_KNOWN // 51 - 1}")
+    look = Look(ecr.registry(), [replace(wanted(0, Labels={"a": "new"}), id="")], full, NOW)
 
-    assert (len(known.manifests), len(known.configs)) == (MOST_KNOWN, MOST_KNOWN)
+    for number in range(60):
+        ecr.push("team/app", "v0", labels={"a": f"{number}"})
+        look(archived_too=False, budget=lambda: 9.0)
+
+    assert oldest not in full.manifests
+    assert newest in full.manifests
+    assert sum(1 + len(each.entries) for each in full.manifests.values()) <= MOST_KNOWN
+    assert sum(len(label) for each in full.configs.values() for label in each.labels.values()) <= MOST_KNOWN * 200
+    assert len(full.manifests) > 60 + MOST_KNOWN // 51 - 4, "no more than necessary is forgotten"
+
+
+def test_what_is_known_already_counts_where_a_wait_goes_on(ecr: MemoryEcr) -> None:
+    known = Known(manifests={digest_of(f"{n}"): Manifest(OCI_MANIFEST) for n in range(MOST_KNOWN + 9)})
+    ecr.push("team/app", "v0")
+
+    looking(ecr, wanted(0, Platform="arm64"), wanted(1), known=known)()
+
+    assert len(known.manifests) == MOST_KNOWN
+
+
+# --- manifests too large to be read
+
+
+def pad(ecr: MemoryEcr, number: int, size: int, **more: Any) -> None:
+    """Push an image whose manifest has about that many bytes."""
+    digest = ecr.push("team/app", None, content=str(number), **more)
+    manifest = json.loads(ecr.repository("team/app").images[digest].manifest)
+    ecr.put("team/app", f"v{number}", {**manifest, "annotations": {"a": "x" * size}}, OCI_MANIFEST)
+
+
+def test_manifests_too_large_for_one_call_are_asked_for_in_smaller_groups_and_so_from_then_on(ecr: MemoryEcr) -> None:
+    """Twenty of 250 kB are 5 MB, which no function has the memory for."""
+    for number in range(19):
+        pad(ecr, number, 250_000)
+    check = looking(ecr, *(wanted(number, Platform="arm64") for number in range(20)))
+
+    assert len(check().missing) == 1
+    assert spent(ecr)["BatchGetImage"] == 1 + 2 + 4, "twenty, ten, five each"
+    pad(ecr, 19, 250_000)
+    assert not check().missing
+    assert ecr.count("BatchGetImage") == 1
+
+    again = Look(ecr.registry(), [wanted(number, Labels={"a": "b"}) for number in range(20)], Known(), NOW)
+    for expected in (7, 4, 4):
+        ecr.calls.clear()
+        again(archived_too=False, budget=lambda: 9.0)
+        assert ecr.count("BatchGetImage") == expected
+
+
+def test_answers_of_usual_size_are_one_call_as_ever(ecr: MemoryEcr) -> None:
+    for number in range(20):
+        pad(ecr, number, 50_000)
+
+    assert not looking(ecr, *(wanted(number, Platform="arm64") for number in range(20)))().missing
+    assert ecr.count("BatchGetImage") == 1
+
+
+@pytest.mark.parametrize("size", [MOST_DOCUMENT_BYTES, 4_000_000])
+@pytest.mark.parametrize("others", [0, 3])
+def test_an_image_whose_manifest_is_too_large_is_refused_within_one_check(
+    ecr: MemoryEcr, size: int, others: int
+) -> None:
+    pad(ecr, 0, size)
+    for number in range(1, 1 + others):
+        ecr.push("team/app", f"v{number}", content=str(number))
+    look = Look(ecr.registry(), [wanted(n, Platform="arm64") for n in range(1 + others)], Known(), NOW)
+
+    refused = decisive(look(archived_too=False, budget=lambda: 9.0))
+
+    assert isinstance(refused, Never)
+    assert refused.because == "its manifest is larger than the 512 KiB that are read"
+    assert refused.cannot == "be checked"
+    assert refused.image
+    assert refused.image.digest == ecr.repository("team/app").tags["v0"]
+    assert ecr.count("BatchGetImage") <= (6 if others else 1)
+
+
+def test_a_manifest_just_small_enough_is_read(ecr: MemoryEcr) -> None:
+    pad(ecr, 0, 0)
+    length = len(ecr.repository("team/app").images[ecr.repository("team/app").tags["v0"]].manifest)
+    pad(ecr, 0, MOST_DOCUMENT_BYTES - length)
+
+    assert isinstance(decisive(looking(ecr, wanted(0, Platform="arm64"), wanted(0))()), Image)
+
+
+def test_a_manifest_that_no_condition_must_read_may_be_of_any_size(ecr: MemoryEcr) -> None:
+    pad(ecr, 0, 4_000_000)
+    pad(ecr, 1, MOST_DOCUMENT_BYTES)
+    ecr.push("team/app", "v2")
+    images = [wanted(0), wanted(1, DeployTarget="ECS", PushedAfter="2020-01-01T00:00:00Z"), wanted(2, Platform="arm64")]
+
+    assert not looking(ecr, *images)().missing
+
+
+def test_a_rollback_to_an_image_whose_manifest_is_too_large_is_told_its_digest(ecr: MemoryEcr) -> None:
+    pad(ecr, 0, 4_000_000)
+
+    found = look_in_rollback(ecr.registry(), [wanted(0, Platform="arm64"), wanted(0)], lambda: 9.0)
+
+    assert isinstance(found, Several)
+    assert {image.digest for _, each in found.findings if (image := there(each))} == set(
+        ecr.repository("team/app").tags.values()
+    )
+    assert len(found.findings) == 2
+
+
+def test_images_of_a_thousand_tags_each_are_described_in_smaller_groups(ecr: MemoryEcr) -> None:
+    for number in range(20):
+        digest = ecr.push("team/app", f"v{number}", content=str(number))
+        ecr.repository("team/app").tags |= {f"{number}-{n}-{'t' * 118}": digest for n in range(999)}
+
+    assert not looking(ecr, *(wanted(number) for number in range(20)))().missing
+    assert spent(ecr) == {"BatchGetImage": 1, "DescribeImages": 3}
 
 
 def test_an_old_image_among_several_is_described_once_and_remembered(ecr: MemoryEcr) -> None:
