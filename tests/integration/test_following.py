@@ -375,17 +375,6 @@ def test_a_build_under_way_is_followed_instead_of_starting_another(place: Place)
     assert place.calls(START) == {START: 0}
 
 
-def test_our_own_build_that_fails_ends_the_wait_whatever_others_do(place: Place) -> None:
-    place.builds.play("app", Build({"BUILD": 20}, ends="FAILED"), Build({"BUILD": 600}))
-    place.clock.plan(10, lambda: place.builds.start("app", place=HERE))
-
-    answer = place.wait(BuildProject="app", StartBuild="true")
-
-    own = place.builds.runs("app", place=HERE)[0]
-    assert f"build {own.id} of the CodeBuild project app, which was to push it, failed" in answer["Reason"]
-    assert place.seconds < 60
-
-
 def test_our_own_build_decides_also_where_the_same_function_starts_another_for_another_wait(place: Place) -> None:
     place.builds.play("app", Build({"BUILD": 20}, ends="FAILED"), Build({"BUILD": 600}))
     place.clock.plan(10, lambda: place.service.start("app", "another", lambda: 5.0))

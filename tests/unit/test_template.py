@@ -197,11 +197,6 @@ def test_the_last_resort_may_ask_about_stacks_and_write_its_log_and_nothing_else
     ]
 
 
-def test_the_log_is_the_function_s_own_and_does_not_grow_for_ever() -> None:
-    assert FUNCTION["LoggingConfig"]["LogGroup"] == {"Ref": "WaiterLogGroup"}
-    assert RESOURCES["WaiterLogGroup"]["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
-
-
 @pytest.mark.parametrize("group", ["WaiterLogGroup", "LastResortLogGroup"])
 def test_the_operator_may_name_a_key_for_both_logs(group: str) -> None:
     key = {"Fn::If": ["HasLogKmsKey", {"Ref": "LogKmsKeyArn"}, {"Ref": "AWS::NoValue"}]}
