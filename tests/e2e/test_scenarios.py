@@ -84,7 +84,7 @@ def an_image_that_is_there_is_answered_at_once(function: Function) -> None:
 def _pushed_in_invocation(function: Function, number: int) -> None:
     repository = function.repository()
     with function.player() as player:
-        create = player.create({"RepositoryName": repository, "ImageTag": "v1", **seconds(60)})
+        create = player.create({"RepositoryName": repository, "ImageTag": "v1", **seconds(150)})
         handed_over(function, create, number - 1)
         digest = function.push(repository)
         outcome = create.wait()
