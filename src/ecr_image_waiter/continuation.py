@@ -16,13 +16,19 @@ from .errors import HandOverFailed, InvalidRequest
 from .invocation import Invocation
 from .readiness import Known
 from .request import STATE_KEY
-from .waiting import Progress
+from .waiting import MAX_INVOCATIONS, NEVER, Progress
 
 if TYPE_CHECKING:
     from types_boto3_lambda import LambdaClient
 
 VERSION: Final = 1
-_MOST_BYTES: Final = 500_000  # half of what Lambda queues
+_MOST_BYTES: Final = 200_000  # Lambda queues 1 MB, and 256 kB where that is not in force yet
+_MOST_KNOWN_BYTES: Final = 500_000  # what versions before this one carried
+_LONGEST_ID: Final = 300  # of a build or an execution
+_LONGEST_WAIT: Final = 3600.0  # the greatest ServiceTimeout
+_LONGEST_PAUSE: Final = 900.0  # the greatest RetryDelaySeconds
+_MOST_CHECKS: Final = 7200  # twice as many as pauses of a second allow
+_OLDEST: Final = 86_400.0  # longer than Lambda keeps any event, however often it is handed over
 _FIRST_PAUSE: Final = 1.0
 _TRY_SECONDS: Final = 5.0  # so that an invocation's reserve holds three tries of which nothing is heard
 _MOST_LOST_REPLIES: Final = 3
@@ -62,14 +68,35 @@ def read_state(received: object, now: float) -> State:
     except ValidationError as error:
         fields = sorted({".".join(map(str, item["loc"][:2])) or STATE_KEY for item in error.errors()})
     else:
-        told = {"start": state.start <= now, "limit": state.start <= state.limit}
-        told |= {name: getattr(state.progress, name) >= 0 for name in ("checks", "hops", "faults", "pause")}
-        fields = [name for name, possible in told.items() if not possible]
+        fields = _impossible(state, now)
         if not fields:
             return state
     raise InvalidRequest(
         [f"{STATE_KEY}: this key of the event is the waiter's own and cannot be read ({', '.join(fields)})"]
     )
+
+
+def _impossible(state: State, now: float) -> list[str]:
+    """Returns the names of the fields whose values no wait can reach, whatever its template says."""
+    start, limit, progress = state.start, state.limit, state.progress
+    ranges = {
+        "start": (start, now - _OLDEST, now),
+        "limit": (limit, start, start + _LONGEST_WAIT),
+        "due": (progress.due, start, limit),
+        "checks": (progress.checks, 0, _MOST_CHECKS),
+        "hops": (progress.hops, 0, MAX_INVOCATIONS),
+        "pause": (progress.pause, 0.0, _LONGEST_PAUSE),
+        "fault_pause": (progress.fault_pause, 0.0, _LONGEST_PAUSE),
+        "run_since": (progress.run_since or start, start, limit),
+        "faults": (progress.faults, 0, progress.checks),
+        "lost_replies": (progress.lost_replies, 0, _MOST_LOST_REPLIES),
+        "asked": (progress.asked or start, start, limit),
+        "ask_due": (start if progress.ask_due == NEVER else progress.ask_due, start, limit + _LONGEST_WAIT),
+        "known": (len(json.dumps(_ADAPTER.dump_python(state, mode="json")["known"])), 0, _MOST_KNOWN_BYTES),
+        "known.pushed": (max(state.known.pushed.values(), default=0.0), 0.0, NEVER),
+        "own": (len(state.own.run), 0, _LONGEST_ID),
+    }
+    return [name for name, (value, least, most) in ranges.items() if not least <= value <= most]
 
 
 def continuation(event: Mapping[str, Any], state: State) -> dict[str, Any]:

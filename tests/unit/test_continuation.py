@@ -1,6 +1,7 @@
 """What a wait carries from one invocation to the next."""
 
 import json
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from ecr_image_waiter.continuation import HandOver, State, continuation, read_state
 from ecr_image_waiter.errors import HandOverFailed, InvalidRequest
 from ecr_image_waiter.request import STATE_KEY
-from ecr_image_waiter.waiting import Progress, Run
+from ecr_image_waiter.waiting import MAX_INVOCATIONS, NEVER, Progress, Run
 from tests.fakes import FUNCTION_ARN, NOW, FakeLambda, as_client, aws_error, stack_event
 
 STATE = State(
@@ -30,28 +31,78 @@ STATE = State(
     ),
 )
 WRITTEN = continuation({}, STATE)[STATE_KEY]
-_times = st.floats(0, 4e9)
+_times = st.floats(NOW, NOW + 3360)
+_pauses = st.floats(0, 900)
 _states = st.builds(
     State,
-    start=st.floats(0, NOW),
-    limit=st.floats(NOW, 4e9),
+    start=st.floats(NOW - 10_000, NOW),
+    limit=st.just(NOW + 3360) | st.just(NOW + 3600),
     progress=st.builds(
         Progress,
         due=_times,
-        checks=st.integers(0, 10**6),
-        hops=st.integers(0, 20),
-        pause=_times,
-        fault_pause=_times,
+        checks=st.integers(100, 4000),
+        hops=st.integers(0, MAX_INVOCATIONS),
+        pause=_pauses,
+        fault_pause=_pauses,
         run=st.none() | st.sampled_from(Run),
-        run_since=_times,
-        faults=st.integers(0, 10**6),
+        run_since=st.just(0.0) | _times,
+        faults=st.integers(0, 100),
         image_missing=st.booleans(),
+        lost_replies=st.integers(0, 2),
+        asked=st.just(0.0) | _times,
+        ask_due=st.just(NEVER) | st.floats(NOW, NOW + 3360 + 255),
     ),
-)
+).map(lambda state: replace(state, start=max(state.start, state.limit - 3600)))
 
 
 def carried(state: State) -> Any:
     return json.loads(json.dumps(continuation(stack_event(), state)))[STATE_KEY]
+
+
+NUMBERS = [
+    *((field.name,) for field in fields(State) if field.type in ("float", float)),
+    *(("progress", field.name) for field in fields(Progress) if field.type in ("float", "int", float, int)),
+]
+
+
+@pytest.mark.parametrize("name", NUMBERS, ids=".".join)
+@pytest.mark.parametrize("number", [-1e9, -1, 86_401, NOW + 86_400, 1e12, 10**400])
+def test_every_number_of_a_state_is_one_that_a_wait_can_reach(name: tuple[str, ...], number: float) -> None:
+    forged = json.loads(json.dumps(WRITTEN))
+    inner = forged
+    for part in name[:-1]:
+        inner = inner[part]
+    inner[name[-1]] = number
+
+    with pytest.raises(InvalidRequest, match=rf"cannot be read \(.*{name[-1]}"):
+        read_state(forged, NOW + 1)
+
+
+def test_every_number_of_a_state_is_among_those() -> None:
+    """`start` and `limit`, and all of the progress but what is said in words."""
+    assert [name[-1] for name in NUMBERS] == [
+        "start",
+        "limit",
+        *(name for name in WRITTEN["progress"] if name not in ("run", "image_missing")),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("forged", "named"),
+    [
+        ({"known": {"pushed": {"a": -1.0}}}, r"known\.pushed"),
+        ({"known": {"pushed": {"a": 0.0, "b": 1e18}}}, r"known\.pushed"),
+        ({"known": {"pushed": {"a": float("nan")}}}, r"known\.pushed"),
+        ({"known": {"pushed": {f"{n}": 0.0 for n in range(100_000)}}}, "known"),
+        ({"known": {"manifests": {"a": {"media_type": "x" * 600_000}}}}, "known"),
+        ({"known": {"configs": {"x" * 600_000: {"platform": {"os": "", "architecture": ""}}}}}, "known"),
+        ({"own": {"run": "x" * 301}}, "own"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_a_state_remembers_is_no_more_than_a_wait_can_carry(forged: dict[str, Any], named: str) -> None:
+    with pytest.raises(InvalidRequest, match=rf"cannot be read \({named}"):
+        read_state({**WRITTEN, **forged}, NOW)
 
 
 @given(_states)
@@ -129,7 +180,7 @@ def test_a_state_that_is_not_the_waiters_own_is_an_invalid_request(garbage: obje
     ],
 )
 def test_a_state_that_no_wait_can_be_in_is_refused_naming_what_cannot_be(forged: object, named: str) -> None:
-    with pytest.raises(InvalidRequest, match=rf"cannot be read \({named}\)"):
+    with pytest.raises(InvalidRequest, match=rf"cannot be read \({named}[,)]"):
         read_state(forged, NOW)
 
 

@@ -29,6 +29,7 @@ from tests.fakes import (
     FakeCloudFormation,
     FakeLambda,
     FakeTransport,
+    aws_error,
     leaked,
     path_of,
     response_url,
@@ -261,6 +262,40 @@ STATES = st.one_of(
         }
     ),
 )
+REACHABLE = st.fixed_dictionaries(
+    {
+        "start": st.just(NOW - 900.0),
+        "limit": st.just(NOW + 900.0),
+        "progress": st.fixed_dictionaries(
+            {
+                "due": st.floats(NOW - 900, NOW + 900),
+                "checks": st.integers(10, 99),
+                "hops": st.integers(1, 9),
+                "pause": st.floats(0, 30),
+                "fault_pause": st.floats(0, 60),
+                "faults": st.integers(0, 10),
+                "run_since": st.just(0.0),
+                "lost_replies": st.integers(0, 2),
+                "asked": st.just(NOW - 100.0),
+                "ask_due": st.floats(NOW, NOW + 300),
+            }
+        ),
+    }
+)
+OUTSIDE = st.sampled_from([-1e9, -1, -0.001, 3601, 10**9, 1e12, 1e308, -(10**30), NOW - 1e6, NOW + 1e6])
+
+
+@st.composite
+def forged_states(draw: st.DrawFn) -> tuple[dict[str, Any], str]:
+    """A state that a wait can have but for one number, and its name; or but for none."""
+    state: dict[str, Any] = draw(REACHABLE)
+    name = draw(st.sampled_from(["", "start", "limit", *state["progress"]]))
+    if name:
+        where = state["progress"] if name in state["progress"] else state
+        where[name] = draw(OUTSIDE)
+    return state, name
+
+
 # What a pusher pushes: manifests that nearly are some, with anything beside and within.
 CONFIG_DIGEST = "sha256:" + "c" * 64
 MEDIA_TYPES = st.sampled_from([OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_INDEX, OCI_CONFIG, ""]) | TEXT
@@ -454,6 +489,25 @@ def test_no_properties_block_a_rollback(properties: object, found: bool) -> None
     there = settle(stack_event("Update", ResourceProperties=properties), back=True, found=found)
     answer = json.loads(there.transport.puts[0][1])
     assert answer["Status"] == "SUCCESS" or "do not fit" in answer["Reason"]
+
+
+@share(0.05)
+@given(forged_states())
+def test_a_state_with_a_number_out_of_reach_is_refused_and_any_other_pauses_between_checks(
+    forged: tuple[dict[str, Any], str],
+) -> None:
+    run["forged states"] += 1
+    state, name = forged
+
+    def throttle(there: World) -> None:
+        there.images.faults["DescribeImages"] = aws_error("ThrottlingException")
+
+    there = settle(stack_event(**{STATE_KEY: state}), push=throttle)
+
+    if name:
+        assert name in there.answer["Reason"].split("cannot be read (")[1]
+    assert len(there.images.calls) <= len(there.clock.sleeps) + 2
+    assert there.images.calls or name
 
 
 @share(0.1)
