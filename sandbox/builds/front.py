@@ -65,7 +65,7 @@ class Builds:
         self._clock = clock or SystemClock()
         self._passes_on = passes_on
         self._accounts = Accounts(passes_on)
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
         self._builds: dict[str, list[Build]] = {}
         self._executions: dict[str, list[Execution]] = {}
         self._runs: defaultdict[_Name, list[Run]] = defaultdict(list)
@@ -146,23 +146,29 @@ class Builds:
 
     def advance(self) -> None:
         """Let everything happen that is due."""
+        while step := self._due():
+            step.do()  # without the lock: what it calls may wait for somebody who asks here
+
+    def _due(self) -> Step | None:
+        """Advance every run, up to a step that has something to do."""
         with self._lock:
-            for run in [each for runs in self._runs.values() for each in runs]:
-                run.advance(self._clock.now())
+            now = self._clock.now()
+            steps = (run.advance(now) for runs in self._runs.values() for run in runs)
+            return next(filter(None, steps), None)
 
     def _keep_going(self) -> None:
         while not self._stopped.wait(TICK_SECONDS):
             self.advance()
 
     def _started(self, name: _Name) -> list[Run]:
+        self.advance()
         with self._lock:
-            self.advance()
             return list(self._runs[name])
 
     def _start(self, name: _Name, trigger: str, token: str = "") -> Run:
         self._require(name)
+        self.advance()
         with self._lock:
-            self.advance()
             now = self._clock.now()
             at, run = self._tokens.get((name, token), (0.0, None))
             if token and run and now - at < TOKEN_SECONDS:
@@ -172,8 +178,8 @@ class Builds:
                 run.id = f"{name.name}:{run.id}"
             self._runs[name].append(run)
             self._tokens[name, token] = now, run
-            run.advance(now)
-            return run
+        self.advance()
+        return run
 
     def _next_steps(self, name: _Name) -> list[Step]:
         if name.service == "codebuild":

@@ -32,7 +32,7 @@ class Build:
         phase: the one at whose end it ends so, if it does not succeed.
         message: the message in that phase's context.
         does: what it does at the end of BUILD unless it fails before or there, such as pushing an image. If that
-            raises, BUILD fails with the error as its message. It must not call the front.
+            raises, BUILD fails with the error as its message.
     """
 
     seconds: Mapping[str, float] = field(default_factory=lambda: {"QUEUED": 0.5, "PROVISIONING": 0.5, "BUILD": 2.0})
@@ -61,8 +61,7 @@ class Action:
     Args:
         seconds: how long it takes.
         fails: the message of its error, if it ends in one.
-        does: what it does at its end unless it fails. If that raises, it fails with the error as its message. It must
-            not call the front.
+        does: what it does at its end unless it fails. If that raises, it fails with the error as its message.
     """
 
     seconds: float = 1.0
@@ -93,7 +92,7 @@ class Execution:
 class Step:
     """A phase of a build, or an action of a stage: how it goes, and in seconds since 1970 UTC when it began and ended.
 
-    `ends` and `message` are how it ends, or has ended.
+    `ends` and `message` are how it ends, or has ended; `doing`: whether somebody does what it does.
     """
 
     stage: str
@@ -104,15 +103,16 @@ class Step:
     message: str = ""
     began: float = 0.0
     ended: float | None = None
+    doing: bool = False
 
-    def end(self, at: float) -> None:
-        """Do what it does, and succeed or fail."""
-        self.ended = at
-        if self.ends == "SUCCEEDED" and self.does is not None:
-            try:
+    def do(self) -> None:
+        """Do what it does, and fail if that raises."""
+        try:
+            if self.does:
                 self.does()
-            except Exception as error:  # noqa: BLE001  # whatever a script raises is how its command failed
-                self.ends, self.message = "FAILED", f"Error while executing command: {error}"
+        except Exception as error:  # noqa: BLE001  # whatever a script raises is how its command failed
+            self.ends, self.message = "FAILED", f"Error while executing command: {error}"
+        self.does = None
 
 
 @dataclass
@@ -147,11 +147,16 @@ class Run:
         """When something last happened to it."""
         return self.begun[-1].began if self.ended is None else self.ended
 
-    def advance(self, now: float) -> None:
-        """Let everything happen that is due."""
+    def advance(self, now: float) -> Step | None:
+        """Let everything happen that is due, up to a step that has something to do. It is returned, once."""
         while self.ended is None and (due := self.begun[-1].began + self.begun[-1].seconds) <= now:
-            self.begun[-1].end(due)
+            step = self.begun[-1]
+            if step.ends == "SUCCEEDED" and step.does:
+                first, step.doing = not step.doing, True
+                return step if first else None
+            step.ended = due
             self._next(due)
+        return None
 
     def end(self, how: Literal["STOPPED", "SUPERSEDED"], now: float, reason: str) -> None:
         """Have somebody stop it, or another one supersede it."""
