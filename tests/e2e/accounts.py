@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from samtranslator.yaml_helper import yaml_parse
 
 from sandbox import commands
-from sandbox.cloud import ISOLATED, Cloud
+from sandbox.cloud import ISOLATED, STACK, Cloud
 from sandbox.commands import COMMIT
 from sandbox.processes import ROOT
 
@@ -32,10 +32,19 @@ class Account:
     def client(self, service: str) -> Any:
         return self.cloud.client(service, account=self.number)
 
-    def install_waiter(self) -> None:
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables with which commands use this account, and those of the sandbox are found first."""
+        stand_ins = commands.variables(self.folder)
+        path = os.pathsep.join([str(self.folder), str(ROOT / ".venvs/sam/bin"), os.environ["PATH"]])
+        own = {"AWS_ACCESS_KEY_ID": self.number, "SAM_CLI_TELEMETRY": "0", "SAM_CLI_POLL_DELAY": "1", "PATH": path}
+        merged = {**os.environ, **ISOLATED, **self.cloud.environment, **stand_ins, **own}
+        return {key: value for key, value in merged.items() if value is not None}
+
+    def install_waiter(self, stack: str = STACK) -> None:
         """Deploy the waiter as its users do."""
         self.run(
-            f"sam deploy --template-file {self.cloud.artifact.parent / 'template.yaml'} --stack-name ecr-image-waiter "
+            f"sam deploy --template-file {self.cloud.artifact.parent / 'template.yaml'} --stack-name {stack} "
             "--resolve-s3 --capabilities CAPABILITY_IAM --no-confirm-changeset",
             ROOT,
         )
@@ -49,15 +58,10 @@ class Account:
         Raises:
             AssertionError: it failed; with what it printed.
         """
-        stand_ins = commands.variables(self.folder)
-        folders = [str(self.folder), str(ROOT / ".venvs/sam/bin"), os.environ["PATH"]]
-        path = os.pathsep.join(folders)
-        own = {"AWS_ACCESS_KEY_ID": self.number, "SAM_CLI_TELEMETRY": "0", "SAM_CLI_POLL_DELAY": "1", "PATH": path}
-        merged = {**os.environ, **ISOLATED, **self.cloud.environment, **stand_ins, **own, **(variables or {})}
         done = subprocess.run(
             ["/bin/bash", "-euo", "pipefail", "-c", script],
             cwd=folder,
-            env={key: value for key, value in merged.items() if value is not None},
+            env={**self.environment, **(variables or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -90,6 +94,19 @@ class Account:
             theirs.put_object(Bucket=copied, Key=key, Body=body)
         sent = self.client("cloudformation").get_template(StackName=stack, TemplateStage="Original")["TemplateBody"]
         return json.dumps(yaml_parse(sent) if isinstance(sent, str) else sent).replace(bucket, copied)
+
+    def resources(self) -> set[str]:
+        """Return the names of the account's stacks, functions, repositories and roles, each with its kind."""
+        stacks = self.client("cloudformation").describe_stacks()["Stacks"]
+        functions = self.client("lambda").list_functions()["Functions"]
+        repositories = self.client("ecr").describe_repositories()["repositories"]
+        roles = self.client("iam").list_roles()["Roles"]
+        return {
+            *(f"stack {each['StackName']}" for each in stacks),
+            *(f"function {each['FunctionName']}" for each in functions),
+            *(f"repository {each['repositoryName']}" for each in repositories),
+            *(f"role {each['RoleName']}" for each in roles),
+        }
 
     def status(self, stack: str) -> str:
         """Return a stack's status; an empty text where there is none."""
@@ -148,3 +165,15 @@ class Account:
         image = ecr.describe_images(repositoryName=repository, imageIds=[{"imageTag": tag}])["imageDetails"][0]
         found = ecr.describe_repositories(repositoryNames=[repository])["repositories"][0]
         return f"{found['repositoryUri']}@{image['imageDigest']}"
+
+
+def with_waiter(cloud: Cloud, folder: Path, numbers: Iterable[str], stack: str = STACK) -> list[Account]:
+    """Returns accounts with the waiter: the SAM CLI deploys it to the first, and what it sent goes to the others."""
+    accounts = [Account(cloud, number, folder / number) for number in numbers]
+    assert [account.resources() for account in accounts] == [set() for _ in accounts], "there is something in them"
+    first, *others = accounts
+    first.install_waiter(stack)
+    for each in others:
+        each.create_stack(stack, first.packaged(stack, each))
+        each.wait_for(stack, stack, "CREATE_COMPLETE")
+    return accounts

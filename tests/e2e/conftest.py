@@ -7,6 +7,7 @@ import pytest
 
 from sandbox.cloud import STACK, Cloud
 from tests.e2e.functions import LONG_TIMEOUT, TIMEOUT, Deployed
+from tests.e2e.terraform import Stories
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +29,18 @@ def deployed(cloud: Cloud) -> dict[int, Deployed]:
         TIMEOUT: Deployed(cloud, STACK, TIMEOUT),
         LONG_TIMEOUT: Deployed(cloud, f"{STACK}-patient", LONG_TIMEOUT),
     }
+
+
+@pytest.fixture(scope="session")
+def stories(cloud: Cloud, output: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stories]:
+    """The deployments by Terraform, under way."""
+    stories = Stories(cloud, tmp_path_factory.mktemp("terraform"), output / "terraform.txt")
+    yield stories
+    stories.stop()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def stories_begin_first(request: pytest.FixtureRequest) -> None:
+    """Starts the deployments by Terraform before all tests, since they mostly wait."""
+    if any("stories" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        request.getfixturevalue("stories")

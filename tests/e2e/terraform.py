@@ -1,216 +1,416 @@
-"""Terraform's part played: a configuration applied to the sandbox, where its AWS provider cannot be had.
+"""The Terraform example, deployed by Terraform itself with the real AWS provider, in each of its two ways to wait.
 
-What it is: the files are read, expressions evaluated, and resources made in the order of their references; instances of
-one block side by side, as Terraform makes them. What it is not: a plan, a state, an update, a destruction, and the
-provider's own checks. A resource is made by one call of AWS's API; the table `MAKERS` is all there is, and an argument
-that a maker does not know is an error.
+Each way is a story in an account of its own. Its commands run one after the other in a thread, and a test asks for the
+step that it is about.
+
+- By stack: a wait that fails; then dev, deployed while the script pushes; then another tag, pushed during the wait.
+- By invocation: the script first, and then prod, which takes the script's repositories over; then another version,
+  pushed during the wait; then a wait that fails.
 """
 
 import json
+import os
+import re
+import shutil
+import signal
+import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.hcl import Block, Module, address_of, evaluate, read
+from sandbox.cloud import Cloud
+from sandbox.images import push
+from sandbox.processes import ROOT
+from tests.e2e.accounts import Account, with_waiter
+from tests.waiting import eventually
 
-Arguments = dict[str, Any]
-Client = Callable[[str], Any]
+EXAMPLE = ROOT / "examples" / "terraform"
+FUNCTIONS = sorted(folder.name for folder in (EXAMPLE / "lambda").iterdir())
+REPOSITORIES = {name: f"creative-automation-{name}" for name in FUNCTIONS}
+BY_STACK, BY_INVOCATION = "by stack", "by invocation"
+STEPS = ("validate", "create", "second plan", "new trigger", "new tag", "failed wait", "destroy")
+TIME = "00000000-000000"
+
+
+class Unavailable(Exception):
+    """This machine has no Terraform, or no AWS provider for it."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished command of Terraform."""
+
+    status: int
+    printed: str
+
+    @property
+    def events(self) -> list[Mapping[str, Any]]:
+        """Everything that a command with `-json` printed."""
+        return [json.loads(line) for line in self.printed.splitlines() if line.startswith("{")]
+
+    @property
+    def applied(self) -> list[tuple[str, str]]:
+        """The events of an apply, such as `apply_start`, each with the address of its resource."""
+        events = (event for event in self.events if event["type"].startswith("apply_"))
+        return [(event["type"], event["hook"]["resource"]["addr"]) for event in events]
+
+    @property
+    def planned(self) -> dict[str, str]:
+        """The planned action by the address of each resource that changes."""
+        changes = (event["change"] for event in self.events if event["type"] == "planned_change")
+        return {change["resource"]["addr"]: change["action"] for change in changes}
+
+    @property
+    def outputs(self) -> dict[str, Any]:
+        """The outputs after an apply."""
+        *_, last = (event["outputs"] for event in self.events if event["type"] == "outputs")
+        return {name: output["value"] for name, output in last.items()}
+
+    def diagnostics(self, severity: str) -> list[str]:
+        """Returns the errors or warnings."""
+        found = (event["diagnostic"] for event in self.events if event["type"] == "diagnostic")
+        return [f"{each['summary']} {each['detail']}" for each in found if each["severity"] == severity]
+
+    def checked(self) -> "Run":
+        """Returns the run if it succeeded, and raises an AssertionError with its errors otherwise."""
+        assert self.status == 0, self.errors
+        return self
+
+    @property
+    def errors(self) -> str:
+        """The errors of a command with `-json`, or else the end of its output."""
+        return "\n".join(self.diagnostics("error")) if '"@level"' in self.printed else self.printed[-6000:]
+
+
+def program() -> str:
+    """Returns the path of Terraform.
+
+    Raises:
+        Unavailable: with the reason.
+    """
+    if found := shutil.which("terraform"):
+        return found
+    raise Unavailable("terraform is not on the PATH")
+
+
+def provider(folder: Path) -> Path:
+    """Returns the folder with the AWS provider: TF_PLUGIN_DIR, or a copy of the one that Terraform finds or downloads.
+
+    Args:
+        folder: an empty folder, for the copy.
+
+    Raises:
+        Unavailable: with the reason.
+    """
+    program()
+    if named := os.environ.get("TF_PLUGIN_DIR"):
+        return Path(named).resolve()
+    shutil.copy(EXAMPLE / "modules" / "image-by-stack" / "versions.tf", folder)
+    done = run(folder, os.environ, "init", "-input=false", "-no-color")
+    if done.status:
+        raise Unavailable(f"TF_PLUGIN_DIR is not set, and terraform init failed: {' '.join(done.printed.split())}")
+    return folder / ".terraform" / "providers"
+
+
+def run(folder: Path, environment: Mapping[str, str], *arguments: str) -> Run:
+    """Runs a command of Terraform in a folder, without the settings of the user."""
+    return _finish(_start(folder, environment, arguments))
+
+
+def _start(folder: Path, environment: Mapping[str, str], arguments: Sequence[str]) -> "subprocess.Popen[str]":
+    given = {name: value for name, value in environment.items() if not name.startswith("TF_")}
+    configured = environment.get("TF_CLI_CONFIG_FILE", "")
+    if Path(configured).is_file():
+        given["TF_CLI_CONFIG_FILE"] = configured
+    # The provider takes three seconds of a core to start, a third of them for Go's garbage collector.
+    own = {"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1", "GOGC": "400"}
+    return subprocess.Popen(
+        [program(), *arguments],
+        cwd=folder,
+        env={**given, **own},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def _finish(process: "subprocess.Popen[str]") -> Run:
+    with process:
+        printed, _ = process.communicate()
+    return Run(process.returncode, printed)
+
+
+def copy_example(folder: Path) -> None:
+    shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
+
+
+def edit(file: Path, old: str, new: str) -> None:
+    """Replaces a text of a file, which must be there once."""
+    text = file.read_text()
+    assert text.count(old) == 1, f"{old!r} in {file}"
+    file.write_text(text.replace(old, new))
+
+
+def wait_by_invocation(folder: Path) -> None:
+    """Changes a copy of the example as the comment in images.tf says."""
+    images = folder / "images.tf"
+    lines = re.findall(r"^#   ((?:source|providers) .*)$", images.read_text(), flags=re.MULTILINE)
+    edit(images, '  source = "./modules/image-by-stack"\n', "".join(f"  {line}\n" for line in lines))
+
+
+class Workspace:
+    """A copy of the example, to be deployed to an account.
+
+    Args:
+        account: to deploy to.
+        folder: to copy the example into.
+        environment: the name of its tfvars file.
+        log: a file for the output of Terraform.
+    """
+
+    def __init__(self, account: Account, folder: Path, environment: str, log: Path) -> None:
+        copy_example(folder)
+        self.account, self.folder, self.environment, self._log = account, folder, environment, log
+        self._variables = f"-var-file=environments/{environment}.tfvars"
+        self._running: subprocess.Popen[str] | None = None
+        self._stopped = False
+
+    def script(self, version: str) -> str:
+        """Builds and pushes a version, and returns the output of the script."""
+        return self.account.run(f"scripts/build-and-push.sh {self.environment} {version}", self.folder)
+
+    def script_of_the_page(self) -> str:
+        """Builds and pushes by the command under Deploy, and returns the output of the script."""
+        (command,) = re.findall(
+            r"^```sh\n(.*?)^```$", (self.folder / "README.md").read_text(), re.MULTILINE | re.DOTALL
+        )
+        return self.account.run(command, self.folder)
+
+    def terraform(self, *arguments: str) -> Run:
+        assert not self._stopped
+        self._running = _start(self.folder, self.account.environment, arguments)
+        done = _finish(self._running)
+        with self._log.open("a") as file:
+            file.write(f"=== {self.environment}: terraform {' '.join(arguments)}\n{done.printed}\n")
+        return done
+
+    def stop(self) -> None:
+        """Kills the command that is still running, and the provider that it has started; no other begins."""
+        self._stopped = True
+        if self._running and self._running.poll() is None:
+            os.killpg(self._running.pid, signal.SIGKILL)
+
+    def init(self, provider: Path) -> None:
+        self.terraform("init", "-input=false", "-no-color", f"-plugin-dir={provider}").checked()
+
+    def apply(self, *options: str) -> Run:
+        return self.terraform("apply", "-json", "-auto-approve", "-input=false", self._variables, *options)
+
+    def plan(self, *options: str) -> Run:
+        """Returns the run, whose status is 2 if there is something to do."""
+        return self.terraform("plan", "-json", "-detailed-exitcode", "-input=false", self._variables, *options)
+
+    def show_plan(self, *options: str) -> Mapping[str, Any]:
+        """Writes a plan for `apply_plan`, and returns it as `terraform show -json` prints it."""
+        run = self.plan("-out=new.plan", *options)
+        assert run.status == 2, run.errors
+        return dict(json.loads(self.terraform("show", "-json", "new.plan").checked().printed))
+
+    def apply_plan(self) -> Run:
+        return self.terraform("apply", "-json", "-input=false", "new.plan")
+
+    def state(self) -> frozenset[str]:
+        """Returns the addresses in the state, without the data sources."""
+        listed = self.terraform("state", "list").checked().printed.splitlines()
+        return frozenset(address for address in listed if ".data." not in address)
 
 
 @dataclass(frozen=True)
 class Step:
-    """Something that happened: a block's instance was begun or made."""
+    """A step of a story: a command of Terraform, and the account after it.
 
-    address: str
-    what: str
-
-
-class ApplyError(Exception):
-    """A resource could not be made."""
-
-
-class Terraform:
-    """One `terraform apply`. `steps` is what has happened so far, in order.
-
-    Args:
-        client: makes a boto3 client of a service.
-        folder: of the root module.
-        variables: their values.
+    Attributes:
+        run: the command.
+        uris: the image of each function.
+        pushed: the images of each function's repository by their tags, with TIME for a tag that is a time.
+        left: the names of all resources in the account that were not there before the story.
+        state: the addresses in Terraform's state.
+        plan: the plan that was applied, as `terraform show -json` prints it.
+        script: the output of the script.
     """
 
-    def __init__(self, client: Client, folder: Path, variables: Mapping[str, Any]) -> None:
-        self._client = client
-        self._root = read(folder)
-        self._variables = variables
-        self._lock = threading.Lock()
-        self.steps: list[Step] = []
+    run: Run
+    uris: Mapping[str, str] = field(default_factory=dict)
+    pushed: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    left: frozenset[str] = frozenset()
+    state: frozenset[str] = frozenset()
+    plan: Mapping[str, Any] = field(default_factory=dict)
+    script: str = ""
 
-    def apply(self) -> dict[str, Any]:
-        """Make everything, and return the outputs."""
-        return self._module(self._root, self._variables, "")
 
-    def _module(self, module: Module, given: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-        path = {"module": str(module.folder)}
-        defaults = {
-            name: evaluate(variable.arguments["default"], {})
-            for name, variable in module.variables.items()
-            if "default" in variable.arguments
+Story = Iterator[tuple[str, Step]]
+
+
+class Stage:
+    """The account in which a story takes place."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._account, self._workspace, self._before = workspace.account, workspace, workspace.account.resources()
+
+    def step(self, run: Run, *, plan: Mapping[str, Any] | None = None, script: str = "") -> Step:
+        left = frozenset(self._account.resources() - self._before)
+        get_function = self._account.client("lambda").get_function
+        names = {name.rpartition("-")[2]: name for kind, name in map(str.split, left) if kind == "function"}
+        return Step(
+            run,
+            {short: get_function(FunctionName=name)["Code"]["ImageUri"] for short, name in names.items()},
+            {name: self._pushed(each) for name, each in REPOSITORIES.items() if f"repository {each}" in left},
+            left,
+            self._workspace.state(),
+            plan or {},
+            script,
+        )
+
+    def during_its_wait(self, command: Callable[[], Run], tag: str, act: Callable[[], str]) -> tuple[Run, str]:
+        """Runs a command, and acts once the waiter has asked ECR for a tag in each repository.
+
+        Returns:
+            The command, and the result of the act.
+        """
+        count = self._account.cloud.ecr_proxy.count
+        with ThreadPoolExecutor(1) as pool:
+            running = pool.submit(command)
+
+            def waits() -> bool:
+                asked = [count("ecr:DescribeImages", repository=each, containing=tag) for each in REPOSITORIES.values()]
+                return running.done() or all(asked)
+
+            try:
+                eventually(waits, f"the waiter has asked for {tag} in each repository", seconds=180)
+                assert not running.done(), f"it did not wait: {running.result().errors}"
+                result = act()
+            except BaseException:
+                self._workspace.stop()
+                raise
+            return running.result(), result
+
+    def push_other_images(self, *tags: str) -> str:
+        """Pushes images that differ from those of the script."""
+        return self._push(tags, content="other", architecture="arm64")
+
+    def push_broken_images(self, tag: str) -> str:
+        """Pushes images that the functions cannot run."""
+        return self._push([tag], content="broken", architecture="amd64")
+
+    def delete_images(self) -> None:
+        ecr = self._account.client("ecr")
+        for repository in REPOSITORIES.values():
+            images = ecr.list_images(repositoryName=repository)["imageIds"]
+            ecr.batch_delete_image(repositoryName=repository, imageIds=images)
+
+    def _push(self, tags: Sequence[str], *, content: str, architecture: str) -> str:
+        for repository in REPOSITORIES.values():
+            for tag in tags:
+                own = f"{content}, in {repository}"
+                push(self._account.client("ecr"), repository, tag, content=own, architecture=architecture)
+        return ""
+
+    def _pushed(self, repository: str) -> dict[str, str]:
+        images = self._account.client("ecr").list_images(repositoryName=repository)["imageIds"]
+        tags = sorted(image["imageTag"] for image in images)
+        return {re.sub(r"^\d{8}-\d{6}$", TIME, tag): self._account.uri(repository, tag) for tag in tags}
+
+
+def _by_stack(stage: Stage, dev: Workspace) -> Story:
+    yield "validate", Step(dev.terraform("validate", "-json"))
+    wrong_tag = partial(dev.apply, "-var", "ecr_image_tag=broken")
+    run, _ = stage.during_its_wait(wrong_tag, "broken", partial(stage.push_broken_images, "broken"))
+    yield "failed wait", stage.step(run)
+    run, script = stage.during_its_wait(dev.apply, "latest", dev.script_of_the_page)
+    yield "create", stage.step(run.checked(), script=script)
+    yield "second plan", Step(dev.plan())
+    yield "new trigger", Step(dev.plan("-var", "trigger=another"))
+    plan = dev.show_plan("-var", "ecr_image_tag=v2.0.0")
+    run, _ = stage.during_its_wait(dev.apply_plan, "v2.0.0", partial(stage.push_other_images, "v2.0.0", "latest"))
+    yield "new tag", stage.step(run.checked(), plan=plan)
+    stage.delete_images()
+    yield "destroy", stage.step(dev.apply("-destroy"))
+
+
+def _by_invocation(stage: Stage, prod: Workspace) -> Story:
+    yield "validate", Step(prod.terraform("validate", "-json"))
+    script = prod.script("v1.0.0")
+    yield "create", stage.step(prod.apply("-var", "adopt_repositories=true").checked(), script=script)
+    yield "second plan", Step(prod.plan())
+    edit(prod.folder / "environments" / "prod.tfvars", "v1.0.0", "v1.1.0")
+    plan = prod.show_plan()
+    run, _ = stage.during_its_wait(prod.apply_plan, "v1.1.0", partial(stage.push_other_images, "v1.1.0", "latest"))
+    yield "new tag", stage.step(run.checked(), plan=plan)
+    stage.push_broken_images("v1.1.0")
+    failed = stage.step(prod.apply("-var", "trigger=another"))
+    yield "new trigger", failed
+    yield "failed wait", failed
+    stage.delete_images()
+    yield "destroy", stage.step(prod.apply("-destroy"))
+
+
+class Stories:
+    """Both stories, under way in threads.
+
+    Args:
+        cloud: the sandbox.
+        folder: an empty folder.
+        log: a file for the output of Terraform.
+    """
+
+    def __init__(self, cloud: Cloud, folder: Path, log: Path) -> None:
+        self._cloud, self._folder, self._log = cloud, folder, log
+        self._steps: dict[str, dict[str, Future[Step]]] = {
+            way: {name: Future() for name in STEPS} for way in (BY_STACK, BY_INVOCATION)
         }
-        names: dict[str, Any] = {"var": {**defaults, **given}, "path": path, "data": {}, "module": {}}
-        names["local"] = {name: evaluate(value, names) for name, value in module.locals.items()}
-        for block in _in_order(module):
-            kind, name = block.address.split(".")[-2:]
-            made = self._instances(module, block, names, prefix)
-            where = (
-                names["data"].setdefault(kind, {}) if block.address.startswith("data.") else names.setdefault(kind, {})
-            )
-            where[name] = made
-        return {name: evaluate(each.arguments["value"], names) for name, each in module.outputs.items()}
+        self._workspaces: list[Workspace] = []
+        _ = cloud.artifact  # built here, once: tests in other threads ask for it as well
+        threading.Thread(target=self._begin, daemon=True).start()
 
-    def _instances(self, module: Module, block: Block, names: dict[str, Any], prefix: str) -> Any:
-        if "for_each" not in block.arguments:
-            return self._instance(module, block, names, f"{prefix}{block.address}")
-        keys = evaluate(block.arguments["for_each"], names)
-        with ThreadPoolExecutor(len(keys)) as pool:
-            return dict(
-                zip(
-                    keys,
-                    pool.map(
-                        lambda key: self._instance(
-                            module,
-                            block,
-                            {**names, "each": {"key": key, "value": key}},
-                            f'{prefix}{block.address}["{key}"]',
-                        ),
-                        keys,
-                    ),
-                    strict=True,
-                )
-            )
+    def step(self, way: str, name: str) -> Step:
+        """Returns a step once it is over, and raises the exception that ended the story before it."""
+        return self._steps[way][name].result(timeout=400)
 
-    def _instance(self, module: Module, block: Block, names: Mapping[str, Any], address: str) -> Any:
-        arguments = _evaluated(block, names, frozenset({"for_each", "depends_on", "providers", "source"}))
-        if block.kind == "module":
-            return self._module(module.child(block), arguments, f"{address}.")
-        self._tell(address, "begun")
-        kind = f"data.{block.kind}" if block.address.startswith("data.") else block.kind
-        made = MAKERS[kind](self._client, arguments)
-        if arguments:
-            raise ApplyError(f"{address}: not played: {', '.join(arguments)}")
-        self._tell(address, "made")
-        return made
+    def stop(self) -> None:
+        """Ends both stories, in the middle if need be."""
+        for workspace in self._workspaces:
+            workspace.stop()
 
-    def _tell(self, address: str, what: str) -> None:
-        with self._lock:
-            self.steps.append(Step(address, what))
+    def _begin(self) -> None:
+        try:
+            found = provider(self._folder)
+            numbers = ["555555555555", "666666666666"]
+            first, second = with_waiter(self._cloud, self._folder, numbers, stack="waiter-for-terraform")
+            dev = Workspace(first, self._folder / "by-stack", "dev", self._log)
+            prod = Workspace(second, self._folder / "by-invocation", "prod", self._log)
+            wait_by_invocation(prod.folder)
+            self._workspaces += [dev, prod]
+            for way, workspace, story in ((BY_STACK, dev, _by_stack), (BY_INVOCATION, prod, _by_invocation)):
+                threading.Thread(target=self._tell, args=(way, found, workspace, story), daemon=True).start()
+        except BaseException as error:  # noqa: BLE001  # pytest's failures are no Exceptions
+            for way in self._steps:
+                self._fail(way, error)
 
+    def _tell(self, way: str, found: Path, workspace: Workspace, story: Callable[[Stage, Workspace], Story]) -> None:
+        try:
+            workspace.init(found)
+            for name, step in story(Stage(workspace), workspace):
+                self._steps[way][name].set_result(step)
+        except BaseException as error:  # noqa: BLE001  # as above
+            self._fail(way, error)
 
-def _in_order(module: Module) -> Iterator[Block]:
-    left = dict(module.blocks)
-    while left:
-        ready = [
-            block
-            for block in left.values()
-            if not any(address_of(reference) in left for reference in block.references())
-        ]
-        if not ready:
-            raise ApplyError(f"A cycle: {', '.join(left)}")
-        for block in ready:
-            yield left.pop(block.address)
-
-
-def _evaluated(block: Block, names: Mapping[str, Any], but: frozenset[str] = frozenset()) -> Arguments:
-    blocks = {name: [_evaluated(each, names) for each in inner] for name, inner in block.blocks.items()}
-    return {name: evaluate(value, names) for name, value in block.arguments.items() if name not in but} | blocks
-
-
-def _parameter(client: Client, arguments: Arguments) -> Arguments:
-    found = client("ssm").get_parameter(Name=arguments.pop("name"))["Parameter"]
-    return {"value": found["Value"], "insecure_value": found["Value"]}
-
-
-def _repository(client: Client, arguments: Arguments) -> Arguments:
-    (scanning,) = arguments.pop("image_scanning_configuration")
-    made = client("ecr").create_repository(
-        repositoryName=arguments.pop("name"), imageScanningConfiguration={"scanOnPush": scanning["scan_on_push"]}
-    )["repository"]
-    return {"name": made["repositoryName"], "arn": made["repositoryArn"], "repository_url": made["repositoryUri"]}
-
-
-def _lifecycle(client: Client, arguments: Arguments) -> Arguments:
-    policy, repository = arguments.pop("policy"), arguments.pop("repository")
-    client("ecr").put_lifecycle_policy(repositoryName=repository, lifecyclePolicyText=policy)
-    return {"repository": repository}
-
-
-def _role(client: Client, arguments: Arguments) -> Arguments:
-    made = client("iam").create_role(
-        RoleName=arguments.pop("name"), AssumeRolePolicyDocument=arguments.pop("assume_role_policy")
-    )["Role"]
-    return {"name": made["RoleName"], "arn": made["Arn"]}
-
-
-def _attachment(client: Client, arguments: Arguments) -> Arguments:
-    client("iam").attach_role_policy(RoleName=arguments.pop("role"), PolicyArn=arguments.pop("policy_arn"))
-    return {}
-
-
-def _stack(client: Client, arguments: Arguments) -> Arguments:
-    cloudformation = client("cloudformation")
-    seconds = float(arguments.pop("timeouts")[0]["create"].removesuffix("m")) * 60
-    arguments["parameters"] = [
-        {"ParameterKey": name, "ParameterValue": value} for name, value in arguments["parameters"].items()
-    ]
-    stack = cloudformation.create_stack(
-        StackName=arguments.pop("name"),
-        TemplateBody=arguments.pop("template_body"),
-        Parameters=arguments.pop("parameters"),
-        OnFailure=arguments.pop("on_failure"),
-    )["StackId"]
-    deadline = time.monotonic() + seconds
-    while True:
-        found = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
-        if found["StackStatus"] == "CREATE_COMPLETE":
-            return {"outputs": {each["OutputKey"]: each["OutputValue"] for each in found["Outputs"]}}
-        if not found["StackStatus"].endswith("_IN_PROGRESS") or time.monotonic() > deadline:
-            events = cloudformation.describe_stack_events(StackName=stack)["StackEvents"]
-            raise ApplyError("; ".join(event.get("ResourceStatusReason", "") for event in events))
-        time.sleep(0.2)
-
-
-def _invocation(client: Client, arguments: Arguments) -> Arguments:
-    arguments.pop("triggers")
-    answer = client("lambda").invoke(FunctionName=arguments.pop("function_name"), Payload=arguments.pop("input"))
-    result = answer["Payload"].read().decode()
-    if "FunctionError" in answer:
-        raise ApplyError(json.loads(result)["errorMessage"])
-    return {"result": result}
-
-
-def _function(client: Client, arguments: Arguments) -> Arguments:
-    made = client("lambda").create_function(
-        FunctionName=arguments.pop("function_name"),
-        Role=arguments.pop("role"),
-        PackageType=arguments.pop("package_type"),
-        Architectures=arguments.pop("architectures"),
-        MemorySize=arguments.pop("memory_size"),
-        Timeout=arguments.pop("timeout"),
-        Code={"ImageUri": arguments.pop("image_uri")},
-    )
-    return {"arn": made["FunctionArn"], "function_name": made["FunctionName"]}
-
-
-MAKERS: dict[str, Callable[[Client, Arguments], Arguments]] = {
-    "data.aws_ssm_parameter": _parameter,
-    "aws_cloudformation_stack": _stack,
-    "aws_ecr_lifecycle_policy": _lifecycle,
-    "aws_ecr_repository": _repository,
-    "aws_iam_role": _role,
-    "aws_iam_role_policy_attachment": _attachment,
-    "aws_lambda_function": _function,
-    "aws_lambda_invocation": _invocation,
-}
+    def _fail(self, way: str, error: BaseException) -> None:
+        for future in self._steps[way].values():
+            if not future.done():
+                future.set_exception(error)

@@ -23,11 +23,9 @@ from sandbox.cloud import REGION, Cloud
 from sandbox.commands import COMMIT
 from sandbox.images import push
 from sandbox.processes import ROOT
-from tests import hcl
 from tests.apps import synthesized
-from tests.e2e.accounts import Account
+from tests.e2e.accounts import Account, with_waiter
 from tests.e2e.side_by_side import side_by_side
-from tests.e2e.terraform import Step, Terraform
 from tests.ordering import dependencies, mutants, pins, sorted_last
 from tests.waiting import eventually
 
@@ -41,7 +39,6 @@ STAND_INS = {
     "AWS::ECR::PublicRepository": "a repository of the sandbox's ECR Public",
     "the CDK's command": "CloudFormation's API, with the templates that the app synthesizes, in the same order",
     "AWS::Serverless::Application in nested-app": "the template that sam build has made for the other tests",
-    "terraform and its AWS provider": "tests/e2e/terraform.py, which reads the files and makes the same calls",
     "docker, git and the AWS CLI": "the package sandbox.commands",
     "AWS::ECS::Service": "MiniStack's service, which starts no task",
     "AWS::EC2::SecurityGroupEgress": HANDLE,
@@ -166,7 +163,7 @@ def two_stacks(account: Account) -> None:
     with meanwhile(account.run, api, folder):
         account.wait_for("oer-api", "PracticeMaterialImage", "CREATE_IN_PROGRESS")
         execution = push_commit(account, "oer-images")
-    assert execution.status == "SUCCEEDED"
+    eventually(lambda: execution.status == "SUCCEEDED", "the run that has pushed the images ends")
     assert_created_in_order(account, "oer-api", {name: f"{name}Image" for name in FUNCTIONS})
     for function, repository in FUNCTIONS.items():
         assert account.image_of("oer-api", function) == account.uri(repository)
@@ -215,52 +212,6 @@ def nested_app_sorted_last(account: Account, other: Account) -> None:
     account.wait_for("nested-app", "nested-app", "CREATE_COMPLETE")
     assert_created_in_order(account, "nested-app", {"App": "ZzAppImage"})
     assert account.image_of("nested-app", "App") == account.uri("nested-app")
-
-
-# --- terraform --------------------------------------------------------------------------------------------------------
-
-
-def terraform(account: Account, way: str, wait: str) -> None:
-    folder = account.folder / "terraform"
-    shutil.copytree(EXAMPLES / "terraform", folder)
-    images, image = folder / "images.tf", folder / "modules/image-by-stack/image.yaml"
-    images.write_text(images.read_text().replace('"./modules/image-by-stack"', f'"./modules/image-{way}"'))
-    image.write_text(renamed(image))
-    played = Terraform(account.client, folder, hcl.read_variables(folder / "environments" / "dev.tfvars"))
-    uris: dict[str, str] = {}
-    functions = hcl.evaluate(hcl.read(folder).locals["functions"], {})
-    waits = {function: f'module.image["{function}"].{wait}' for function in functions}
-    (build_step,) = commands("terraform")
-
-    with meanwhile(lambda: uris.update(played.apply()["image_uris"])):
-        eventually(
-            lambda: {Step(each, "begun") for each in waits.values()} <= {*played.steps}, "it waits for all three"
-        )
-        printed = account.run(build_step, folder)
-
-    assert "Creating" not in printed
-    for function in functions:
-        begun = Step(f'aws_lambda_function.this["{function}"]', "begun")
-        assert played.steps.index(Step(waits[function], "made")) < played.steps.index(begun)
-        repository = f"creative-automation-{function}"
-        found = account.client("lambda").get_function(FunctionName=f"dev-{repository}")["Code"]["ImageUri"]
-        assert found == account.uri(repository) == uris[function]
-        listed = account.client("ecr").list_images(repositoryName=repository)["imageIds"]
-        assert sorted(re.sub(r"\d", "0", each["imageTag"]) for each in listed) == ["00000000-000000", "latest"]
-
-
-def the_script_first(account: Account) -> None:
-    """A version for prod, into repositories that the script makes."""
-    folder = account.folder / "script-first"
-    shutil.copytree(EXAMPLES / "terraform", folder)
-    script = folder / "scripts" / "build-and-push.sh"
-    script.write_text(script.read_text().replace("project=creative-automation", "project=script-first"))
-    with pytest.raises(AssertionError, match=r"prod deploys v1\.0\.0"):
-        account.run("scripts/build-and-push.sh prod v2.0.0", folder)
-    printed = account.run("scripts/build-and-push.sh prod v1.0.0", folder)
-    assert printed.count("adopt_repositories=true") == 3
-    for function in ("parser", "generator", "variants"):
-        assert account.uri(f"script-first-{function}", "v1.0.0") == account.uri(f"script-first-{function}")
 
 
 # --- fargate ----------------------------------------------------------------------------------------------------------
@@ -325,9 +276,6 @@ NAMES = [
     "minimal",
     "minimal, waiters sorted last",
     "minimal, its dependency forgotten",
-    "terraform, by stack",
-    "terraform, by invocation",
-    "terraform, the script first",
     "fargate",
     "fargate, its waiter sorted last",
 ]
@@ -338,14 +286,7 @@ def deployments(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Mappi
     """All deployments, started, in two accounts in which there is nothing but the waiter."""
     print(*(f"stand-in for {name}: {what}" for name, what in STAND_INS.items()), sep="\n")
     folder = tmp_path_factory.mktemp("accounts")
-    first, last = (Account(cloud, number, folder / number) for number in ("111111111111", "222222222222"))
-    for account in (first, last):
-        assert account.client("cloudformation").list_stacks()["StackSummaries"] == []
-        assert account.client("ecr").describe_repositories()["repositories"] == []
-        assert account.client("lambda").list_functions()["Functions"] == []
-    first.install_waiter()
-    last.create_stack("ecr-image-waiter", first.packaged("ecr-image-waiter", last))
-    last.wait_for("ecr-image-waiter", "ecr-image-waiter", "CREATE_COMPLETE")
+    first, last = with_waiter(cloud, folder, ["111111111111", "222222222222"])
     app = synthesized(EXAMPLES / "fargate", folder / "cdk.out", {"commit": COMMIT})
     jobs: list[Callable[[], None]] = [
         partial(two_stacks, first),
@@ -355,9 +296,6 @@ def deployments(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Mappi
         partial(minimal, first),
         partial(minimal_sorted_last, last),
         partial(a_forgotten_dependency, last),
-        partial(terraform, first, "by-stack", "aws_cloudformation_stack.image"),
-        partial(terraform, last, "by-invocation", "aws_lambda_invocation.image"),
-        partial(the_script_first, first),
         partial(fargate, first, app),
         partial(fargate, last, {name: sorted_last(template) for name, template in app.items()}),
     ]

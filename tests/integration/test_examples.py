@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -16,16 +15,13 @@ import tree_sitter_powershell
 from samtranslator.yaml_helper import yaml_parse
 
 from sandbox.processes import ROOT
-from tests import hcl
 from tests.ordering import faults, mutants, pins, sorted_last, uses, waiters
 from tests.pushing import lacking
-from tests.terraform_rules import faults as terraform_faults
-from tests.terraform_rules import ordering_faults
 
 EXAMPLES = ROOT / "examples"
 TEMPLATES = sorted(EXAMPLES.rglob("*.yaml"))
 SCRIPTS = sorted(EXAMPLES.rglob("*.sh"))
-PROVIDER = json.loads(Path(__file__).with_name("aws_provider.json").read_text())["types"]
+TERRAFORM = EXAMPLES / "terraform"
 
 PINS: Mapping[str, Mapping[str, list[str]]] = {
     "minimal/template.yaml": {"App": ["AppImage"]},
@@ -133,152 +129,6 @@ def test_the_minimal_template_has_twenty_lines() -> None:
     assert len((EXAMPLES / "minimal" / "template.yaml").read_text().splitlines()) == 20
 
 
-# --- Terraform --------------------------------------------------------------------------------------------------------
-
-TERRAFORM = EXAMPLES / "terraform"
-BY_INVOCATION = {
-    "images.tf": [
-        (
-            '"./modules/image-by-stack"',
-            '"./modules/image-by-invocation"\n  providers = { aws = aws.no_retries }',
-        )
-    ]
-}
-Edits = Mapping[str, list[tuple[str, str]]]
-WAYS: Mapping[str, Edits] = {"by stack": {}, "by invocation": BY_INVOCATION}
-
-
-def edited(target: Path, *edits: Edits) -> hcl.Module:
-    """Return a copy of the example in which texts, each of which is there once, are others."""
-    shutil.copytree(TERRAFORM, target)
-    for each in edits:
-        for name, changes in each.items():
-            text = (target / name).read_text()
-            for old, new in changes:
-                assert text.count(old) == 1, f"{old} in {name}"
-                text = text.replace(old, new)
-            (target / name).write_text(text)
-    return hcl.read(target)
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_terraform_s_references_lead_somewhere_and_its_arguments_are_the_provider_s(way: str, tmp_path: Path) -> None:
-    module = edited(tmp_path / "copy", WAYS[way])
-    assert terraform_faults(module, PROVIDER) == []
-    assert ordering_faults(module) == []
-
-
-BY_TAG = '"${aws_ecr_repository.this[each.key].repository_url}:${var.ecr_image_tag}"'
-BROKEN: Mapping[str, tuple[Edits, str]] = {
-    "a variable": (
-        {"ecr.tf": [('${var.project_name}-${each.key}"\n\n  image', '${var.project}"\n\n  image')]},
-        "project",
-    ),
-    "a local": ({"images.tf": [("local.functions", "local.images")]}, "there is no local images"),
-    "a resource": ({"lambda.tf": [("aws_iam_role.functions.arn", "aws_iam_role.lambda.arn")]}, "aws_iam_role.lambda"),
-    "an attribute": ({"lambda.tf": [("functions.arn", "functions.role_arn")]}, "has no role_arn"),
-    "an output": ({"lambda.tf": [("].image_uri", "].uri")]}, "module.image has no uri"),
-    "an argument": ({"lambda.tf": [("memory_size", "memory")]}, "there is no argument memory"),
-    "a required one": ({"lambda.tf": [("  role       = aws_iam_role.functions.name\n", "")]}, "role is missing"),
-    "a block": ({"ecr.tf": [("image_scanning_configuration", "image_scanning")]}, "there is no block image_scanning"),
-    "in a block": ({"ecr.tf": [("scan_on_push", "scan_on_pull")]}, "there is no argument scan_on_pull"),
-    "a module's variable": ({"images.tf": [("image_tag  ", "tag  ")]}, "the module has no variable tag"),
-    "a module's need": ({"images.tf": [("  image_tag       = var.ecr_image_tag\n", "")]}, "the module needs image_tag"),
-    "in a module": (
-        {"modules/image-by-stack/main.tf": [("var.platform", "var.architecture")]},
-        "there is no variable architecture",
-    ),
-    "a key without its loop": ({"images.tf": [("  for_each = local.functions\n", "")]}, "each.key without for_each"),
-    "a variable that is of no use": ({"images.tf": [("var.trigger", '""')]}, "variable trigger: nobody uses it"),
-    "the provider's": ({"versions.tf": [("max_retries", "retries")]}, "there is no argument retries"),
-    "a type": ({"lambda.tf": [('"aws_iam_role" ', '"aws_iam_rule" ')]}, "the type aws_iam_rule is not known here"),
-}
-
-
-@pytest.mark.parametrize("name", BROKEN)
-def test_a_name_in_terraform_that_leads_nowhere_is_noticed(name: str, tmp_path: Path) -> None:
-    edits, told = BROKEN[name]
-    found = terraform_faults(edited(tmp_path / "copy", edits), PROVIDER)
-    assert any(told in fault for fault in found), found
-
-
-def test_a_file_that_is_no_terraform_is_noticed(tmp_path: Path) -> None:
-    shutil.copytree(TERRAFORM, tmp_path / "copy")
-    with (tmp_path / "copy" / "lambda.tf").open("a") as file:
-        file.write('resource "aws_iam_role" "unfinished" {\n')
-    with pytest.raises(Exception, match="Unexpected"):
-        hcl.read(tmp_path / "copy")
-
-
-BY_STACK, INVOKED = "modules/image-by-stack", "modules/image-by-invocation"
-FORGOTTEN: Mapping[str, tuple[str, Edits]] = {
-    "the dependency, by stack": ("by stack", {"lambda.tf": [("module.image[each.key].image_uri", BY_TAG)]}),
-    "the dependency, by invocation": ("by invocation", {"lambda.tf": [("module.image[each.key].image_uri", BY_TAG)]}),
-    "the pin, by stack, with depends_on": (
-        "by stack",
-        {"lambda.tf": [("module.image[each.key].image_uri", f"{BY_TAG}\n  depends_on = [module.image]")]},
-    ),
-    "the pin, by invocation, with depends_on": (
-        "by invocation",
-        {"lambda.tf": [("module.image[each.key].image_uri", f"{BY_TAG}\n  depends_on = [module.image]")]},
-    ),
-    "the waiter in the stack": (
-        "by stack",
-        {f"{BY_STACK}/image.yaml": [("Custom::EcrImageWaiter", "AWS::CloudFormation::WaitConditionHandle")]},
-    ),
-    "the pin in the stack": ("by stack", {f"{BY_STACK}/image.yaml": [("Image.ImageUri", "Image.TaggedImageUri")]}),
-    "the waiter, by stack": (
-        "by stack",
-        {f"{BY_STACK}/outputs.tf": [('aws_cloudformation_stack.image.outputs["ImageUri"]', "var.repository_name")]},
-    ),
-    "the waiter, by invocation": (
-        "by invocation",
-        {
-            f"{INVOKED}/outputs.tf": [('jsondecode(aws_lambda_invocation.image.result)["ImageUri"]', "var.image_tag")],
-            f"{INVOKED}/main.tf": [("data.aws_ssm_parameter.service_token.insecure_value", '"another-function"')],
-        },
-    ),
-    "the pin in the invocation's answer": (
-        "by invocation",
-        {f"{INVOKED}/outputs.tf": [('["ImageUri"]', '["TaggedImageUri"]')]},
-    ),
-}
-
-
-@pytest.mark.parametrize("name", FORGOTTEN)
-def test_what_terraform_s_author_forgets_about_the_wait_is_noticed(name: str, tmp_path: Path) -> None:
-    way, edits = FORGOTTEN[name]
-    assert ordering_faults(edited(tmp_path / "copy", WAYS[way], edits)) != []
-
-
-@pytest.mark.parametrize("file", sorted((TERRAFORM / "environments").iterdir()), ids=lambda file: file.stem)
-def test_an_environment_gives_every_variable_that_has_no_default_and_no_other(file: Path) -> None:
-    variables = hcl.read(TERRAFORM).variables
-    given = set(hcl.read_variables(file))
-    assert {name for name, each in variables.items() if "default" not in each.arguments} <= given <= set(variables)
-
-
-def test_a_short_wait_ends_before_a_nat_gateway_cuts_its_connection() -> None:
-    invocation = hcl.read(TERRAFORM / INVOKED).blocks["aws_lambda_invocation.image"].arguments["input"]
-    names = dict.fromkeys(("repository_name", "image_tag", "platform"), "x")
-    sent = json.loads(hcl.evaluate(invocation, {"var": names}))
-    assert int(sent["MaxRetries"]) * int(sent["RetryDelaySeconds"]) < 350
-
-
-def test_terraform_itself_takes_the_files_for_formatted() -> None:
-    program = shutil.which("terraform")
-    if program is None:
-        pytest.skip("There is no terraform on this machine; its syntax is checked with python-hcl2 alone")
-    done = subprocess.run(
-        [program, "fmt", "-check", "-diff", "-recursive", TERRAFORM],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "CHECKPOINT_DISABLE": "1", "TF_CLI_CONFIG_FILE": os.devnull},
-    )
-    assert (done.returncode, done.stdout) == (0, ""), done.stderr
-
-
 # --- Scripts ----------------------------------------------------------------------------------------------------------
 
 
@@ -309,12 +159,21 @@ def test_the_powershell_script_can_be_parsed() -> None:
 
 
 def test_both_scripts_push_what_terraform_deploys() -> None:
-    module = hcl.read(TERRAFORM)
-    project = hcl.evaluate(module.variables["project_name"].arguments["default"], {})
-    functions = hcl.evaluate(module.locals["functions"], {})
+    (project,) = re.findall(
+        r'variable "project_name" {[^}]*default += "(.+)"', (TERRAFORM / "variables.tf").read_text()
+    )
+    (functions,) = re.findall(r"functions = toset\((.+)\)", (TERRAFORM / "ecr.tf").read_text())
+    names = json.loads(functions)
     for script in (TERRAFORM / "scripts").iterdir():
         text = script.read_text()
         assert re.search(rf"project ?= ?'?{project}'?$", text, flags=re.MULTILINE), script
         (listed,) = re.findall(r"function in (.+?)[);]", text)
-        assert sorted(re.findall(r"\w+", listed)) == functions, script
-    assert {folder.name for folder in (TERRAFORM / "lambda").iterdir()} == set(functions)
+        assert re.findall(r"\w+", listed) == names, script
+    assert {folder.name for folder in (TERRAFORM / "lambda").iterdir()} == set(names)
+
+
+def test_a_script_refuses_a_version_that_the_environment_does_not_deploy() -> None:
+    script = TERRAFORM / "scripts" / "build-and-push.sh"
+    done = subprocess.run([script, "prod", "v2.0.0"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "prod deploys v1.0.0 (environments/prod.tfvars)" in done.stderr
