@@ -47,14 +47,14 @@ class Hostile:
     listed: Callable[[int, int], list[dict[str, Any]]] = lambda _first, _most: []
 
     def put(self, document: Mapping[str, Any], *, tag: str = "", size: int = 0, media_type: str = OCI_MANIFEST) -> str:
-        """Push a manifest of so many bytes and return its digest."""
+        """Pushes a manifest of so many bytes and returns its digest."""
         text = padded(document, size)
         self.manifests[digest := _digest(text)] = text, media_type
         self.tags |= {tag: digest} if tag else {}
         return digest
 
     def image(self, tag: str, *, manifest: int = 0, config: int = 0) -> str:
-        """Push an image whose manifest and config have so many bytes."""
+        """Pushes an image whose manifest and config have so many bytes."""
         platform = {"os": "linux", "architecture": "arm64"}
         inside = padded({**platform, "created": tag, "config": {"Labels": LABELS}}, config)
         self.configs[digest := _digest(inside)] = inside
@@ -62,7 +62,7 @@ class Hostile:
         return self.put(document, tag=tag, size=manifest)
 
     def index(self, tag: str) -> str:
-        """Push an index of four indexes, each of fifty entries with long names, and of one image."""
+        """Pushes an index of four indexes, each of fifty entries with long names, and of one image."""
         image = self.image(f"{tag}-image", manifest=MOST_READ, config=MOST_READ)
         names = dict.fromkeys(("os", "variant"), WIDE * 99)
         inner = []
@@ -81,7 +81,7 @@ class Hostile:
         return self.put({"manifests": [*inner, whole]}, tag=tag, size=MOST_READ, media_type=OCI_INDEX)
 
     def rules(self, url: Callable[[], str]) -> list[Rule]:
-        """Return what a proxy is to answer. `url`: where it listens."""
+        """Returns what a proxy is to answer. `url`: where it listens."""
 
         def download(call: Call) -> str:
             digest = json.loads(call.body)["layerDigest"]
@@ -137,13 +137,13 @@ def _described(digest: str, tags: list[str]) -> dict[str, Any]:
 
 
 def padded(document: Mapping[str, Any], size: int) -> str:
-    """Return a document as JSON of that many bytes, in which a key that nobody knows holds objects."""
+    """Returns a document as JSON of that many bytes, in which a key that nobody knows holds objects."""
     head = _json({**document, "w": WIDE})[:-1] + ',"x":['
     return head + ",".join([WORST_OBJECTS] * ((size - len(head.encode()) - 2) // (len(WORST_OBJECTS) + 1))) + "]}"
 
 
 def many_tags(first: int, most: int) -> list[dict[str, Any]]:
-    """Return a page of the thousand images of a repository, each with a thousand tags of the greatest length."""
+    """Returns a page of the thousand images of a repository, each with a thousand tags of the greatest length."""
     page = range(first, min(first + most, 1000))
     return [_described(_digest(str(n)), [f"{n:03}-{tag:03}-{'t' * 120}" for tag in range(1000)]) for n in page]
 
@@ -157,7 +157,7 @@ def _digest(text: str) -> str:
 
 
 def images(count: int, **conditions: object) -> dict[str, Any]:
-    """Return the properties of one check of so many images."""
+    """Returns the properties of one check of so many images."""
     entries = [{"Id": f"I{n}", "RepositoryName": "app", "ImageTag": f"v{n}", **conditions} for n in range(count)]
     return {"Images": entries, "MaxRetries": "2", "RetryDelaySeconds": "30"}
 
@@ -210,7 +210,7 @@ CASES: Final[tuple[Case, ...]] = (there, four_megabytes, twenty_small, twenty_la
 
 @contextmanager
 def _played(ecr: Hostile, more: list[Rule]) -> Iterator[dict[str, str]]:
-    """Have an AWS that answers by rules alone; gives the environment that leads there."""
+    """Has an AWS that answers by rules alone; gives the environment that leads there."""
     nobody = Rule("sts:AssumeRole", fail())
     with Proxy("http://127.0.0.1:9") as proxy, ExitStack() as rules:
         for rule in [*ecr.rules(lambda: proxy.url), *more, nobody]:
@@ -219,7 +219,7 @@ def _played(ecr: Hostile, more: list[Rule]) -> Iterator[dict[str, str]]:
 
 
 def peak(artifact: Path, case: Case, log: Path) -> tuple[int, Any]:
-    """Return the bytes that one check of a case took at most, from a cold start on, and what came of it."""
+    """Returns the bytes that one check of a case took at most, from a cold start on, and what came of it."""
     ecr = Hostile()
     properties = case(ecr)
     with _played(ecr, []) as environment, Emulator(artifact, environment, log, name=f"memory-{case.__name__}") as rie:
@@ -228,7 +228,7 @@ def peak(artifact: Path, case: Case, log: Path) -> tuple[int, Any]:
 
 
 def peak_of_wait(artifact: Path, log: Path, *, seconds: int, timeout: int) -> tuple[int, int]:
-    """Return the bytes that a wait took at most, and in how many invocations.
+    """Returns the bytes that a wait took at most, and in how many invocations.
 
     It checks every second, follows a project of twenty builds and asks about a stack, all of which say as much as they
     may. As many invocations as are needed run in the same environment, one after another.

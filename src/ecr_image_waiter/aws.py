@@ -169,7 +169,7 @@ class Aws:
 
 
 def _send(session: Any, request: Any, **_: object) -> Any:
-    """Send a request in botocore's place, which reads all of an answer, however long it is, before it parses it.
+    """Sends a request in botocore's place, which reads all of an answer, however long it is, before it parses it.
 
     Raises:
         AnswerTooLarge: the answer is longer than may be parsed. No more of it was read.
@@ -192,7 +192,7 @@ class _Limited:
         self._raw = raw
 
     def stream(self) -> Iterator[bytes]:
-        """Yield it in pieces."""
+        """Yields it in pieces."""
         left = MOST_ANSWER_BYTES
         for chunk in self._raw.stream(_CHUNK):
             left -= len(chunk)

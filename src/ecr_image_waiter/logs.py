@@ -31,7 +31,7 @@ def make_logger() -> Logger:
 
 
 def to_json(record: Mapping[str, Any]) -> str:
-    """Return a log record as one line, of which every text is harmless to whoever prints it."""
+    """Returns a log record as one line, of which every text is harmless to whoever prints it."""
     return json.dumps(_harmless(record), separators=(",", ":"), ensure_ascii=False)
 
 

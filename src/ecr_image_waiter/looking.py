@@ -137,7 +137,7 @@ class Look:
         group: Sequence[Wanted],
         budget: Callable[[], float],
     ) -> Iterator[tuple[Wanted, T | Finding]]:
-        """Yield what a call says of each image of a group, with as many calls as it takes to read the answers."""
+        """Yields what a call says of each image of a group, with as many calls as it takes to read the answers."""
         source, repository = group[0].source, group[0].image.repository
         told = call(repository, [one.image for one in group], source=source, seconds=budget())
         if isinstance(told, Unavailable) and told.code == TOO_LARGE and len(group) > 1:
@@ -215,7 +215,7 @@ class Look:
 
 
 def _weight(value: Manifest | Config | float) -> int:
-    """Return how much memory it may take, in units of about a kilobyte."""
+    """Returns how much memory it may take, in units of about a kilobyte."""
     if isinstance(value, Manifest):
         return 1 + len(value.entries)
     return 1 + sum(map(len, value.labels.values())) // _LABEL_UNIT if isinstance(value, Config) else 1

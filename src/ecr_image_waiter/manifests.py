@@ -161,5 +161,5 @@ def _object(content: str | bytes) -> Mapping[str, Any]:
 
 
 def _name(value: object, longest: int = _LONGEST_NAME) -> str:
-    """Return a name as it may be remembered: so many characters of a byte each, whatever a pusher writes."""
+    """Returns a name as it may be remembered: so many characters of a byte each, whatever a pusher writes."""
     return value[:longest].encode("ascii", "backslashreplace").decode()[:longest] if isinstance(value, str) else ""

@@ -124,7 +124,7 @@ class _Protocol(CfnResource):
 
 
 def encoded(request: StackRequest, answer: Answer) -> Answer:
-    """Return the answer with its body."""
+    """Returns the answer with its body."""
     return replace(answer, body=encode(request, answer))
 
 

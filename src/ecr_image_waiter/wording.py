@@ -11,7 +11,7 @@ _COMMAND: Final = re.compile(r"(?<!\S):(?=:)|#(?=#\w*\[)")
 
 
 def harmless(text: str) -> str:
-    """Return a text that prints on one line, and that no terminal and no CI log takes for a command.
+    """Returns a text that prints on one line, and that no terminal and no CI log takes for a command.
 
     The one place for text that a pusher, a template or AWS has written: each way out of the process passes it through
     here. Escapes control characters, line breaks, marks that turn the direction of writing, halves of surrogate pairs

@@ -152,7 +152,7 @@ def what_lambda_said(record: dict[str, Any], url: str) -> str:
 
 
 def harmless(text: str) -> str:
-    """Return a text that prints on one line, and that no terminal and no CI log takes for a command.
+    """Returns a text that prints on one line, and that no terminal and no CI log takes for a command.
 
     The same as the waiter's own: what failed may tell of names that a pusher has chosen.
     """

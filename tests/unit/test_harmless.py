@@ -50,7 +50,7 @@ def assert_lines_harmless(output: str) -> None:
 
 
 def texts(value: Any) -> list[str]:
-    """Return every text in a JSON document, keys among them."""
+    """Returns every text in a JSON document, keys among them."""
     if isinstance(value, dict):
         return [text for pair in value.items() for each in pair for text in texts(each)]
     if isinstance(value, list):
@@ -162,7 +162,7 @@ by_text = pytest.mark.parametrize("nasty", NASTY)
 
 
 def of_stack(there: World) -> list[str]:
-    """Return every text that a stack's wait has sent or logged."""
+    """Returns every text that a stack's wait has sent or logged."""
     assert all(line.isascii() or line.isprintable() for line in there.output.split("\n"))
     return [*texts(there.transport.bodies), *texts(there.lines)]
 
