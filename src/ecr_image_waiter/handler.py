@@ -20,7 +20,7 @@ from .clock import Clock, SystemClock
 from .codebuild import CodeBuild
 from .codepipeline import CodePipeline
 from .continuation import HandOver, State, hand_over_with_retries, read_state
-from .errors import DeliveryFailed, GaveUp, InvalidRequest, UnusableEvent
+from .errors import DeliveryFailed, GaveUp, InvalidRequest, StackUnknown, UnusableEvent
 from .findings import OWN, StackHidden, StackSeen
 from .following import BuildService
 from .invocation import Context, Invocation
@@ -145,8 +145,15 @@ class Waiter:
         answer = self._answer_of_wait(request, invocation)
         if answer is None or answer.status == "SUCCESS" or request.type == "Create":
             return answer
-        if self._rollback.is_certain(request, invocation, answer.reason + answer.note):
-            answer = encoded(request, self._rollback.answer(request, invocation))
+        withheld = answer.reason + answer.note
+        try:
+            if self._rollback.is_certain(request, invocation, withheld):
+                answer = encoded(request, self._rollback.answer(request, invocation))
+        except StackUnknown:
+            raise
+        except Exception as error:  # as above; nobody knows whether FAILED would block a rollback
+            self._logger.exception("The question whether the stack rolls back failed unexpectedly")
+            raise StackUnknown(withheld) from error
         return answer
 
     def _answer_of_wait(self, request: StackRequest, invocation: Invocation) -> Answer | None:

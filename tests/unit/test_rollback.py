@@ -291,6 +291,22 @@ def test_where_there_is_time_lambda_runs_it_again_and_the_reason_is_kept(timeout
     assert "ImageTag: missing" in line["message"]
 
 
+def test_a_fault_in_the_answer_to_a_rollback_is_left_to_lambda_s_retries_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(FOUND, stack=(THROTTLED, BACK))
+
+    def broken_attributes(*_: object) -> None:
+        raise RuntimeError("odd")
+
+    monkeypatch.setattr("ecr_image_waiter.rollback.attributes_in_rollback", broken_attributes)
+
+    with pytest.raises(StackUnknown, match="ImageTag: missing"):
+        world.run(update({"RepositoryName": "team/app"}))
+
+    assert world.transport.puts == []
+
+
 @pytest.mark.parametrize("timeout", [60.0, 90.0, 120.0, 300.0, 900.0])
 @pytest.mark.parametrize("service_timeout", [60, 600, 900, 1080, 1200, 1500, 3600])
 @pytest.mark.parametrize("fault", ["not valid", "at the limit"])
