@@ -4,7 +4,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Iterator
-from itertools import pairwise, takewhile
+from itertools import pairwise
 
 from ecr_image_waiter.errors import DeliveryFailed, StackUnknown
 from ecr_image_waiter.request import STATE_KEY
@@ -28,8 +28,8 @@ ATTRIBUTES = {
 HAND_OVER_FAULTS = {"throttled", "5xx", "denied", "refused", "unreachable", "reply lost"}
 MOST_INVOCATIONS = 400
 """Of one request, those of the last resort included: chains whose replies were lost may double, but not for ever."""
-NEXT_RUN = 60.0 + 20.0
-"""Seconds: Lambda's pause before it runs a failed invocation again, and some for that one."""
+NEXT_RUN = 120.0 + 20.0
+"""Seconds: Lambda's longest pause before it runs a failed invocation again, and some for that one."""
 COMMAND = re.compile(r"(^|\s)::|##\w*\[")
 """The beginning of a command in the log of a CI service."""
 ABANDONED_AFTER = 255.0 + 15.0
@@ -210,11 +210,8 @@ def _known_better(story: Story, outcome: Outcome, asked: list[Asked], last_resor
     if last_resort:
         tried = [each for each in asked if each.number == last_resort.number]
         return "" if len(tried) > 1 else f"the last resort asked {len(tried)} times"
-    failed = _limit(story) - 1.0 if outcome.reason.startswith("Gave up on") else 0.0
-    in_doubt = list(takewhile(lambda each: not each.told and each.at >= failed, reversed(asked)))
-    since = in_doubt[-1].at if in_doubt else outcome.at
-    early = outcome.at + NEXT_RUN < min(since + _reserve(story), story.operation.deadline)
-    return f"it was in doubt for {outcome.at - since:.0f} s" if early else ""
+    left = story.operation.deadline - outcome.at
+    return f"it was in doubt, {left:.0f} s before ServiceTimeout" if left > NEXT_RUN else ""
 
 
 def _harmless(world: ChaosWorld, story: Story) -> Iterator[str]:

@@ -79,12 +79,12 @@ def _runs(hit: Hit) -> int:
     fault, step = hit
     seldom = (
         step in ("newest tags", "clock")
-        or fault in ("updated again", "out")
+        or fault in ("updated again", "out", "hostile")
         or (fault in ("denied", "late", "lying") and step in ("rollback", "last question"))
         or (fault.startswith(("crash", "no room")) and step in ("hand-over", "question", "put"))
     )
-    often = step in ("check", "question", "rollback", "last question") and not fault.startswith("crash")
-    return 3 if seldom else 1 if often else 2
+    often = step in ("check", "question", "rollback") and not fault.startswith("crash")
+    return 4 if fault.startswith("crash") and step == "hand-over" else 3 if seldom else 1 if often else 2
 
 
 _IN_ORDER: Final = [hit for hit in HITS for _ in range(_runs(hit))]

@@ -111,6 +111,10 @@ KINDS: Final[Mapping[str, Callable[[Random], Hostile]]] = {
         PLATFORM, json.dumps(_document(_config(), annotations={text(random): text(random)})), ready=True
     ),
     "platforms of an index": _index,
+    "too large": lambda random: _of_manifest(
+        PLATFORM, json.dumps(_document(_config(), annotations={"a": "x" * random.randint(600_000, 1_900_000)}))
+    ),
+    "config too large": lambda random: _of_config(PLATFORM, _config(created="x" * random.randint(600_000, 1_900_000))),
 }
 
 

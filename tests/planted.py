@@ -6,6 +6,7 @@ make planted
 """
 
 import inspect
+import json
 import multiprocessing
 import os
 import sys
@@ -27,6 +28,7 @@ from ecr_image_waiter import (
     handler,
     looking,
     manifests,
+    registry,
     request,
     response,
     rollback,
@@ -190,16 +192,27 @@ def _(_: Function) -> Function:
     return lambda text: text
 
 
-@bug("an odd platform ends in an exception", manifests, "platform_of")
+@bug("an odd name in an image's config ends in an exception", manifests, "_name")
 def _(real: Function) -> Function:
-    return lambda *names: real(*(name.encode().decode() for name in names))
+    return lambda value, *rest: real(value.encode().decode() if isinstance(value, str) else value, *rest)
 
 
-@bug("a label is compared by its beginning", manifests, "read_config")
+@bug("a label counts whatever its value is", manifests, "read_config")
 def _(real: Function) -> Function:
     def broken(content: bytes, labels: Any) -> Any:
         config = real(content, labels)
         return replace(config, labels=dict.fromkeys(config.labels, "abc"))
+
+    return broken
+
+
+@bug("a manifest of any size is read", registry.Registry, "_got")
+def _(real: Function) -> Function:
+    def broken(ecr: Any, image: Any, source: Any, got: Any) -> Any:
+        manifest = got["imageManifest"]
+        if len(manifest) > registry.MOST_DOCUMENT_BYTES:
+            manifest = json.dumps({**json.loads(manifest), "annotations": {}})
+        return real(ecr, image, source, {**got, "imageManifest": manifest})
 
     return broken
 
