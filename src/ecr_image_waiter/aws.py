@@ -203,7 +203,7 @@ class _Limited:
 
 
 class _Bounded:
-    """A client whose calls end as a read time-out when theirs is up, and tell a region that there is not."""
+    """A client whose calls end as a read timeout when their time is up, and tell a region that does not exist."""
 
     def __init__(self, client: Any, seconds: float, nearest_to: Callable[[str], str]) -> None:
         self._client = client
