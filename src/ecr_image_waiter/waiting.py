@@ -232,7 +232,7 @@ def judge(
         if time_is_up:
             return GivenUp(Cause.TIME_UP, found, checks, faults, missing)
         # A fault says nothing about the repository, so it neither breaks nor makes a run.
-        present = progress.fault_pause or progress.pause or _first_pause(rhythm)
+        present = max(progress.fault_pause or progress.pause, _first_pause(rhythm))
         fault_pause = max(present, min(2 * present, FAULT_PAUSE_CAP))
         due = ended + fault_pause * (1.0 - 0.5 * random.random())
         due = min(due, bounds.limit)
@@ -247,7 +247,7 @@ def judge(
     grace_ends = since + grace
     if time_is_up or began >= grace_ends:
         return GivenUp(cause, found, checks, progress.faults, missing)
-    pause = min(progress.pause * rhythm.backoff_rate or _first_pause(rhythm), rhythm.delay)
+    pause = min(max(progress.pause * rhythm.backoff_rate, _first_pause(rhythm)), rhythm.delay)
     rest = pause if rhythm.backoff_rate == 1.0 else pause * (1.0 - JITTER * random.random())
     if partly_unanswered(found):
         rest = max(rest, min(2 * pause, FAULT_PAUSE_CAP) * (1.0 - 0.5 * random.random()))

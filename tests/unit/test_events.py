@@ -28,7 +28,8 @@ def local(*script: Any) -> World:
 
 def today(state: dict[str, Any], now: float) -> dict[str, Any]:
     """Return a state with the times that README.md's command for jq gives it."""
-    return {**state, "start": now - 900, "limit": now + 60}  # everything else may be of yesterday
+    progress = {**state["progress"], "due": now, "ask_due": now + 60}
+    return {**state, "start": now - 900, "limit": now + 60, "progress": progress}
 
 
 def test_each_event_has_a_case_here() -> None:
