@@ -1,7 +1,7 @@
 """Whole waits on the simulated clock: detection, cost, storms and crowds; measurements 3 to 6.
 
-The service is the real one in the world of `tests.simulation`. What it adds to that world: an ECR that throttles, and
-boto3's one retry of a throttled call, which the simulation's client does not make.
+The service is the real one in the world of `tests.support.simulation`. What it adds to that world: an ECR that
+throttles, and boto3's one retry of a throttled call, which the simulation's client does not make.
 """
 
 import math
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, Final
 
-from tests.simulation import EPOCH, Reply, Simulation, image, no_image, throttled
+from tests.support.simulation import EPOCH, Reply, Simulation, image, no_image, throttled
 
 GIGABYTES: Final = 0.125
 _PROPERTIES: Final = {"RepositoryName": "team/app", "ImageTag": "v1", "MaxRetries": "3600", "ServiceTimeout": "3600"}

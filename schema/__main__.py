@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from ecr_image_waiter.properties import MOST_IMAGES, OneImage, Properties
-from ecr_image_waiter.readiness import STACK_OPERATION
-from ecr_image_waiter.uris import DIGEST, REGION, REPOSITORY, SUFFIXES, TAG
+from ecr_image_waiter.cfn.properties import MOST_IMAGES, OneImage, Properties
+from ecr_image_waiter.cfn.uris import DIGEST, REGION, REPOSITORY, SUFFIXES, TAG
+from ecr_image_waiter.core.conditions import STACK_OPERATION
 
 Schema: TypeAlias = dict[str, Any]
 Wrap: TypeAlias = Callable[[Schema], Schema]

@@ -1,4 +1,4 @@
-"""What tests print is kept, also of those that pass, for the one check that reads all of it (tests/leaks.py)."""
+"""What tests print is kept, also of those that pass, for the one check that reads all of it (tests/policy/leaks.py)."""
 
 import os
 from pathlib import Path

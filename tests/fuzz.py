@@ -12,7 +12,7 @@ import sys
 import time
 
 from sandbox.processes import ROOT
-from tests.leaks import NEEDLES
+from tests.policy.leaks import NEEDLES
 
 TESTS = "tests/unit/test_fuzz.py"
 

@@ -1,7 +1,7 @@
 """Mutate the modules that decide, one change at a time, and see that the unit tests notice.
 
     python -m tests.mutants            # every mutant; takes about an hour on two cores
-    python -m tests.mutants --module waiting
+    python -m tests.mutants --module core.polling
 
 It works in a copy under `.mutants`, one for each choice of modules, and goes on where it was when the sources are the
 same. Mutants that survive are listed in tests/mutants.toml by function and mutation, with the reason; one that is not
@@ -22,8 +22,9 @@ from pathlib import Path
 from sandbox.processes import ROOT
 
 MODULES = (
-    *("waiting", "standing", "request", "properties", "budget", "invocation", "builds", "following"),
-    *("readiness", "manifests", "uris", "looking", "attributes", "answers", "build_answers", "wording", "place"),
+    *("core.polling", "core.stack", "core.deadline", "core.builds", "core.conditions", "core.manifests", "core.place"),
+    *("cfn.event", "cfn.properties", "cfn.uris", "cfn.attributes", "invocation", "following", "looking"),
+    *("text.reasons", "text.build_reasons", "text.format"),
 )
 """Those that decide, and the words they decide on."""
 LEAST_KILLED = 0.9
@@ -57,7 +58,7 @@ def main() -> None:
     told = subprocess.run(
         [mutmut, "results", "--all", "true"], cwd=folder, env=environment, capture_output=True, text=True, check=True
     )
-    fates = re.findall(r"ecr_image_waiter\.(\w+)\.(\S+): (.+)", told.stdout)
+    fates = re.findall(r"ecr_image_waiter\.([\w.]+)\.(\S+): (.+)", told.stdout)
     sys.exit(report(modules, fates, folder, mutmut))
 
 
@@ -81,7 +82,7 @@ def copy(modules: tuple[str, ...], folder: Path) -> None:
     ]
     settings = {
         "source_paths": ["src/ecr_image_waiter"],
-        "only_mutate": [f"src/ecr_image_waiter/{name}.py" for name in modules],
+        "only_mutate": [f"src/ecr_image_waiter/{name.replace('.', '/')}.py" for name in modules],
         "also_copy": folders,
         "pytest_add_cli_args_test_selection": selection,
         "timeout_multiplier": 2.0,  # of what the tests take without a mutant; a wait that never ends takes all of it

@@ -150,7 +150,7 @@ def main() -> None:
             output,
             environment,
         )
-        step("leaks", [sys.executable, "-m", "tests.leaks", str(output)], output, environment)
+        step("leaks", [sys.executable, "-m", "tests.policy.leaks", str(output)], output, environment)
 
 
 if __name__ == "__main__":

@@ -20,8 +20,8 @@ from ecr_image_waiter.cli.command import Edges, run
 from ecr_image_waiter.cli.connection import Connection
 from ecr_image_waiter.cli.screen import LiveLine, Quiet, Screen, Standing
 from sandbox.processes import ROOT
-from tests.fakes import FakeClock
-from tests.memory_ecr import ACCOUNT, MemoryEcr
+from tests.support.fakes import FakeClock
+from tests.support.memory_ecr import ACCOUNT, MemoryEcr
 
 PICTURE: Final = ROOT / "docs" / "images" / "command.svg"
 COMES_AFTER: Final = 55.0

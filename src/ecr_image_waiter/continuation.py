@@ -10,13 +10,13 @@ from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedErro
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from .builds import Own
+from .cfn.event import STATE_KEY
 from .clock import Clock
+from .core.builds import Own
+from .core.conditions import Known
+from .core.polling import MAX_INVOCATIONS, NEVER, Progress
 from .errors import HandOverFailed, InvalidRequest
 from .invocation import Invocation
-from .readiness import Known
-from .request import STATE_KEY
-from .waiting import MAX_INVOCATIONS, NEVER, Progress
 
 if TYPE_CHECKING:
     from types_boto3_lambda import LambdaClient

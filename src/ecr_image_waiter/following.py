@@ -6,7 +6,7 @@ The builder looks and starts, `builds` judges, and this module goes between them
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from .builds import (
+from .core.builds import (
     Broken,
     Builder,
     BuildFinding,
@@ -19,7 +19,7 @@ from .builds import (
     UnderWay,
     follow,
 )
-from .findings import Awaited, Found, Looked, NoImage, NoRepository, NotYet, decisive
+from .core.model import Awaited, Found, Looked, NoImage, NoRepository, NotYet, decisive
 
 
 class BuildService(Protocol):

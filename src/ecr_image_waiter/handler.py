@@ -11,32 +11,23 @@ from typing import Any, Final, assert_never
 from aws_lambda_powertools import Logger
 
 from . import collector
-from .answers import fault_too_long, fault_too_much, reason_abandoned, reason_invalid, reason_stopped, subject
-from .attributes import attributes, longest_attributes
-from .aws import Aws
-from .blobs import Urllib3Blobs
-from .builds import Own
+from .aws.clients import Aws
+from .aws.cloudformation import Stacks
+from .aws.codebuild import CodeBuild
+from .aws.codepipeline import CodePipeline
+from .aws.ecr import Registry
+from .aws.layers import Urllib3Blobs
+from .cfn.attributes import attributes, longest_attributes
+from .cfn.event import DirectRequest, StackRequest, read_event, stack_properties, start_of_wait
+from .cfn.properties import Properties, read_properties
+from .cfn.response import Answer, Courier, Urllib3Transport, encoded, fits
+from .cfn.uris import console_link
 from .clock import Clock, SystemClock
-from .codebuild import CodeBuild
-from .codepipeline import CodePipeline
 from .continuation import HandOver, State, hand_over_with_retries, read_state
-from .errors import DeliveryFailed, GaveUp, InvalidRequest, StackUnknown, UnusableEvent
-from .findings import OWN, StackHidden, StackSeen
-from .following import BuildService
-from .invocation import Context, Invocation
-from .logs import make_logger
-from .metrics import SERVICE, Ended, Meter, Outcome, to_log
-from .properties import Properties, read_properties
-from .readiness import Known, Wanted
-from .registry import Registry
-from .request import DirectRequest, StackRequest, read_event, stack_properties, start_of_wait
-from .response import Answer, Courier, Urllib3Transport, encoded, fits
-from .rollback import Rollback
-from .slice import Slice, Tools
-from .stacks import Stacks
-from .standing import first_ask, rolls_back
-from .uris import console_link
-from .waiting import (
+from .core.builds import Own
+from .core.conditions import Known, Wanted
+from .core.model import OWN, StackHidden, StackSeen
+from .core.polling import (
     MAX_INVOCATIONS,
     Abandoned,
     Bounds,
@@ -50,7 +41,16 @@ from .waiting import (
     invocations_needed,
     timeout_needed,
 )
-from .wording import harmless
+from .core.stack import first_ask, rolls_back
+from .errors import DeliveryFailed, GaveUp, InvalidRequest, StackUnknown, UnusableEvent
+from .following import BuildService
+from .invocation import Context, Invocation
+from .logs import make_logger
+from .metrics import SERVICE, Ended, Meter, Outcome, to_log
+from .rollback import Rollback
+from .slice import Slice, Tools
+from .text.format import harmless
+from .text.reasons import fault_too_long, fault_too_much, reason_abandoned, reason_invalid, reason_stopped, subject
 
 _LOGGED: Final = 4000  # characters of a Reason; an answer does not hold more
 

@@ -6,9 +6,9 @@ All moments are seconds since 1970 UTC, all durations seconds.
 import math
 from typing import Final, Protocol
 
-from .budget import Budget
-from .place import place_of
-from .waiting import slice_reserve
+from .core.deadline import Budget
+from .core.place import place_of
+from .core.polling import slice_reserve
 
 QUESTION_SECONDS: Final = 5.0  # the longest that asking CloudFormation may take
 _LAST_MOMENT: Final = 0.5  # of an invocation, kept so that its own error is reported and not a time-out

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from aws_lambda_powertools import Logger
 
-from .wording import harmless
+from .text.format import harmless
 
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 

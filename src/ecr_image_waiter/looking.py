@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, Protocol, TypeVar
 
-from .findings import (
+from .core.conditions import MOST_INDEXES, MOST_READ, Conditions, Known, Unread, Wanted, assess, without_judgement
+from .core.manifests import MOST_ENTRIES, Config, Manifest
+from .core.model import (
     TOO_LARGE,
     Finding,
     Image,
@@ -23,8 +25,6 @@ from .findings import (
     Unavailable,
     decisive,
 )
-from .manifests import MOST_ENTRIES, Config, Manifest
-from .readiness import MOST_INDEXES, MOST_READ, Conditions, Known, Unread, Wanted, assess, without_judgement
 
 T = TypeVar("T")
 K = TypeVar("K", Manifest, Config, float)

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from aws_lambda_powertools.metrics import EphemeralMetrics
 
-from .waiting import Cause
+from .core.polling import Cause
 
 NAMESPACE: Final = "EcrImageWaiter"
 SERVICE: Final = "ecr-image-waiter"

@@ -8,20 +8,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from .answers import seen, subject
-from .attributes import attributes_in_rollback
-from .budget import ANSWER_SECONDS, CALL_SECONDS
+from .cfn.attributes import attributes_in_rollback
+from .cfn.event import StackRequest, named_images, service_timeout_of, session_of, stack_properties, start_of
+from .cfn.response import Answer, fits
+from .core.conditions import Wanted
+from .core.deadline import ANSWER_SECONDS, CALL_SECONDS
+from .core.model import Image, Looked, StackFinding, decisive
+from .core.polling import answer_reserve
+from .core.stack import SETTLES, is_answer, pause_before_asking_again, rolls_back
 from .errors import InvalidRequest, StackUnknown
-from .findings import Image, Looked, StackFinding, decisive
 from .invocation import Invocation
 from .looking import look_in_rollback
 from .metrics import Ended, Outcome
-from .readiness import Wanted
-from .request import StackRequest, named_images, service_timeout_of, session_of, stack_properties, start_of
-from .response import Answer, fits
 from .slice import Tools
-from .standing import SETTLES, is_answer, pause_before_asking_again, rolls_back
-from .waiting import answer_reserve
+from .text.reasons import seen, subject
 
 _NEXT_RUN: Final = 135.0
 """Seconds: Lambda runs a failed invocation again after 60, then after 120, and that one needs some of its own."""

@@ -7,19 +7,19 @@ from typing import Final
 
 from aws_lambda_powertools import Logger
 
-from .answers import seen, subject
-from .builds import Own
+from .aws.cloudformation import Stacks
+from .aws.ecr import Registry
+from .cfn.event import StackRequest, session_of, token_of
+from .cfn.properties import Properties
 from .clock import Clock
-from .findings import Found, StackFinding, StackHidden
+from .core.builds import Own
+from .core.conditions import Known
+from .core.model import Found, StackFinding, StackHidden
+from .core.polling import LAST_ASK, NEVER, Abandoned, Bounds, GivenUp, Progress, Ready, SliceUsedUp, wait
+from .core.stack import next_ask, still_waits
 from .following import BuildService
 from .invocation import Invocation
-from .properties import Properties
-from .readiness import Known
-from .registry import Registry
-from .request import StackRequest, session_of, token_of
-from .stacks import Stacks
-from .standing import next_ask, still_waits
-from .waiting import LAST_ASK, NEVER, Abandoned, Bounds, GivenUp, Progress, Ready, SliceUsedUp, wait
+from .text.reasons import seen, subject
 from .watch import Follow, Watch
 
 _ASK_AGAIN: Final = 60.0  # seconds, whether a build may be started

@@ -7,17 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from .answers import NEWEST_TAGS, in_question, reason_of
-from .budget import Budget
-from .builds import Builder, Own
 from .clock import Clock
-from .findings import Found, Looked, NewestTags, Source
+from .core.builds import Builder, Own
+from .core.conditions import Conditions, Known, Wanted
+from .core.deadline import Budget
+from .core.model import Found, Looked, NewestTags, Source
+from .core.place import Place
+from .core.polling import Bounds, Cause, GivenUp
 from .following import BuildService, Following
 from .looking import Eyes, Look
-from .place import Place
-from .readiness import Conditions, Known, Wanted
-from .terms import TEMPLATE, Terms
-from .waiting import Bounds, Cause, GivenUp
+from .text.reasons import NEWEST_TAGS, in_question, reason_of
+from .text.terms import TEMPLATE, Terms
 
 
 class Registry(Eyes, Protocol):

@@ -26,7 +26,7 @@ from ecr_image_waiter.cdk import EcrImageWaiterProvider, artifact, provider
 from sandbox.plain_template import TARGET, text
 from sandbox.processes import ROOT
 from tests.cdk.conftest import Linter
-from tests.template_policy import as_cloudformation_gets_it
+from tests.policy.template import as_cloudformation_gets_it
 
 ARN = "arn:aws:{}:eu-west-1:123456789012:{}"
 NOTHING = object()

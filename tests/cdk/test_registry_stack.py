@@ -8,9 +8,9 @@ from itertools import chain
 import pytest
 
 from tests.cdk.conftest import Linter
-from tests.ordering import faults, mutants, pins, sorted_last, uses, waiters
-from tests.pushing import lacking
-from tests.registry_stack import LASTING, Synthesized, stacks
+from tests.policy.ordering import faults, mutants, pins, sorted_last, uses, waiters
+from tests.support.pushing import lacking
+from tests.support.registry_stack import LASTING, Synthesized, stacks
 
 App = Mapping[str, Synthesized]
 

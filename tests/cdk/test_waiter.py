@@ -18,11 +18,11 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from aws_cdk.assertions import Match, Template
 
-from ecr_image_waiter.attributes import longest_attributes
 from ecr_image_waiter.cdk import EcrImageWaiter, EcrImageWaiterProvider, Image
+from ecr_image_waiter.cfn.attributes import longest_attributes
+from ecr_image_waiter.cfn.properties import Entry, Properties, read_properties
+from ecr_image_waiter.core.place import Place
 from ecr_image_waiter.errors import InvalidRequest
-from ecr_image_waiter.place import Place
-from ecr_image_waiter.properties import Entry, Properties, read_properties
 from sandbox.processes import ROOT
 from tests.cdk.conftest import Linter
 

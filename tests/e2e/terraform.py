@@ -26,7 +26,7 @@ from sandbox.cloud import Cloud
 from sandbox.images import push
 from sandbox.processes import ROOT
 from tests.e2e.accounts import Account, with_waiter
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 EXAMPLE = ROOT / "examples" / "terraform"
 FUNCTIONS = sorted(folder.name for folder in (EXAMPLE / "lambda").iterdir())

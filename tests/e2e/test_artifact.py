@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 from sandbox.cloud import MINISTACK_PYTHON, Cloud, function_python_version
 from sandbox.measure import zipped_bytes
 from sandbox.processes import ROOT
-from tests.starting import FORBIDDEN, MOST_MODULES, START
+from tests.support.starting import FORBIDDEN, MOST_MODULES, START
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +47,11 @@ def test_it_has_the_compiled_parts_for_both_of_lambda_s_architectures(artifact: 
 def test_it_has_the_services_that_the_code_calls_and_no_others(artifact: Path) -> None:
     known = set(botocore.session.get_session().get_available_services())
     strings: set[object] = set()
-    for source in (ROOT / "src" / "ecr_image_waiter").glob("*.py"):
+    for source in (ROOT / "src" / "ecr_image_waiter").rglob("*.py"):
         for node in ast.walk(ast.parse(source.read_text())):
-            # aws.py makes every client; elsewhere a service is named in a call of its.
+            # aws/clients.py makes every client; elsewhere a service is named in a call of its.
             named = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "client"
-            if named or source.name == "aws.py":
+            if named or source.name == "clients.py":
                 strings |= {part.value for part in ast.walk(node) if isinstance(part, ast.Constant)}
     called = strings & known
     assert {path.name for path in (artifact / "botocore" / "data").iterdir() if path.is_dir()} == called
@@ -82,7 +82,7 @@ print(json.dumps([
 
 def test_its_boto3_makes_a_client_for_each_service_and_knows_the_partitions(artifact: Path) -> None:
     code = """
-from ecr_image_waiter.aws import Aws
+from ecr_image_waiter.aws.clients import Aws
 aws = Aws()
 names = [aws.client(name, 9).meta.service_model.service_name for name in ("ecr", "lambda")]
 print(json.dumps([names, aws.dns_suffix]))
@@ -92,8 +92,8 @@ print(json.dumps([names, aws.dns_suffix]))
 
 def test_it_has_bytecode_wherever_the_python_that_runs_it_is_here(artifact: Path) -> None:
     tag = f"cpython-{function_python_version().replace('.', '')}"
-    compiled = list((artifact / "ecr_image_waiter" / "__pycache__").glob(f"*.{tag}.pyc"))
-    assert len(compiled) == len(list((artifact / "ecr_image_waiter").glob("*.py")))
+    compiled = list((artifact / "ecr_image_waiter").rglob(f"*.{tag}.pyc"))
+    assert len(compiled) == len(list((artifact / "ecr_image_waiter").rglob("*.py")))
 
 
 def test_it_carries_neither_the_command_nor_what_only_the_command_needs(artifact: Path) -> None:

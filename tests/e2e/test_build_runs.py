@@ -31,7 +31,7 @@ from tests.e2e.functions import TIMEOUT, Deployed, FunctionError
 from tests.e2e.side_by_side import side_by_side
 from tests.e2e.test_deployable import failed, uri
 from tests.e2e.test_scenarios import seconds
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 SIDE_BY_SIDE = 4
 LIST, START = "codebuild:ListBuildsForProject", "codebuild:StartBuild"

@@ -15,7 +15,7 @@ from sandbox.images import push
 from sandbox.processes import ROOT
 from tests.e2e.functions import Deployed
 from tests.e2e.test_deployable import uri
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 BUCKET = "cdk-assets"
 

@@ -5,9 +5,8 @@ from pathlib import Path
 from threading import Thread
 
 from sandbox.cloud import Cloud
-from tests.crash import go_through
-from tests.crash_cases import After, Case, Kind, Moment, Place, Run, by_last_resort, violations, violations_of_all
-from tests.crash_lanes import DeployedLane, EmulatorLane, Lane
+from tests.crash.cases import After, Case, Kind, Moment, Place, Run, by_last_resort, violations, violations_of_all
+from tests.crash.lanes import DeployedLane, EmulatorLane, Lane, go_through
 from tests.e2e.functions import LONG_TIMEOUT, TIMEOUT, Deployed
 
 LIMIT = 12

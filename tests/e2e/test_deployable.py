@@ -20,7 +20,7 @@ from sandbox.proxy import Rule, delay
 from tests.e2e.functions import TIMEOUT, Deployed
 from tests.e2e.side_by_side import side_by_side
 from tests.e2e.test_scenarios import handed_over, seconds
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 SIDE_BY_SIDE = 4
 REVISION = "org.opencontainers.image.revision"

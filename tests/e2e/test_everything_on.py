@@ -11,9 +11,9 @@ import pytest
 
 from sandbox.cloud import ACCOUNT, REGION, STACK, Cloud
 from tests.e2e.functions import TIMEOUT, Deployed
-from tests.emf import faults, metrics_of
-from tests.template_policy import OPTIONAL
-from tests.waiting import eventually
+from tests.policy.template import OPTIONAL
+from tests.support.emf import faults, metrics_of
+from tests.support.waiting import eventually
 
 INSTALL = f"{STACK}-watched"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:alarms"

@@ -23,11 +23,11 @@ from sandbox.cloud import REGION, Cloud
 from sandbox.commands import COMMIT
 from sandbox.images import push
 from sandbox.processes import ROOT
-from tests.apps import synthesized
 from tests.e2e.accounts import Account, with_waiter
 from tests.e2e.side_by_side import side_by_side
-from tests.ordering import dependencies, mutants, pins, sorted_last
-from tests.waiting import eventually
+from tests.policy.ordering import dependencies, mutants, pins, sorted_last
+from tests.support.apps import synthesized
+from tests.support.waiting import eventually
 
 EXAMPLES = ROOT / "examples"
 

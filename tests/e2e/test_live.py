@@ -19,7 +19,7 @@ from sandbox.processes import ROOT
 from tests.live.__main__ import Run, Stops, cost
 from tests.live.account import PREFIX, Account
 from tests.live.checks import CHECKS, Check, Scene
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 
 def left_over(cloud: Cloud, run: str) -> list[str]:

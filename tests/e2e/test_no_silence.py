@@ -7,7 +7,7 @@ from sandbox.cloud import Cloud
 from sandbox.proxy import Rule, deny
 from tests.e2e.functions import TIMEOUT, Deployed
 from tests.e2e.test_scenarios import seconds
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 STACK = "rolled-back"
 

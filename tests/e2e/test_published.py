@@ -101,7 +101,8 @@ def test_the_wheel_and_the_sdist_have_the_package_its_types_and_no_test(tmp_path
     with tarfile.open(sdist) as archive:
         sources = archive.getnames()
     assert "ecr_image_waiter/py.typed" in names
-    modules = {path.name for path in (ROOT / "src" / "ecr_image_waiter").glob("*.py")}
+    home = ROOT / "src" / "ecr_image_waiter"
+    modules = {str(path.relative_to(home)) for path in home.rglob("*.py")}
     assert {name.removeprefix("ecr_image_waiter/") for name in names if name.endswith(".py")} >= modules
     for name in (*names, *sources):
         # What the construct of the CDK deploys beside the package is a part of it.

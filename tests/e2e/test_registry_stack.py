@@ -20,9 +20,9 @@ from sandbox.commands import COMMIT
 from tests.e2e.accounts import Account, with_waiter
 from tests.e2e.side_by_side import side_by_side
 from tests.e2e.test_examples import STAND_INS, assert_created_in_order
-from tests.ordering import pins, sorted_last
-from tests.registry_stack import FOLDER, Synthesized, stacks
-from tests.waiting import eventually
+from tests.policy.ordering import pins, sorted_last
+from tests.support.registry_stack import FOLDER, Synthesized, stacks
+from tests.support.waiting import eventually
 
 LASTING = ("MediaRegistry", "MediaStorage")
 WAITING = ("MediaBackend", "MediaWebhook")

@@ -18,7 +18,7 @@ from sandbox.processes import ROOT, PortTaken, require_free
 from sandbox.scenarios import IMAGES, SCENARIOS
 from tests.e2e.demonstrated import require_every_line, told_of
 from tests.e2e.functions import TIMEOUT, Deployed
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 OWNER = """
 import signal, sys, time

@@ -21,7 +21,7 @@ from sandbox.player_server import Player
 from sandbox.proxy import Rule, deny, throttle
 from tests.e2e.functions import LONG_TIMEOUT, TIMEOUT, Deployed, Function, FunctionError, UnderRie
 from tests.e2e.side_by_side import side_by_side
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 SOON = 5.0  # seconds: a cold start on a busy machine, and less than whatever the wait would be instead
 SIDE_BY_SIDE = 5

@@ -9,7 +9,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from sandbox.cloud import Cloud
 from sandbox.processes import ROOT
-from tests.template_policy import as_cloudformation_gets_it, violations
+from tests.policy.template import as_cloudformation_gets_it, violations
 
 TEXT = (ROOT / "template.yaml").read_text()
 Break = Callable[[dict[str, Any]], object]
@@ -89,6 +89,6 @@ def test_a_broken_rule_is_named(built: dict[str, Any], name: str) -> None:
 
 
 def test_a_reason_that_names_a_module_that_is_gone_is_named(built: dict[str, Any]) -> None:
-    text = TEXT.replace("# stacks.py:", "# gone.py:")
+    text = TEXT.replace("# aws/cloudformation.py:", "# gone.py:")
 
     assert violations(built, text) == ["DescribeStacks: needed by gone.py, which is not there"]

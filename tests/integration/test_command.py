@@ -21,7 +21,7 @@ from sandbox.ecr.front import Front
 from sandbox.ecr.standalone import standalone
 from sandbox.images import push
 from sandbox.processes import ROOT
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 REGION: Final = "eu-west-1"
 URI: Final = f"123456789012.dkr.ecr.{REGION}.amazonaws.com/app"

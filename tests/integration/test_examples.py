@@ -15,8 +15,8 @@ import tree_sitter_powershell
 from samtranslator.yaml_helper import yaml_parse
 
 from sandbox.processes import ROOT
-from tests.ordering import faults, mutants, pins, sorted_last, uses, waiters
-from tests.pushing import lacking
+from tests.policy.ordering import faults, mutants, pins, sorted_last, uses, waiters
+from tests.support.pushing import lacking
 
 EXAMPLES = ROOT / "examples"
 TEMPLATES = sorted(EXAMPLES.rglob("*.yaml"))

@@ -10,18 +10,18 @@ from typing import Any, Final
 
 import pytest
 
-from ecr_image_waiter.builds import BuildRun
-from ecr_image_waiter.codebuild import CodeBuild
-from ecr_image_waiter.codepipeline import CodePipeline
+from ecr_image_waiter.aws.codebuild import CodeBuild
+from ecr_image_waiter.aws.codepipeline import CodePipeline
+from ecr_image_waiter.cfn.uris import console_link
+from ecr_image_waiter.core.builds import BuildRun
 from ecr_image_waiter.errors import GaveUp, StackUnknown
-from ecr_image_waiter.uris import console_link
 from sandbox.builds import Action, Build, Builds, Execution, Run
 from sandbox.builds import Place as SandboxPlace
 from sandbox.builds.front import client_of
 from sandbox.proxy import Proxy, Rule, deny, fail, throttle
-from tests.fakes import NOW, FakeClock, aws_error, response_url, signed_query, stack_event
-from tests.shapes import faults
-from tests.world import IN_MEMORY, World
+from tests.support.fakes import NOW, FakeClock, aws_error, response_url, signed_query, stack_event
+from tests.support.shapes import faults
+from tests.support.world import IN_MEMORY, World
 
 ACCOUNT: Final = "123456789012"
 REGION: Final = "eu-west-1"

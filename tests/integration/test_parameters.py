@@ -12,8 +12,8 @@ import pytest
 from samtranslator.yaml_helper import yaml_parse
 
 from sandbox.processes import ROOT
-from tests.deployments import allowed, pairwise, resolved
-from tests.template_policy import as_cloudformation_gets_it, violations
+from tests.policy.template import as_cloudformation_gets_it, violations
+from tests.support.deployments import allowed, pairwise, resolved
 
 TEXT: Final = (ROOT / "template.yaml").read_text()
 SOURCE: Final = yaml_parse(TEXT)

@@ -12,11 +12,10 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, NoCredentialsError, ReadTimeoutError
 from botocore.stub import Stubber
 
-from ecr_image_waiter.answers import reason_given_up, seen
-from ecr_image_waiter.aws import Aws
+from ecr_image_waiter.aws.clients import Aws
+from ecr_image_waiter.aws.ecr import Registry
 from ecr_image_waiter.clock import SystemClock
-from ecr_image_waiter.errors import AnswerTooLarge
-from ecr_image_waiter.findings import (
+from ecr_image_waiter.core.model import (
     AccessDenied,
     Finding,
     Image,
@@ -30,11 +29,22 @@ from ecr_image_waiter.findings import (
     TagSeen,
     Unavailable,
 )
-from ecr_image_waiter.place import Place
-from ecr_image_waiter.registry import Registry
-from ecr_image_waiter.waiting import Bounds, Cause, GivenUp
-from tests.fakes import DIGEST, NOW, OTHER_DIGEST, FakeClock, NoBlobs, ScriptedEcr, aws_error, details, registry_on
-from tests.sockets import closed_port, full_listener, silent_listener
+from ecr_image_waiter.core.place import Place
+from ecr_image_waiter.core.polling import Bounds, Cause, GivenUp
+from ecr_image_waiter.errors import AnswerTooLarge
+from ecr_image_waiter.text.reasons import reason_given_up, seen
+from tests.support.fakes import (
+    DIGEST,
+    NOW,
+    OTHER_DIGEST,
+    FakeClock,
+    NoBlobs,
+    ScriptedEcr,
+    aws_error,
+    details,
+    registry_on,
+)
+from tests.support.sockets import closed_port, full_listener, silent_listener
 
 ACCOUNT: Final = "123456789012"
 TAGGED: Final = ImageId("team/app", "v1", None)

@@ -13,9 +13,12 @@ import pytest
 from botocore.config import Config as BotoConfig
 from botocore.stub import Stubber
 
-from ecr_image_waiter.aws import Aws
-from ecr_image_waiter.blobs import Urllib3Blobs
-from ecr_image_waiter.findings import (
+from ecr_image_waiter.aws.clients import Aws
+from ecr_image_waiter.aws.ecr import Blobs, Registry
+from ecr_image_waiter.aws.layers import Urllib3Blobs
+from ecr_image_waiter.core.conditions import Conditions, Known, Wanted
+from ecr_image_waiter.core.manifests import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Config, Manifest
+from ecr_image_waiter.core.model import (
     OWN,
     AccessDenied,
     Finding,
@@ -36,9 +39,6 @@ from ecr_image_waiter.findings import (
     Unavailable,
 )
 from ecr_image_waiter.looking import Look
-from ecr_image_waiter.manifests import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Config, Manifest
-from ecr_image_waiter.readiness import Conditions, Known, Wanted
-from ecr_image_waiter.registry import Blobs, Registry
 from sandbox import images
 from sandbox.accounts import DEFAULT_ACCOUNT
 from sandbox.ecr import Front
@@ -46,8 +46,8 @@ from sandbox.ecr.contents import Answer
 from sandbox.ecr.front import Call
 from sandbox.ecr.standalone import standalone
 from sandbox.player import CANARIES
-from tests.fakes import DIGEST, NOW, OTHER_DIGEST, FakeClock, NoBlobs, as_client, aws_error, leaked, registry_on
-from tests.shapes import faults
+from tests.support.fakes import DIGEST, NOW, OTHER_DIGEST, FakeClock, NoBlobs, as_client, aws_error, leaked, registry_on
+from tests.support.shapes import faults
 
 REGION: Final = "eu-west-1"
 OTHER: Final = "210987654321"

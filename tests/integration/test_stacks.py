@@ -9,9 +9,9 @@ from botocore.exceptions import ReadTimeoutError
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from ecr_image_waiter.findings import StackFinding, StackHidden, StackSeen
-from ecr_image_waiter.stacks import Stacks
-from tests.fakes import as_client
+from ecr_image_waiter.aws.cloudformation import Stacks
+from ecr_image_waiter.core.model import StackFinding, StackHidden, StackSeen
+from tests.support.fakes import as_client
 
 STACK_ID = "arn:aws:cloudformation:us-east-1:123456789012:stack/shop/5b1c9a50-0000-11ee-9d01-0a1b2c3d4e5f"
 TEMPLATE = '{"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}'

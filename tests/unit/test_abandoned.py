@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from ecr_image_waiter.waiting import LAST_ASK
+from ecr_image_waiter.core.polling import LAST_ASK
 from sandbox.player import Operation
-from tests.fakes import NOW, STACK_ID, aws_error, stack_event
-from tests.simulation import EPOCH, Simulation, never, pushed_at
-from tests.world import World, short
+from tests.support.fakes import NOW, STACK_ID, aws_error, stack_event
+from tests.support.simulation import EPOCH, Simulation, never, pushed_at
+from tests.support.world import World, short
 
 PROPERTIES = {"RepositoryName": "team/app", "ImageTag": "v1"}
 OVER = [

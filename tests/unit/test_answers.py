@@ -5,14 +5,10 @@ from typing import Any
 
 import pytest
 
-from ecr_image_waiter.answers import (
-    reason_given_up,
-    reason_invalid,
-    seen,
-)
-from ecr_image_waiter.attributes import attributes, longest_attributes
-from ecr_image_waiter.errors import InvalidRequest
-from ecr_image_waiter.findings import (
+from ecr_image_waiter.cfn.attributes import attributes, longest_attributes
+from ecr_image_waiter.core.conditions import Conditions, Wanted
+from ecr_image_waiter.core.manifests import INDEXES, LONGEST_PLATFORM_NAME, SINGLE
+from ecr_image_waiter.core.model import (
     OWN,
     AccessDenied,
     Finding,
@@ -25,12 +21,16 @@ from ecr_image_waiter.findings import (
     Source,
     TagSeen,
 )
-from ecr_image_waiter.manifests import INDEXES, LONGEST_PLATFORM_NAME, SINGLE
-from ecr_image_waiter.place import Place, place_of
-from ecr_image_waiter.readiness import Conditions, Wanted
-from ecr_image_waiter.waiting import Bounds, Cause, GivenUp
-from ecr_image_waiter.wording import duration
-from tests.fakes import DIGEST, FUNCTION_ARN, NOW, OTHER_DIGEST, REPOSITORY_URI
+from ecr_image_waiter.core.place import Place, place_of
+from ecr_image_waiter.core.polling import Bounds, Cause, GivenUp
+from ecr_image_waiter.errors import InvalidRequest
+from ecr_image_waiter.text.format import duration
+from ecr_image_waiter.text.reasons import (
+    reason_given_up,
+    reason_invalid,
+    seen,
+)
+from tests.support.fakes import DIGEST, FUNCTION_ARN, NOW, OTHER_DIGEST, REPOSITORY_URI
 
 PLACE = Place("aws", "eu-west-1", "123456789012")
 PUBLIC = Place("aws", "public.ecr.aws/shop", "123456789012")

@@ -8,22 +8,22 @@ from typing import Any, Final
 
 import pytest
 
-from ecr_image_waiter.budget import Budget
-from ecr_image_waiter.builds import Own
-from ecr_image_waiter.codebuild import CodeBuild
-from ecr_image_waiter.codepipeline import CodePipeline
-from ecr_image_waiter.findings import Image, Unavailable
+from ecr_image_waiter.aws.cloudformation import Stacks
+from ecr_image_waiter.aws.codebuild import CodeBuild
+from ecr_image_waiter.aws.codepipeline import CodePipeline
+from ecr_image_waiter.aws.ecr import Registry
+from ecr_image_waiter.cfn.event import StackRequest, read_event
+from ecr_image_waiter.cfn.properties import read_properties
+from ecr_image_waiter.core.builds import Own
+from ecr_image_waiter.core.conditions import Known
+from ecr_image_waiter.core.deadline import Budget
+from ecr_image_waiter.core.model import Image, Unavailable
+from ecr_image_waiter.core.polling import Bounds, bounds_for_stack
 from ecr_image_waiter.invocation import Invocation
 from ecr_image_waiter.logs import make_logger
-from ecr_image_waiter.properties import read_properties
-from ecr_image_waiter.readiness import Known
-from ecr_image_waiter.registry import Registry
-from ecr_image_waiter.request import StackRequest, read_event
 from ecr_image_waiter.slice import Slice, Tools
-from ecr_image_waiter.stacks import Stacks
-from ecr_image_waiter.waiting import Bounds, bounds_for_stack
-from tests.fakes import NOW, FakeClock, FakeCloudFormation, FakeContext, as_client, aws_error, stack_event
-from tests.memory_ecr import MemoryEcr
+from tests.support.fakes import NOW, FakeClock, FakeCloudFormation, FakeContext, as_client, aws_error, stack_event
+from tests.support.memory_ecr import MemoryEcr
 
 PUBLIC: Final = {"ImageUri": "public.ecr.aws/shop/team/app:v1"}
 PRIVATE: Final = {"RepositoryName": "team/app", "ImageTag": "v1"}

@@ -5,9 +5,7 @@ from typing import get_args
 
 import pytest
 
-from ecr_image_waiter.answers import reason_of, seen
-from ecr_image_waiter.build_answers import reason_of_build, seen_of_build
-from ecr_image_waiter.builds import (
+from ecr_image_waiter.core.builds import (
     Broken,
     Builder,
     BuildFinding,
@@ -19,11 +17,23 @@ from ecr_image_waiter.builds import (
     RunStatus,
     UnderWay,
 )
-from ecr_image_waiter.findings import OWN, Awaited, Image, ImageId, NewestTags, NoImage, NoRepository, Several, TagSeen
-from ecr_image_waiter.place import Place
-from ecr_image_waiter.readiness import Conditions, Wanted
-from ecr_image_waiter.waiting import Bounds, Cause, GivenUp
-from tests.fakes import DIGEST
+from ecr_image_waiter.core.conditions import Conditions, Wanted
+from ecr_image_waiter.core.model import (
+    OWN,
+    Awaited,
+    Image,
+    ImageId,
+    NewestTags,
+    NoImage,
+    NoRepository,
+    Several,
+    TagSeen,
+)
+from ecr_image_waiter.core.place import Place
+from ecr_image_waiter.core.polling import Bounds, Cause, GivenUp
+from ecr_image_waiter.text.build_reasons import reason_of_build, seen_of_build
+from ecr_image_waiter.text.reasons import reason_of, seen
+from tests.support.fakes import DIGEST
 
 PLACE = Place("aws", "eu-west-1", "123456789012")
 PROJECT = Builder("CodeBuild project", "app")

@@ -8,10 +8,10 @@ import pytest
 from botocore.model import StringShape
 from botocore.session import get_session
 
-from ecr_image_waiter.builds import Broken, BuildRun, NoRun, RunStatus, UnderWay, follow
-from ecr_image_waiter.codebuild import CodeBuild
-from ecr_image_waiter.codepipeline import CodePipeline
-from tests.fakes import NOW, as_client
+from ecr_image_waiter.aws.codebuild import CodeBuild
+from ecr_image_waiter.aws.codepipeline import CodePipeline
+from ecr_image_waiter.core.builds import Broken, BuildRun, NoRun, RunStatus, UnderWay, follow
+from tests.support.fakes import NOW, as_client
 
 ARN = "arn:aws:codebuild:eu-west-1:123456789012:build/app:1"
 

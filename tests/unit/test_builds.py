@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ecr_image_waiter.builds import (
+from ecr_image_waiter.core.builds import (
     Broken,
     Builder,
     BuildFinding,
@@ -21,7 +21,7 @@ from ecr_image_waiter.builds import (
     UnderWay,
     follow,
 )
-from ecr_image_waiter.findings import (
+from ecr_image_waiter.core.model import (
     AccessDenied,
     Awaited,
     Found,
@@ -36,9 +36,9 @@ from ecr_image_waiter.findings import (
     Several,
     Unavailable,
 )
+from ecr_image_waiter.core.polling import Bounds, Cause, GivenUp, Progress, Ready, Rhythm, judge
 from ecr_image_waiter.following import Following
-from ecr_image_waiter.waiting import Bounds, Cause, GivenUp, Progress, Ready, Rhythm, judge
-from tests.fakes import DIGEST, NOW, REPOSITORY_URI
+from tests.support.fakes import DIGEST, NOW, REPOSITORY_URI
 
 PROJECT = Builder("CodeBuild project", "app")
 THERE = Image(DIGEST, "123456789012", REPOSITORY_URI)

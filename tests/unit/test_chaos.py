@@ -1,4 +1,4 @@
-"""Whatever goes wrong in a wait, its stack gets one answer in time, or needs none. `tests/chaos.py` has the claims."""
+"""Whatever goes wrong in a wait, its stack gets one answer in time, or needs none. `chaos/claims.py` has the claims."""
 
 import os
 from random import Random
@@ -6,11 +6,12 @@ from random import Random
 import pytest
 from rich.console import Console
 
-from ecr_image_waiter import handler, standing
-from ecr_image_waiter.waiting import NEVER
-from tests.chaos import LEAST_HITS, failures, run, run_all, table, total
-from tests.chaos_world import HITS, plan
-from tests.planted import BUGS, Bug, caught, planted
+from ecr_image_waiter import handler
+from ecr_image_waiter.core import stack
+from ecr_image_waiter.core.polling import NEVER
+from tests.chaos.planted import BUGS, Bug, caught, planted
+from tests.chaos.suite import LEAST_HITS, failures, run, run_all, table, total
+from tests.chaos.world import HITS, plan
 
 FIRST = int(os.environ.get("CHAOS_FIRST", "1"))
 RUNS = 2000
@@ -50,8 +51,8 @@ def test_a_planted_bug_is_in_the_service_as_long_as_it_is_to_be_and_no_longer(bu
 def test_a_function_that_others_import_is_broken_for_them_as_well() -> None:
     (bug,) = (each for each in BUGS if each.title == "nobody asks about the stack")
     with planted(bug):
-        assert vars(handler)["first_ask"] is standing.first_ask
-        assert standing.first_ask(0.0, Random()) == NEVER  # noqa: S311  # not looked at
+        assert vars(handler)["first_ask"] is stack.first_ask
+        assert stack.first_ask(0.0, Random()) == NEVER  # noqa: S311  # not looked at
 
 
 def test_there_are_enough_planted_bugs_and_no_two_are_the_same() -> None:

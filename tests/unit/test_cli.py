@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from ecr_image_waiter.aws import UnknownRegion
-from ecr_image_waiter.builds import BuildHidden, BuildRun, BuildUnavailable, RunStatus
+from ecr_image_waiter.aws.clients import UnknownRegion
+from ecr_image_waiter.cfn.properties import Properties
 from ecr_image_waiter.cli.arguments import Line, WrongUsage, asked, image_of, parse, parser
 from ecr_image_waiter.cli.command import Edges, run
 from ecr_image_waiter.cli.connection import Connection, Misconfigured
@@ -21,14 +21,14 @@ from ecr_image_waiter.cli.results import Status
 from ecr_image_waiter.cli.screen import Lines, LiveLine, Standing, screen
 from ecr_image_waiter.cli.words import in_options, option_of
 from ecr_image_waiter.clock import Clock
+from ecr_image_waiter.core.builds import BuildHidden, BuildRun, BuildUnavailable, RunStatus
+from ecr_image_waiter.core.place import Place
+from ecr_image_waiter.core.polling import Cause
 from ecr_image_waiter.errors import InvalidRequest
-from ecr_image_waiter.place import Place
-from ecr_image_waiter.properties import Properties
-from ecr_image_waiter.waiting import Cause
 from sandbox.processes import ROOT
-from tests.fakes import DIGEST, NOW, FakeClock, aws_error
-from tests.memory_ecr import ACCOUNT, MemoryEcr
 from tests.screen import PICTURE, picture
+from tests.support.fakes import DIGEST, NOW, FakeClock, aws_error
+from tests.support.memory_ecr import ACCOUNT, MemoryEcr
 
 HERE = Place("aws", "eu-west-1", ACCOUNT)
 URI = f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/app"

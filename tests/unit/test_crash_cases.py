@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from sandbox.player import CloudFormation, Operation, Put
-from tests.crash_cases import SOON, Blow, Case, Kind, Place, Run, violations, violations_of_all
-from tests.simulation import FakeClock
+from tests.crash.cases import SOON, Blow, Case, Kind, Place, Run, violations, violations_of_all
+from tests.support.simulation import FakeClock
 
 LIMIT = 20
 CASE = Case(0, Kind.ONCE, Place.DEPLOYED, LIMIT)

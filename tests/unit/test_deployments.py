@@ -9,8 +9,8 @@ import pytest
 from samtranslator.yaml_helper import yaml_parse
 
 from sandbox.processes import ROOT
-from tests.deployments import allowed, pairwise, resolved
-from tests.template_policy import OPTIONAL, as_cloudformation_gets_it
+from tests.policy.template import OPTIONAL, as_cloudformation_gets_it
+from tests.support.deployments import allowed, pairwise, resolved
 
 SOURCE: Final = yaml_parse((ROOT / "template.yaml").read_text())
 ACCOUNTS: Final = [f"11112222333{number}" for number in range(6)]

@@ -4,11 +4,9 @@ from random import Random
 
 import pytest
 
-from ecr_image_waiter.errors import UnusableEvent
-from ecr_image_waiter.findings import NoImage
-from ecr_image_waiter.invocation import Invocation
-from ecr_image_waiter.request import read_event, start_of_wait
-from ecr_image_waiter.waiting import (
+from ecr_image_waiter.cfn.event import read_event, start_of_wait
+from ecr_image_waiter.core.model import NoImage
+from ecr_image_waiter.core.polling import (
     LAST_ASK,
     NEVER,
     Abandoned,
@@ -20,8 +18,10 @@ from ecr_image_waiter.waiting import (
     SliceUsedUp,
     wait,
 )
-from ecr_image_waiter.wording import clipped
-from tests.fakes import NOW, FakeClock, FakeContext, stack_event
+from ecr_image_waiter.errors import UnusableEvent
+from ecr_image_waiter.invocation import Invocation
+from ecr_image_waiter.text.format import clipped
+from tests.support.fakes import NOW, FakeClock, FakeContext, stack_event
 
 OBJECTS = "CloudFormation's custom-resource event, or the properties of a direct invocation"
 SLOW = Rhythm(delay=900.0, backoff_rate=1.0, wait_for_repository=False)

@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
+from ecr_image_waiter.cfn.event import STATE_KEY, StackRequest, read_event
+from ecr_image_waiter.cfn.properties import read_properties
+from ecr_image_waiter.cfn.response import physical_id
 from ecr_image_waiter.continuation import State, continuation, read_state
+from ecr_image_waiter.core.polling import Progress
 from ecr_image_waiter.errors import GaveUp
-from ecr_image_waiter.properties import read_properties
-from ecr_image_waiter.request import STATE_KEY, StackRequest, read_event
-from ecr_image_waiter.response import physical_id
-from ecr_image_waiter.waiting import Progress
 from sandbox.processes import ROOT
-from tests.fakes import DIGEST, NOW, aws_error, details
-from tests.world import World
+from tests.support.fakes import DIGEST, NOW, aws_error, details
+from tests.support.world import World
 
 EVENTS = {path.stem: json.loads(path.read_text()) for path in (ROOT / "events").glob("*.json")}
 ENVIRONMENTS = {"env", "env-none"}

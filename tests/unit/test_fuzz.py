@@ -15,14 +15,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import last_resort
+from ecr_image_waiter.cfn.event import STATE_KEY, StackRequest, read_event
+from ecr_image_waiter.cfn.properties import Properties
+from ecr_image_waiter.cfn.response import Answer, encode
+from ecr_image_waiter.core.manifests import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from ecr_image_waiter.errors import GaveUp, InvalidRequest, UnusableEvent
-from ecr_image_waiter.manifests import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
-from ecr_image_waiter.properties import Properties
-from ecr_image_waiter.request import STATE_KEY, StackRequest, read_event
-from ecr_image_waiter.response import Answer, encode
-from ecr_image_waiter.wording import harmless
+from ecr_image_waiter.text.format import harmless
 from sandbox.player import MAX_BODY_BYTES, Put, judge
-from tests.fakes import (
+from tests.support.fakes import (
     DIGEST,
     NOW,
     REPOSITORY_URI,
@@ -35,8 +35,8 @@ from tests.fakes import (
     response_url,
     stack_event,
 )
-from tests.memory_ecr import OCI_CONFIG, MemoryEcr, digest_of
-from tests.world import IN_MEMORY, World
+from tests.support.memory_ecr import OCI_CONFIG, MemoryEcr, digest_of
+from tests.support.world import IN_MEMORY, World
 
 EXAMPLES: Final = int(os.environ.get("FUZZ_EXAMPLES", "1500"))
 DRAWN: Final = "FUZZ_EXAMPLES" in os.environ

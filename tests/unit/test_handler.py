@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 
 from ecr_image_waiter import handler
-from ecr_image_waiter.aws import UnknownRegion
+from ecr_image_waiter.aws.clients import UnknownRegion
+from ecr_image_waiter.cfn.event import STATE_KEY
 from ecr_image_waiter.clock import SystemClock
 from ecr_image_waiter.errors import DeliveryFailed, GaveUp, InvalidRequest, UnusableEvent
 from ecr_image_waiter.logs import make_logger
-from ecr_image_waiter.request import STATE_KEY
-from tests.fakes import (
+from tests.support.fakes import (
     DIGEST,
     NOW,
     PROPERTIES,
@@ -38,7 +38,7 @@ from tests.fakes import (
     signed_query,
     stack_event,
 )
-from tests.world import FOUND, NO_REPLY, SlowLambda, World, short
+from tests.support.world import FOUND, NO_REPLY, SlowLambda, World, short
 
 NOT_FOUND = aws_error("ImageNotFoundException")
 NO_REPOSITORY = aws_error("RepositoryNotFoundException")

@@ -18,16 +18,16 @@ from rich.console import Console
 
 import last_resort
 from ecr_image_waiter import cli
-from ecr_image_waiter.builds import BuildHidden, BuildRun, RunStatus
+from ecr_image_waiter.cfn.response import _Protocol
 from ecr_image_waiter.cli.screen import LiveLine, Standing
+from ecr_image_waiter.core.builds import BuildHidden, BuildRun, RunStatus
+from ecr_image_waiter.core.manifests import LONGEST_PLATFORM_NAME, OCI_INDEX, OCI_MANIFEST
 from ecr_image_waiter.errors import WaiterError
-from ecr_image_waiter.manifests import LONGEST_PLATFORM_NAME, OCI_INDEX, OCI_MANIFEST
-from ecr_image_waiter.response import _Protocol
-from ecr_image_waiter.wording import harmless
-from tests.fakes import STACK_ID, FakeContext, aws_error, response_url, stack_event
-from tests.memory_ecr import ACCOUNT, OCI_CONFIG, MemoryEcr, digest_of, entry
+from ecr_image_waiter.text.format import harmless
+from tests.support.fakes import STACK_ID, FakeContext, aws_error, response_url, stack_event
+from tests.support.memory_ecr import ACCOUNT, OCI_CONFIG, MemoryEcr, digest_of, entry
+from tests.support.world import IN_MEMORY, World
 from tests.unit.test_cli import Builder, Command
-from tests.world import IN_MEMORY, World
 
 NASTY: Final = {  # at most twenty characters each, of which nothing is cut
     "commands of GitHub's": "\n::hit ::x\r ::y##[z]",

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from ecr_image_waiter.errors import GaveUp
-from tests.fakes import PROPERTIES, REPOSITORY_URI, aws_error, stack_event
-from tests.memory_ecr import ACCOUNT
-from tests.world import IN_MEMORY, World
+from tests.support.fakes import PROPERTIES, REPOSITORY_URI, aws_error, stack_event
+from tests.support.memory_ecr import ACCOUNT
+from tests.support.world import IN_MEMORY, World
 
 REVISION = "org.opencontainers.image.revision"
 OTHER = "999999999999"

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import pytest
 
+from ecr_image_waiter.cfn.event import STATE_KEY
 from ecr_image_waiter.continuation import State, continuation, read_state
-from ecr_image_waiter.findings import OWN, Finding, Image, ImageId, Never, NotYet, Platform, Several, Source
-from ecr_image_waiter.looking import Look
-from ecr_image_waiter.manifests import (
+from ecr_image_waiter.core.conditions import Conditions, Known, Wanted
+from ecr_image_waiter.core.manifests import (
     MOST_ENTRIES,
     MOST_LABEL_CHARACTERS,
     OCI_INDEX,
@@ -21,11 +21,11 @@ from ecr_image_waiter.manifests import (
     read_config,
     read_manifest,
 )
-from ecr_image_waiter.readiness import Conditions, Known, Wanted
-from ecr_image_waiter.request import STATE_KEY
-from ecr_image_waiter.waiting import Progress
-from tests.fakes import NOW, FakeClock, stack_event
-from tests.memory_ecr import MemoryEcr, digest_of, entry
+from ecr_image_waiter.core.model import OWN, Finding, Image, ImageId, Never, NotYet, Platform, Several, Source
+from ecr_image_waiter.core.polling import Progress
+from ecr_image_waiter.looking import Look
+from tests.support.fakes import NOW, FakeClock, stack_event
+from tests.support.memory_ecr import MemoryEcr, digest_of, entry
 
 MOST_QUEUED: Final = 1_048_576
 """Of bytes that Lambda queues (Developer Guide, "Lambda quotas"); 256 KiB formerly, and in some partitions still."""

@@ -15,16 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import last_resort
-from ecr_image_waiter.attributes import attributes_in_rollback
-from ecr_image_waiter.aws import Aws
+from ecr_image_waiter.aws.clients import Aws
+from ecr_image_waiter.cfn.attributes import attributes_in_rollback
+from ecr_image_waiter.cfn.event import StackRequest, named_images, read_event
+from ecr_image_waiter.cfn.response import physical_id
 from ecr_image_waiter.clock import SystemClock
-from ecr_image_waiter.place import Place
-from ecr_image_waiter.request import StackRequest, named_images, read_event
-from ecr_image_waiter.response import physical_id
+from ecr_image_waiter.core.place import Place
 from sandbox.player import CANARIES, CloudFormation, Event, Operation, Reset, Status
 from sandbox.player_server import Player
 from sandbox.processes import ROOT
-from tests.fakes import DIGEST, aws_error, stack_event
+from tests.support.fakes import DIGEST, aws_error, stack_event
 
 SAID = {"errorType": "Runtime.ImportModuleError", "errorMessage": "Unable to import module 'ecr_image_waiter.handler'"}
 

@@ -9,8 +9,8 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 
 from sandbox.player import new_resource, response_url
-from tests import fakes
-from tests.leaks import NEEDLES, Leak, leaks, main
+from tests.policy.leaks import NEEDLES, Leak, leaks, main
+from tests.support import fakes
 
 
 def checked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> int:

@@ -8,8 +8,19 @@ from typing import Any
 
 import pytest
 
-from ecr_image_waiter.attributes import there
-from ecr_image_waiter.findings import (
+from ecr_image_waiter.aws.ecr import MOST_DOCUMENT_BYTES, Registry
+from ecr_image_waiter.cfn.attributes import there
+from ecr_image_waiter.core.conditions import Conditions, Known, Wanted
+from ecr_image_waiter.core.manifests import (
+    DOCKER_MANIFEST,
+    MOST_ENTRIES,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    Config,
+    Entry,
+    Manifest,
+)
+from ecr_image_waiter.core.model import (
     OWN,
     AccessDenied,
     Image,
@@ -27,19 +38,8 @@ from ecr_image_waiter.findings import (
     decisive,
 )
 from ecr_image_waiter.looking import MOST_KNOWN, Look, look_in_rollback
-from ecr_image_waiter.manifests import (
-    DOCKER_MANIFEST,
-    MOST_ENTRIES,
-    OCI_INDEX,
-    OCI_MANIFEST,
-    Config,
-    Entry,
-    Manifest,
-)
-from ecr_image_waiter.readiness import Conditions, Known, Wanted
-from ecr_image_waiter.registry import MOST_DOCUMENT_BYTES, Registry
-from tests.fakes import NOW, FakeClock, aws_error
-from tests.memory_ecr import ACCOUNT, MemoryEcr, digest_of
+from tests.support.fakes import NOW, FakeClock, aws_error
+from tests.support.memory_ecr import ACCOUNT, MemoryEcr, digest_of
 
 OPERATIONS = ("DescribeImages", "BatchGetImage", "GetDownloadUrlForLayer", "GET", "DescribeRegistries")
 ROLE = "arn:aws:iam::999999999999:role/reader"

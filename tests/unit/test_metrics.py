@@ -7,14 +7,14 @@ from typing import Any, Final
 import pytest
 
 import last_resort
-from ecr_image_waiter.builds import BuildHidden, BuildRun, RunStatus
 from ecr_image_waiter.continuation import State, continuation
+from ecr_image_waiter.core.builds import BuildHidden, BuildRun, RunStatus
+from ecr_image_waiter.core.polling import Cause, Progress
 from ecr_image_waiter.errors import DeliveryFailed, GaveUp, InvalidRequest, UnusableEvent
 from ecr_image_waiter.metrics import NAMESPACE, SERVICE, UNITS, Ended, Meter, Outcome
-from ecr_image_waiter.waiting import Cause, Progress
-from tests.emf import faults, metrics_of
-from tests.fakes import DIGEST, NOW, PROPERTIES, aws_error, details, leaked, stack_event
-from tests.world import FOUND, World, short
+from tests.support.emf import faults, metrics_of
+from tests.support.fakes import DIGEST, NOW, PROPERTIES, aws_error, details, leaked, stack_event
+from tests.support.world import FOUND, World, short
 
 NOT_FOUND: Final = aws_error("ImageNotFoundException")
 THROTTLED: Final = aws_error("ThrottlingException")

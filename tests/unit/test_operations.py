@@ -6,12 +6,12 @@ from typing import Any, Final
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
+from ecr_image_waiter.core.polling import FRESH, MAX_INVOCATIONS, Cause, invocations_needed
 from ecr_image_waiter.metrics import UNITS, Outcome
-from ecr_image_waiter.waiting import FRESH, MAX_INVOCATIONS, Cause, invocations_needed
 from sandbox.processes import ROOT
-from tests.fakes import aws_error, stack_event
-from tests.template_policy import LONGEST_WAIT
-from tests.world import FOUND, World
+from tests.policy.template import LONGEST_WAIT
+from tests.support.fakes import aws_error, stack_event
+from tests.support.world import FOUND, World
 
 GUIDE: Final = (ROOT / "docs" / "operations.md").read_text()
 README: Final = (ROOT / "README.md").read_text()

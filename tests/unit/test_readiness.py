@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from ecr_image_waiter.findings import OWN, AccessDenied, Image, ImageId, Never, NotYet
-from ecr_image_waiter.looking import Look
-from ecr_image_waiter.manifests import (
+from ecr_image_waiter.core.conditions import MOST_INDEXES, Conditions, Known, Unread, Wanted, assess
+from ecr_image_waiter.core.manifests import (
     DOCKER_INDEX,
     DOCKER_MANIFEST,
     DOCKER_SCHEMA_1,
@@ -20,9 +19,10 @@ from ecr_image_waiter.manifests import (
     read_config,
     read_manifest,
 )
-from ecr_image_waiter.readiness import MOST_INDEXES, Conditions, Known, Unread, Wanted, assess
-from tests.fakes import NOW, FakeClock, aws_error
-from tests.memory_ecr import OCI_CONFIG, MemoryEcr, digest_of, entry
+from ecr_image_waiter.core.model import OWN, AccessDenied, Image, ImageId, Never, NotYet
+from ecr_image_waiter.looking import Look
+from tests.support.fakes import NOW, FakeClock, aws_error
+from tests.support.memory_ecr import OCI_CONFIG, MemoryEcr, digest_of, entry
 
 REVISION = "org.opencontainers.image.revision"
 HELM = "application/vnd.cncf.helm.config.v1+json"

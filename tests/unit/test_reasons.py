@@ -5,8 +5,8 @@ from typing import Any, get_args
 
 import pytest
 
-from ecr_image_waiter.answers import fault_too_much, reason_given_up, reason_of, reason_stopped
-from ecr_image_waiter.findings import (
+from ecr_image_waiter.core.conditions import Conditions, Wanted
+from ecr_image_waiter.core.model import (
     OWN,
     AccessDenied,
     Finding,
@@ -26,10 +26,10 @@ from ecr_image_waiter.findings import (
     TagSeen,
     Unavailable,
 )
-from ecr_image_waiter.place import Place
-from ecr_image_waiter.readiness import Conditions, Wanted
-from ecr_image_waiter.waiting import Bounds, Cause, GivenUp
-from tests.fakes import DIGEST, OTHER_DIGEST
+from ecr_image_waiter.core.place import Place
+from ecr_image_waiter.core.polling import Bounds, Cause, GivenUp
+from ecr_image_waiter.text.reasons import fault_too_much, reason_given_up, reason_of, reason_stopped
+from tests.support.fakes import DIGEST, OTHER_DIGEST
 
 PLACE = Place("aws", "eu-west-1", "123456789012")
 ARN = "arn:aws:ecr:eu-west-1:123456789012:repository/team/app"

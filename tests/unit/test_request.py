@@ -11,11 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from urllib3.util import parse_url
 
-from ecr_image_waiter.errors import InvalidRequest, UnusableEvent
-from ecr_image_waiter.findings import ImageId
-from ecr_image_waiter.place import Place
-from ecr_image_waiter.properties import OneImage, Properties, known_faults, read_properties
-from ecr_image_waiter.request import (
+from ecr_image_waiter.cfn.event import (
     STATE_KEY,
     DirectRequest,
     StackRequest,
@@ -24,9 +20,13 @@ from ecr_image_waiter.request import (
     stack_properties,
     start_of_wait,
 )
-from ecr_image_waiter.waiting import Rhythm
-from ecr_image_waiter.wording import clipped
-from tests.fakes import (
+from ecr_image_waiter.cfn.properties import OneImage, Properties, known_faults, read_properties
+from ecr_image_waiter.core.model import ImageId
+from ecr_image_waiter.core.place import Place
+from ecr_image_waiter.core.polling import Rhythm
+from ecr_image_waiter.errors import InvalidRequest, UnusableEvent
+from ecr_image_waiter.text.format import clipped
+from tests.support.fakes import (
     DIGEST,
     HOST,
     NOW,

@@ -15,12 +15,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from ecr_image_waiter.cfn.event import StackRequest, read_event
+from ecr_image_waiter.cfn.response import MAX_BODY_BYTES, Answer, Courier, Urllib3Transport, encode, physical_id
 from ecr_image_waiter.errors import DeliveryFailed
 from ecr_image_waiter.logs import make_logger
-from ecr_image_waiter.request import StackRequest, read_event
-from ecr_image_waiter.response import MAX_BODY_BYTES, Answer, Courier, Urllib3Transport, encode, physical_id
-from ecr_image_waiter.wording import harmless
-from tests.fakes import (
+from ecr_image_waiter.text.format import harmless
+from tests.support.fakes import (
     NOW,
     REQUEST_ID,
     STACK_ID,
@@ -32,7 +32,7 @@ from tests.fakes import (
     signed_query,
     stack_event,
 )
-from tests.sockets import (
+from tests.support.sockets import (
     answering,
     every_name_has_many_addresses,
     full_listener,

@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from ecr_image_waiter.attributes import attributes
+from ecr_image_waiter.cfn.attributes import attributes
+from ecr_image_waiter.core.conditions import Conditions, Wanted
+from ecr_image_waiter.core.model import OWN, Image, ImageId
+from ecr_image_waiter.core.stack import SETTLES
 from ecr_image_waiter.errors import StackUnknown
-from ecr_image_waiter.findings import OWN, Image, ImageId
-from ecr_image_waiter.readiness import Conditions, Wanted
-from ecr_image_waiter.standing import SETTLES
 from sandbox.player import new_resource
-from tests.fakes import DIGEST, NOW, PROPERTIES, REPOSITORY_URI, FakeClock, aws_error, details, stack_event
-from tests.simulation import Simulation, never
-from tests.world import FOUND, World, short
+from tests.support.fakes import DIGEST, NOW, PROPERTIES, REPOSITORY_URI, FakeClock, aws_error, details, stack_event
+from tests.support.simulation import Simulation, never
+from tests.support.world import FOUND, World, short
 
 BACK = "UPDATE_ROLLBACK_IN_PROGRESS"
 NOT_FOUND = aws_error("ImageNotFoundException")

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 from samtranslator.yaml_helper import yaml_parse
 
+from ecr_image_waiter.cfn.properties import Entry, OneImage, Properties, read_properties
+from ecr_image_waiter.core.place import Place
 from ecr_image_waiter.errors import InvalidRequest
-from ecr_image_waiter.place import Place
-from ecr_image_waiter.properties import Entry, OneImage, Properties, read_properties
 from sandbox.processes import ROOT
 from schema.__main__ import (
     FOLDER,
@@ -30,7 +30,7 @@ from schema.__main__ import (
     main,
     stale,
 )
-from tests.fakes import DIGEST, PROPERTIES
+from tests.support.fakes import DIGEST, PROPERTIES
 from tests.unit.test_fuzz import JSON, NUMBERS, TEXT
 from tests.unit.test_request import _WRONG as WRONG
 

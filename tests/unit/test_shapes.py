@@ -4,8 +4,8 @@ from typing import Any, Final
 
 import pytest
 
-from tests.fakes import DIGEST
-from tests.shapes import faults
+from tests.support.fakes import DIGEST
+from tests.support.shapes import faults
 
 _DETAIL: Final = {"imageDigest": DIGEST, "imageSizeInBytes": 1, "imagePushedAt": 1.5, "imageStatus": "ACTIVE"}
 

@@ -5,8 +5,9 @@ from random import Random
 import botocore.session
 import pytest
 
-from ecr_image_waiter.findings import StackHidden, StackSeen
-from ecr_image_waiter.standing import (
+from ecr_image_waiter.core.model import StackHidden, StackSeen
+from ecr_image_waiter.core.polling import NEVER
+from ecr_image_waiter.core.stack import (
     FIRST_ASK,
     NEXT_ASK,
     first_ask,
@@ -16,7 +17,6 @@ from ecr_image_waiter.standing import (
     rolls_back,
     still_waits,
 )
-from ecr_image_waiter.waiting import NEVER
 
 STATUSES = frozenset(botocore.session.get_session().get_service_model("cloudformation").shape_for("StackStatus").enum)
 WAITING = {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "IMPORT_IN_PROGRESS", "REVIEW_IN_PROGRESS"}

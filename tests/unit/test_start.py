@@ -10,8 +10,8 @@ from typing import Any
 import botocore
 
 from sandbox.processes import ROOT
-from tests.simulation import EPOCH, Reply, Simulation, image, no_image
-from tests.starting import FORBIDDEN, MOST_LOOKS, MOST_MODULES, START
+from tests.support.simulation import EPOCH, Reply, Simulation, image, no_image
+from tests.support.starting import FORBIDDEN, MOST_LOOKS, MOST_MODULES, START
 
 PROPERTIES = {"RepositoryName": "team/app", "ImageTag": "v1"}
 
@@ -69,9 +69,7 @@ for _ in range(2):
 
 
 def test_crhelper_gets_its_boto3_when_it_asks_for_it() -> None:
-    code = (
-        "import ecr_image_waiter.response as r, sys; from crhelper import resource_helper as h; print(h.boto3.client)"
-    )
+    code = "import ecr_image_waiter.cfn.response; from crhelper import resource_helper as h; print(h.boto3.client)"
     done = subprocess.run(
         [sys.executable, "-c", code], env={"PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True, check=True
     )

@@ -9,7 +9,7 @@ import pytest
 from samtranslator.yaml_helper import yaml_parse
 
 from sandbox.processes import ROOT
-from tests.template_policy import as_cloudformation_gets_it
+from tests.policy.template import as_cloudformation_gets_it
 
 TEMPLATE = as_cloudformation_gets_it(yaml_parse((ROOT / "template.yaml").read_text()))
 RESOURCES: dict[str, dict[str, Any]] = TEMPLATE["Resources"]

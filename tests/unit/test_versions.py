@@ -14,11 +14,11 @@ from typing import Any, Final
 
 import pytest
 
+from ecr_image_waiter.cfn.event import STATE_KEY
 from ecr_image_waiter.continuation import continuation, read_state
-from ecr_image_waiter.request import STATE_KEY
 from sandbox.processes import ROOT
-from tests.fakes import NOW, PROPERTIES, REPOSITORY_URI, aws_error, stack_event
-from tests.world import FOUND, World
+from tests.support.fakes import NOW, PROPERTIES, REPOSITORY_URI, aws_error, stack_event
+from tests.support.world import FOUND, World
 
 RECORDED: Final = {
     path.stem: json.loads(path.read_text()) for path in sorted((ROOT / "tests" / "continuations").glob("*.json"))

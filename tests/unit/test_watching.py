@@ -8,11 +8,11 @@ import pytest
 from samtranslator.yaml_helper import yaml_parse
 
 import last_resort
+from ecr_image_waiter.core.polling import MAX_INVOCATIONS, Cause
 from ecr_image_waiter.metrics import NAMESPACE, UNITS, Ended, Meter, Outcome
-from ecr_image_waiter.waiting import MAX_INVOCATIONS, Cause
 from sandbox.processes import ROOT
-from tests.deployments import resolved
-from tests.template_policy import as_cloudformation_gets_it
+from tests.policy.template import as_cloudformation_gets_it
+from tests.support.deployments import resolved
 
 LAMBDAS: Final = {
     # Lambda Developer Guide, "Types of metrics for Lambda functions", and "Monitoring concurrency" for the last one.

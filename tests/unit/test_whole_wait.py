@@ -14,8 +14,9 @@ from botocore.validate import ParamValidator
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ecr_image_waiter.cfn.event import STATE_KEY
 from ecr_image_waiter.continuation import State, continuation, read_state
-from ecr_image_waiter.findings import (
+from ecr_image_waiter.core.model import (
     AccessDenied,
     Finding,
     Found,
@@ -27,8 +28,7 @@ from ecr_image_waiter.findings import (
     Refused,
     Unavailable,
 )
-from ecr_image_waiter.request import STATE_KEY
-from ecr_image_waiter.waiting import (
+from ecr_image_waiter.core.polling import (
     MAX_INVOCATIONS,
     NEVER,
     Abandoned,
@@ -47,7 +47,7 @@ from ecr_image_waiter.waiting import (
     wait,
 )
 from sandbox.player import Operation, Status
-from tests.simulation import (
+from tests.support.simulation import (
     EPOCH,
     Crash,
     FakeClock,

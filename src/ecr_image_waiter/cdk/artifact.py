@@ -18,7 +18,7 @@ from typing import Final
 PYTHON_VERSION: Final = "3.13"
 """Lambda's, as template.yaml has it. A test compares the two."""
 SERVICES: Final = ("cloudformation", "codebuild", "codepipeline", "ecr", "ecr-public", "lambda", "sts")
-"""What aws.py makes clients for. A test compares the two."""
+"""What aws/clients.py makes clients for. A test compares the two."""
 NOT_FOR_LAMBDA: Final = ("cdk", "cli", "deployed")
 """What of the package has no business in a function."""
 _PLATFORMS: Final = ("manylinux2014_x86_64", "manylinux2014_aarch64")

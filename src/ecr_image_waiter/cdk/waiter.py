@@ -14,9 +14,9 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from ecr_image_waiter.place import Place
-from ecr_image_waiter.properties import known_faults
-from ecr_image_waiter.uris import partition_of, read_uri
+from ecr_image_waiter.cfn.properties import known_faults
+from ecr_image_waiter.cfn.uris import partition_of, read_uri
+from ecr_image_waiter.core.place import Place
 
 from .provider import EcrImageWaiterProvider
 

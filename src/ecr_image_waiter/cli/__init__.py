@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import Final, NoReturn
 
-from ..wording import harmless
+from ecr_image_waiter.text.format import harmless
 
 _INSTALL: Final = "pip install 'ecr-image-waiter[cli]'"
 
@@ -66,7 +66,8 @@ def _run() -> int:
         if signal.getsignal(number) is not signal.SIG_IGN
     }
     # Not before: rich may be missing, and botocore takes long enough to be interrupted.
-    from ..clock import SystemClock  # noqa: PLC0415  # as above
+    from ecr_image_waiter.clock import SystemClock  # noqa: PLC0415  # as above
+
     from .command import Edges, run  # noqa: PLC0415  # as above
     from .connection import connect  # noqa: PLC0415  # as above
     from .screen import screen  # noqa: PLC0415  # as above

@@ -13,13 +13,14 @@ from importlib import metadata
 from typing import Any, Final, NoReturn, get_origin
 from urllib.parse import urlsplit
 
-from ..builds import Builder
-from ..errors import InvalidRequest
-from ..place import Place
-from ..properties import OneImage, Properties, read_properties
-from ..readiness import STACK_OPERATION, Wanted
-from ..waiting import Rhythm
-from ..wording import clipped, shown
+from ecr_image_waiter.cfn.properties import OneImage, Properties, read_properties
+from ecr_image_waiter.core.builds import Builder
+from ecr_image_waiter.core.conditions import STACK_OPERATION, Wanted
+from ecr_image_waiter.core.place import Place
+from ecr_image_waiter.core.polling import Rhythm
+from ecr_image_waiter.errors import InvalidRequest
+from ecr_image_waiter.text.format import clipped, shown
+
 from .words import in_options, option_of, without_template
 
 PROGRAM: Final = "ecr-image-waiter"

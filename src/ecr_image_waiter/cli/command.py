@@ -11,21 +11,22 @@ from pathlib import Path
 from random import Random
 from typing import Final, Protocol, TextIO
 
-from ..answers import seen, subject
-from ..attributes import there
-from ..budget import UNLIMITED
-from ..builds import Own
-from ..clock import Clock
-from ..errors import InvalidRequest
-from ..findings import Awaited, Finding, Found, Several, decisive, images_of
-from ..following import Following
-from ..looking import Look
-from ..place import Place
-from ..readiness import Known, Wanted
-from ..uris import partition_of
-from ..waiting import NEVER, Bounds, Cause, GivenUp, Progress, Ready, bounds_for_caller, wait
-from ..watch import Follow, Watch
-from ..wording import clipped, duration, harmless, times
+from ecr_image_waiter.cfn.attributes import there
+from ecr_image_waiter.cfn.uris import partition_of
+from ecr_image_waiter.clock import Clock
+from ecr_image_waiter.core.builds import Own
+from ecr_image_waiter.core.conditions import Known, Wanted
+from ecr_image_waiter.core.deadline import UNLIMITED
+from ecr_image_waiter.core.model import Awaited, Finding, Found, Several, decisive, images_of
+from ecr_image_waiter.core.place import Place
+from ecr_image_waiter.core.polling import NEVER, Bounds, Cause, GivenUp, Progress, Ready, bounds_for_caller, wait
+from ecr_image_waiter.errors import InvalidRequest
+from ecr_image_waiter.following import Following
+from ecr_image_waiter.looking import Look
+from ecr_image_waiter.text.format import clipped, duration, harmless, times
+from ecr_image_waiter.text.reasons import seen, subject
+from ecr_image_waiter.watch import Follow, Watch
+
 from .arguments import PROGRAM, Asked, Line, WrongUsage, asked, parse, regions
 from .connection import Connection, Misconfigured
 from .inspecting import inspect

@@ -8,17 +8,17 @@ from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
-from ..aws import Aws
-from ..aws_codes import finding_of
-from ..blobs import Urllib3Blobs
-from ..clock import Clock
-from ..codebuild import CodeBuild
-from ..codepipeline import CodePipeline
-from ..errors import WaiterError
-from ..findings import OWN, Unavailable
-from ..following import BuildService
-from ..registry import Registry
-from ..uris import console_link
+from ecr_image_waiter.aws.clients import Aws
+from ecr_image_waiter.aws.codebuild import CodeBuild
+from ecr_image_waiter.aws.codepipeline import CodePipeline
+from ecr_image_waiter.aws.ecr import Registry
+from ecr_image_waiter.aws.errors import finding_of
+from ecr_image_waiter.aws.layers import Urllib3Blobs
+from ecr_image_waiter.cfn.uris import console_link
+from ecr_image_waiter.clock import Clock
+from ecr_image_waiter.core.model import OWN, Unavailable
+from ecr_image_waiter.errors import WaiterError
+from ecr_image_waiter.following import BuildService
 
 _QUESTION_SECONDS: Final = 5.0
 

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from ..answers import seen
-from ..findings import Image, ImageId
-from ..looking import Eyes
-from ..manifests import DOCKER_SCHEMA_1, Config, Manifest
-from ..readiness import Known, Wanted
+from ecr_image_waiter.core.conditions import Known, Wanted
+from ecr_image_waiter.core.manifests import DOCKER_SCHEMA_1, Config, Manifest
+from ecr_image_waiter.core.model import Image, ImageId
+from ecr_image_waiter.looking import Eyes
+from ecr_image_waiter.text.reasons import seen
 
 
 @dataclass(frozen=True, slots=True)

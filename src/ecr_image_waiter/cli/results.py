@@ -6,13 +6,24 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Final
 
-from ..answers import seen_of
-from ..attributes import attributes, there
-from ..builds import BuildHidden
-from ..findings import AccessDenied, Awaited, Finding, Found, Image, Never, NoRegion, NoRepository, Refused, decisive
-from ..readiness import Wanted
-from ..waiting import Cause
-from ..wording import clipped, duration, harmless, iso
+from ecr_image_waiter.cfn.attributes import attributes, there
+from ecr_image_waiter.core.builds import BuildHidden
+from ecr_image_waiter.core.conditions import Wanted
+from ecr_image_waiter.core.model import (
+    AccessDenied,
+    Awaited,
+    Finding,
+    Found,
+    Image,
+    Never,
+    NoRegion,
+    NoRepository,
+    Refused,
+    decisive,
+)
+from ecr_image_waiter.core.polling import Cause
+from ecr_image_waiter.text.format import clipped, duration, harmless, iso
+from ecr_image_waiter.text.reasons import seen_of
 
 
 class Status(IntEnum):

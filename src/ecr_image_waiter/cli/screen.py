@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from ..clock import Clock
-from ..wording import duration, harmless, times
+from ecr_image_waiter.clock import Clock
+from ecr_image_waiter.text.format import duration, harmless, times
 
 _REFRESHES_A_SECOND: Final = 4
 

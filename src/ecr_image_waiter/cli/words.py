@@ -3,8 +3,8 @@
 import re
 from typing import Final
 
-from ..properties import BESIDE_IMAGES, LEAVE_OUT, Properties
-from ..terms import Terms
+from ecr_image_waiter.cfn.properties import BESIDE_IMAGES, LEAVE_OUT, Properties
+from ecr_image_waiter.text.terms import Terms
 
 _PARTS: Final = {
     "RepositoryName": "the repository's name",

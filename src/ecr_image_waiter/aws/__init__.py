@@ -1,0 +1,1 @@
+"""AWS's services, one module each: calls that end in time, and answers as values."""

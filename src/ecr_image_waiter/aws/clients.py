@@ -1,0 +1,241 @@
+"""botocore: the session, and clients whose calls end in time.
+
+Without boto3 around it, which brings resources and the transfers of S3: a tenth of what a new environment would do
+before it can make a client.
+"""
+
+import difflib
+import re
+import socket
+from collections.abc import Callable, Iterator
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, Final
+
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import EndpointConnectionError, NoRegionError, ReadTimeoutError, ResponseStreamingError
+from urllib3.exceptions import HTTPError
+
+from ecr_image_waiter.cfn.uris import PUBLIC_REGION, REGION, partition_of
+from ecr_image_waiter.clock import Clock, SystemClock
+from ecr_image_waiter.core.model import Source
+from ecr_image_waiter.errors import AnswerTooLarge
+
+from .hard_limit import within
+
+if TYPE_CHECKING:
+    from types_boto3_sts import STSClient
+
+MOST_ANSWER_BYTES: Final = 2_097_152
+"""Of any answer of AWS: what one becomes when it is parsed is many times as large."""
+_CHUNK: Final = 65_536
+_MOST_KEPT: Final = 32  # clients, and credentials; a wait may need 20, and a process serves stack after stack
+_CREDENTIALS_LEFT: Final = 1000.0  # seconds: more than an invocation takes
+
+
+# A resolver that does not answer says something else; not every system has the second.
+_NO_SUCH_NAME: Final = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
+
+
+class UnknownRegion(EndpointConnectionError):
+    """A host name does not exist, of a region that botocore does not know. `kwargs` has `region` and `nearest`."""
+
+    kwargs: Any
+    fmt = "There is no host of the region {region}"
+
+
+class Aws:
+    """The account and region that are ours, as botocore finds them in the environment.
+
+    Clients are made when first needed and kept; so are the credentials of each role and session, until they do not
+    outlast an invocation (STS API Reference, AssumeRole). Of both, those used last are kept, and no more than that.
+
+    Args:
+        clock: the time.
+        profile: of the configuration files; empty for the environment's.
+        region: empty for the environment's.
+        endpoint_url: of every service; empty for the environment's, or AWS's own.
+
+    Raises:
+        NoRegionError: nothing names a region.
+        ProfileNotFound: the configuration files have no such profile.
+        BotoCoreError: they cannot be read.
+    """
+
+    def __init__(
+        self, clock: Clock | None = None, *, profile: str = "", region: str = "", endpoint_url: str = ""
+    ) -> None:
+        self._clock = clock or SystemClock()
+        self._roles: dict[tuple[str, str], tuple[float, dict[str, str]]] = {}
+        self._session = botocore.session.get_session()
+        for name, value in {"profile": profile, "region": region}.items():
+            if value:
+                self._session.set_config_variable(name, value)
+        self._session.get_scoped_config()  # read now, also where the region comes from elsewhere
+        self._endpoint_url = endpoint_url or None
+        self._made = lru_cache(_MOST_KEPT)(self._make)
+        region = self._session.get_config_variable("region")
+        if not region:
+            raise NoRegionError
+        self.region: str = region
+
+    @property
+    def dns_suffix(self) -> str:
+        """The DNS suffix of the region's partition, `amazonaws.com` for one."""
+        # botocore's own resolver of suffixes is not public any more; the data is.
+        partitions = self._partitions()
+        mine = (p for p in partitions if self.region in p["regions"] or re.match(p["regionRegex"], self.region))
+        return str(next(mine, partitions[0])["outputs"]["dnsSuffix"])
+
+    def _partitions(self) -> list[Any]:
+        return list(self._session.get_component("data_loader").load_data("partitions")["partitions"])
+
+    def _nearest_to(self, region: str) -> str:
+        """Return the known region whose name is nearest to that of an unknown one; nothing for a known one."""
+        known = {each for partition in self._partitions() for each in partition["regions"]}
+        if region in known:
+            return ""
+        candidates = [
+            each for each in known if re.fullmatch(REGION, each) and partition_of(each) == partition_of(region)
+        ]
+        return str(difflib.get_close_matches(region, sorted(candidates), n=1, cutoff=0)[0])
+
+    def has_credentials(self) -> bool:
+        """Say whether there are any, valid or not. Those of a role or of a login are fetched, unless they are there.
+
+        Raises:
+            BotoCoreError, ClientError, OSError, EOFError, ValueError: they are not to be had.
+        """
+        credentials = self._session.get_credentials()
+        return credentials is not None and bool(credentials.get_frozen_credentials())
+
+    def repository_uri(self, source: Source, registry_id: str, repository: str) -> str:
+        """Return what docker calls a repository (User Guide, "Amazon ECR private registry")."""
+        if source.alias:
+            return f"{source.host}/{source.alias}/{repository}"
+        host = source.host or f"{registry_id}.dkr.ecr.{source.region or self.region}.{self.dns_suffix}"
+        return f"{host}/{repository}"
+
+    def client(self, service: str, seconds: float) -> Any:
+        """Return a client of which no call takes longer than `seconds`, retries and everything else included."""
+        return _Bounded(self._made(service), seconds, self._nearest_to)
+
+    def registry(self, source: Source, seconds: float) -> Any:
+        """Return a client for a registry, as `client` does; in the role that the source names.
+
+        Raises:
+            ClientError, BotoCoreError: the role's credentials were not to be had.
+        """
+        service, region = ("ecr-public", PUBLIC_REGION) if source.alias else ("ecr", source.region)
+        if not source.role_arn:
+            return _Bounded(self._made(service, region), seconds, self._nearest_to)
+        credentials = tuple(self._in_role(source.role_arn, source.session, seconds / 2).items())
+        return _Bounded(self._made(service, region, credentials), seconds / 2, self._nearest_to)
+
+    def _in_role(self, role_arn: str, session: str, seconds: float) -> dict[str, str]:
+        expires, credentials = self._roles.pop((role_arn, session), (0.0, {}))
+        if expires - self._clock.now() < _CREDENTIALS_LEFT:
+            sts: STSClient = self.client("sts", seconds)
+            got = sts.assume_role(RoleArn=role_arn, RoleSessionName=session)["Credentials"]
+            expires = got["Expiration"].timestamp()
+            credentials = {
+                "aws_access_key_id": got["AccessKeyId"],
+                "aws_secret_access_key": got["SecretAccessKey"],
+                "aws_session_token": got["SessionToken"],
+            }
+        self._roles[role_arn, session] = expires, credentials  # the last in order is the one used last
+        if len(self._roles) > _MOST_KEPT:
+            del self._roles[next(iter(self._roles))]
+        return credentials
+
+    def _make(self, service: str, region: str = "", credentials: tuple[tuple[str, str], ...] = ()) -> Any:
+        # A hand-over is tried again by its caller alone, since one whose reply is lost may have gone through; a
+        # question about a stack is not worth a second call.
+        attempts = 2 if service in ("ecr", "ecr-public") else 1
+        # Short, because they count for each address of a name; the deadline of the whole call is the caller's.
+        config = Config(
+            connect_timeout=1.5, read_timeout=4, retries={"mode": "standard", "total_max_attempts": attempts}
+        )
+        own: dict[str, Any] = dict(credentials)
+        client: Any = self._session.create_client(
+            service,
+            region_name=region or self.region,
+            endpoint_url=self._endpoint_url,
+            config=config,
+            **own,
+        )
+        session = client._endpoint.http_session  # noqa: SLF001  # nothing else leads to it
+        client.meta.events.register("before-send", partial(_send, session))
+        return client
+
+
+def _send(session: Any, request: Any, **_: object) -> Any:
+    """Sends a request in botocore's place, which reads all of an answer, however long it is, before it parses it.
+
+    Raises:
+        AnswerTooLarge: the answer is longer than may be parsed. No more of it was read.
+        HTTPClientError: as botocore has it.
+    """
+    request.stream_output = True
+    response = session.send(request)
+    response.raw = _Limited(response.raw)
+    try:
+        response.content  # noqa: B018  # which reads it, once
+    except HTTPError as error:
+        raise ResponseStreamingError(error=type(error).__name__) from None
+    return response
+
+
+class _Limited:
+    """The body of an answer, as far as it may be read."""
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+
+    def stream(self) -> Iterator[bytes]:
+        """Yields it in pieces."""
+        left = MOST_ANSWER_BYTES
+        for chunk in self._raw.stream(_CHUNK):
+            left -= len(chunk)
+            if left < 0:
+                self._raw.close()
+                raise AnswerTooLarge(f"an answer of more than {MOST_ANSWER_BYTES} bytes")
+            yield chunk
+
+
+class _Bounded:
+    """A client whose calls end as a read timeout when their time is up, and tell a region that does not exist."""
+
+    def __init__(self, client: Any, seconds: float, nearest_to: Callable[[str], str]) -> None:
+        self._client = client
+        self._seconds = seconds
+        self._nearest_to = nearest_to
+
+    def __getattr__(self, name: str) -> Any:
+        attribute = getattr(self._client, name)
+        if not callable(attribute):
+            return attribute
+
+        def call(**kwargs: Any) -> Any:
+            try:
+                return within(self._seconds, partial(attribute, **kwargs))
+            except TimeoutError:
+                raise ReadTimeoutError(endpoint_url=self._client.meta.endpoint_url) from None
+            except EndpointConnectionError as error:
+                raise self._unknown_region(error) or error from None
+
+        return call
+
+    def _unknown_region(self, error: EndpointConnectionError) -> UnknownRegion | None:
+        region, url = self._client.meta.region_name, self._client.meta.endpoint_url
+        # Of the host of an emulator, which names no region, nothing follows.
+        if f".{region}." not in url or _said_by_resolver(error) not in _NO_SUCH_NAME:
+            return None
+        nearest = self._nearest_to(region)
+        return UnknownRegion(region=region, nearest=nearest, endpoint_url=url) if nearest else None
+
+
+def _said_by_resolver(error: EndpointConnectionError) -> int | None:
+    """Return the resolver's error, as urllib3 and botocore hand it down."""
+    cause = getattr(error.kwargs.get("error"), "__cause__", None)
+    return cause.errno if isinstance(cause, socket.gaierror) else None

@@ -1,0 +1,54 @@
+"""CloudFormation: what is the stack doing now? This module looks and reports; `standing` decides.
+
+One DescribeStacks a look: the calls are throttled at a few a second for the whole account, and everyone's deployments
+need them.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from botocore.exceptions import ClientError
+
+from ecr_image_waiter.core.model import StackFinding, StackHidden, StackSeen
+
+if TYPE_CHECKING:
+    from types_boto3_cloudformation import CloudFormationClient
+
+_DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException"})
+
+
+class Stacks:
+    """Looks at stacks of the function's own account and region.
+
+    Args:
+        client: makes a CloudFormation client for a call that may take so many seconds, retries included.
+    """
+
+    def __init__(self, client: Callable[[float], "CloudFormationClient"]) -> None:
+        self._client = client
+
+    def look(self, stack_id: str, seconds: float, *, account: str) -> StackFinding:
+        """Return what is known of a stack. Whatever AWS answers is a finding, as is AWS not answering.
+
+        Args:
+            stack_id: its ARN, by which a deleted stack is described too (API Reference, DescribeStacks).
+            seconds: how long the look may take.
+            account: the function's own.
+        """
+        theirs = stack_id.split(":")[4:5]
+        if theirs and account and theirs != [account]:
+            # Not asked at all: "does not exist" is what may be said of it here, and would end the wait in silence.
+            return StackHidden("OtherAccount", denied=True)
+        try:
+            (stack,) = self._client(seconds).describe_stacks(StackName=stack_id)["Stacks"]
+            updated = stack.get("LastUpdatedTime")
+            return StackSeen(str(stack["StackStatus"]), updated.timestamp() if updated else None)
+        except ClientError as error:
+            code = error.response.get("Error", {}).get("Code", "Unknown")
+            message = error.response.get("Error", {}).get("Message", "")
+            # By its message, because AWS has no code of its own for it (API Reference, DescribeStacks).
+            if code == "ValidationError" and message.endswith("does not exist"):
+                return StackSeen("")
+            return StackHidden(code, denied=code in _DENIED)
+        except Exception as error:  # noqa: BLE001  # a question that comes to nothing must not end a wait
+            return StackHidden(type(error).__name__)

@@ -1,0 +1,370 @@
+"""ECR: what is at this tag or digest now? This module looks and reports; what that means is decided elsewhere.
+
+Codes and fields are those of botocore's models of ECR and ECR Public and of the User Guide's "Archiving an image".
+"""
+
+import hashlib
+import heapq
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Final, Protocol, TypedDict, Unpack, cast
+
+from ecr_image_waiter.clock import Clock
+from ecr_image_waiter.core.manifests import (
+    DOCKER_INDEX,
+    DOCKER_MANIFEST,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    Config,
+    Manifest,
+    read_config,
+    read_manifest,
+)
+from ecr_image_waiter.core.model import (
+    OWN,
+    Finding,
+    Image,
+    ImageId,
+    Never,
+    NewestTags,
+    NoImage,
+    NotPullable,
+    Refused,
+    Source,
+    TagSeen,
+    Unavailable,
+)
+from ecr_image_waiter.errors import AnswerTooLarge
+
+from .errors import INVALID, finding_of, finding_of_failure
+
+if TYPE_CHECKING:
+    from types_boto3_ecr import ECRClient
+    from types_boto3_ecr.type_defs import (
+        DescribeImagesFilterTypeDef,
+        ImageDetailTypeDef,
+        ImageFailureTypeDef,
+        ImageIdentifierTypeDef,
+        ImageTypeDef,
+    )
+    from types_boto3_ecr_public import ECRPublicClient
+
+    class _RegistryId(TypedDict, total=False):
+        registryId: str
+
+    class _More(TypedDict, total=False):
+        filter: DescribeImagesFilterTypeDef
+        nextToken: str
+
+
+NEWEST_LOOK_SECONDS: Final = 5.0
+MOST_DOCUMENT_BYTES: Final = 524_288
+"""Of a manifest or a config. Parsed, it may take forty times as much memory."""
+_MOST_LISTED: Final = 1000
+_IMAGES_A_PAGE: Final = 100
+_MEDIA_TYPES: Final = [DOCKER_MANIFEST, OCI_MANIFEST, DOCKER_INDEX, OCI_INDEX]
+
+
+class Blobs(Protocol):
+    """Reads what a presigned URL leads to."""
+
+    def get(self, url: str, *, most_bytes: int, seconds: float) -> bytes | None:
+        """Return the content, None where it is larger.
+
+        Raises:
+            OSError: there is none, or it took longer. The message does not hold the URL.
+        """
+
+
+class Registry:
+    """ECR's registries, private and public.
+
+    Args:
+        client: makes a client for a source, for a call that may take so many seconds, retries included.
+        uri: makes a repository's URI from its source, registry id and name.
+        clock: the time.
+        blobs: reads configs.
+    """
+
+    def __init__(
+        self,
+        client: Callable[[Source, float], "ECRClient"],
+        uri: Callable[[Source, str, str], str],
+        clock: Clock,
+        blobs: Blobs,
+    ) -> None:
+        self._client = client
+        self._clock = clock
+        self._uri = uri
+        self._blobs = blobs
+        self._status_filter_known = True
+        self._aliases: dict[str, set[str]] = {}  # by the role that looks: another account has others
+
+    def look(self, image: ImageId, *, source: Source = OWN, archived_too: bool, seconds: float) -> Finding:
+        """Return what is at the image's tag or digest.
+
+        One DescribeImages; where that finds nothing and `archived_too` is set, a second one that asks for
+        archived images, which the first may leave out.
+
+        Args:
+            image: what to look for.
+            source: where.
+            archived_too: whether an archived image is worth a second call.
+            seconds: how long each call may take; half of it where a call more asks whose a public registry is.
+
+        Returns:
+            A finding. Everything that AWS answers is one, as is AWS not answering.
+        """
+        if source.alias and source.alias not in self._aliases.get(source.role_arn, ()):
+            seconds /= 2
+            if refusal := self._not_ours(source, seconds):
+                return refusal
+        finding = self._describe(image, source, seconds)
+        if isinstance(finding, NoImage) and finding.tag_points_at is None and archived_too and not source.alias:
+            archived = self._describe_any_status(image, source, seconds)
+            return archived if isinstance(archived, NotPullable | Image) else finding
+        return finding
+
+    def describe(
+        self, repository: str, images: Iterable[ImageId], *, source: Source, seconds: float
+    ) -> dict[ImageId, Finding] | Finding:
+        """Return what is at several tags or digests of one repository, with one DescribeImages.
+
+        Returns:
+            A finding for each image, or one for all: ECR answers for none of them where one is not there.
+        """
+        wanted = list(dict.fromkeys(images))
+        try:
+            details = self._client(source, seconds).describe_images(
+                repositoryName=repository, imageIds=_ids(wanted), **_registry_id(source)
+            )["imageDetails"]
+            found: dict[ImageId, Finding] = {}
+            for image in wanted:
+                mine = (each for each in details if _is(image, each["imageDigest"], each.get("imageTags", ())))
+                detail = next(mine, None)
+                found[image] = self._image(image, source, detail) if detail else NoImage()
+        except Exception as error:  # noqa: BLE001  # whatever AWS or boto3 says is a finding
+            return finding_of(error)
+        return found
+
+    def get(
+        self, repository: str, images: Iterable[ImageId], *, source: Source, seconds: float
+    ) -> dict[ImageId, tuple[Image, Manifest] | Finding] | Finding:
+        """Return the manifests of several images of one repository, with one BatchGetImage.
+
+        It counts as a pull, and may fill a pull-through cache.
+
+        Returns:
+            For each image what it is and what its manifest says, or why not; or one finding for all.
+        """
+        wanted = list(dict.fromkeys(images))
+        try:
+            answer = self._client(source, seconds).batch_get_image(
+                repositoryName=repository,
+                imageIds=_ids(wanted),
+                acceptedMediaTypes=_MEDIA_TYPES,
+                **_registry_id(source),
+            )
+            found: dict[ImageId, tuple[Image, Manifest] | Finding] = {}
+            for image in wanted:
+                mine = (
+                    each
+                    for each in answer["images"]
+                    if _is(image, each["imageId"]["imageDigest"], [each["imageId"].get("imageTag")])
+                )
+                got = next(mine, None)
+                found[image] = self._got(image, source, got) if got else _failure(image, answer.get("failures", []))
+        except AnswerTooLarge as error:
+            return finding_of(error) if len(wanted) > 1 else {wanted[0]: _too_large("manifest")}
+        except Exception as error:  # noqa: BLE001  # as above
+            return finding_of(error)
+        return found
+
+    def config(
+        self, repository: str, digest: str, labels: Sequence[str], *, source: Source, seconds: float
+    ) -> Config | Finding:
+        """Return what an image's config says: one GetDownloadUrlForLayer, and one GET of what it leads to.
+
+        Args:
+            repository: the image's.
+            digest: of the config.
+            labels: the names of those that are asked for.
+            source: where.
+            seconds: how long both calls may take together.
+        """
+        until = self._clock.now() + seconds
+        try:
+            url = self._client(source, seconds / 2).get_download_url_for_layer(
+                repositoryName=repository, layerDigest=digest, **_registry_id(source)
+            )["downloadUrl"]
+            left = max(until - self._clock.now(), 0.1)
+            content = self._blobs.get(url, most_bytes=MOST_DOCUMENT_BYTES, seconds=left)
+        except OSError as error:
+            return Unavailable("ConfigUnread", f"the image's config could not be read: {error}")
+        except Exception as error:  # noqa: BLE001  # as above
+            return finding_of(error)
+        if content is None:
+            return _too_large("config")
+        if f"sha256:{hashlib.sha256(content).hexdigest()}" != digest:
+            return Unavailable("ConfigUnread", "the image's config came with another digest than its own")
+        return read_config(content, labels)
+
+    def uri(self, source: Source, registry_id: str, repository: str) -> str:
+        """Return what docker calls a repository."""
+        return self._uri(source, registry_id, repository)
+
+    def newest_tags(self, repository: str, *, source: Source = OWN, most: int, seconds: float) -> NewestTags | None:
+        """Return the newest tags of a repository, from at most 1,000 images.
+
+        For the sentence that ends a wait in vain, so nothing that goes wrong here may matter: then it is what was
+        read so far, or None.
+
+        Args:
+            repository: its name.
+            source: where.
+            most: how many tags.
+            seconds: how long the look may take; never more than 5.
+        """
+        until = self._clock.now() + min(seconds, NEWEST_LOOK_SECONDS)
+        newest: list[TagSeen] = []
+        images = asked = 0
+        size = _IMAGES_A_PAGE
+        more: _More = {} if source.alias else {"filter": {"tagStatus": "TAGGED"}}  # ECR Public has no filter
+        try:
+            while asked < _MOST_LISTED:
+                left = until - self._clock.now()
+                if left <= 0:
+                    break
+                try:
+                    answer = self._client(source, left).describe_images(
+                        repositoryName=repository, maxResults=size, **_registry_id(source), **more
+                    )
+                except AnswerTooLarge:  # an image may have 1,000 tags
+                    if size == 1:
+                        raise
+                    size //= 10
+                    continue
+                tags = (
+                    TagSeen(tag, detail["imagePushedAt"].timestamp())
+                    for detail in answer["imageDetails"]
+                    if "imagePushedAt" in detail
+                    for tag in detail.get("imageTags", [])
+                )
+                newest = heapq.nsmallest(most, chain(newest, tags), key=lambda seen: (-seen.pushed_at, seen.tag))
+                images += len(answer["imageDetails"])
+                asked += size
+                if not answer.get("nextToken"):
+                    return NewestTags(tuple(newest))
+                more["nextToken"] = answer["nextToken"]
+        except Exception:  # noqa: BLE001  # as the docstring says; boto3 raises all sorts for an odd answer
+            return NewestTags(tuple(newest), images) if newest else None
+        return NewestTags(tuple(newest), images) if images else None
+
+    def _not_ours(self, source: Source, seconds: float) -> Finding | None:
+        """Return why a public registry cannot be looked into, nothing where it is the account's own.
+
+        ECR Public describes repositories of the caller's account alone, by a name that another account may have too.
+        """
+        known = self._aliases.setdefault(source.role_arn, set())
+        try:
+            # A source with an alias has ECR Public's client, whose other calls are like ECR's.
+            client = cast("ECRPublicClient", self._client(source, seconds))
+            registries = client.describe_registries()["registries"]
+            known |= {alias["name"] for registry in registries for alias in registry["aliases"]}
+        except Exception as error:  # noqa: BLE001  # as above
+            return finding_of(error)
+        if source.alias in known:
+            return None
+        ours = ", ".join(sorted(known)[:5]) or "none"
+        return Never(
+            f"the public registry {source.alias} is not this account's (those are {ours}), and ECR Public answers for "
+            "an account's own repositories only",
+            "correct ImageUri",
+            cannot="be waited for",
+        )
+
+    def _describe_any_status(self, image: ImageId, source: Source, seconds: float) -> Finding:
+        if not self._status_filter_known:
+            return NoImage()
+        finding = self._describe(image, source, seconds, filter={"imageStatus": "ANY"})
+        # How the filter acts together with imageIds is not documented: where it is not valid, it is asked for no more.
+        self._status_filter_known = not (isinstance(finding, Refused) and finding.code in INVALID)
+        return finding
+
+    def _describe(self, image: ImageId, source: Source, seconds: float, **more: "Unpack[_More]") -> Finding:
+        try:
+            details = self._client(source, seconds).describe_images(
+                repositoryName=image.repository, imageIds=_ids([image]), **_registry_id(source), **more
+            )["imageDetails"]
+            return self._image(image, source, details[0]) if details else NoImage()
+        except Exception as error:  # noqa: BLE001  # as above
+            return finding_of(error)
+
+    def _image(self, image: ImageId, source: Source, detail: "ImageDetailTypeDef") -> Finding:
+        digest = detail["imageDigest"]
+        if image.digest not in (None, digest):
+            return NoImage(tag_points_at=digest)
+        status = detail.get("imageStatus", "ACTIVE")
+        if status != "ACTIVE":
+            return NotPullable(status)
+        pushed_at = detail.get("imagePushedAt")
+        return Image(
+            digest=digest,
+            registry_id=detail["registryId"],
+            repository_uri=self._uri(source, detail["registryId"], image.repository),
+            pushed_at=pushed_at.timestamp() if pushed_at else None,
+            size=detail.get("imageSizeInBytes"),
+            media_type=detail.get("imageManifestMediaType"),
+            artifact_type=detail.get("artifactMediaType"),
+        )
+
+    def _got(self, image: ImageId, source: Source, got: "ImageTypeDef") -> tuple[Image, Manifest] | Finding:
+        digest = got["imageId"]["imageDigest"]
+        if image.digest not in (None, digest):
+            return NoImage(tag_points_at=digest)
+        if len(got["imageManifest"].encode("utf-8", "replace")) > MOST_DOCUMENT_BYTES:
+            return _too_large("manifest")
+        manifest = read_manifest(got["imageManifest"], got.get("imageManifestMediaType", ""))
+        found = Image(
+            digest=digest,
+            registry_id=got["registryId"],
+            repository_uri=self._uri(source, got["registryId"], image.repository),
+            media_type=manifest.media_type,
+            artifact_type=manifest.config_type or None,
+        )
+        return found, manifest
+
+
+def _ids(images: Sequence[ImageId]) -> list["ImageIdentifierTypeDef"]:
+    # By the tag where there is one: it is the tag that may point elsewhere by now.
+    ids: list[ImageIdentifierTypeDef] = []
+    for image in images:
+        id_: ImageIdentifierTypeDef = {"imageTag": image.tag} if image.tag else {"imageDigest": image.digest or ""}
+        if id_ not in ids:
+            ids.append(id_)
+    return ids
+
+
+def _is(image: ImageId, digest: str, tags: Iterable[str | None]) -> bool:
+    return image.tag in tags if image.tag else image.digest == digest
+
+
+def _too_large(document: str) -> Never:
+    smaller = "push it with shorter annotations" if document == "manifest" else "push it with a smaller one"
+    return Never(
+        f"its {document} is larger than the {MOST_DOCUMENT_BYTES // 1024} KiB that are read",
+        smaller,
+        cannot="be checked",
+    )
+
+
+def _registry_id(source: Source) -> "_RegistryId":
+    return {"registryId": source.registry_id} if source.registry_id else {}
+
+
+def _failure(image: ImageId, failures: Sequence["ImageFailureTypeDef"]) -> Finding:
+    (wanted,) = _ids([image])
+    mine = (each for each in failures if wanted.items() <= each.get("imageId", {}).items())
+    nothing: ImageFailureTypeDef = {}
+    failure = next(mine, nothing)
+    return finding_of_failure(failure.get("failureCode", "ImageNotFound"), failure.get("failureReason", ""))

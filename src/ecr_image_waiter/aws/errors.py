@@ -1,0 +1,122 @@
+"""What AWS's errors mean for a wait, by their codes: one table, and never a look at a message."""
+
+from collections.abc import Callable
+from functools import partial
+from http import HTTPStatus
+from typing import Final
+
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as BotoConnectionError
+
+from ecr_image_waiter.core.builds import BuildHidden, BuildUnavailable
+from ecr_image_waiter.core.model import (
+    AccessDenied,
+    Finding,
+    Lacks,
+    NoImage,
+    NoRegion,
+    NoRepository,
+    NotPullable,
+    Refused,
+    Unavailable,
+)
+
+from .clients import UnknownRegion
+
+_CREDENTIALS: Final = partial(AccessDenied, lacks=Lacks.CREDENTIALS)
+
+_MEANING: Final[dict[str, Callable[[str, str], Finding]]] = {
+    "ImageNotFoundException": lambda _code, _message: NoImage(),
+    "ImageNotFound": lambda _code, _message: NoImage(),
+    "InvalidImageTag": lambda _code, _message: NoImage(),
+    "InvalidImageDigest": lambda _code, _message: NoImage(),
+    "ImageInaccessible": lambda _code, _message: NotPullable("ARCHIVED"),
+    "RepositoryNotFoundException": lambda _code, _message: NoRepository(),
+    "AccessDenied": AccessDenied,
+    "AccessDeniedException": AccessDenied,
+    "AuthorizationError": AccessDenied,
+    "NotAuthorized": AccessDenied,
+    "UnauthorizedOperation": AccessDenied,
+    "KmsError": partial(AccessDenied, lacks=Lacks.KEY),
+    "UpstreamAccessDenied": partial(AccessDenied, lacks=Lacks.UPSTREAM),
+    # New credentials can take seconds to be known everywhere. ECR's spellings, then those of STS.
+    "UnrecognizedClientException": _CREDENTIALS,
+    "InvalidSignatureException": _CREDENTIALS,
+    "ExpiredTokenException": _CREDENTIALS,
+    "RequestExpired": _CREDENTIALS,
+    "InvalidClientTokenId": _CREDENTIALS,
+    "SignatureDoesNotMatch": _CREDENTIALS,
+    "ExpiredToken": _CREDENTIALS,
+    "ThrottleException": Unavailable,  # ECR's own spelling, which botocore's standard retries do not know
+    "Throttling": Unavailable,
+    "ThrottlingException": Unavailable,
+    "ThrottledException": Unavailable,
+    "RequestThrottled": Unavailable,
+    "RequestThrottledException": Unavailable,
+    "RequestLimitExceeded": Unavailable,
+    "TooManyRequestsException": Unavailable,
+    "LimitExceededException": Unavailable,
+    # As many builds or executions run as may; starting one works later.
+    "AccountLimitExceededException": Unavailable,
+    "ConcurrentPipelineExecutionsLimitExceededException": Unavailable,
+    "ConflictException": Unavailable,
+    # An image behind a pull-through cache whose upstream is at fault, and a layer that is being written or deleted.
+    "UnableToGetUpstreamImageException": Unavailable,
+    "UnableToGetUpstreamLayerException": Unavailable,
+    "LayersNotFoundException": Unavailable,
+    "LayerInaccessibleException": Unavailable,
+    "ServerException": Unavailable,
+    "InternalError": Unavailable,
+    "InternalFailure": Unavailable,
+    "InternalServerError": Unavailable,
+    "ServiceUnavailable": Unavailable,
+    "ServiceUnavailableException": Unavailable,
+    "RequestTimeout": Unavailable,
+    "RequestTimeoutException": Unavailable,
+}
+INVALID: Final = frozenset({"InvalidParameterException", "ValidationException", "ParamValidationError"})
+
+
+def build_finding_of(error: Exception, action: str, *, missing: str) -> BuildHidden | BuildUnavailable:
+    """Return what an exception of a call to a build service means.
+
+    Args:
+        error: the exception.
+        action: the IAM action of the call.
+        missing: the code with which the service says that there is no such project or pipeline.
+    """
+    found = finding_of(error)
+    if isinstance(found, Unavailable):
+        return BuildUnavailable(found.code)
+    answer = error.response.get("Error", {}) if isinstance(error, ClientError) else {}
+    code = answer.get("Code", type(error).__name__)
+    return BuildHidden(action, code, answer.get("Message", ""), missing=code == missing)
+
+
+def finding_of(error: Exception) -> Finding:
+    """Return what an exception of a boto3 call means: AWS's answer by its code, anything else by its kind."""
+    if isinstance(error, ClientError):
+        return _of_answer(error)
+    if isinstance(error, UnknownRegion):
+        return NoRegion(error.kwargs["region"], error.kwargs["nearest"])
+    if isinstance(error, HTTPClientError | BotoConnectionError):
+        return Unavailable(type(error).__name__, "ECR could not be reached or did not answer in time")
+    if isinstance(error, BotoCoreError):
+        return Refused(type(error).__name__, str(error))
+    # An answer that boto3 cannot read is none.
+    return Unavailable(type(error).__name__, "ECR's answer cannot be read")
+
+
+def finding_of_failure(code: str, message: str) -> Finding:
+    """Return what a failure of one image in BatchGetImage's answer means. In doubt ECR did not say what is there."""
+    return _MEANING.get(code, Unavailable)(code, message)
+
+
+def _of_answer(error: ClientError) -> Finding:
+    code = error.response.get("Error", {}).get("Code", "Unknown")
+    message = error.response.get("Error", {}).get("Message", "")
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code in _MEANING:
+        return _MEANING[code](code, message)
+    passing = status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return Unavailable(code, message) if passing else Refused(code, message)

@@ -1,0 +1,230 @@
+"""The answer to CloudFormation, and the only module that knows crhelper.
+
+crhelper makes the answer's body. What surrounds it here is what its 2.0.12 lacks: the limit of 4096 bytes, a Reason
+that keeps its beginning, and a delivery that looks at the status, has time-outs and ends
+(docs/decisions/0001-crhelper.md).
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal, Protocol
+
+import urllib3
+from urllib3.util.ssl_ import create_urllib3_context
+
+from ecr_image_waiter.aws.hard_limit import within
+from ecr_image_waiter.clock import Clock
+from ecr_image_waiter.errors import DeliveryFailed
+from ecr_image_waiter.lazy import imported_when_used
+from ecr_image_waiter.metrics import Ended
+from ecr_image_waiter.text.format import harmless
+
+from .event import StackRequest
+
+with imported_when_used("boto3"):  # crhelper imports it for a polling that is not used here
+    from crhelper import FAILED, SUCCESS, CfnResource
+
+MAX_BODY_BYTES: Final = 4096  # crpg-ref, "Custom resource response objects"
+_FIRST_PAUSE: Final = 0.5
+_LONGEST_DELIVERY: Final = 20.0  # so that three invocations and Lambda's two pauses fit the answer's reserve of 240 s
+_SOCKET_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer to CloudFormation. `note` ends the Reason and is never cut.
+
+    `ended` is for the metrics: how the wait ended that this is the answer to, None where there was none. `body`: what
+    is sent, once it is encoded.
+    """
+
+    status: Literal["SUCCESS", "FAILED"]
+    reason: str = ""
+    note: str = ""
+    data: Mapping[str, str] = field(default_factory=dict)
+    ended: Ended | None = None
+    body: bytes = b""
+
+
+class Transport(Protocol):
+    """Sends one PUT."""
+
+    def put(self, url: str, body: bytes, seconds: float) -> int:
+        """Return the HTTP status.
+
+        Raises:
+            OSError: the connection could not be made or broke, or took longer than `seconds`.
+        """
+
+
+class Urllib3Transport:
+    """urllib3 without its retries, whose log lines and errors would carry the URL and which know no deadline."""
+
+    def __init__(self) -> None:
+        # Made once, while the process is: to read the system's authorities takes longer than the rest of an answer.
+        context = create_urllib3_context()
+        context.load_default_certs()
+        self._pool = urllib3.PoolManager(num_pools=2, retries=False, ssl_context=context)
+
+    def put(self, url: str, body: bytes, seconds: float) -> int:
+        """See `Transport.put`."""
+        try:
+            return within(seconds, lambda: self._put(url, body, seconds))
+        except urllib3.exceptions.HTTPError as error:
+            raise OSError(type(error).__name__) from None
+
+    def _put(self, url: str, body: bytes, seconds: float) -> int:
+        # Short for a connection, because it counts for each address of the host. The status is all that is read.
+        timeout = urllib3.Timeout(connect=min(1.5, seconds), total=seconds)
+        # An empty Content-Type: the URL was signed without one.
+        answer = self._pool.request(
+            "PUT", url, body=body, headers={"Content-Type": ""}, timeout=timeout, redirect=False, preload_content=False
+        )
+        answer.close()
+        return int(answer.status)
+
+
+def physical_id(request: StackRequest) -> str:
+    """Return the id of the resource: the one it has, or for a Create one that follows from the event alone.
+
+    A repeated Create event thus gives the same id, and the id says which resource it is.
+    """
+    if request.physical_id is not None:
+        return request.physical_id
+    source = f"{request.stack_id}\n{request.logical_id}\n{request.request_id}"
+    return f"{request.logical_id}-{hashlib.sha256(source.encode('utf-8', 'replace')).hexdigest()[:16]}"
+
+
+class _Protocol(CfnResource):
+    """crhelper for a single answer.
+
+    `super().__init__()` is left out on purpose: it makes three boto3 clients for a polling that is not used here
+    (67 ms and 8 MB) and sets the level and format of the root logger. One object for each answer, so that
+    nothing is left over for the next request in the same process.
+    """
+
+    def __init__(self, request: StackRequest, answer: Answer) -> None:
+        self.Status = SUCCESS if answer.status == "SUCCESS" else FAILED
+        self.Reason = answer.reason
+        self.PhysicalResourceId = physical_id(request)
+        self.StackId = request.stack_id
+        self.RequestId = request.request_id
+        self.LogicalResourceId = request.logical_id
+        self.Data = {harmless(name): harmless(value) for name, value in answer.data.items()}
+        self.NoEcho = False
+        self._response_url = request.response_url
+        self._ssl_verify = None
+
+    def body(self) -> dict[str, Any]:
+        caught: list[dict[str, Any]] = []
+        # crhelper's type stubs leave out the one method that takes a sender.
+        self._send(send_response=lambda _url, body, _verify: caught.append(body))  # type: ignore[attr-defined]
+        return caught[0]
+
+
+def encoded(request: StackRequest, answer: Answer) -> Answer:
+    """Returns the answer with its body."""
+    return replace(answer, body=encode(request, answer))
+
+
+def encode(request: StackRequest, answer: Answer) -> bytes:
+    """Return the answer's body, at most 4096 bytes of JSON.
+
+    Where it would be longer, the Reason loses its end. A SUCCESS whose attributes do not fit becomes a FAILED that
+    says so, because CloudFormation would not take it.
+    """
+    body = _Protocol(request, answer).body()
+    shown = _fitting(body, answer.reason, answer.note)
+    if shown is None:
+        refusal = Answer("FAILED", "The attributes do not fit the 4096 bytes CloudFormation takes", answer.note)
+        body = _Protocol(request, refusal).body()
+        shown = _fitting(body, refusal.reason, refusal.note) or body
+    return _json(shown)
+
+
+def fits(request: StackRequest, answer: Answer) -> bool:
+    """Return whether CloudFormation would take an answer with all its attributes."""
+    return _fitting(_Protocol(request, answer).body(), answer.reason, answer.note) is not None
+
+
+def _json(body: dict[str, Any]) -> bytes:
+    return json.dumps(body, ensure_ascii=False).encode()
+
+
+def _fitting(body: dict[str, Any], reason: str, note: str) -> dict[str, Any] | None:
+    reason, note = harmless(reason), harmless(note)
+
+    def with_reason(length: int) -> dict[str, Any]:
+        kept = reason if length >= len(reason) else reason[:length] + "..."
+        return {**body, "Reason": kept + note if kept else ""}
+
+    low, high = 0, len(reason)
+    if len(_json(with_reason(low))) > MAX_BODY_BYTES:
+        return None
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if len(_json(with_reason(middle))) <= MAX_BODY_BYTES else (low, middle - 1)
+    return with_reason(low)
+
+
+class Courier:
+    """Brings answers to CloudFormation.
+
+    Args:
+        transport: sends one PUT.
+        clock: the time, for pauses and the deadline.
+    """
+
+    def __init__(self, transport: Transport, clock: Clock) -> None:
+        self._transport = transport
+        self._clock = clock
+
+    def deliver(self, url: str, body: bytes, until: float) -> int:
+        """Deliver a body, with retries on connection errors, 429 and 5xx.
+
+        Args:
+            url: CloudFormation's ResponseURL. It is a credential and stands in no message.
+            body: the answer.
+            until: when this invocation must be done, in seconds since 1970 UTC.
+
+        Returns:
+            How many attempts it took.
+
+        Raises:
+            DeliveryFailed: CloudFormation did not take it. The message says the likely cause.
+        """
+        until = min(until, self._clock.now() + _LONGEST_DELIVERY)
+        pause = _FIRST_PAUSE
+        attempt = 0
+        while True:
+            attempt += 1
+            left = until - self._clock.now()
+            try:
+                status = self._transport.put(url, body, max(min(_SOCKET_SECONDS, left), 0.1))
+            except OSError as error:
+                fault = f"no connection to its bucket ({error})"
+                cause = "a function in a VPC needs a route to S3, for example a gateway endpoint"
+            else:
+                if 200 <= status < 300:
+                    return attempt
+                fault = f"HTTP status {status}"
+                cause = _LIKELY_CAUSES.get(status, "S3 is at fault" if status >= 500 else "the URL is not one of S3's")
+                if status != 429 and status < 500:
+                    raise DeliveryFailed(f"CloudFormation did not take the answer: {fault}, probably {cause}")
+            if self._clock.now() + pause >= until:
+                raise DeliveryFailed(
+                    f"CloudFormation did not take the answer in {attempt} attempts: {fault}, probably {cause}"
+                )
+            self._clock.sleep(pause)
+            pause *= 2
+
+
+_LIKELY_CAUSES: Final = {
+    400: "the URL or the body was changed on its way",
+    403: "the URL has expired (it is valid for two hours), or an endpoint policy denies the bucket",
+    404: "the bucket is not there any more",
+    429: "S3 is throttling",
+    503: "S3 is throttling",
+}

@@ -1,0 +1,1 @@
+"""What decides. Pure: nothing here knows AWS, the time, chance or Powertools."""

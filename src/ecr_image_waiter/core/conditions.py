@@ -1,0 +1,410 @@
+"""Is this the image meant, and may it be deployed? Pure: from what was seen to ready, not yet because, never because.
+
+A condition is a property of `Conditions` and a rule in `_RULES`. Rules are asked in that order: first whether it is the
+image meant at all, since an older one may be of any kind, then whether what is there can be deployed. A rule that needs
+to know more says what is to be read, and is asked again.
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Annotated, Final, Literal, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
+
+from ecr_image_waiter.text.format import clipped, iso, shown
+
+from . import model
+from .manifests import (
+    DOCKER_INDEX,
+    DOCKER_MANIFEST,
+    DOCKER_SCHEMA_1,
+    DOCKER_UNCOMPRESSED,
+    IMAGE_CONFIGS,
+    INDEXES,
+    MOST_LABEL_CHARACTERS,
+    OCI_INDEX,
+    SINGLE,
+    Config,
+    Entry,
+    Manifest,
+    platform_of,
+)
+from .model import Image, ImageId, Never, NotYet, Source
+
+STACK_OPERATION: Final = "StackOperation"
+_PLATFORM: Final = (
+    "^((linux|windows)/)?(amd64|arm64|x86_64|X86_64|ARM64|aarch64|arm|386|ppc64le|s390x|riscv64)(/v[0-9]+)?$"
+)
+_OF_LAMBDA: Final = frozenset({("linux", "amd64"), ("linux", "arm64")})
+_OLD: Final = "an image in Docker's old schema 1"
+_RENEW: Final = "build and push it again: today's Docker pushes schema 2"
+MOST_READ: Final = 60  # manifests of one index, those of indexes in it among them
+MOST_INDEXES: Final = 4  # in an index, so that all of what twenty hold can be remembered
+_NAMES: Final = {
+    DOCKER_INDEX: "a manifest list",
+    OCI_INDEX: "an image index",
+    DOCKER_MANIFEST: "a Docker image",
+}
+
+
+def _no_fraction(value: object) -> object:
+    # It may have lost digits on its way: JSON's 1.10 is 1.1.
+    if isinstance(value, float):
+        raise ValueError("not a whole number")  # noqa: TRY004  # what pydantic wants
+    return value
+
+
+class Conditions(BaseModel):
+    """What an image must be before it counts; each one is optional."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True, allow_inf_nan=False)
+
+    DeployTarget: str = Field(default="", pattern="^(Lambda|ECS)$", description="Lambda or ECS")
+    Platform: str = Field(
+        default="",
+        pattern=_PLATFORM,
+        description="a platform such as linux/arm64, linux/amd64, linux/arm/v7, or arm64 alone",
+    )
+    Labels: dict[
+        Annotated[str, StringConstraints(min_length=1, max_length=256)],
+        Annotated[str, StringConstraints(max_length=MOST_LABEL_CHARACTERS), BeforeValidator(_no_fraction)],
+    ] = Field(
+        default_factory=dict,
+        min_length=1,
+        max_length=20,
+        description=f"an object of 1 to 20 labels, each value a string of at most {MOST_LABEL_CHARACTERS} characters",
+    )
+    PushedAfter: str = Field(
+        default="",
+        min_length=1,
+        description=f"an ISO 8601 time with its offset, such as 2026-11-01T12:00:00Z, or {STACK_OPERATION}",
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_fraction_as_text(cls, value: object, info: ValidationInfo) -> object:
+        return _no_fraction(value) if cls.model_fields[info.field_name or ""].annotation is str else value
+
+    @field_validator("PushedAfter")
+    @classmethod
+    def _a_time(cls, value: str) -> str:
+        if value != STACK_OPERATION and _moment(value) is None:
+            raise ValueError("no time")
+        return value
+
+    @property
+    def platform(self) -> model.Platform | None:
+        """The wanted platform."""
+        return read_platform(self.Platform)
+
+    def pushed_after(self, operation_began: float) -> float | None:
+        """Return the time before which an image is too old, in whole seconds since 1970 UTC, as ECR tells its times."""
+        moment = operation_began if self.PushedAfter == STACK_OPERATION else _moment(self.PushedAfter)
+        return None if moment is None else math.floor(moment)
+
+
+def read_platform(text: str) -> model.Platform | None:
+    """Return the platform that a template names, None where it names none. Without an operating system it is Linux."""
+    found = re.fullmatch(_PLATFORM, text)
+    if not found:
+        return None
+    variant = (found[4] or "").lstrip("/")
+    # The variant stays as it is written: without one, any will do.
+    return replace(platform_of(found[2] or "linux", found[3], variant), variant=variant)
+
+
+def runs_on_lambda(platform: model.Platform) -> bool:
+    """Return whether Lambda runs images for a platform ("Create a Lambda function using a container image")."""
+    return (platform.os, platform.architecture) in _OF_LAMBDA
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One image to wait for. `id` is the template's where there are several, empty otherwise."""
+
+    id: str
+    image: ImageId
+    source: Source
+    conditions: Conditions
+
+    def in_session(self, name: str) -> "Wanted":
+        """Return the same image, looked for under this name where a role is assumed for it."""
+        return replace(self, source=replace(self.source, session=name))
+
+
+@dataclass
+class Known:
+    """What was read of images, so that nothing is read twice. It survives a hand-over.
+
+    `manifests` and `configs`: by digest, so they never change. `pushed`: when each image was pushed, in seconds since
+    1970 UTC, 0 where ECR does not say; by URI, because the same image may have been pushed to several repositories.
+    """
+
+    pushed: dict[str, float] = field(default_factory=dict)
+    manifests: dict[str, Manifest] = field(default_factory=dict)
+    configs: dict[str, Config] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """What must be read before a rule can say anything: the digest of an image, of a manifest or of a config."""
+
+    what: Literal["details", "manifest", "config"]
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    conditions: Conditions
+    image: Image
+    known: Known
+    operation_began: float
+
+    @property
+    def manifest(self) -> Manifest | Unread:
+        return self.read(self.image.digest)
+
+    def read(self, digest: str) -> Manifest | Unread:
+        return self.known.manifests.get(digest) or Unread("manifest", digest)
+
+    def config(self, manifest: Manifest) -> Config | Unread:
+        digest = manifest.config_digest
+        return self.known.configs.get(digest) or Unread("config", digest)
+
+    def not_yet(self, because: str) -> NotYet:
+        return NotYet(because, self.image)
+
+    def never(self, because: str, cure: str) -> Never:
+        return Never(because, cure, self.image)
+
+
+Answer: TypeAlias = NotYet | Never | Unread | Image | None
+"""A rule's: None or the image where it has nothing against it, the image where it knows more of it."""
+
+
+def assess(
+    image: Image, conditions: Conditions, known: Known, operation_began: float
+) -> Image | NotYet | Never | Unread:
+    """Say whether an image is ready, as far as is known.
+
+    Args:
+        image: what is there.
+        conditions: what it must be.
+        known: what has been read so far.
+        operation_began: when CloudFormation asked, in seconds since 1970 UTC.
+
+    Returns:
+        The image where it is ready, with what was learnt of it; or why it is not; or what is to be read first.
+    """
+    for rule in _RULES:
+        answer = rule(_Case(conditions, image, known, operation_began))
+        if isinstance(answer, Image):
+            image = answer
+        elif answer is not None:
+            return answer
+    return image
+
+
+def without_judgement(conditions: Conditions) -> Conditions:
+    """Return the conditions of a rollback: whatever is there will do, and its platform is told."""
+    return Conditions(Platform=conditions.Platform) if conditions.Platform else Conditions()
+
+
+def _pushed_after(case: _Case) -> Answer:
+    threshold = case.conditions.pushed_after(case.operation_began)
+    if threshold is None:
+        return None
+    pushed = case.image.pushed_at
+    if pushed is None:
+        if case.image.uri not in case.known.pushed:
+            return Unread("details", case.image.digest)
+        pushed = case.known.pushed[case.image.uri]
+    if pushed >= threshold:
+        return None
+    since = "this operation began at" if case.conditions.PushedAfter == STACK_OPERATION else "PushedAfter,"
+    when = f"was pushed at {iso(pushed)}" if pushed else "was pushed at a time unknown"
+    return case.not_yet(f"the image there is an older one: it {when}, before {since} {iso(threshold)}")
+
+
+def _labels(case: _Case) -> Answer:
+    wanted = case.conditions.Labels
+    if not wanted:
+        return None
+    manifest = case.manifest
+    if isinstance(manifest, Unread):
+        return manifest
+    if not manifest.is_index and not manifest.is_image:
+        old = f"{_OLD} is there, of which no labels are read"
+        artifact = "what is there is no container image, so it carries no labels"
+        return case.not_yet(old if manifest.media_type in DOCKER_SCHEMA_1 else artifact)
+    meant = _of_platform(case, manifest)
+    if isinstance(meant, Unread):
+        return meant
+    if not meant:
+        return case.not_yet("the index there holds no container image, so it carries no labels")
+    architecture = ""
+    for single in meant:
+        config = case.config(single)
+        if isinstance(config, Unread):
+            return config
+        for name, value in wanted.items():
+            if config.labels.get(name) != value:
+                carries = f"is {shown(config.labels[name])}" if name in config.labels else "is missing"
+                return case.not_yet(
+                    f"the image there is another one: its label {clipped(name)} {carries}, wanted {shown(value)}"
+                )
+        architecture = config.platform.architecture
+    return replace(case.image, architecture=architecture) if len(meant) == 1 else None
+
+
+def _deploy_target(case: _Case) -> Answer:
+    target, image = case.conditions.DeployTarget, case.image
+    if not target:
+        return None
+    media_type, config_type = image.media_type, image.artifact_type
+    if not media_type or (media_type not in INDEXES and not config_type):
+        manifest = case.manifest
+        if isinstance(manifest, Unread):
+            return manifest
+        media_type, config_type = manifest.media_type, manifest.config_type
+    if media_type in INDEXES:
+        if target == "ECS":
+            return None
+        platform = case.conditions.platform
+        return case.never(
+            f"{_NAMES[media_type]} is there, and Lambda takes a single image only",
+            f"push one with docker buildx build --provenance=false --platform {platform or 'linux/arm64'} "
+            "(or linux/amd64: one platform, no attestations)",
+        )
+    if media_type in DOCKER_SCHEMA_1:
+        return case.never(f"{_OLD} is there, which {target} does not take", _RENEW)
+    if media_type not in SINGLE:
+        return case.never(
+            f"what is there has the media type {clipped(media_type)}, which {target} does not take",
+            "push an image in Docker's V2 schema 2 or OCI's format",
+        )
+    if config_type not in IMAGE_CONFIGS:
+        return _artifact(case, config_type)
+    read = case.known.manifests.get(image.digest)
+    if target == "Lambda" and read and read.uncompressed:
+        return case.never(
+            f"the image there has a layer of the media type {DOCKER_UNCOMPRESSED}, which Lambda does not take",
+            "push it with compressed layers: docker buildx build --provenance=false --output "
+            "type=image,push=true,compression=gzip,force-compression=true",
+        )
+    return None
+
+
+def _platform(case: _Case) -> Answer:
+    wanted = case.conditions.platform
+    if wanted is None:
+        return None
+    manifest = case.manifest
+    if isinstance(manifest, Unread):
+        return manifest
+    cure = f"build it for that platform: docker buildx build --platform {wanted}"
+    if manifest.is_index:
+        entries, unread = _entries(case, manifest)
+        found = next((entry for entry in entries if _matches(wanted, entry.platform)), None)
+        if found:
+            return replace(case.image, architecture=found.platform.architecture, platform_digest=found.digest)
+        if unread:
+            return unread
+        there = ", ".join(dict.fromkeys(str(entry.platform) for entry in entries)) or "none"
+        return case.never(f"the index there holds no image for {wanted}; it has {clipped(there, 200)}", cure)
+    if manifest.media_type in DOCKER_SCHEMA_1:
+        return case.never(f"{_OLD} is there, of which no platform is read", _RENEW)
+    if not manifest.is_image:
+        return _artifact(case, manifest.config_type)
+    config = case.config(manifest)
+    if isinstance(config, Unread):
+        return config
+    if not _matches(wanted, config.platform):
+        return case.never(f"the image there is for {clipped(str(config.platform))}, wanted {wanted}", cure)
+    return replace(case.image, architecture=config.platform.architecture)
+
+
+def _artifact(case: _Case, config_type: str | None) -> Never:
+    return case.never(
+        f"what is there is no container image but an artifact of the type {clipped(config_type or 'none')}",
+        "correct the tag, or push an image",
+    )
+
+
+_RULES: Final[tuple[Callable[[_Case], Answer], ...]] = (_pushed_after, _labels, _deploy_target, _platform)
+
+
+def _of_platform(case: _Case, manifest: Manifest) -> list[Manifest] | Unread:
+    """Return the manifests of the images meant: of an index, those of the wanted platform, or all where none is."""
+    if not manifest.is_index:
+        return [manifest]
+    entries, unread = _entries(case, manifest)
+    if unread:
+        return unread
+    wanted = case.conditions.platform
+    meant: list[Manifest] = []
+    of_platform = [entry for entry in entries if wanted and _matches(wanted, entry.platform)] or entries
+    for entry in of_platform[:MOST_READ]:
+        single = case.read(entry.digest)
+        if isinstance(single, Unread):
+            return single
+        meant += [single] if single.is_image else []
+    return meant
+
+
+def _entries(case: _Case, manifest: Manifest) -> tuple[list[Entry], Unread | None]:
+    """Return the images that an index lists, those of an index in it among them, and what is left to be read.
+
+    Where a platform is wanted, that of an entry that names none (OCI image specification, "platform") is its config's.
+    """
+    listed: list[Entry] = []
+    unread: Unread | None = None
+    open_: list[Iterator[Entry]] = [iter(manifest.entries)]
+    read: set[str] = {case.image.digest}
+    indexes = 0
+    while open_:
+        entry = next(open_[-1], None)
+        if entry is None:
+            open_.pop()
+        elif entry.media_type not in INDEXES and (entry.platform.architecture or not case.conditions.Platform):
+            listed.append(entry)
+        elif entry.digest and entry.digest not in read and len(read) < MOST_READ and indexes < MOST_INDEXES:
+            read.add(entry.digest)
+            inner = _behind(case, entry)
+            if isinstance(inner, Unread):
+                unread = unread or inner
+                indexes += entry.media_type in INDEXES
+            elif isinstance(inner, Entry):
+                listed.append(inner)
+            else:
+                open_.append(iter(inner.entries))
+                indexes += bool(inner.entries)
+    return listed, unread
+
+
+def _behind(case: _Case, entry: Entry) -> Manifest | Entry | Unread:
+    """Return the entry of an image with its config's platform; of anything else, its manifest."""
+    manifest = case.read(entry.digest)
+    if isinstance(manifest, Unread) or not manifest.is_image:
+        return manifest
+    config = case.config(manifest)
+    return config if isinstance(config, Unread) else replace(entry, platform=config.platform)
+
+
+def _matches(wanted: model.Platform, seen: model.Platform) -> bool:
+    exact = platform_of(wanted.os, wanted.architecture, wanted.variant)
+    return (exact.os, exact.architecture) == (seen.os, seen.architecture) and (
+        not wanted.variant or exact.variant == seen.variant
+    )
+
+
+def _moment(text: str) -> float | None:
+    try:
+        read = datetime.fromisoformat(text)
+        # In UTC it must still lie in the years that can be written.
+        return read.astimezone(UTC).timestamp() if read.tzinfo else None
+    except (ValueError, OverflowError):
+        return None

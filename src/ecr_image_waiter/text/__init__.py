@@ -1,0 +1,1 @@
+"""What people read: Reasons, and the words they are made of."""

@@ -1,0 +1,411 @@
+"""What a check saw, and why a wait ended in vain: the phrases of the log and of a Reason. No I/O, no clock."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final, assert_never
+
+from ecr_image_waiter.cfn.uris import PUBLIC_HOSTS, registry_in
+from ecr_image_waiter.core.conditions import Wanted
+from ecr_image_waiter.core.model import (
+    AccessDenied,
+    Awaited,
+    Finding,
+    Found,
+    Image,
+    ImageId,
+    Lacks,
+    Looked,
+    Never,
+    NewestTags,
+    NoImage,
+    NoRegion,
+    NoRepository,
+    NotPullable,
+    NotYet,
+    Refused,
+    Several,
+    Unavailable,
+    decisive,
+    images_of,
+    lacks_image,
+)
+from ecr_image_waiter.core.place import Place
+from ecr_image_waiter.core.polling import MAX_INVOCATIONS, Bounds, Cause, GivenUp
+from ecr_image_waiter.errors import InvalidRequest
+
+from .build_reasons import among, reason_of_build, seen_of_build
+from .format import clipped, coded, duration, times
+from .terms import TEMPLATE, Terms
+
+NEWEST_TAGS: Final = 5
+_LONGEST_LIST: Final = 1000  # characters, so that a Reason has room for what comes after
+_OF_BUILDS: Final = frozenset({Cause.BUILD_BROKEN, Cause.BUILT_WITHOUT, Cause.BUILD_HIDDEN})
+
+
+def subject(wanted: Sequence[Wanted]) -> str:
+    """Say what is waited for, in a word or two."""
+    return str(wanted[0].image) if len(wanted) == 1 else f"{len(wanted)} images"
+
+
+def seen(found: Found) -> str:
+    """Say what a check saw, in a phrase for the log and for a Reason."""
+    match found:
+        case Awaited():
+            return seen(found.images) + _build(found)
+        case Several():
+            return _seen_of_several(found)
+        case _:
+            return _seen_of_one(found)
+
+
+def _build(found: Found | None) -> str:
+    return f"; {seen_of_build(found.builder, found.build)}" if isinstance(found, Awaited) else ""
+
+
+def _seen_of_one(finding: Finding) -> str:
+    match finding:
+        case Image():
+            return f"the image, {finding.digest}"
+        case NotYet(because=because) | Never(because=because):
+            return because
+        case NoImage(tag_points_at=None):
+            return "the repository has no such image"
+        case NoImage():
+            return f"the tag points at another image, {finding.tag_points_at}"
+        case NotPullable():
+            archived = "the image is archived, so nothing can pull it"
+            waits = f"the image is not to be had yet, its status is {finding.status}"
+            return archived if finding.status == "ARCHIVED" else waits
+        case NoRegion(region=region, nearest=nearest):
+            return f"ECR has no host in {region}, and the nearest known region is {nearest}"
+        case NoRepository():
+            return "the repository does not exist"
+        case AccessDenied():
+            return f"ECR denied access ({finding.code})"
+        case Unavailable() | Refused():
+            did = "did not answer" if isinstance(finding, Unavailable) else "refused"
+            return f"ECR {did} ({coded(finding.code, finding.message)})"
+        case _:
+            assert_never(finding)
+
+
+def seen_of(image: ImageId, finding: Finding) -> str:
+    """Say what was seen of an image; of a repository that does not exist, what its name may mean."""
+    return seen(finding) + (_elsewhere(image.repository) if isinstance(finding, NoRepository) else "")
+
+
+def _elsewhere(repository: str) -> str:
+    host = registry_in(repository)
+    if not host:
+        return ""
+    if host in PUBLIC_HOSTS:
+        return " (for an image of ECR Public, give its whole URI as ImageUri)"
+    return (
+        f" (only ECR is looked into, and {host} looks like another registry; where it is the prefix of a pull-through "
+        "cache, the first pull creates the repository)"
+    )
+
+
+def _seen_of_several(found: Several) -> str:
+    if len(found.findings) == 1:
+        return seen(found.findings[0][1])
+    missing = "; ".join(f"{id_}: {seen(each)}" for id_, each in found.missing)
+    ready = f"{len(found.findings) - len(found.missing)} of {len(found.findings)} are ready"
+    return f"{ready}, {missing}" if missing else ready
+
+
+def in_question(wanted: Sequence[Wanted], found: Found | None) -> Wanted:
+    """Return the image whose repository's newest tags are worth telling.
+
+    Of several it is the first whose repository is known to be there without it, else the one that decides.
+    """
+    images = images_of(found) if found else None
+    if not isinstance(images, Several):
+        return wanted[0]
+    id_ = next((id_ for id_, finding in images.findings if lacks_image(finding)), images.deciding[0])
+    return next(one for one in wanted if one.id == id_)
+
+
+def reason_of(
+    wanted: Sequence[Wanted],
+    place: Place,
+    bounds: Bounds,
+    *,
+    given_up: GivenUp,
+    now: float,
+    newest: NewestTags | None,
+    terms: Terms = TEMPLATE,
+) -> str:
+    """Say why a wait ended without its image, or without one of several; see `reason_given_up`.
+
+    `newest` are those of the image `in_question`.
+    """
+    effort = _effort(given_up, bounds, now)
+    if given_up.cause is Cause.TOO_LATE and len(wanted) > 1:
+        return _reason_too_late(subject(wanted), effort)
+    if isinstance(given_up.finding, Awaited) and given_up.cause in _OF_BUILDS:
+        images = given_up.finding.images
+        one = next(one for one in wanted if not isinstance(images, Several) or one.id == images.deciding[0])
+        return reason_of_build(
+            _missing_in_words(wanted, place, images),
+            place,
+            given_up.finding,
+            effort=effort,
+            newest=newest,
+            now=now,
+            elsewhere=_elsewhere(one.image.repository),
+            terms=terms,
+        )
+    found = images_of(given_up.finding) if given_up.finding else None
+    if not isinstance(found, Several):
+        return reason_given_up(
+            wanted[0].image,
+            place.at(wanted[0].source),
+            bounds,
+            given_up=given_up,
+            now=now,
+            newest=newest,
+            terms=terms,
+        )
+    by_id = {one.id: one for one in wanted}
+    id_, finding = found.deciding
+    one = by_id[id_]
+    if given_up.cause is not Cause.TIME_UP or len(wanted) == 1:
+        alone = replace(given_up, finding=finding)
+        reason = reason_given_up(
+            one.image, place.at(one.source), bounds, given_up=alone, now=now, newest=newest, terms=terms
+        )
+        return reason if len(wanted) == 1 else f"{id_}, one of {len(wanted)} images: {reason}"
+    missing = "; ".join(f"{_called(by_id[id_], place)}: {seen(each)}" for id_, each in found.missing)
+    # Once, for the one that decides: twenty times it would leave no room for what to do.
+    missing += _elsewhere(one.image.repository) if isinstance(finding, NoRepository) else ""
+    image = in_question(wanted, found).image
+    tags = _newest(newest, now, finding, whose=image.repository)
+    return (
+        f"Gave up on {len(found.missing)} of {len(wanted)} images: checked {effort}"
+        f"{_cut(bounds)}, last seen of those missing: {missing}{_build(given_up.finding)}{tags}; "
+        f"{_advice(image, bounds, finding, newest, terms)}"
+    )
+
+
+def reason_given_up(
+    image: ImageId,
+    place: Place,
+    bounds: Bounds,
+    *,
+    given_up: GivenUp,
+    now: float,
+    newest: NewestTags | None,
+    terms: Terms = TEMPLATE,
+) -> str:
+    """Say in one sentence what was waited for, how long, how often, what was last seen and what to do next.
+
+    Args:
+        image: what was waited for.
+        place: where.
+        bounds: of the wait.
+        given_up: how it ended.
+        now: the time, from which the ages of tags are told.
+        newest: the repository's; None where nobody looked.
+        terms: the words of whoever reads it.
+    """
+    effort = _effort(given_up, bounds, now)
+    wanted = f"{image} in {place.region}"
+    finding = given_up.finding if given_up.finding is None else decisive(given_up.finding)
+    match given_up.cause:
+        case Cause.NO_REPOSITORY:
+            return (
+                f"The repository {image.repository} does not exist in {place.region}, account {place.account}"
+                f"{_elsewhere(image.repository)} (checked {effort}): create it first, correct "
+                f"{terms.named('RepositoryName')}, or, where its first push creates it, "
+                f"{terms.switched_on('WaitForRepository')}"
+            )
+        case Cause.ACCESS_DENIED:
+            return _reason_denied(image, place, finding, effort, terms)
+        case Cause.REFUSED:
+            said = seen(finding) if finding else "ECR refused"
+            cure = f"correct what AWS names, then {terms.again}"
+            if isinstance(finding, NoRegion):
+                cure = _advice(image, bounds, finding, newest, terms)
+            return f"Cannot look for {wanted} (checked {effort}): {said}; {cure}"
+        case Cause.NEVER:
+            never = finding if isinstance(finding, Never) else Never("", "")
+            return (
+                f"The image {wanted} cannot {never.cannot} (checked {effort}): {never.because}; {never.cure}, then "
+                f"{terms.again}"
+            )
+        case Cause.TOO_LATE:
+            return _reason_too_late(wanted, effort)
+        case Cause.TIME_UP:
+            last = seen_of(image, finding) + _build(given_up.finding) if finding else "nothing"
+            if isinstance(finding, Unavailable) and given_up.image_missing:
+                last += ", and before that no such image"
+            return (
+                f"Gave up on {wanted}: checked {effort}{_cut(bounds)}, last seen: {last}"
+                f"{_newest(newest, now, finding)}; {_advice(image, bounds, finding, newest, terms)}"
+            )
+        case Cause.BUILD_BROKEN | Cause.BUILT_WITHOUT | Cause.BUILD_HIDDEN:
+            raise TypeError("a build is not a finding of one image")
+        case _:
+            assert_never(given_up.cause)
+
+
+def _called(one: Wanted, place: Place) -> str:
+    """Say which of several images, by its id, and where."""
+    region = place.at(one.source).region
+    return f"{one.id} in {region}" if one.id == str(one.image) else f"{one.id} ({one.image} in {region})"
+
+
+def _missing_in_words(wanted: Sequence[Wanted], place: Place, found: Looked) -> str:
+    if len(wanted) == 1 or not isinstance(found, Several):
+        return f"{wanted[0].image} in {place.at(wanted[0].source).region}"
+    named = {one.id: f"{one.image} in {place.at(one.source).region}" for one in wanted}
+    missing = clipped(", ".join(named[id_] for id_, _ in found.missing), _LONGEST_LIST)
+    return f"{len(found.missing)} of {len(wanted)} images ({missing})"
+
+
+def _effort(given_up: GivenUp, bounds: Bounds, now: float) -> str:
+    unanswered = f", {given_up.faults} of them unanswered" if given_up.faults else ""
+    return f"{times(given_up.checks)} in {duration(now - bounds.start)}{unanswered}"
+
+
+def _cut(bounds: Bounds) -> str:
+    if not bounds.shortened:
+        return ""
+    wanted = duration(bounds.wanted - bounds.start)
+    return f" (the wait was shortened from {wanted} to end before the time allowed is up)"
+
+
+def reason_invalid(error: InvalidRequest) -> str:
+    """Say every fault of a request at once."""
+    return f"Nothing was waited for, the request is not valid: {error}; correct it and deploy again"
+
+
+def reason_stopped(wanted: str, *, checks: int, waited: float, fault: str) -> str:
+    """Say that the wait could not go on although it had time left. `wanted`: what was waited for, and where."""
+    return f"Stopped waiting for {wanted}, checked {times(checks)} in {duration(waited)}: {fault}"
+
+
+def reason_abandoned(wanted: str, status: str, *, checks: int, waited: float) -> str:
+    """Say that the stack no longer waits. `status`: of the stack, empty if it is gone."""
+    stack = f"is {status} now" if status else "is gone"
+    return (
+        f"Stopped waiting for {wanted}, checked {times(checks)} in {duration(waited)}: the stack {stack}, so the "
+        "operation that asked for the image is over; deploy again if the stack still needs it"
+    )
+
+
+def fault_too_much(fits: int, images: int) -> str:
+    """Say that an answer would be longer than CloudFormation takes."""
+    if images == 1:
+        return (
+            "RepositoryName, ImageTag: the answer with names this long would not fit the 4096 bytes that "
+            "CloudFormation takes; use shorter ones"
+        )
+    return (
+        f"Images: received {images}, allowed here: {fits}, because the answer with more would not fit the 4096 bytes "
+        "that CloudFormation takes; use shorter Ids, or two resources"
+    )
+
+
+def fault_too_long(seconds: float, needed: int, timeout: int, timeout_needed: int) -> str:
+    """Say why a wait of so many seconds takes more invocations than Lambda's recursion guard allows."""
+    return (
+        f"MaxRetries x RetryDelaySeconds: a wait of {seconds:.0f} seconds would take {needed} invocations of this "
+        f"function, whose time-out is {timeout} seconds, allowed: {MAX_INVOCATIONS}, because Lambda stops longer "
+        f"chains; give the function a time-out of at least {timeout_needed} seconds or shorten the wait"
+    )
+
+
+def _reason_denied(image: ImageId, place: Place, finding: Finding | None, effort: str, terms: Terms) -> str:
+    denied = finding if isinstance(finding, AccessDenied) else AccessDenied("access denied", "")
+    grant = _grant(denied, place, place.repository_arn(image.repository), terms)
+    said = coded(denied.code, denied.message)
+    return f"Not allowed to look for {image} (checked {effort}): {grant}; AWS said {said}"
+
+
+def _grant(denied: AccessDenied, place: Place, arn: str, terms: Terms) -> str:
+    match denied.lacks:
+        case Lacks.PERMISSION:
+            return _allow(denied.message, place, arn, terms)
+        case Lacks.CREDENTIALS:
+            enabled = "" if place.is_public else f"whether the account has enabled {place.region}, and "
+            return f"AWS does not accept the credentials; see {enabled}{terms.credentials}, then {terms.again}"
+        case Lacks.KEY:
+            return (
+                f"ECR may not use the KMS key of {arn}; enable the key and restore ECR's grant for kms:Decrypt, then "
+                f"{terms.again}"
+            )
+        case Lacks.UPSTREAM:
+            return (
+                f"the registry behind the pull-through cache of {arn} denied access to ECR; correct the secret or the "
+                f"role of the pull-through cache rule, then {terms.again}"
+            )
+        case _:
+            assert_never(denied.lacks)
+
+
+def _allow(message: str, place: Place, arn: str, terms: Terms) -> str:
+    """Say what to allow whom, as far as AWS's message names it."""
+    role = re.search(r":assumed-role/([^/\s]+)/", message)
+    named = re.search(r"\b((?:ecr|ecr-public|sts):[A-Za-z]+)", message)
+    resource = re.search(r"\b(arn:[^\s]+:(?:repository|registry|role)/[^\s]+)", message)
+    action = named[1] if named else "ecr-public:DescribeImages" if place.is_public else "ecr:DescribeImages"
+    service = action.partition(":")[0]
+    parameter = terms.by_parameter("AssumableRoleArns" if service == "sts" else "RepositoryArnPattern")
+    how = f", for example{parameter}" if parameter else ""
+    if service == "sts":
+        how = f"{',' if parameter else ''}{parameter}, and let that role's trust policy name {terms.trusted}"
+    elif service == "ecr-public" and parameter:
+        how = ", which the waiter stack's policy LookForPublicImages does, unless something bounds it"
+    whom = f"the role {role[1]}" if role else terms.waiter
+    return f"allow {action} on {resource[1] if resource else arn} to {whom}{how}"
+
+
+def _reason_too_late(wanted: str, effort: str) -> str:
+    return (
+        f"Gave up on {wanted} (checked {effort}): Lambda delivered this invocation only when ServiceTimeout had "
+        "passed; look for throttled invocations of the function, then deploy again"
+    )
+
+
+def _newest(newest: NewestTags | None, now: float, finding: Finding | None, whose: str = "the repository") -> str:
+    if newest is None:
+        return ""
+    if not newest.tags:
+        # Those look at what can be pulled.
+        return "" if isinstance(finding, NotPullable) else f", and no tagged image{among(newest) or ' at all'}"
+    tags = ", ".join(f"{entry.tag} ({duration(now - entry.pushed_at)} old)" for entry in newest.tags[:NEWEST_TAGS])
+    return f", {whose}'s newest tags{among(newest)} are {tags}"
+
+
+def _advice(image: ImageId, bounds: Bounds, finding: Finding | None, newest: NewestTags | None, terms: Terms) -> str:
+    again, named = terms.again, terms.named
+    longer = f"with a larger {named('ServiceTimeout' if bounds.shortened else 'MaxRetries')}"
+    match finding:
+        case NoImage(tag_points_at=str()):
+            tag, digest = named("ImageTag"), named("ImageDigest")
+            return f"correct {tag} or {digest}, or see why the tag was not moved, then {again}"
+        case NotYet():
+            return (
+                f"see why the build that pushes it did not, and whether {named('Labels')} and {named('PushedAfter')} "
+                f"say what was meant, then {again}, {longer} if it needs longer"
+            )
+        case NotPullable(status="ARCHIVED"):
+            return f"restore the image from the archive or push it again, then {again}"
+        case NotPullable():
+            return f"{again} when ECR has restored it"
+        case Unavailable():
+            return f"see whether ECR works in this region and can be reached from {terms.here}, then {again}"
+        case NoRegion():
+            return f"correct the region in {named('Region')} or {named('ImageUri')}, then {again}"
+        case NoRepository():
+            return f"create the repository, or see why no push created it, then {again}"
+        case _ if newest and newest.tags and image.tag:
+            return (
+                f"correct {named('ImageTag')} if one of these is the image, otherwise see why its build did not push "
+                f"it, then {again}, {longer} if the build needs longer"
+            )
+        case _:
+            return f"see whether the build that pushes it ran and succeeded, then {again}, {longer} if it needs longer"

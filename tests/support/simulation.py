@@ -1,0 +1,720 @@
+"""A world in one process and on a simulated clock, to run the whole service through hours of waiting in milliseconds.
+
+The service is the real one: `Waiter` with its own Registry, HandOver and Courier. Around it stand fakes of ECR, of
+asynchronous Lambda and of the way to CloudFormation, and CloudFormation itself is the player's rules. Each fake says
+what it is not. Everything in it is deterministic but the ids, and it runs one invocation at a time: a thread for each,
+of which all but one sleep.
+
+    simulation = Simulation(pushed_at(1000.0))
+    create = simulation.create({"RepositoryName": "team/app", "ImageTag": "v1"})
+    simulation.run()
+    assert create.outcome.status == "SUCCESS"
+"""
+
+import heapq
+import io
+import itertools
+import json
+import math
+import threading
+import uuid
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cache
+from random import Random
+from typing import Any, Final, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+import botocore.session
+from aws_lambda_powertools import Logger
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError, ReadTimeoutError
+from botocore.model import OperationModel
+from botocore.validate import ParamValidator
+from samtranslator.yaml_helper import yaml_parse
+
+import last_resort
+from ecr_image_waiter.aws.cloudformation import Stacks
+from ecr_image_waiter.aws.ecr import Registry
+from ecr_image_waiter.cfn.event import STATE_KEY
+from ecr_image_waiter.cfn.response import Courier
+from ecr_image_waiter.clock import Clock
+from ecr_image_waiter.continuation import HandOver
+from ecr_image_waiter.handler import Waiter
+from ecr_image_waiter.logs import to_json
+from ecr_image_waiter.metrics import Meter
+from sandbox.player import FUNCTION_ARN, RESET, CloudFormation, Delay, Fault, Operation, Put, StackState
+from sandbox.processes import ROOT
+from tests.support.fakes import as_client, aws_error
+from tests.support.memory_ecr import MemoryEcr
+
+EPOCH: Final = 1_800_000_000.6
+"""When a simulation begins. Not a whole second, because X-Amz-Date is one."""
+_RESOURCES: Final = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]
+MAXIMUM_EVENT_AGE: Final[int] = _RESOURCES["WaiterFunction"]["Properties"]["EventInvokeConfig"][
+    "MaximumEventAgeInSeconds"
+]
+LAST_RESORT_EVENT_AGE: Final[int] = _RESOURCES["LastResortFunction"]["Properties"]["EventInvokeConfig"][
+    "MaximumEventAgeInSeconds"
+]
+LAST_RESORT_TIMEOUT: Final = 120.0
+DIGEST: Final = "sha256:" + "ab" * 32
+PUSHED: Final = datetime(2027, 1, 15, 7, 30, tzinfo=UTC)
+
+_WORLDS: Final = uuid.uuid4().hex  # loggers outlive a module that is imported anew
+
+Event: TypeAlias = dict[str, Any]
+Moment: TypeAlias = Literal[
+    "begin", "check", "archive check", "newest tags", "manifest", "config", "question", "hand-over", "put"
+]
+Reply: TypeAlias = Mapping[str, Any] | Exception
+Schedule: TypeAlias = Callable[[float], Reply]
+
+
+class FakeClock:
+    """Time that passes only when somebody sleeps. Each sleep may last `overshoot` too long, as real ones do."""
+
+    def __init__(self, now: float = EPOCH, overshoot: float = 0.0) -> None:
+        self._now = now
+        self._overshoot = overshoot
+        self.sleeps: list[tuple[float, float]] = []
+        """Each pause that was asked for: when it began, and until when."""
+
+    def now(self) -> float:
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        if seconds < 0:
+            raise ValueError(f"a pause of {seconds} s")
+        self.sleeps.append((self._now, self._now + seconds))
+        self._now += seconds + self._overshoot
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass without anybody sleeping."""
+        self._now += seconds
+
+
+# --- ECR
+
+
+def image(tag: str = "v1", digest: str = DIGEST, status: str = "ACTIVE") -> Mapping[str, Any]:
+    """DescribeImages finds the image."""
+    return {
+        "imageDetails": [
+            {
+                "registryId": "123456789012",
+                "repositoryName": "team/app",
+                "imageDigest": digest,
+                "imageTags": [tag],
+                "imageSizeInBytes": 1234,
+                "imagePushedAt": PUSHED,
+                "imageManifestMediaType": "application/vnd.oci.image.manifest.v1+json",
+                "imageStatus": status,
+            }
+        ]
+    }
+
+
+def fault(code: str, message: str, status: int = 400) -> Exception:
+    """Return what AWS answers in place of an answer, as boto3 raises it."""
+    return aws_error(code, message, status=status)
+
+
+def no_image() -> Reply:
+    return fault("ImageNotFoundException", "The image requested does not exist")
+
+
+def no_repository() -> Reply:
+    return fault("RepositoryNotFoundException", "The repository with name 'team/app' does not exist")
+
+
+def denied() -> Reply:
+    return fault("AccessDeniedException", "User is not authorized to perform: ecr:DescribeImages")
+
+
+def throttled() -> Reply:
+    return fault("ThrottlingException", "Rate exceeded")
+
+
+def broken() -> Reply:
+    return fault("ServerException", "Service Unavailable", 500)
+
+
+def pushed_at(seconds: float) -> Schedule:
+    """Return the schedule of an image that is there from so many seconds on."""
+    return lambda elapsed: image() if elapsed >= seconds else no_image()
+
+
+def never(_: float) -> Reply:
+    """Return the schedule of an image that is not there."""
+    return no_image()
+
+
+@cache
+def describe_images_model() -> OperationModel:
+    """Return botocore's own model of the one call that is used of ECR."""
+    return botocore.session.get_session().get_service_model("ecr").operation_model("DescribeImages")
+
+
+class FakeEcr:
+    """The methods of boto3's ECR client that the waiter calls: DescribeImages answers by a schedule.
+
+    Not ECR: it does not look at which image is asked for, ignores every filter, has one page, and does not retry as
+    boto3 does. What boto3 would refuse to send, it refuses. Manifests and configs are those of the world's `images`.
+    """
+
+    def __init__(self, world: "Simulation", seconds: float) -> None:
+        self._world = world
+        self._seconds = seconds
+
+    def describe_images(self, **kwargs: Any) -> Mapping[str, Any]:
+        report = ParamValidator().validate(kwargs, describe_images_model().input_shape)
+        if report.has_errors():
+            raise ParamValidationError(report=report.generate_report())
+        moment: Moment = "newest tags"
+        if "imageIds" in kwargs:
+            moment = "archive check" if "filter" in kwargs else "check"
+        return self._reply(moment, self._world.newest_tags if moment == "newest tags" else self._world.schedule)
+
+    def batch_get_image(self, **kwargs: Any) -> Mapping[str, Any]:
+        return self._reply("manifest", lambda _: self._world.reply_about_images("batch_get_image", kwargs))
+
+    def get_download_url_for_layer(self, **kwargs: Any) -> Mapping[str, Any]:
+        return self._reply("config", lambda _: self._world.reply_about_images("get_download_url_for_layer", kwargs))
+
+    def describe_registries(self, **kwargs: Any) -> Any:
+        raise AssertionError(f"no registry here is public: {kwargs}")
+
+    def _reply(self, moment: Moment, schedule: Schedule) -> Mapping[str, Any]:
+        with self._world.around(moment):
+            latency = self._world.ecr_latency(self._world.elapsed())
+            patience = self._seconds if self._world.calls_end_in_time else math.inf
+            self._world.clock.sleep(min(latency, patience))
+            if latency > patience:
+                raise ReadTimeoutError(endpoint_url="https://api.ecr.us-east-1.amazonaws.com/")
+            reply = schedule(self._world.elapsed())
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+
+# --- Lambda
+
+
+class Killed(BaseException):
+    """An invocation ends here, by its time-out or by an injected crash. Nothing in the service may catch it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """Kill invocation number `invocation` (the first is 1, redeliveries count) before or after something it does.
+
+    `nth` counts the occurrences of the moment within the invocation; `None` in either means every one.
+    """
+
+    moment: Moment
+    invocation: int | None = None
+    nth: int | None = 1
+    side: Literal["before", "after"] = "before"
+
+
+@dataclass(slots=True)
+class QueuedEvent:
+    """An asynchronous event in Lambda's queue. `chain`: its place in a chain of self-invocations, from 1."""
+
+    payload: Event = field(repr=False)  # it holds the ResponseURL, which a failed assertion must not show
+    accepted: float
+    chain: int
+    attempts: int = 0
+    throttles: int = 0
+    for_last_resort: bool = False
+
+
+@dataclass(slots=True)
+class Record:
+    """One invocation as it went."""
+
+    number: int
+    event: Event = field(repr=False)
+    began: float
+    chain: int
+    ended: float = 0.0
+    end: Literal["returned", "raised", "crashed", "timed out"] = "returned"
+    error: BaseException | None = None
+    checks: list[float] = field(default_factory=list)
+    """When each check began."""
+    for_last_resort: bool = False
+    puts: list[tuple[int, bytes]] = field(default_factory=list)
+    """Each PUT that was answered: the status and what was sent."""
+
+    @property
+    def continues(self) -> bool:
+        return STATE_KEY in self.event
+
+
+class _Context:
+    """Lambda's context object, as far as the waiter reads it."""
+
+    def __init__(self, strand: "_Strand") -> None:
+        self._strand = strand
+        self.aws_request_id = f"00000000-0000-4000-8000-{strand.record.number:012}"
+        self.invoked_function_arn = FUNCTION_ARN
+        self.log_stream_name = f"2027/01/15/[$LATEST]{strand.record.number:032x}"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int((self._strand.ends - self._strand.world.clock.now()) * 1000)
+
+
+class _Strand:
+    """An invocation as a thread, which runs only while the simulation waits for it."""
+
+    def __init__(self, world: "Simulation", queued: QueuedEvent, record: Record) -> None:
+        self.world = world
+        self.queued = queued
+        self.record = record
+        self.ends = world.clock.now() + (LAST_RESORT_TIMEOUT if queued.for_last_resort else world.timeout)
+        self.reached: Counter[Moment] = Counter()
+        self._go = threading.Semaphore(0)
+        self._paused = threading.Semaphore(0)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+        self.resume()
+
+    def resume(self) -> None:
+        """Run it until it sleeps or ends. Called by the simulation."""
+        self.world.running = self
+        with redirect_stdout(self.world.log):  # the last resort's log
+            self._go.release()
+            self._paused.acquire()
+        self.world.running = None
+
+    def sleep(self, seconds: float) -> None:
+        """Let the simulation go on, and wake up later: at the time-out, to die. Called by the invocation."""
+        wake = self.world.clock.now() + seconds
+        self.world.at_time(min(wake, self.ends), self.resume)
+        self._paused.release()
+        self._go.acquire()
+        if wake > self.ends:
+            self.record.end = "timed out"
+            raise Killed("the function's time-out")
+
+    def _run(self) -> None:
+        self._go.acquire()
+        record = self.record
+        container = None if record.for_last_resort else self.world.take_container()
+        try:
+            if container:
+                self.world.reach("begin", "before")
+                container.handle(record.event, _Context(self))
+            else:
+                self.world.run_last_resort(record.event)
+        except Killed as killed:
+            record.end = "timed out" if record.end == "timed out" else "crashed"
+            record.error = killed
+        except BaseException as error:  # noqa: BLE001  # Lambda takes every one for a function error
+            record.end = "raised"
+            record.error = error
+            self.world.return_container(container)
+        else:
+            self.world.return_container(container)
+        record.ended = self.world.clock.now()
+        if record.error is not None:
+            self.world.failed(self.queued, record.error)
+        self._paused.release()
+
+
+class _Clock:
+    """The simulation's time: an invocation that sleeps lets everything else happen meanwhile."""
+
+    def __init__(self, world: "Simulation") -> None:
+        self._world = world
+        self.time = EPOCH
+
+    def now(self) -> float:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        if self._world.running is None:
+            raise RuntimeError("only an invocation can sleep; use Simulation.at")
+        self._world.running.sleep(seconds)
+
+
+class _LambdaClient:
+    """The one method of boto3's Lambda client that the waiter calls. It knows no limit and no permission.
+
+    A read time-out in the script is a reply that is lost: Lambda has taken the event.
+    """
+
+    def __init__(self, world: "Simulation", seconds: float) -> None:
+        self._world = world
+        self._seconds = seconds
+
+    def invoke(self, **kwargs: Any) -> Mapping[str, Any]:
+        if kwargs["InvocationType"] != "Event" or kwargs["FunctionName"] != FUNCTION_ARN:
+            raise AssertionError("the waiter invokes nothing but itself, asynchronously")
+        strand = self._world.running
+        with self._world.around("hand-over"):
+            self._world.clock.sleep(0.05)
+            reply = self._world.hand_over_reply()
+            if reply and not isinstance(reply, ReadTimeoutError):
+                raise reply
+            self._world.accept(json.loads(kwargs["Payload"]), chain=strand.queued.chain + 1 if strand else 1)
+            if reply:
+                self._world.clock.sleep(self._seconds)
+                raise reply
+        return {"StatusCode": 202}
+
+
+class _CloudFormationClient:
+    """The one method of boto3's CloudFormation client that the waiter calls, answering from the player's stacks.
+
+    Not CloudFormation: a stack here is its status and the time of its last update.
+    """
+
+    def __init__(self, world: "Simulation", seconds: float) -> None:
+        self._world = world
+        self._seconds = seconds
+
+    def describe_stacks(self, **kwargs: Any) -> Mapping[str, Any]:
+        with self._world.around("question"):
+            self._world.clock.sleep(max(min(0.05, self._seconds), 0.0))
+            self._world.questions.append(self._world.clock.now())
+            self._world.patience = self._seconds
+            reply = self._world.question_reply(self._world.elapsed())
+            if reply is not None:
+                raise reply
+            stack = self._world.stack_as_told(kwargs["StackName"])
+        if not stack.status:
+            raise ClientError(
+                {
+                    "Error": {
+                        "Code": "ValidationError",
+                        "Message": f"Stack with id {kwargs['StackName']} does not exist",
+                    }
+                },
+                "DescribeStacks",
+            )
+        updated = {} if stack.updated_at is None else {"LastUpdatedTime": datetime.fromtimestamp(stack.updated_at, UTC)}
+        return {"Stacks": [{"StackStatus": stack.status, **updated}]}
+
+
+class _Transport:
+    """The way from the Courier to CloudFormation's rules. No HTTP and no TLS: what urllib3 sends is assumed here."""
+
+    def __init__(self, world: "Simulation") -> None:
+        self._world = world
+
+    def put(self, url: str, body: bytes, seconds: float) -> int:
+        world = self._world
+        parts = urlsplit(url)
+        with world.around("put"):
+            world.clock.sleep(0.05)
+            put = Put("PUT", f"{parts.path}?{parts.query}", {"Content-Type": ""}, body, world.clock.now())
+            operation = world.cloudformation.operation_of(put.target)
+            fault = operation.faults[0] if operation and operation.faults else None
+            if operation and isinstance(fault, Delay) and fault.seconds > seconds:
+                # The answer arrives all the same, only nobody waits for the reply any more.
+                operation.faults.popleft()
+                late = replace(put, at=put.at + fault.seconds)
+                world.at_time(late.at, lambda: world.cloudformation.receive(late, scripted=False))
+                world.clock.sleep(seconds)
+                raise TimeoutError("the socket's time-out")
+            status = world.cloudformation.receive(put).status
+            if world.running:
+                world.running.record.puts.append((status, body))
+        if status == RESET:
+            raise ConnectionResetError("reset by script")
+        return status
+
+
+class _Around:
+    def __init__(self, world: "Simulation", moment: Moment) -> None:
+        self._world = world
+        self._moment = moment
+
+    def __enter__(self) -> None:
+        self._world.reach(self._moment, "before")
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None or issubclass(kind, Exception):
+            self._world.reach(self._moment, "after")
+
+
+class Simulation:
+    """The world. Make operations by `create`, `at` and `cloudformation`, then `run`, then look.
+
+    Lambda as simulated: asynchronous events, each run after `queue_seconds`; a function error, crash or time-out is
+    redelivered 60 s and then 120 s later and then dropped; while no concurrency is free, an event is tried again after
+    1 s, 2 s, 4 s and so on up to 5 min (invocation-async-error-handling). An event whose age would pass
+    `maximum_event_age` by its next retry is dropped at once; the age counts from when Lambda took it. The sixteenth
+    invocation of a chain is dropped (invocation-recursion). With `last_resort`, what is dropped goes to the real last
+    resort (invocation-async-retain-records). It is not Lambda: no concurrency limit but `has_room`, no cold start, and
+    `finally` blocks still run in an invocation that is killed. One simulation at a time keeps a log.
+
+    Args:
+        schedule: what ECR answers, by the seconds since the beginning.
+        timeout: of the function.
+        crashes: where invocations are killed.
+        ecr_latency: how long a call of ECR takes, by the seconds since the beginning.
+        newest_tags: what ECR answers where a repository's tags are listed, by the seconds since the beginning.
+        calls_end_in_time: whether calls of ECR end by their deadline, as boto3's do; else only by the time-out.
+        question_reply: what CloudFormation raises when asked about a stack, by the seconds since the beginning.
+        hand_over_replies: what the first self-invocations get in place of success, one each.
+        duplicates: numbers of accepted events (the first is 1) that Lambda delivers a second time ten seconds later.
+        maximum_event_age: MaximumEventAgeInSeconds of the waiter.
+        has_room: whether an invocation finds free concurrency, by the seconds since the beginning.
+        queue_seconds: from taking an event to running it.
+        seed: of the waiter's random source.
+        last_resort: whether the on-failure destination is there.
+    """
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        *,
+        timeout: float = 900.0,
+        crashes: Iterable[Crash] = (),
+        ecr_latency: Callable[[float], float] = lambda _: 0.05,
+        newest_tags: Schedule = lambda _: image("some-other-tag"),
+        calls_end_in_time: bool = True,
+        question_reply: Callable[[float], Exception | None] = lambda _: None,
+        hand_over_replies: Iterable[Exception | None] = (),
+        duplicates: Collection[int] = (),
+        maximum_event_age: float = MAXIMUM_EVENT_AGE,
+        has_room: Callable[[float], bool] = lambda _: True,
+        queue_seconds: float = 0.1,
+        seed: int = 1,
+        last_resort: bool = False,
+    ) -> None:
+        self.schedule = schedule
+        self.timeout = timeout
+        self.ecr_latency = ecr_latency
+        self.newest_tags = newest_tags
+        self.calls_end_in_time = calls_end_in_time
+        self.question_reply = question_reply
+        self.patience = math.inf
+        """How long the question about a stack that is being asked may take."""
+        self.questions: list[float] = []
+        """When CloudFormation was asked about a stack, in seconds since 1970 UTC."""
+        self.clock = _Clock(self)
+        self.images = MemoryEcr(self.clock)
+        """The manifests and configs that there are."""
+        self.cloudformation = CloudFormation(lambda operation: self.accept(operation.event), self.clock)
+        self.log = io.StringIO()
+        self.invocations: list[Record] = []
+        self.dropped: list[tuple[str, QueuedEvent]] = []
+        """Events that Lambda gave up, and why: "age", "retries" or "recursion"."""
+        self.running: _Strand | None = None
+        self._last_resort = last_resort
+        self._crashes = list(crashes)
+        self._hand_over_replies = deque(hand_over_replies)
+        self._duplicates = duplicates
+        self._maximum_event_age = maximum_event_age
+        self._has_room = has_room
+        self._queue_seconds = queue_seconds
+        self._random = Random(seed)  # noqa: S311  # repeatable, guards nothing
+        self._agenda: list[tuple[float, int, Callable[[], object]]] = []
+        self._order = itertools.count()
+        self._accepted = 0
+        self._idle: list[Waiter] = []
+        self._containers = 0
+
+    # What a test says and asks.
+
+    def create(self, properties: Mapping[str, Any], faults: Iterable[Fault] = ()) -> Operation:
+        """Let CloudFormation send a Create now."""
+        return self.cloudformation.create(properties, faults=faults)
+
+    def at(self, seconds: float, action: Callable[[], object]) -> None:
+        """Let something happen so many seconds after the beginning."""
+        self.at_time(EPOCH + seconds, action)
+
+    def run(self, most: int = 100_000) -> None:
+        """Let time pass until nothing is left to happen."""
+        for _ in range(most):
+            deadlines = [each.deadline for each in self.cloudformation.operations if each.outcome is None]
+            following = self._agenda[0][0] if self._agenda else math.inf
+            if min(deadlines, default=math.inf) <= following:
+                if not deadlines:
+                    return
+                self.clock.time = max(self.clock.time, min(deadlines))
+                self.cloudformation.expire()
+            else:
+                self.clock.time, _order, action = heapq.heappop(self._agenda)
+                action()
+        raise AssertionError(f"{most} things happened and there is no end")
+
+    def elapsed(self) -> float:
+        return self.clock.now() - EPOCH
+
+    @property
+    def checks(self) -> list[float]:
+        """When each check of any invocation began, in order, in seconds since 1970 UTC."""
+        return sorted(moment for record in self.invocations for moment in record.checks)
+
+    def log_lines(self) -> list[dict[str, Any]]:
+        """Return what the service logged, in order."""
+        return [line for line in self._json_lines() if "_aws" not in line]
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Return the documents of metrics that were written."""
+        return [line for line in self._json_lines() if "_aws" in line]
+
+    def _json_lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.log.getvalue().split("\n") if line]
+
+    # What the fakes need of it.
+
+    def at_time(self, moment: float, action: Callable[[], object]) -> None:
+        heapq.heappush(self._agenda, (moment, next(self._order), action))
+
+    def accept(self, payload: Event, chain: int = 1) -> None:
+        """Take an asynchronous event."""
+        self._accepted += 1
+        queued = QueuedEvent(json.loads(json.dumps(payload)), self.clock.now(), chain)
+        self.at_time(self.clock.now() + self._queue_seconds, lambda: self._deliver(queued))
+        if self._accepted in self._duplicates:
+            again = QueuedEvent(queued.payload, queued.accepted, chain)
+            self.at_time(self.clock.now() + 10.0, lambda: self._deliver(again))
+
+    def failed(self, queued: QueuedEvent, error: BaseException) -> None:
+        """An invocation ended in an error: run it again, or drop it."""
+        if queued.attempts > 2:
+            self.drop("retries", queued, error)
+        else:
+            self.again(queued, 60.0 * queued.attempts, error)
+
+    def again(self, queued: QueuedEvent, pause: float, error: BaseException | None = None) -> None:
+        """Run an event again after a pause, or drop it where it would be too old by then."""
+        most = LAST_RESORT_EVENT_AGE if queued.for_last_resort else self._maximum_event_age
+        if self.clock.now() + pause - queued.accepted > most:
+            self.drop("age", queued, error)
+        else:
+            self.at_time(self.clock.now() + pause, lambda: self._deliver(queued))
+
+    def _deliver(self, queued: QueuedEvent) -> None:
+        if queued.chain >= 16:
+            self.drop("recursion", queued)
+        elif not self._has_room(self.elapsed()):
+            queued.throttles += 1
+            self.again(queued, min(2.0 ** (queued.throttles - 1), 300.0))
+        else:
+            queued.attempts += 1
+            record = Record(len(self.invocations) + 1, queued.payload, self.clock.now(), queued.chain)
+            record.for_last_resort = queued.for_last_resort
+            self.invocations.append(record)
+            _Strand(self, queued, record).start()
+
+    def drop(self, why: str, queued: QueuedEvent, error: BaseException | None = None) -> None:
+        """Give up an event, and tell the last resort of it."""
+        self.dropped.append((why, queued))
+        if self._last_resort and not queued.for_last_resort:
+            told = {
+                "requestContext": {
+                    "condition": "EventAgeExceeded" if why == "age" else "RetriesExhausted",
+                    "approximateInvokeCount": queued.attempts,
+                },
+                "requestPayload": queued.payload,
+                "responsePayload": {"errorType": type(error).__name__, "errorMessage": str(error)} if error else None,
+            }
+            event = QueuedEvent(told, self.clock.now(), queued.chain, for_last_resort=True)
+            self.at_time(self.clock.now() + self._queue_seconds, lambda: self._deliver(event))
+
+    def run_last_resort(self, event: Event) -> None:
+        """Run the on-failure destination's function, in the place of the invocation that is running."""
+        transport = _Transport(self)
+        last_resort.answer_for(
+            event, lambda url, body: transport.put(url, body, 5.0), self.clock.sleep, self._last_resort_asks
+        )
+
+    def _last_resort_asks(self, stack_id: str) -> bool:
+        """Stand in for `last_resort.rolls_back`: as many attempts, with pauses as long as botocore's may become."""
+        for pause in (1.0, 2.0, 4.0, 8.0, 0.0):
+            try:
+                (stack,) = _CloudFormationClient(self, 5.0).describe_stacks(StackName=stack_id)["Stacks"]
+                return str(stack["StackStatus"]).endswith("ROLLBACK_IN_PROGRESS")
+            except (ClientError, BotoCoreError) as error:
+                if isinstance(error, ClientError) and error.response["Error"]["Code"] == "AccessDenied":
+                    break
+                self.clock.sleep(pause)
+        return False
+
+    def around(self, moment: Moment) -> _Around:
+        return _Around(self, moment)
+
+    def reach(self, moment: Moment, side: Literal["before", "after"]) -> None:
+        """Crash here if that is in the script."""
+        strand = self.running
+        if strand is None:
+            raise RuntimeError("only an invocation can crash")
+        if side == "before":
+            strand.reached[moment] += 1
+            if moment == "check":
+                strand.record.checks.append(self.clock.now())
+        if any(
+            (crash.moment, crash.side) == (moment, side)
+            and crash.invocation in (None, strand.record.number)
+            and crash.nth in (None, strand.reached[moment])
+            for crash in self._crashes
+        ):
+            raise Killed(f"{side} {moment}")
+
+    def reply_about_images(self, operation: str, asked: Mapping[str, Any]) -> Reply:
+        """Return what ECR answers of manifests and configs."""
+        reply: Reply = getattr(self.images.client(), operation)(**asked)
+        return reply
+
+    def stack_as_told(self, stack_id: str) -> StackState:
+        """Return what CloudFormation tells of a stack."""
+        return self.cloudformation.state_of(stack_id)
+
+    def hand_over_reply(self) -> Exception | None:
+        return self._hand_over_replies.popleft() if self._hand_over_replies else None
+
+    def take_container(self) -> Waiter:
+        """Return a process that is free, or a new one."""
+        return self._idle.pop() if self._idle else self._new_container()
+
+    def return_container(self, container: Waiter | None) -> None:
+        if container:
+            self._idle.append(container)
+
+    def container_clock(self) -> Clock:
+        """Return the clock that a new process has."""
+        return self.clock
+
+    def _new_container(self) -> Waiter:
+        self._containers += 1
+        clock = self.container_clock()
+        logger = _logger(self._containers)
+        logger.logger_handler.setStream(self.log)  # type: ignore[attr-defined]  # typed as a plain Handler
+        return Waiter(
+            registry=Registry(
+                lambda _, seconds: as_client(FakeEcr(self, seconds)),
+                lambda _, registry_id, name: f"{registry_id}.dkr.ecr.us-east-1.amazonaws.com/{name}",
+                clock,
+                self.images,
+            ),
+            stacks=Stacks(lambda seconds: as_client(_CloudFormationClient(self, seconds))),
+            builds={},
+            hand_over=HandOver(lambda seconds: as_client(_LambdaClient(self, seconds))),
+            courier=Courier(_Transport(self), clock),
+            logger=logger,
+            meter=Meter(lambda line: self.log.write(line + "\n"), "simulated"),
+            clock=clock,
+            random=self._random,
+            dns_suffix="amazonaws.com",
+            any_host=False,
+        )
+
+
+@cache
+def _logger(container: int) -> Logger:
+    # Kept and given a new stream each time, because a logger lives as long as the process and Powertools adds
+    # a filter to the root logger's handlers for each.
+    name = f"simulated-{_WORLDS}-{container}"
+    return Logger(service=name, level="DEBUG", stream=io.StringIO(), json_serializer=to_json)
