@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from sandbox.cloud import CREDENTIALS, ISOLATED
+from tests.support.isolation import keep_accounts_out_of_reach
 
 # No example has a deadline, because a machine may be busy. `make test` draws the same few examples every time.
 settings.register_profile(
@@ -17,12 +17,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "test"))
 
 
 def pytest_configure() -> None:
-    """Keep whatever account the user has configured out of reach."""
-    for name, value in {**ISOLATED, **CREDENTIALS}.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
+    keep_accounts_out_of_reach()
 
 
 @pytest.fixture(scope="session")

@@ -5,13 +5,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import pytest
 
 from sandbox.processes import ROOT
+from tests.support.lint import Linter
 
 # Without aws-cdk-lib there is nothing to be collected here: tests/run.py runs this folder with .venvs/cdk.
 collect_ignore_glob = [] if importlib.util.find_spec("aws_cdk") else ["test_*.py"]
@@ -19,8 +20,6 @@ collect_ignore_glob = [] if importlib.util.find_spec("aws_cdk") else ["test_*.py
 # Before jsii starts, which reads it once. No artifact is made but where a test makes one.
 os.environ["CDK_CONTEXT_JSON"] = json.dumps({"aws:cdk:bundling-stacks": []})
 os.environ["JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION"] = "1"
-
-Linter: TypeAlias = Callable[[Mapping[str, Any]], str]
 
 
 @pytest.fixture

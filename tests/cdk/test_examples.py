@@ -8,7 +8,7 @@ import pytest
 from aws_cdk import App
 
 from sandbox.processes import ROOT
-from tests.cdk.conftest import Linter
+from tests.support.lint import Linter
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "docs" / "cdk.md"]
 EXAMPLES = [

@@ -8,9 +8,9 @@ import pytest
 from samtranslator.yaml_helper import yaml_parse
 
 from sandbox.processes import ROOT
-from tests.cdk.conftest import Linter
 from tests.policy.ordering import dependencies, faults, mutants, pins, sorted_last, uses, waiters
 from tests.support.apps import synthesized
+from tests.support.lint import Linter
 
 EXAMPLE = ROOT / "examples" / "fargate"
 COMMIT = "8f3c2d1" * 5

@@ -25,8 +25,8 @@ from samtranslator.yaml_helper import yaml_parse
 from ecr_image_waiter.cdk import EcrImageWaiterProvider, artifact, provider
 from sandbox.plain_template import TARGET, text
 from sandbox.processes import ROOT
-from tests.cdk.conftest import Linter
 from tests.policy.template import as_cloudformation_gets_it
+from tests.support.lint import Linter
 
 ARN = "arn:aws:{}:eu-west-1:123456789012:{}"
 NOTHING = object()

@@ -7,8 +7,8 @@ from itertools import chain
 
 import pytest
 
-from tests.cdk.conftest import Linter
 from tests.policy.ordering import faults, mutants, pins, sorted_last, uses, waiters
+from tests.support.lint import Linter
 from tests.support.pushing import lacking
 from tests.support.registry_stack import LASTING, Synthesized, stacks
 

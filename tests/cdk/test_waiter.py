@@ -24,7 +24,7 @@ from ecr_image_waiter.cfn.properties import Entry, Properties, read_properties
 from ecr_image_waiter.core.place import Place
 from ecr_image_waiter.errors import InvalidRequest
 from sandbox.processes import ROOT
-from tests.cdk.conftest import Linter
+from tests.support.lint import Linter
 
 TYPE = "Custom::EcrImageWaiter"
 DIGEST = "sha256:" + "0123456789abcdef" * 4

@@ -19,11 +19,11 @@ from threading import Lock, Thread
 
 from sandbox.cloud import STACK, Cloud, python_note
 from sandbox.processes import ROOT
-from tests.conftest import pytest_configure as keep_accounts_out_of_reach
 from tests.crash.cases import HEAD, Case, Kind, Place, Run, plan, rows, violations, violations_of_all
 from tests.crash.lanes import DeployedLane, EmulatorLane, Lane, go_through
-from tests.e2e.functions import TIMEOUT, Deployed
 from tests.policy.leaks import leaks
+from tests.support.functions import TIMEOUT, Deployed
+from tests.support.isolation import keep_accounts_out_of_reach
 
 LANES = {Place.DEPLOYED: 5, Place.EMULATOR: 1}
 """Functions of each. More of them, and two cores would no longer start a process in time."""

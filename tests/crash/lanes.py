@@ -25,7 +25,7 @@ from sandbox.player import Delay, Fault, Operation, Reset
 from sandbox.processes import awaits_input
 from sandbox.proxy import Effect, Rule, delay, drop, pad
 from tests.crash.cases import HELD_ANSWER, PAUSE, SOON, After, Blow, Case, Kind, Run
-from tests.e2e.functions import TIMEOUT, Deployed, Function, UnderRie
+from tests.support.functions import TIMEOUT, Deployed, Function, UnderRie
 
 MEMORY: Final = 128 * 1024 * 1024  # the template's default
 TOO_MUCH: Final = 100 * 1024 * 1024  # with it an answer does not fit beside the 60 MB that the function has anyway

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from sandbox.cloud import STACK, Cloud
-from tests.e2e.functions import LONG_TIMEOUT, TIMEOUT, Deployed
-from tests.e2e.terraform import Stories
+from tests.support.functions import LONG_TIMEOUT, TIMEOUT, Deployed
+from tests.support.terraform import Stories
 
 
 @pytest.fixture(scope="session")

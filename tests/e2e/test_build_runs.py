@@ -26,11 +26,9 @@ from sandbox.demo import play
 from sandbox.processes import awaits_input
 from sandbox.proxy import Rule, answer, delay, late
 from sandbox.scenarios import SCENARIOS as DEMOS
-from tests.e2e.demonstrated import Told, require_every_line, told_of
-from tests.e2e.functions import TIMEOUT, Deployed, FunctionError
-from tests.e2e.side_by_side import side_by_side
-from tests.e2e.test_deployable import failed, uri
-from tests.e2e.test_scenarios import seconds
+from tests.support.demonstrated import Told, require_every_line, told_of
+from tests.support.functions import TIMEOUT, Deployed, FunctionError, failed, seconds, uri
+from tests.support.side_by_side import side_by_side
 from tests.support.waiting import eventually
 
 SIDE_BY_SIDE = 4
@@ -226,7 +224,7 @@ def an_event_that_comes_twice_at_once_starts_one_build_and_both_find_its_image(
 
 
 @pytest.fixture(scope="module")
-def running(cloud: Cloud, deployed: dict[int, Deployed]) -> dict[str, Future[None]]:
+def running(request: pytest.FixtureRequest, cloud: Cloud, deployed: dict[int, Deployed]) -> dict[str, Future[None]]:
     """Every scenario, under way."""
     alone = Alone(cloud)
 
@@ -238,7 +236,7 @@ def running(cloud: Cloud, deployed: dict[int, Deployed]) -> dict[str, Future[Non
         run.__name__: partial(run_alone, run) if run in ALONE else partial(run, cloud, deployed[TIMEOUT])
         for run in SCENARIOS
     }
-    return side_by_side(jobs, SIDE_BY_SIDE)
+    return side_by_side(request, jobs, SIDE_BY_SIDE)
 
 
 @pytest.mark.parametrize("name", [run.__name__ for run in SCENARIOS])

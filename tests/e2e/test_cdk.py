@@ -13,8 +13,7 @@ import pytest
 from sandbox.cloud import CDK_PYTHON, REGION, Cloud, function_python_version
 from sandbox.images import push
 from sandbox.processes import ROOT
-from tests.e2e.functions import Deployed
-from tests.e2e.test_deployable import uri
+from tests.support.functions import Deployed, uri
 from tests.support.waiting import eventually
 
 BUCKET = "cdk-assets"

@@ -7,7 +7,7 @@ from threading import Thread
 from sandbox.cloud import Cloud
 from tests.crash.cases import After, Case, Kind, Moment, Place, Run, by_last_resort, violations, violations_of_all
 from tests.crash.lanes import DeployedLane, EmulatorLane, Lane, go_through
-from tests.e2e.functions import LONG_TIMEOUT, TIMEOUT, Deployed
+from tests.support.functions import LONG_TIMEOUT, TIMEOUT, Deployed
 
 LIMIT = 12
 ONCE = Case(0, Kind.ONCE, Place.DEPLOYED, LIMIT, push_after=6.0, moments=(Moment(After.START, 4.0),))

@@ -6,7 +6,7 @@ import shutil
 from sandbox.cloud import Cloud
 from sandbox.player import new_resource
 from sandbox.player_server import Player
-from tests.e2e.functions import stacks_of
+from tests.support.functions import stacks_of
 
 
 def test_an_artifact_that_cannot_be_imported_fails_the_create_with_lambda_s_error_and_blocks_no_delete_and_no_rollback(

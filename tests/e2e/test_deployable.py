@@ -13,13 +13,12 @@ from typing import Any
 
 import pytest
 
-from sandbox.cloud import ACCOUNT, REGION, Cloud
+from sandbox.cloud import REGION, Cloud
 from sandbox.images import push, push_index
-from sandbox.player import Operation, Outcome
+from sandbox.player import Operation
 from sandbox.proxy import Rule, delay
-from tests.e2e.functions import TIMEOUT, Deployed
-from tests.e2e.side_by_side import side_by_side
-from tests.e2e.test_scenarios import handed_over, seconds
+from tests.support.functions import TIMEOUT, Deployed, failed, handed_over, seconds, uri
+from tests.support.side_by_side import side_by_side
 from tests.support.waiting import eventually
 
 SIDE_BY_SIDE = 4
@@ -33,10 +32,6 @@ SCENARIOS: list[Scenario] = []
 def scenario(run: Scenario) -> Scenario:
     SCENARIOS.append(run)
     return run
-
-
-def uri(repository: str, digest: str, account: str = ACCOUNT, region: str = REGION) -> str:
-    return f"{account}.dkr.ecr.{region}.amazonaws.com/{repository}@{digest}"
 
 
 def checked(function: Deployed, operation: Operation, repository: str, times: int = 2) -> None:
@@ -53,15 +48,6 @@ def checked(function: Deployed, operation: Operation, repository: str, times: in
 def said(function: Deployed, operation: Operation, text: str) -> None:
     """Return when a line of the log about an operation holds a text; lines come when their invocation ends."""
     eventually(lambda: any(text in message for message in function.logged(operation)), f"{text} in the log")
-
-
-def failed(operation: Operation) -> Outcome:
-    """Return the outcome of a Create that fails, when the Delete that follows has gone through."""
-    outcome = operation.wait()
-    assert outcome.status == "FAILED", outcome
-    assert operation.follow_up
-    assert operation.follow_up.wait().status == "SUCCESS"
-    return outcome
 
 
 def image_of_index(ecr: Any, repository: str, tag: str, architecture: str) -> str:
@@ -291,9 +277,11 @@ def a_stack_deploys_the_digests_of_several_images_and_of_one_of_an_index(cloud: 
 
 
 @pytest.fixture(scope="module")
-def running(cloud: Cloud, deployed: dict[int, Deployed]) -> dict[str, Future[None]]:
+def running(request: pytest.FixtureRequest, cloud: Cloud, deployed: dict[int, Deployed]) -> dict[str, Future[None]]:
     """Every scenario, under way."""
-    return side_by_side({run.__name__: partial(run, cloud, deployed[TIMEOUT]) for run in SCENARIOS}, SIDE_BY_SIDE)
+    return side_by_side(
+        request, {run.__name__: partial(run, cloud, deployed[TIMEOUT]) for run in SCENARIOS}, SIDE_BY_SIDE
+    )
 
 
 @pytest.mark.parametrize("name", [run.__name__ for run in SCENARIOS])

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from sandbox.cloud import ACCOUNT, REGION, STACK, Cloud
-from tests.e2e.functions import TIMEOUT, Deployed
 from tests.policy.template import OPTIONAL
 from tests.support.emf import faults, metrics_of
+from tests.support.functions import TIMEOUT, Deployed
 from tests.support.waiting import eventually
 
 INSTALL = f"{STACK}-watched"

@@ -23,28 +23,13 @@ from sandbox.cloud import REGION, Cloud
 from sandbox.commands import COMMIT
 from sandbox.images import push
 from sandbox.processes import ROOT
-from tests.e2e.accounts import Account, with_waiter
-from tests.e2e.side_by_side import side_by_side
 from tests.policy.ordering import dependencies, mutants, pins, sorted_last
+from tests.support.accounts import HANDLE, STAND_INS, Account, assert_created_in_order, with_waiter
 from tests.support.apps import synthesized
+from tests.support.side_by_side import side_by_side
 from tests.support.waiting import eventually
 
 EXAMPLES = ROOT / "examples"
-
-HANDLE = "a handle that nobody waits for, with the same dependencies"
-STAND_INS = {
-    "AWS::CodePipeline::Pipeline": "the sandbox's pipeline, whose actions run buildspec.yml here, one after the other",
-    "AWS::CodeBuild::Project": "MiniStack's project; the pipeline's actions do what it would",
-    "AWS::ECR::Repository": "a repository of the sandbox's ECR",
-    "AWS::ECR::PublicRepository": "a repository of the sandbox's ECR Public",
-    "the CDK's command": "CloudFormation's API, with the templates that the app synthesizes, in the same order",
-    "AWS::Serverless::Application in nested-app": "the template that sam build has made for the other tests",
-    "docker, git and the AWS CLI": "the package sandbox.commands",
-    "AWS::ECS::Service": "MiniStack's service, which starts no task",
-    "AWS::EC2::SecurityGroupEgress": HANDLE,
-    "AWS::EC2::SecurityGroupIngress": HANDLE,
-}
-"""What an account has and the sandbox has not, and what is there in its place."""
 
 
 def with_stand_ins(template: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,14 +71,6 @@ def meanwhile(run: Callable[..., object], *arguments: object) -> Iterator[None]:
                 deployment.result()  # why it is over says more than what was missed
             raise
         deployment.result()
-
-
-def assert_created_in_order(account: Account, stack: str, pins: Mapping[str, str]) -> None:
-    """Make sure that each function was begun when its waiter was complete. `pins`: the waiter, by function."""
-    events = account.events(stack)
-    for function, waiter in pins.items():
-        begun, found = events.index((function, "CREATE_IN_PROGRESS")), events.index((waiter, "CREATE_COMPLETE"))
-        assert found < begun, events
 
 
 # --- minimal ----------------------------------------------------------------------------------------------------------
@@ -282,7 +259,9 @@ NAMES = [
 
 
 @pytest.fixture(scope="module")
-def deployments(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Future[None]]:
+def deployments(
+    request: pytest.FixtureRequest, cloud: Cloud, tmp_path_factory: pytest.TempPathFactory
+) -> Mapping[str, Future[None]]:
     """All deployments, started, in two accounts in which there is nothing but the waiter."""
     print(*(f"stand-in for {name}: {what}" for name, what in STAND_INS.items()), sep="\n")
     folder = tmp_path_factory.mktemp("accounts")
@@ -299,7 +278,8 @@ def deployments(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Mappi
         partial(fargate, first, app),
         partial(fargate, last, {name: sorted_last(template) for name, template in app.items()}),
     ]
-    return side_by_side(dict(zip(NAMES, jobs, strict=True)), at_once=4)
+    needs = {"nested-app, waiters sorted last": "nested-app"}
+    return side_by_side(request, dict(zip(NAMES, jobs, strict=True)), at_once=4, needs=needs)
 
 
 @pytest.mark.parametrize("name", NAMES)

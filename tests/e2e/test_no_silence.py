@@ -5,8 +5,7 @@ from typing import Any
 
 from sandbox.cloud import Cloud
 from sandbox.proxy import Rule, deny
-from tests.e2e.functions import TIMEOUT, Deployed
-from tests.e2e.test_scenarios import seconds
+from tests.support.functions import TIMEOUT, Deployed, seconds
 from tests.support.waiting import eventually
 
 STACK = "rolled-back"

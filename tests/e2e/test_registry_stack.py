@@ -17,11 +17,10 @@ from samtranslator.yaml_helper import yaml_parse
 from sandbox.builds import Action, Execution, Place
 from sandbox.cloud import REGION, Cloud
 from sandbox.commands import COMMIT
-from tests.e2e.accounts import Account, with_waiter
-from tests.e2e.side_by_side import side_by_side
-from tests.e2e.test_examples import STAND_INS, assert_created_in_order
 from tests.policy.ordering import pins, sorted_last
+from tests.support.accounts import STAND_INS, Account, assert_created_in_order, with_waiter
 from tests.support.registry_stack import FOLDER, Synthesized, stacks
+from tests.support.side_by_side import side_by_side
 from tests.support.waiting import eventually
 
 LASTING = ("MediaRegistry", "MediaStorage")
@@ -163,7 +162,9 @@ WAYS = {"333333333333": from_nothing, "444444444444": by_hand}
 
 
 @pytest.fixture(scope="module")
-def deployments(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Future[None]]:
+def deployments(
+    request: pytest.FixtureRequest, cloud: Cloud, tmp_path_factory: pytest.TempPathFactory
+) -> Mapping[str, Future[None]]:
     """Both, started, in accounts in which there is nothing but the waiter and what `cdk bootstrap` leaves."""
     print(*(f"stand-in for {name}: {what}" for name, what in STAND_INS.items()), sep="\n")
     folder = tmp_path_factory.mktemp("registry-stack")
@@ -173,7 +174,7 @@ def deployments(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Mappi
         version = {"Name": "/cdk-bootstrap/hnb659fds/version", "Value": "28", "Type": "String"}
         account.client("ssm").put_parameter(**version)
     jobs = {way.__name__: partial(way, account, app) for way, account in zip(WAYS.values(), (first, last), strict=True)}
-    return side_by_side(jobs, at_once=2)
+    return side_by_side(request, jobs, at_once=2)
 
 
 @pytest.mark.parametrize("name", [way.__name__ for way in WAYS.values()])

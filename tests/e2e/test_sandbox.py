@@ -16,8 +16,8 @@ from sandbox.cloud import STACK, Cloud
 from sandbox.demo import chosen, play
 from sandbox.processes import ROOT, PortTaken, require_free
 from sandbox.scenarios import IMAGES, SCENARIOS
-from tests.e2e.demonstrated import require_every_line, told_of
-from tests.e2e.functions import TIMEOUT, Deployed
+from tests.support.demonstrated import require_every_line, told_of
+from tests.support.functions import TIMEOUT, Deployed
 from tests.support.waiting import eventually
 
 OWNER = """

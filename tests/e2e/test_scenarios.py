@@ -19,8 +19,17 @@ from sandbox.cloud import Cloud
 from sandbox.player import Delay, Operation, Reset, Status, new_resource
 from sandbox.player_server import Player
 from sandbox.proxy import Rule, deny, throttle
-from tests.e2e.functions import LONG_TIMEOUT, TIMEOUT, Deployed, Function, FunctionError, UnderRie
-from tests.e2e.side_by_side import side_by_side
+from tests.support.functions import (
+    LONG_TIMEOUT,
+    TIMEOUT,
+    Deployed,
+    Function,
+    FunctionError,
+    UnderRie,
+    handed_over,
+    seconds,
+)
+from tests.support.side_by_side import side_by_side
 from tests.support.waiting import eventually
 
 SOON = 5.0  # seconds: a cold start on a busy machine, and less than whatever the wait would be instead
@@ -51,21 +60,6 @@ def scenario(function: Scenario) -> Scenario:
 def scenario_with_time(function: Scenario) -> Scenario:
     SCENARIOS[function] = LONG_TIMEOUT
     return function
-
-
-def handed_over(function: Function, operation: Operation, times: int = 1) -> None:
-    """Return when the function has handed an operation over so often."""
-
-    def often_enough() -> bool:
-        assert operation.outcome is None, operation.outcome
-        return function.hand_overs(operation) >= times
-
-    eventually(often_enough, f"hand-over {times}")
-
-
-def seconds(count: int) -> dict[str, str]:
-    """Properties for a wait of so many seconds with a check in each."""
-    return {"MaxRetries": str(count), "RetryDelaySeconds": "1"}
 
 
 @scenario
@@ -302,7 +296,7 @@ Running = dict[tuple[str, str], Future[None]]
 
 
 @pytest.fixture(scope="module")
-def running(cloud: Cloud, deployed: dict[int, Deployed], output: Path) -> Running:
+def running(request: pytest.FixtureRequest, cloud: Cloud, deployed: dict[int, Deployed], output: Path) -> Running:
     """Every scenario in each place, under way; those that take longest first."""
 
     def under_rie(run: Scenario, timeout: int) -> None:
@@ -316,7 +310,7 @@ def running(cloud: Cloud, deployed: dict[int, Deployed], output: Path) -> Runnin
     for run, timeout in sorted(SCENARIOS.items(), key=lambda item: -item[1]):
         jobs[run.__name__, "deployed"] = partial(run, deployed[timeout])
         jobs[run.__name__, "rie"] = partial(under_rie, run, timeout)
-    return side_by_side(jobs, SIDE_BY_SIDE)
+    return side_by_side(request, jobs, SIDE_BY_SIDE)
 
 
 @pytest.mark.parametrize("place", ["deployed", "rie"])

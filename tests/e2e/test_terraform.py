@@ -1,4 +1,4 @@
-"""What the stories of tests/e2e/terraform.py prove."""
+"""What the stories of tests/support/terraform.py prove."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
-from tests.e2e.terraform import (
+from tests.support.terraform import (
     BY_INVOCATION,
     BY_STACK,
     EXAMPLE,

@@ -24,10 +24,10 @@ from ecr_image_waiter.core.builds import BuildHidden, BuildRun, RunStatus
 from ecr_image_waiter.core.manifests import LONGEST_PLATFORM_NAME, OCI_INDEX, OCI_MANIFEST
 from ecr_image_waiter.errors import WaiterError
 from ecr_image_waiter.text.format import harmless
+from tests.support.command import Builder, Command
 from tests.support.fakes import STACK_ID, FakeContext, aws_error, response_url, stack_event
 from tests.support.memory_ecr import ACCOUNT, OCI_CONFIG, MemoryEcr, digest_of, entry
 from tests.support.world import IN_MEMORY, World
-from tests.unit.test_cli import Builder, Command
 
 NASTY: Final = {  # at most twenty characters each, of which nothing is cut
     "commands of GitHub's": "\n::hit ::x\r ::y##[z]",

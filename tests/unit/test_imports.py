@@ -1,11 +1,13 @@
 """Which module knows which: what decides imports no AWS SDK, no crhelper and no Powertools, so its tests need none."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 
 import ecr_image_waiter
+from sandbox.processes import ROOT
 
 SOURCE = Path(ecr_image_waiter.__file__).parent
 EDGES = {"boto3", "botocore", "crhelper", "aws_lambda_powertools", "urllib3"}
@@ -69,3 +71,15 @@ def test_what_the_command_decides_knows_neither_aws_nor_a_terminal(module: str) 
 
 def test_nothing_that_lambda_gets_knows_the_command() -> None:
     assert [name for name in MODULES if any(found.startswith("cli") for found in _imported(name))] == []
+
+
+def test_no_test_module_imports_another() -> None:
+    folders = ("unit", "integration", "cdk", "e2e")
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {line}"
+        for path in (ROOT / "tests").rglob("*.py")
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if re.match(rf"\s*(from|import) (tests\.({'|'.join(folders)}|conftest)\b|tests import|\.|test_|conftest)", line)
+        and path.parent.name != "live"
+    ]
+    assert found == []

@@ -31,8 +31,8 @@ from schema.__main__ import (
     stale,
 )
 from tests.support.fakes import DIGEST, PROPERTIES
-from tests.unit.test_fuzz import JSON, NUMBERS, TEXT
-from tests.unit.test_request import _WRONG as WRONG
+from tests.support.strategies import JSON, NUMBERS, TEXT
+from tests.support.wrong_values import WRONG
 
 SCHEMAS = {name: json.loads((FOLDER / name).read_text()) for name in (PROPERTIES_FILE, TEMPLATE_FILE)}
 OF_PROPERTIES = Draft7Validator(SCHEMAS[PROPERTIES_FILE])

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-from sandbox.cloud import Cloud
+from sandbox.cloud import REGION, Cloud
 from sandbox.images import push
-from sandbox.player import ACCOUNT, Event, Operation
+from sandbox.player import ACCOUNT, Event, Operation, Outcome
 from sandbox.player_server import Player
 from sandbox.proxy import Call, Proxy, Rule, answer
 from sandbox.rie import FUNCTION_ARN, AsyncLambda, Emulator
+from tests.support.waiting import eventually
 
 TIMEOUT = 15
 """Of the function, in seconds: a slice is twelve of them, and a hand-over has half of the rest. On a busy machine the
@@ -53,6 +54,34 @@ def stacks_of(player: Player) -> Rule:
 
     where = lambda call: bool(player.status_of(stack_of(call)))  # noqa: E731  # next to the two it belongs to
     return Rule("cloudformation:DescribeStacks", answer(described), where=where)
+
+
+def handed_over(function: "Function", operation: Operation, times: int = 1) -> None:
+    """Return when the function has handed an operation over so often."""
+
+    def often_enough() -> bool:
+        assert operation.outcome is None, operation.outcome
+        return function.hand_overs(operation) >= times
+
+    eventually(often_enough, f"hand-over {times}")
+
+
+def seconds(count: int) -> dict[str, str]:
+    """Properties for a wait of so many seconds with a check in each."""
+    return {"MaxRetries": str(count), "RetryDelaySeconds": "1"}
+
+
+def uri(repository: str, digest: str, account: str = ACCOUNT, region: str = REGION) -> str:
+    return f"{account}.dkr.ecr.{region}.amazonaws.com/{repository}@{digest}"
+
+
+def failed(operation: Operation) -> Outcome:
+    """Return the outcome of a Create that fails, when the Delete that follows has gone through."""
+    outcome = operation.wait()
+    assert outcome.status == "FAILED", outcome
+    assert operation.follow_up
+    assert operation.follow_up.wait().status == "SUCCESS"
+    return outcome
 
 
 class FunctionError(Exception):

@@ -16,6 +16,21 @@ from sandbox.cloud import ISOLATED, STACK, Cloud
 from sandbox.commands import COMMIT
 from sandbox.processes import ROOT
 
+HANDLE = "a handle that nobody waits for, with the same dependencies"
+STAND_INS = {
+    "AWS::CodePipeline::Pipeline": "the sandbox's pipeline, whose actions run buildspec.yml here, one after the other",
+    "AWS::CodeBuild::Project": "MiniStack's project; the pipeline's actions do what it would",
+    "AWS::ECR::Repository": "a repository of the sandbox's ECR",
+    "AWS::ECR::PublicRepository": "a repository of the sandbox's ECR Public",
+    "the CDK's command": "CloudFormation's API, with the templates that the app synthesizes, in the same order",
+    "AWS::Serverless::Application in nested-app": "the template that sam build has made for the other tests",
+    "docker, git and the AWS CLI": "the package sandbox.commands",
+    "AWS::ECS::Service": "MiniStack's service, which starts no task",
+    "AWS::EC2::SecurityGroupEgress": HANDLE,
+    "AWS::EC2::SecurityGroupIngress": HANDLE,
+}
+"""What an account has and the sandbox has not, and what is there in its place."""
+
 
 @dataclass(frozen=True)
 class Account:
@@ -177,3 +192,11 @@ def with_waiter(cloud: Cloud, folder: Path, numbers: Iterable[str], stack: str =
         each.create_stack(stack, first.packaged(stack, each))
         each.wait_for(stack, stack, "CREATE_COMPLETE")
     return accounts
+
+
+def assert_created_in_order(account: Account, stack: str, pins: Mapping[str, str]) -> None:
+    """Make sure that each function was begun when its waiter was complete. `pins`: the waiter, by function."""
+    events = account.events(stack)
+    for function, waiter in pins.items():
+        begun, found = events.index((function, "CREATE_IN_PROGRESS")), events.index((waiter, "CREATE_COMPLETE"))
+        assert found < begun, events

@@ -25,7 +25,7 @@ from typing import Any
 from sandbox.cloud import Cloud
 from sandbox.images import push
 from sandbox.processes import ROOT
-from tests.e2e.accounts import Account, with_waiter
+from tests.support.accounts import Account, with_waiter
 from tests.support.waiting import eventually
 
 EXAMPLE = ROOT / "examples" / "terraform"

@@ -6,15 +6,37 @@ from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
+import pytest
+
 Key = TypeVar("Key", bound=Hashable)
 
 
-def side_by_side(jobs: Mapping[Key, Callable[[], None]], at_once: int) -> dict[Key, Future[None]]:
-    """Start jobs, in their order and so many at once, and return at once.
+def side_by_side(
+    request: pytest.FixtureRequest,
+    jobs: Mapping[Key, Callable[[], None]],
+    at_once: int,
+    needs: Mapping[Key, Key] | None = None,
+) -> dict[Key, Future[None]]:
+    """Start the jobs that the module's selected tests collect, in their order and so many at once, and return at once.
+
+    A test collects the job whose key, or each part of whose key, is one of its parameters.
+
+    Args:
+        request: of the fixture that starts the jobs.
+        jobs: what to run, by keys.
+        at_once: how many of them.
+        needs: the job that another one needs beside it, by the other's key.
 
     Returns:
         What will become of each; a failed assertion is raised where its result is asked for.
     """
+    parameters = [
+        set(item.callspec.params.values())
+        for item in request.session.items
+        if item.path == request.path and isinstance(item, pytest.Function) and hasattr(item, "callspec")
+    ]
+    selected = {key for key in jobs for each in parameters if each.issuperset(key if isinstance(key, tuple) else {key})}
+    selected |= {needed for key, needed in (needs or {}).items() if key in selected}
     queue: SimpleQueue[tuple[Future[None], Callable[[], None]]] = SimpleQueue()
 
     def work() -> None:
@@ -32,6 +54,8 @@ def side_by_side(jobs: Mapping[Key, Callable[[], None]], at_once: int) -> dict[K
 
     futures: dict[Key, Future[None]] = {}
     for key, run in jobs.items():
+        if key not in selected:
+            continue
         futures[key] = Future()
         queue.put((futures[key], run))
     for _ in range(at_once):

@@ -1,0 +1,92 @@
+"""The command in one process, on a fake clock and an ECR in memory."""
+
+import io
+import json
+from collections.abc import Callable, Iterable
+from random import Random
+from typing import Any
+
+from ecr_image_waiter.cli.command import Edges, run
+from ecr_image_waiter.cli.connection import Connection, Misconfigured
+from ecr_image_waiter.cli.results import Status
+from ecr_image_waiter.cli.screen import screen
+from ecr_image_waiter.clock import Clock
+from ecr_image_waiter.core.builds import BuildHidden, BuildRun, BuildUnavailable, RunStatus
+from tests.support.fakes import NOW, FakeClock
+from tests.support.memory_ecr import ACCOUNT, MemoryEcr
+
+
+class Command:
+    """The command, and the world around it."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.ecr = MemoryEcr(self.clock)
+        self.ecr.repository("app")
+        self.misconfigured = ""
+        self.accounts = 0
+        self.connected: dict[str, Any] = {}
+        self.builder = Builder()
+        self.stdin = io.StringIO()
+        self.stdout, self.stderr = io.StringIO(), io.StringIO()
+
+    def __call__(self, *arguments: str) -> Status:
+        self.stdout, self.stderr = io.StringIO(), io.StringIO()
+        edges = Edges(
+            stdin=self.stdin,
+            stdout=self.stdout,
+            stderr=self.stderr,
+            show=lambda standing, quiet: screen(standing, self.clock, self.stderr, terminal=False, quiet=quiet),
+            clock=self.clock,
+            random=Random(1),  # noqa: S311  # any seed
+            connect=self.connect,
+        )
+        return run(arguments, edges)
+
+    def connect(
+        self, clock: Clock, *, profile: str, region: str, endpoint_url: str, regions: Iterable[str]
+    ) -> Connection:
+        self.connected = {
+            "profile": profile,
+            "region": region,
+            "endpoint_url": endpoint_url,
+            "regions": list(regions),
+        }
+        if self.misconfigured:
+            raise Misconfigured(self.misconfigured)
+        builds = {"CodeBuild project": self.builder, "pipeline": self.builder}
+        return Connection(region or "eu-west-1", self.ecr.registry(clock), builds, self.account)
+
+    def account(self) -> str:
+        self.accounts += 1
+        return ACCOUNT
+
+    @property
+    def out(self) -> str:
+        return self.stdout.getvalue()
+
+    @property
+    def err(self) -> str:
+        return self.stderr.getvalue()
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+class Builder:
+    """A builder of which one thing is found."""
+
+    def __init__(self) -> None:
+        self.found: list[BuildRun] | BuildHidden | BuildUnavailable = []
+        self.started: list[str] = []
+
+    def runs(self, *_: object) -> list[BuildRun] | BuildHidden | BuildUnavailable:
+        return self.found
+
+    def start(self, _name: str, token: str, _budget: Callable[[], float]) -> BuildRun:
+        self.started.append(token)
+        return BuildRun("app:1", RunStatus.UNDER_WAY, "IN_PROGRESS", NOW, ours=True)
+
+    def explained(self, _name: str, run: BuildRun, _budget: Callable[[], float]) -> BuildRun:
+        return run
