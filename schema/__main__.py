@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from ecr_image_waiter.cfn.properties import MOST_IMAGES, OneImage, Properties
+from ecr_image_waiter.cfn.properties import OneImage, Properties
 from ecr_image_waiter.cfn.uris import DIGEST, REGION, REPOSITORY, SUFFIXES, TAG
 from ecr_image_waiter.core.conditions import STACK_OPERATION
 
@@ -23,36 +23,6 @@ PROPERTIES_FILE: Final = "ecr-image-waiter.json"
 TEMPLATE_FILE: Final = "template.json"
 TYPE: Final = "Custom::EcrImageWaiter"
 DRAFT: Final = "http://json-schema.org/draft-07/schema#"
-
-MEANINGS: Final = {
-    "RepositoryName": "The repository, with its namespaces, as ECR spells it.",
-    "ImageTag": "The tag to wait for. Required unless ImageDigest or ImageUri is given.",
-    "ImageDigest": "The digest to wait for. With ImageTag, the tag must point at it.",
-    "ImageUri": "The image as a whole URI instead of its parts; account and region are read from it.",
-    "RegistryId": "The account of the registry, where it is not the waiter's own.",
-    "Region": "The region of the registry, where it is not the waiter's own.",
-    "RoleArn": "The role to assume before looking, one of those that the install allows.",
-    "DeployTarget": "Where the image is to run. Lambda: a single image in the function's region, else the stack fails "
-    "at once with the cure; ECS: an image index will do as well.",
-    "Platform": "The platform that the image must be for, or that its index must hold. Another one fails at once.",
-    "Labels": "Labels that the image must carry. Until it does, it is not the image that is waited for.",
-    "PushedAfter": f"An image that was pushed earlier is not the one that is waited for. {STACK_OPERATION}: before "
-    "this Create or Update began.",
-    "Images": f"1 to {MOST_IMAGES} images to wait for together, instead of one.",
-    "Id": "The name of this image, unique among Images: Fn::GetAtt gives <Id>.ImageUri.",
-    "MaxRetries": "Times RetryDelaySeconds, the longest wait in seconds. 0 checks once.",
-    "RetryDelaySeconds": "The longest pause between two checks, in seconds.",
-    "BackoffRate": "Pauses begin at 1 s and grow by this factor up to RetryDelaySeconds. 1: all are RetryDelaySeconds.",
-    "WaitForRepository": "Whether a repository that does not exist is waited for as well. Left out beside "
-    "BuildProject or Pipeline: it is.",
-    "BuildProject": "The CodeBuild project that pushes the image. When its build fails, so does the wait.",
-    "Pipeline": "The pipeline of CodePipeline that pushes the image. When its execution fails, so does the wait.",
-    "StartBuild": "Whether that project or pipeline is started when the image is not there and no run is under way.",
-    "Trigger": "Change it to have the image looked up again.",
-    "ServiceTimeout": "CloudFormation's own: the seconds after which it fails the resource. The wait ends before that.",
-    "ServiceToken": "CloudFormation's own: the ARN of the waiter function.",
-}
-"""What a property means; what it allows is the model's to say."""
 
 MOST_EXACT: Final = 2**53 - 1
 """The largest whole number that every reader of JSON keeps exactly; a longer one must be written as a string."""
@@ -153,14 +123,15 @@ _CHECKED: Final[dict[str, Schema]] = {
 
 def _property(name: str, field: Schema, wrap: Wrap) -> Schema:
     """Return the schema of one property of the model's, as templates write it."""
-    allowed = str(field["description"])
+    allowed = str(field["allowed"])
     default = field.get("default", "")
     known = "" if default == "" else f" Default: {json.dumps(default)}."
     hover = {
-        "description": f"{MEANINGS[name]} Allowed: {allowed}.{known}",
+        "description": f"{field['description']} Allowed: {allowed}.{known}",
         **({} if default == "" else {"default": default}),
     }
-    constraints = {key: value for key, value in field.items() if key not in ("title", "description", "default")}
+    annotations = ("title", "description", "allowed", "default")
+    constraints = {key: value for key, value in field.items() if key not in annotations}
     written = _OF_TYPE.get(constraints.get("type", ""))
     changed = written(constraints) if written else {}
     value = {**constraints, **changed, **_TEXT_OF.get(name, {}), **_CHECKED.get(name, {})}

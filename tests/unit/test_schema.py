@@ -15,13 +15,12 @@ from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 from samtranslator.yaml_helper import yaml_parse
 
-from ecr_image_waiter.cfn.properties import Entry, OneImage, Properties, read_properties
+from ecr_image_waiter.cfn.properties import Entry, OneImage, Properties, allowed_by, read_properties
 from ecr_image_waiter.core.place import Place
 from ecr_image_waiter.errors import InvalidRequest
 from sandbox.processes import ROOT
 from schema.__main__ import (
     FOLDER,
-    MEANINGS,
     MOST_EXACT,
     PROPERTIES_FILE,
     TEMPLATE_FILE,
@@ -124,11 +123,15 @@ def test_a_pattern_reads_the_same_in_python_in_javascript_and_in_go(pattern: str
 
 
 def test_every_property_says_what_it_means_and_what_it_allows() -> None:
-    assert MEANINGS.keys() == Properties.model_fields.keys() | Entry.model_fields.keys()
     properties = SCHEMAS[PROPERTIES_FILE]["properties"]
-    for name, said in Properties.model_fields.items():
-        assert properties[name]["description"].startswith(MEANINGS[name])
-        assert f"Allowed: {said.description}." in properties[name]["description"]
+    of_one = properties["Images"]["items"]["properties"]
+    for schema, model in ((properties, Properties), (of_one, Entry)):
+        assert schema.keys() == model.model_fields.keys()
+        for name, field_ in model.model_fields.items():
+            assert field_.description
+            assert allowed_by(field_)
+            said = f"{field_.description} Allowed: {allowed_by(field_)}."
+            assert re.fullmatch(rf"{re.escape(said)}( Default: \S+\.)?", schema[name]["description"])
     assert properties["MaxRetries"]["description"].endswith("Default: 60.")
     assert {name for name, each in properties.items() if "default" in each} == {
         "MaxRetries",
@@ -558,7 +561,7 @@ def test_a_wrong_value_is_refused_at_its_property_in_the_model_s_words(name: str
 
     assert {tuple(error.absolute_path) for error in errors} == {(name,)}
     assert {error.schema["errorMessage"] for error in errors} == {
-        f"Allowed: {Properties.model_fields[name].description}"
+        f"Allowed: {allowed_by(Properties.model_fields[name])}"
     }
 
 

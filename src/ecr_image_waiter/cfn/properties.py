@@ -1,4 +1,8 @@
-"""The properties of `Custom::EcrImageWaiter`, validated: all faults at once, each one a sentence."""
+"""The properties of `Custom::EcrImageWaiter`, validated: all faults at once, each one a sentence.
+
+A field's description says what the property means, its "allowed" what a fault says about a wrong value. Both stand here
+once: schema, command and constructs take them from here, and a test holds the documents to them.
+"""
 
 import difflib
 from collections import Counter
@@ -6,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sized
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator
+from pydantic.fields import FieldInfo
 
 from ecr_image_waiter.core.builds import Builder
 from ecr_image_waiter.core.conditions import Conditions, Wanted, read_platform, runs_on_lambda
@@ -51,40 +56,63 @@ Decimal = Annotated[float, BeforeValidator(_no_truth)]
 
 
 class OneImage(Conditions):
-    """Which image, where, and what it must be. Each description says what is allowed, in the words of a fault."""
+    """Which image, where, and what it must be."""
 
     RepositoryName: str = Field(
         default="",
         min_length=2,
         max_length=_LONGEST_REPOSITORY,
         pattern=f"^{REPOSITORY}$",
-        description="an ECR repository name of 2 to 256 characters: lower-case letters and digits, with . _ - between "
-        "them, and / between namespaces; no URI",
+        description="The repository, with its namespaces.",
+        json_schema_extra={
+            "allowed": "an ECR repository name of 2 to 256 characters: lower-case letters and digits, with . _ - "
+            "between them, and / between namespaces; no URI"
+        },
     )
     ImageTag: str = Field(
         default="",
         min_length=1,
         max_length=_LONGEST_TAG,
         pattern=f"^{TAG}$",
-        description="an image tag of up to 300 characters: letters, digits, _ . - and not beginning with . or -",
+        description="The tag to wait for. Required unless ImageDigest or ImageUri is given.",
+        json_schema_extra={
+            "allowed": "an image tag of up to 300 characters: letters, digits, _ . - and not beginning with . or -"
+        },
     )
     ImageDigest: str = Field(
-        default="", pattern=f"^{DIGEST}$", description="sha256: and 64 lower-case hexadecimal digits"
+        default="",
+        pattern=f"^{DIGEST}$",
+        description="The digest to wait for. With ImageTag, the tag must point at it.",
+        json_schema_extra={"allowed": "sha256: and 64 lower-case hexadecimal digits"},
     )
     ImageUri: str = Field(
         default="",
         min_length=1,
         max_length=700,
-        description="an image URI of ECR or ECR Public with a tag, a digest or both, such as "
-        "123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/app:v1",
+        description="The whole URI of the image, instead of its parts. Account and region are read from it.",
+        json_schema_extra={
+            "allowed": "an image URI of ECR or ECR Public with a tag, a digest or both, such as "
+            "123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/app:v1"
+        },
     )
-    RegistryId: str = Field(default="", pattern=r"^[0-9]{12}$", description="an AWS account id of 12 digits")
-    Region: str = Field(default="", pattern=f"^{REGION}$", description="an AWS region, such as eu-west-1")
+    RegistryId: str = Field(
+        default="",
+        pattern=r"^[0-9]{12}$",
+        description="The account whose registry holds the image, if it is another one.",
+        json_schema_extra={"allowed": "an AWS account id of 12 digits"},
+    )
+    Region: str = Field(
+        default="",
+        pattern=f"^{REGION}$",
+        description="The region of the registry, if it is another one.",
+        json_schema_extra={"allowed": "an AWS region, such as eu-west-1"},
+    )
     RoleArn: str = Field(
         default="",
         max_length=600,
         pattern=r"^arn:[a-z-]+:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$",
-        description="the ARN of an IAM role",
+        description="The role to assume before ECR is called.",
+        json_schema_extra={"allowed": "the ARN of an IAM role"},
     )
 
     @field_validator("RepositoryName")
@@ -129,7 +157,11 @@ class OneImage(Conditions):
 class Entry(OneImage):
     """One of several images."""
 
-    Id: str = Field(pattern=r"^[A-Za-z0-9]{1,64}$", description="1 to 64 letters and digits")
+    Id: str = Field(
+        pattern=r"^[A-Za-z0-9]{1,64}$",
+        description="The name of this image, unique among Images. Fn::GetAtt gives <Id>.ImageUri.",
+        json_schema_extra={"allowed": "1 to 64 letters and digits"},
+    )
 
 
 class Properties(OneImage):
@@ -139,31 +171,75 @@ class Properties(OneImage):
         default_factory=list,
         min_length=1,
         max_length=MOST_IMAGES,
-        description=f"a list of 1 to {MOST_IMAGES} objects, each with an Id and the properties of one image",
+        description=f"1 to {MOST_IMAGES} images to wait for together, instead of one.",
+        json_schema_extra={
+            "allowed": f"a list of 1 to {MOST_IMAGES} objects, each with an Id and the properties of one image"
+        },
     )
-    MaxRetries: Whole = Field(default=60, ge=0, le=3600, description="a whole number from 0 to 3600")
-    RetryDelaySeconds: Whole = Field(default=30, ge=1, le=900, description="a whole number from 1 to 900")
-    BackoffRate: Decimal = Field(default=1.5, ge=1, le=10, description="a number from 1 to 10")
-    WaitForRepository: bool = Field(default=False, description="true or false")
+    MaxRetries: Whole = Field(
+        default=60,
+        ge=0,
+        le=3600,
+        description="The longest wait, as a multiple of RetryDelaySeconds. 0 checks once.",
+        json_schema_extra={"allowed": "a whole number from 0 to 3600"},
+    )
+    RetryDelaySeconds: Whole = Field(
+        default=30,
+        ge=1,
+        le=900,
+        description="The longest pause between two checks, in seconds.",
+        json_schema_extra={"allowed": "a whole number from 1 to 900"},
+    )
+    BackoffRate: Decimal = Field(
+        default=1.5,
+        ge=1,
+        le=10,
+        description="The factor by which pauses grow, from 1 s up to RetryDelaySeconds. With 1, every pause is "
+        "RetryDelaySeconds.",
+        json_schema_extra={"allowed": "a number from 1 to 10"},
+    )
+    WaitForRepository: bool = Field(
+        default=False,
+        description="Whether to wait for a repository that does not exist yet. With BuildProject or Pipeline, the "
+        "default is true.",
+        json_schema_extra={"allowed": "true or false"},
+    )
     BuildProject: str = Field(
         default="",
         pattern=rf"^(arn:[a-z-]+:codebuild:{REGION}:[0-9]{{12}}:project/)?[A-Za-z0-9][A-Za-z0-9_-]{{1,149}}$",
-        description="the name of a CodeBuild project, or its ARN",
+        description="The CodeBuild project that pushes the image. When its build fails, the wait fails.",
+        json_schema_extra={"allowed": "the name of a CodeBuild project, or its ARN"},
     )
     Pipeline: str = Field(
         default="",
         pattern=rf"^(arn:[a-z-]+:codepipeline:{REGION}:[0-9]{{12}}:)?[A-Za-z0-9.@_-]{{1,100}}$",
-        description="the name of a pipeline of CodePipeline, or its ARN",
+        description="The pipeline of CodePipeline that pushes the image. When its execution fails, the wait fails.",
+        json_schema_extra={"allowed": "the name of a pipeline of CodePipeline, or its ARN"},
     )
-    StartBuild: bool = Field(default=False, description="true or false")
-    Trigger: object = Field(default="", description="anything: it is ignored")
+    StartBuild: bool = Field(
+        default=False,
+        description="Whether to start BuildProject or Pipeline if the image is missing and no run is under way.",
+        json_schema_extra={"allowed": "true or false"},
+    )
+    Trigger: object = Field(
+        default="",
+        description="Ignored. Change it to have the image checked again.",
+        json_schema_extra={"allowed": "anything"},
+    )
     ServiceTimeout: Whole = Field(
         default=DEFAULT_SERVICE_TIMEOUT,
         ge=10,
         le=DEFAULT_SERVICE_TIMEOUT,
-        description="a whole number from 10 to 3600; below 10 there is no time for a check and a response",
+        description="CloudFormation's own limit, in seconds, after which it fails the resource. The wait ends earlier.",
+        json_schema_extra={
+            "allowed": "a whole number from 10 to 3600; below 10 there is no time for a check and a response"
+        },
     )
-    ServiceToken: object = Field(default="", description="CloudFormation's own")
+    ServiceToken: object = Field(
+        default="",
+        description="The ARN of the waiter function. CloudFormation's own property.",
+        json_schema_extra={"allowed": "an ARN"},
+    )
 
     @property
     def all_wanted(self) -> tuple[Wanted, ...]:
@@ -193,6 +269,12 @@ class Properties(OneImage):
     def max_wait(self) -> float:
         """The longest wait the template asks for, in seconds."""
         return float(self.MaxRetries * self.RetryDelaySeconds)
+
+
+def allowed_by(field: FieldInfo) -> str:
+    """Returns what a property allows, in the words of a fault."""
+    extra = field.json_schema_extra
+    return str(extra["allowed"]) if isinstance(extra, dict) else ""
 
 
 def read_properties(received: object, place: Place | None = None) -> Properties:
@@ -293,7 +375,7 @@ def _faults_of_identity(before: str, image: Mapping[object, object]) -> Iterator
         )
         return
     if "RepositoryName" not in image:
-        allowed = OneImage.model_fields["RepositoryName"].description
+        allowed = allowed_by(OneImage.model_fields["RepositoryName"])
         yield f"{before}RepositoryName: missing; allowed: {allowed}{'' if before else '; or give ImageUri or Images'}"
     if image.keys().isdisjoint({"ImageTag", "ImageDigest"}):
         yield f"{before}ImageTag: missing; give ImageTag, ImageDigest or both"
@@ -367,7 +449,7 @@ def _fault(kind: str, loc: tuple[int | str, ...], received: object) -> str:
     name = str(names[0]) if names else "?"
     if kind == "extra_forbidden" or name not in model.model_fields:
         return f"{before}{clipped(name)}: received {shown(received)}, {_unknown(name, model)}"
-    allowed = model.model_fields[name].description
+    allowed = allowed_by(model.model_fields[name])
     if kind == "missing":
         return f"{before}{name}: missing; allowed: {allowed}"
     inner = f"[{shown(str(names[1]))}]" if len(names) > 1 else ""

@@ -13,7 +13,7 @@ from importlib import metadata
 from typing import Any, Final, NoReturn, get_origin
 from urllib.parse import urlsplit
 
-from ecr_image_waiter.cfn.properties import OneImage, Properties, read_properties
+from ecr_image_waiter.cfn.properties import OneImage, Properties, allowed_by, read_properties
 from ecr_image_waiter.core.builds import Builder
 from ecr_image_waiter.core.conditions import STACK_OPERATION, Wanted
 from ecr_image_waiter.core.place import Place
@@ -33,21 +33,6 @@ _OF_ONE: Final = tuple(name for name in OneImage.model_fields if name not in _NO
 _OF_WAIT: Final = tuple(name for name in Properties.model_fields if name not in (*_OF_ONE, *_NO_OPTIONS))
 _OF_LOOK: Final = ("BuildProject", "Pipeline")
 _URI: Final = re.compile(r".*\.dkr[.-]ecr[.-]|(https?://)?(public\.ecr\.aws|ecr-public\.aws\.com)/")
-_MEANINGS: Final = {
-    "DeployTarget": "where the image is to run; one that it does not take ends the wait at once",
-    "Platform": "what the image must be for, or its index must hold; another one ends the wait at once",
-    "Labels": "a label that the image must carry; until then it is the old one; may be repeated",
-    "PushedAfter": f"an image pushed earlier is the old one; {NOW}: since this command began",
-    "RegistryId": "the registry's account",
-    "RoleArn": "a role to assume first",
-    "MaxRetries": "times --retry-delay-seconds, the time limit; 0 checks once",
-    "RetryDelaySeconds": "the longest pause between two checks; they begin at 1 s",
-    "BackoffRate": "by which pauses grow; 1: each is --retry-delay-seconds",
-    "WaitForRepository": "wait for a repository that does not exist yet, too, as with --build-project or --pipeline",
-    "BuildProject": "the CodeBuild project that pushes the image; when its build fails, so does the wait",
-    "Pipeline": "the pipeline that pushes the image; when its execution fails, so does the wait",
-    "StartBuild": "start that when the image is missing and no run is under way",
-}
 _EPILOG: Final = """\
 An image is REPOSITORY:TAG, REPOSITORY@DIGEST, REPOSITORY:TAG@DIGEST or a whole URI of ECR or ECR Public.
 The result goes to stdout, all else to stderr.
@@ -142,14 +127,15 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_option(group: argparse._ArgumentGroup, name: str) -> None:
     field = Properties.model_fields[name]
-    help_ = "; ".join(filter(None, (_MEANINGS.get(name), None if field.annotation is bool else field.description)))
+    meaning = in_options(str(field.description)).replace(STACK_OPERATION, NOW)
     if field.annotation is bool:
-        group.add_argument(option_of(name), dest=name, action="store_const", const="true", help=help_)
+        group.add_argument(option_of(name), dest=name, action="store_const", const="true", help=meaning)
     elif get_origin(field.annotation) is dict:
-        group.add_argument(option_of(name), dest=name, action="append", metavar="NAME=VALUE", help=_MEANINGS.get(name))
+        help_ = f"{meaning} May be repeated."
+        group.add_argument(option_of(name), dest=name, action="append", metavar="NAME=VALUE", help=help_)
     else:
-        if field.default:
-            help_ += f" (default: {field.default})"
+        allowed = allowed_by(field).replace(STACK_OPERATION, NOW)
+        help_ = f"{meaning} Allowed: {allowed}." + (f" Default: {field.default}." if field.default else "")
         group.add_argument(option_of(name), dest=name, metavar="VALUE", help=help_.replace("%", "%%"))
 
 

@@ -62,11 +62,19 @@ class Conditions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True, allow_inf_nan=False)
 
-    DeployTarget: str = Field(default="", pattern="^(Lambda|ECS)$", description="Lambda or ECS")
+    DeployTarget: str = Field(
+        default="",
+        pattern="^(Lambda|ECS)$",
+        description="The service that will run the image. Fails immediately if that service cannot deploy it: Lambda "
+        "takes a single image from a private repository in the function's region, ECS takes an image index too.",
+        json_schema_extra={"allowed": "Lambda or ECS"},
+    )
     Platform: str = Field(
         default="",
         pattern=_PLATFORM,
-        description="a platform such as linux/arm64, linux/amd64, linux/arm/v7, or arm64 alone",
+        description="The platform that the image must be for; an image index must list it. Fails immediately if the "
+        "image is for another platform.",
+        json_schema_extra={"allowed": "a platform such as linux/arm64, linux/amd64, linux/arm/v7, or arm64 alone"},
     )
     Labels: dict[
         Annotated[str, StringConstraints(min_length=1, max_length=256)],
@@ -75,12 +83,19 @@ class Conditions(BaseModel):
         default_factory=dict,
         min_length=1,
         max_length=20,
-        description=f"an object of 1 to 20 labels, each value a string of at most {MOST_LABEL_CHARACTERS} characters",
+        description="Labels that the image must carry. An image without them is an older one, so the wait goes on.",
+        json_schema_extra={
+            "allowed": f"an object of 1 to 20 labels, each value a string of at most {MOST_LABEL_CHARACTERS} characters"
+        },
     )
     PushedAfter: str = Field(
         default="",
         min_length=1,
-        description=f"an ISO 8601 time with its offset, such as 2026-11-01T12:00:00Z, or {STACK_OPERATION}",
+        description="The time from which a push counts. An image pushed earlier is an older one, so the wait goes on. "
+        f"{STACK_OPERATION} is the start of the wait.",
+        json_schema_extra={
+            "allowed": f"an ISO 8601 time with its offset, such as 2026-11-01T12:00:00Z, or {STACK_OPERATION}"
+        },
     )
 
     @field_validator("*", mode="before")
