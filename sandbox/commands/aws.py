@@ -47,6 +47,10 @@ def _parameters(client: Any, operation: str, words: Sequence[str]) -> dict[str, 
     name, member = "", None
     for word in words:
         if word.startswith("--"):
+            flag = members.get(word.replace("--no-", "--", 1))
+            if flag and flag[1].type_name == "boolean":
+                found[flag[0]], member = not word.startswith("--no-"), None
+                continue
             if word not in members:
                 sys.exit(f"Unknown options: {word}")
             name, member = members[word]

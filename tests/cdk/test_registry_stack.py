@@ -91,10 +91,14 @@ def test_the_storage_owns_every_bucket_and_the_table_and_is_protected(app: App) 
     assert {name for name, stack in app.items() if stack.protected} == {"MediaStorage"}
 
 
-def test_what_must_not_be_lost_outlives_its_stack(app: App) -> None:
+def test_what_must_not_be_lost_has_a_name_and_outlives_its_stack_but_not_a_creation_that_fails(app: App) -> None:
     resources = [app[name].template["Resources"][each] for name in STATEFUL for each in app[name].ids(*LASTING)]
     assert len(resources) == 12
-    assert {each["DeletionPolicy"] for each in resources} == {"Retain"}
+    assert {(each["DeletionPolicy"], each["UpdateReplacePolicy"]) for each in resources} == {
+        ("RetainExceptOnCreate", "Retain")
+    }
+    names = {"RepositoryName", "BucketName", "TableName"}
+    assert all(names & each["Properties"].keys() for each in resources)
 
 
 def test_no_stateless_stack_declares_a_bucket_a_table_or_a_repository(app: App) -> None:

@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -67,6 +68,27 @@ def deploy(account: Account, app: Mapping[str, Synthesized], *names: str) -> Non
         account.wait_for(name, name, "CREATE_COMPLETE")
 
 
+def fail_to_create(account: Account, name: str, stack: Synthesized) -> None:
+    """Create a stack with a mistake that shows when all else has been created, and do what its page says then."""
+    mistake = {
+        "Handle": {"Type": "AWS::CloudFormation::WaitConditionHandle"},
+        "Mistake": {
+            "Type": "AWS::CloudFormation::WaitCondition",
+            "Properties": {"Handle": {"Ref": "Handle"}, "Timeout": "1"},
+            "DependsOn": [*stack.template["Resources"]],
+        },
+    }
+    template = {**stack.template, "Resources": {**stack.template["Resources"], **mistake}}
+    begin(account, name, replace(stack, template=template))
+    eventually(lambda: account.status(name) == "ROLLBACK_COMPLETE", f"the creation of {name} fails")
+    assert ("Mistake", "CREATE_FAILED") in account.events(name)
+    if stack.protected:
+        section = (FOLDER / "README.md").read_text().partition("\n## When a stack that lasts fails at first\n")[2]
+        account.run(re.findall(r"^```sh\n(.*?)^```$", section, flags=re.MULTILINE | re.DOTALL)[0], FOLDER)
+    account.client("cloudformation").delete_stack(StackName=name)  # the CDK does that before it creates it again
+    eventually(lambda: account.status(name) in ("", "DELETE_COMPLETE"), f"{name} is deleted")
+
+
 def runs(account: Account, pipeline: str) -> list[tuple[str, str]]:
     """Return what started each run of the pipeline and how it ended, the oldest first."""
     listed = account.client("codepipeline").list_pipeline_executions(pipelineName=pipeline)
@@ -103,10 +125,12 @@ def assert_everything_runs(account: Account, app: Mapping[str, Synthesized]) -> 
 
 
 def from_nothing(account: Account, app: Mapping[str, Synthesized]) -> None:
-    """By one command, but for a build that fails first: the waiter starts it, and again when it has been mended."""
+    """By one command, but for two stacks and a build that fail first: the waiter starts the build, and once more."""
     cloudformation = account.client("cloudformation")
     image = pushing(account, app["MediaBackendPipeline"])
     account.cloud.builds.play_pipeline(PIPELINE, NOT_AUTHORISED, FAILING, image)
+    for name in LASTING:
+        fail_to_create(account, name, app[name])
     deploy(account, app, *LASTING, "MediaBackendPipeline")
     before = what_lasts(account)
     assert before["repositories"] == REPOSITORIES

@@ -6,6 +6,8 @@ from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_ecr as ecr
 from constructs import Construct
 
+LASTING = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
+"""RETAIN would also keep it when its own creation rolls back, and its name would block the next try."""
 LIGHT, HEAVY, WEBHOOK = "media-lambda-light", "media-lambda-heavy", "media-webhook"
 
 
@@ -19,10 +21,10 @@ class RegistryStack(Stack):
         self.webhook = self._repository("Webhook", WEBHOOK)
         for each in (LIGHT, HEAVY):
             public = ecr.CfnPublicRepository(self, f"Public{each.rpartition('-')[2].title()}", repository_name=each)
-            public.apply_removal_policy(RemovalPolicy.RETAIN)
+            public.apply_removal_policy(LASTING)
 
     def _repository(self, name: str, repository_name: str) -> ecr.Repository:
-        repository = ecr.Repository(self, name, repository_name=repository_name)
+        repository = ecr.Repository(self, name, repository_name=repository_name, removal_policy=LASTING)
         # An image that a function runs loses its tag to the next one: what has none must outlive a deployment, and
         # its rollback.
         repository.add_lifecycle_rule(tag_status=ecr.TagStatus.UNTAGGED, max_image_age=Duration.days(90))
