@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from ecr_image_waiter.cfn.properties import OneImage, Properties
-from ecr_image_waiter.cfn.uris import DIGEST, REGION, REPOSITORY, SUFFIXES, TAG
 from ecr_image_waiter.core.conditions import STACK_OPERATION
+from ecr_image_waiter.core.uris import DIGEST, REGION, REPOSITORY, SUFFIXES, TAG
 
 Schema: TypeAlias = dict[str, Any]
 Wrap: TypeAlias = Callable[[Schema], Schema]

@@ -22,9 +22,9 @@ from pathlib import Path
 from sandbox.processes import ROOT
 
 MODULES = (
-    *("core.polling", "core.stack", "core.deadline", "core.builds", "core.conditions", "core.manifests", "core.place"),
-    *("cfn.event", "cfn.properties", "cfn.uris", "cfn.attributes", "invocation", "following", "looking"),
-    *("text.reasons", "text.build_reasons", "text.format"),
+    *("core.polling", "core.stack", "core.deadline", "core.builds", "core.conditions", "core.manifests", "core.uris"),
+    *("cfn.event", "cfn.properties", "cfn.attributes", "invocation", "following", "looking"),
+    *("text.reasons", "text.build_reasons", "core.format"),
 )
 """Those that decide, and the words they decide on."""
 LEAST_KILLED = 0.9

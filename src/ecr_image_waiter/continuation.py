@@ -14,8 +14,8 @@ from .cfn.event import STATE_KEY
 from .clock import Clock
 from .core.builds import Own
 from .core.conditions import Known
+from .core.faults import HandOverFailed, InvalidRequest
 from .core.polling import MAX_INVOCATIONS, NEVER, Progress
-from .errors import HandOverFailed, InvalidRequest
 from .invocation import Invocation
 
 if TYPE_CHECKING:

@@ -1,5 +1,6 @@
 """Which kind of event, which way it goes, and the one place that turns any exception into an answer."""
 
+import gc
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -10,22 +11,25 @@ from typing import Any, Final, assert_never
 
 from aws_lambda_powertools import Logger
 
-from . import collector
-from .aws.clients import Aws
+if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
+    # Hardly anything that INIT makes is garbage, and to look for some is a twentieth of it.
+    gc.disable()
+
+from .aws.clients import Aws, Urllib3Blobs
 from .aws.cloudformation import Stacks
 from .aws.codebuild import CodeBuild
 from .aws.codepipeline import CodePipeline
 from .aws.ecr import Registry
-from .aws.layers import Urllib3Blobs
 from .cfn.attributes import attributes, longest_attributes
 from .cfn.event import DirectRequest, StackRequest, read_event, stack_properties, start_of_wait
 from .cfn.properties import Properties, read_properties
 from .cfn.response import Answer, Courier, Urllib3Transport, encoded, fits
-from .cfn.uris import console_link
 from .clock import Clock, SystemClock
 from .continuation import HandOver, State, hand_over_with_retries, read_state
 from .core.builds import Own
 from .core.conditions import Known, Wanted
+from .core.faults import DeliveryFailed, GaveUp, InvalidRequest, StackUnknown, UnusableEvent
+from .core.format import harmless
 from .core.model import OWN, StackHidden, StackSeen
 from .core.polling import (
     MAX_INVOCATIONS,
@@ -42,14 +46,12 @@ from .core.polling import (
     timeout_needed,
 )
 from .core.stack import first_ask, rolls_back
-from .errors import DeliveryFailed, GaveUp, InvalidRequest, StackUnknown, UnusableEvent
+from .core.uris import console_link
 from .following import BuildService
 from .invocation import Context, Invocation
-from .logs import make_logger
-from .metrics import SERVICE, Ended, Meter, Outcome, to_log
 from .rollback import Rollback
 from .slice import Slice, Tools
-from .text.format import harmless
+from .telemetry import SERVICE, Ended, Meter, Outcome, make_logger, to_log
 from .text.reasons import fault_too_long, fault_too_much, reason_abandoned, reason_invalid, reason_stopped, subject
 
 _LOGGED: Final = 4000  # characters of a Reason; an answer does not hold more
@@ -371,7 +373,9 @@ def _waiter() -> Waiter:
 if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
     # Before the handler runs, Lambda gives a function a whole core; at 128 MB it has a fourteenth of one afterwards.
     _waiter()
-collector.go_on()
+    # What is there now stays as long as the process does.
+    gc.freeze()
+    gc.enable()
 
 
 def lambda_handler(event: object, context: Context) -> dict[str, str] | None:

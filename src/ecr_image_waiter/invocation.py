@@ -7,7 +7,7 @@ import math
 from typing import Final, Protocol
 
 from .core.deadline import Budget
-from .core.place import place_of
+from .core.model import place_of
 from .core.polling import slice_reserve
 
 QUESTION_SECONDS: Final = 5.0  # the longest that asking CloudFormation may take

@@ -13,14 +13,14 @@ from .cfn.event import StackRequest, named_images, service_timeout_of, session_o
 from .cfn.response import Answer, fits
 from .core.conditions import Wanted
 from .core.deadline import ANSWER_SECONDS, CALL_SECONDS
+from .core.faults import InvalidRequest, StackUnknown
 from .core.model import Image, Looked, StackFinding, decisive
 from .core.polling import answer_reserve
 from .core.stack import SETTLES, is_answer, pause_before_asking_again, rolls_back
-from .errors import InvalidRequest, StackUnknown
 from .invocation import Invocation
 from .looking import look_in_rollback
-from .metrics import Ended, Outcome
 from .slice import Tools
+from .telemetry import Ended, Outcome
 from .text.reasons import seen, subject
 
 _NEXT_RUN: Final = 135.0

@@ -11,8 +11,7 @@ from .clock import Clock
 from .core.builds import Builder, Own
 from .core.conditions import Conditions, Known, Wanted
 from .core.deadline import Budget
-from .core.model import Found, Looked, NewestTags, Source
-from .core.place import Place
+from .core.model import Found, Looked, NewestTags, Place, Source
 from .core.polling import Bounds, Cause, GivenUp
 from .following import BuildService, Following
 from .looking import Eyes, Look

@@ -22,7 +22,6 @@ from rich.console import Console
 import last_resort
 from ecr_image_waiter import (
     continuation,
-    errors,
     handler,
     looking,
     rollback,
@@ -32,10 +31,10 @@ from ecr_image_waiter.aws import cloudformation, ecr
 from ecr_image_waiter.aws import errors as aws_errors
 from ecr_image_waiter.cfn import event as cfn_event
 from ecr_image_waiter.cfn import response
-from ecr_image_waiter.core import manifests, model, polling
+from ecr_image_waiter.core import faults, manifests, model, polling
+from ecr_image_waiter.core import format as text_format
 from ecr_image_waiter.core import stack as stack_rules
-from ecr_image_waiter.metrics import Outcome
-from ecr_image_waiter.text import format as text_format
+from ecr_image_waiter.telemetry import Outcome
 from tests.chaos import suite
 
 RUNS: Final = 2000
@@ -231,7 +230,7 @@ def _(real: Function) -> Function:
     def broken(*args: Any) -> None:
         try:
             real(*args)
-        except errors.DeliveryFailed:
+        except faults.DeliveryFailed:
             return
 
     return broken
@@ -242,8 +241,8 @@ def _(real: Function) -> Function:
     def broken(*args: Any) -> Any:
         try:
             return real(*args)
-        except errors.DeliveryFailed:
-            raise errors.DeliveryFailed("not delivered") from None
+        except faults.DeliveryFailed:
+            raise faults.DeliveryFailed("not delivered") from None
 
     return broken
 
@@ -354,7 +353,7 @@ def _(real: Function) -> Function:
     def broken(*args: Any) -> Any:
         try:
             return real(*args)
-        except errors.StackUnknown:
+        except faults.StackUnknown:
             return False
 
     return broken

@@ -25,9 +25,9 @@ from ecr_image_waiter.aws.clients import MOST_ANSWER_BYTES, Aws
 from ecr_image_waiter.aws.ecr import Registry
 from ecr_image_waiter.clock import SystemClock
 from ecr_image_waiter.continuation import HandOver
+from ecr_image_waiter.core.faults import AnswerTooLarge, HandOverFailed
 from ecr_image_waiter.core.model import OWN, AccessDenied, Finding, ImageId, NoRegion, Source, Unavailable
-from ecr_image_waiter.errors import AnswerTooLarge, HandOverFailed
-from ecr_image_waiter.logs import make_logger
+from ecr_image_waiter.telemetry import make_logger
 from tests.support.fakes import FUNCTION_ARN, NOW, FakeClock, NoBlobs, leaked, stack_event
 from tests.support.sockets import (
     answering,

@@ -12,10 +12,10 @@ from typing import Final
 
 import pytest
 
+from ecr_image_waiter.aws.clients import Urllib3Blobs
 from ecr_image_waiter.aws.ecr import MOST_DOCUMENT_BYTES, Registry
-from ecr_image_waiter.aws.layers import Urllib3Blobs
 from ecr_image_waiter.core.model import OWN, Unavailable
-from ecr_image_waiter.logs import make_logger
+from ecr_image_waiter.telemetry import make_logger
 from tests.support.fakes import DIGEST, FakeClock, as_client, leaked, signed_query
 from tests.support.sockets import answering, closed_port, full_listener, reset_after, silent_listener, trickle
 

@@ -12,9 +12,9 @@ import pytest
 
 from ecr_image_waiter.aws.codebuild import CodeBuild
 from ecr_image_waiter.aws.codepipeline import CodePipeline
-from ecr_image_waiter.cfn.uris import console_link
 from ecr_image_waiter.core.builds import BuildRun
-from ecr_image_waiter.errors import GaveUp, StackUnknown
+from ecr_image_waiter.core.faults import GaveUp, StackUnknown
+from ecr_image_waiter.core.uris import console_link
 from sandbox.builds import Action, Build, Builds, Execution, Run
 from sandbox.builds import Place as SandboxPlace
 from sandbox.builds.front import client_of

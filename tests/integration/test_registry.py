@@ -15,6 +15,7 @@ from botocore.stub import Stubber
 from ecr_image_waiter.aws.clients import Aws
 from ecr_image_waiter.aws.ecr import Registry
 from ecr_image_waiter.clock import SystemClock
+from ecr_image_waiter.core.faults import AnswerTooLarge
 from ecr_image_waiter.core.model import (
     AccessDenied,
     Finding,
@@ -25,13 +26,12 @@ from ecr_image_waiter.core.model import (
     NoImage,
     NoRepository,
     NotPullable,
+    Place,
     Refused,
     TagSeen,
     Unavailable,
 )
-from ecr_image_waiter.core.place import Place
 from ecr_image_waiter.core.polling import Bounds, Cause, GivenUp
-from ecr_image_waiter.errors import AnswerTooLarge
 from ecr_image_waiter.text.reasons import reason_given_up, seen
 from tests.support.fakes import (
     DIGEST,

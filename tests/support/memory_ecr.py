@@ -20,9 +20,9 @@ from botocore.validate import ParamValidator
 from ecr_image_waiter.aws.clients import MOST_ANSWER_BYTES
 from ecr_image_waiter.aws.ecr import Registry
 from ecr_image_waiter.clock import Clock
+from ecr_image_waiter.core.faults import AnswerTooLarge
 from ecr_image_waiter.core.manifests import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from ecr_image_waiter.core.model import OWN, Source
-from ecr_image_waiter.errors import AnswerTooLarge
 from tests.support.fakes import as_client, aws_error
 
 ACCOUNT: Final = "123456789012"

@@ -43,8 +43,7 @@ from ecr_image_waiter.cfn.response import Courier
 from ecr_image_waiter.clock import Clock
 from ecr_image_waiter.continuation import HandOver
 from ecr_image_waiter.handler import Waiter
-from ecr_image_waiter.logs import to_json
-from ecr_image_waiter.metrics import Meter
+from ecr_image_waiter.telemetry import Meter, to_json
 from sandbox.player import FUNCTION_ARN, RESET, CloudFormation, Delay, Fault, Operation, Put, StackState
 from sandbox.processes import ROOT
 from tests.support.fakes import as_client, aws_error

@@ -20,8 +20,7 @@ from ecr_image_waiter.cfn.response import Courier
 from ecr_image_waiter.continuation import HandOver
 from ecr_image_waiter.following import BuildService
 from ecr_image_waiter.handler import Waiter
-from ecr_image_waiter.logs import to_json
-from ecr_image_waiter.metrics import Meter
+from ecr_image_waiter.telemetry import Meter, to_json
 from tests.support.fakes import (
     PROPERTIES,
     REPOSITORY_URI,

@@ -7,6 +7,8 @@ import pytest
 
 from ecr_image_waiter.cfn.attributes import attributes, longest_attributes
 from ecr_image_waiter.core.conditions import Conditions, Wanted
+from ecr_image_waiter.core.faults import InvalidRequest
+from ecr_image_waiter.core.format import duration
 from ecr_image_waiter.core.manifests import INDEXES, LONGEST_PLATFORM_NAME, SINGLE
 from ecr_image_waiter.core.model import (
     OWN,
@@ -17,14 +19,13 @@ from ecr_image_waiter.core.model import (
     Lacks,
     NewestTags,
     NoImage,
+    Place,
     Several,
     Source,
     TagSeen,
+    place_of,
 )
-from ecr_image_waiter.core.place import Place, place_of
 from ecr_image_waiter.core.polling import Bounds, Cause, GivenUp
-from ecr_image_waiter.errors import InvalidRequest
-from ecr_image_waiter.text.format import duration
 from ecr_image_waiter.text.reasons import (
     reason_given_up,
     reason_invalid,

@@ -26,10 +26,10 @@ from ecr_image_waiter.core.model import (
     NewestTags,
     NoImage,
     NoRepository,
+    Place,
     Several,
     TagSeen,
 )
-from ecr_image_waiter.core.place import Place
 from ecr_image_waiter.core.polling import Bounds, Cause, GivenUp
 from ecr_image_waiter.text.build_reasons import reason_of_build, seen_of_build
 from ecr_image_waiter.text.reasons import reason_of, seen

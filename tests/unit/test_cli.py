@@ -18,9 +18,9 @@ from ecr_image_waiter.cli.results import Status
 from ecr_image_waiter.cli.screen import Lines, LiveLine, Standing
 from ecr_image_waiter.cli.words import in_options, option_of
 from ecr_image_waiter.core.builds import BuildHidden, BuildRun, RunStatus
-from ecr_image_waiter.core.place import Place
+from ecr_image_waiter.core.faults import InvalidRequest
+from ecr_image_waiter.core.model import Place
 from ecr_image_waiter.core.polling import Cause
-from ecr_image_waiter.errors import InvalidRequest
 from sandbox.processes import ROOT
 from tests.screen import PICTURE, picture
 from tests.support.command import Command

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from ecr_image_waiter.cfn.event import STATE_KEY
 from ecr_image_waiter.continuation import HandOver, State, continuation, read_state
+from ecr_image_waiter.core.faults import HandOverFailed, InvalidRequest
 from ecr_image_waiter.core.polling import MAX_INVOCATIONS, NEVER, Progress, Run
-from ecr_image_waiter.errors import HandOverFailed, InvalidRequest
 from tests.support.fakes import FUNCTION_ARN, NOW, FakeLambda, as_client, aws_error, stack_event
 
 STATE = State(

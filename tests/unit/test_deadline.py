@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from ecr_image_waiter.aws.hard_limit import within
+from ecr_image_waiter.clock import within
 
 LONG = 60.0
 """More than any test may take: what ends sooner was not waited out."""

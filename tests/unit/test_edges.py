@@ -5,6 +5,8 @@ from random import Random
 import pytest
 
 from ecr_image_waiter.cfn.event import read_event, start_of_wait
+from ecr_image_waiter.core.faults import UnusableEvent
+from ecr_image_waiter.core.format import clipped
 from ecr_image_waiter.core.model import NoImage
 from ecr_image_waiter.core.polling import (
     LAST_ASK,
@@ -18,9 +20,7 @@ from ecr_image_waiter.core.polling import (
     SliceUsedUp,
     wait,
 )
-from ecr_image_waiter.errors import UnusableEvent
 from ecr_image_waiter.invocation import Invocation
-from ecr_image_waiter.text.format import clipped
 from tests.support.fakes import NOW, FakeClock, FakeContext, stack_event
 
 OBJECTS = "CloudFormation's custom-resource event, or the properties of a direct invocation"

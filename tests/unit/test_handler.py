@@ -19,8 +19,8 @@ from ecr_image_waiter import handler
 from ecr_image_waiter.aws.clients import UnknownRegion
 from ecr_image_waiter.cfn.event import STATE_KEY
 from ecr_image_waiter.clock import SystemClock
-from ecr_image_waiter.errors import DeliveryFailed, GaveUp, InvalidRequest, UnusableEvent
-from ecr_image_waiter.logs import make_logger
+from ecr_image_waiter.core.faults import DeliveryFailed, GaveUp, InvalidRequest, UnusableEvent
+from ecr_image_waiter.telemetry import make_logger
 from tests.support.fakes import (
     DIGEST,
     NOW,

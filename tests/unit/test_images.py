@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ecr_image_waiter.errors import GaveUp
+from ecr_image_waiter.core.faults import GaveUp
 from tests.support.fakes import PROPERTIES, REPOSITORY_URI, aws_error, stack_event
 from tests.support.memory_ecr import ACCOUNT
 from tests.support.world import IN_MEMORY, World

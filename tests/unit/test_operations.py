@@ -7,7 +7,7 @@ import pytest
 from samtranslator.yaml_helper import yaml_parse
 
 from ecr_image_waiter.core.polling import FRESH, MAX_INVOCATIONS, Cause, invocations_needed
-from ecr_image_waiter.metrics import UNITS, Outcome
+from ecr_image_waiter.telemetry import UNITS, Outcome
 from sandbox.processes import ROOT
 from tests.policy.template import LONGEST_WAIT
 from tests.support.fakes import aws_error, stack_event

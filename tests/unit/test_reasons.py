@@ -20,13 +20,13 @@ from ecr_image_waiter.core.model import (
     NoRepository,
     NotPullable,
     NotYet,
+    Place,
     Refused,
     Several,
     Source,
     TagSeen,
     Unavailable,
 )
-from ecr_image_waiter.core.place import Place
 from ecr_image_waiter.core.polling import Bounds, Cause, GivenUp
 from ecr_image_waiter.text.reasons import fault_too_much, reason_given_up, reason_of, reason_stopped
 from tests.support.fakes import DIGEST, OTHER_DIGEST

@@ -21,10 +21,9 @@ from ecr_image_waiter.cfn.event import (
     start_of_wait,
 )
 from ecr_image_waiter.cfn.properties import OneImage, Properties, known_faults, read_properties
-from ecr_image_waiter.core.model import ImageId
-from ecr_image_waiter.core.place import Place
+from ecr_image_waiter.core.faults import InvalidRequest, UnusableEvent
+from ecr_image_waiter.core.model import ImageId, Place
 from ecr_image_waiter.core.polling import Rhythm
-from ecr_image_waiter.errors import InvalidRequest, UnusableEvent
 from tests.support.fakes import (
     DIGEST,
     HOST,

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from ecr_image_waiter.cfn.event import StackRequest, read_event
 from ecr_image_waiter.cfn.response import MAX_BODY_BYTES, Answer, Courier, Urllib3Transport, encode, physical_id
-from ecr_image_waiter.errors import DeliveryFailed
-from ecr_image_waiter.logs import make_logger
-from ecr_image_waiter.text.format import harmless
+from ecr_image_waiter.core.faults import DeliveryFailed
+from ecr_image_waiter.core.format import harmless
+from ecr_image_waiter.telemetry import make_logger
 from tests.support.fakes import (
     NOW,
     REQUEST_ID,

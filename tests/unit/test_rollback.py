@@ -8,9 +8,9 @@ from botocore.exceptions import ReadTimeoutError
 
 from ecr_image_waiter.cfn.attributes import attributes
 from ecr_image_waiter.core.conditions import Conditions, Wanted
+from ecr_image_waiter.core.faults import StackUnknown
 from ecr_image_waiter.core.model import OWN, Image, ImageId
 from ecr_image_waiter.core.stack import SETTLES
-from ecr_image_waiter.errors import StackUnknown
 from sandbox.player import new_resource
 from tests.support.fakes import DIGEST, NOW, PROPERTIES, REPOSITORY_URI, FakeClock, aws_error, details, stack_event
 from tests.support.simulation import Simulation, never

@@ -16,8 +16,8 @@ from jsonschema import Draft7Validator
 from samtranslator.yaml_helper import yaml_parse
 
 from ecr_image_waiter.cfn.properties import Entry, OneImage, Properties, allowed_by, read_properties
-from ecr_image_waiter.core.place import Place
-from ecr_image_waiter.errors import InvalidRequest
+from ecr_image_waiter.core.faults import InvalidRequest
+from ecr_image_waiter.core.model import Place
 from sandbox.processes import ROOT
 from schema.__main__ import (
     FOLDER,

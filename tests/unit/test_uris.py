@@ -5,8 +5,8 @@ import re
 import botocore.session
 import pytest
 
-from ecr_image_waiter.cfn.uris import SUFFIXES, console_link, partition_of, read_uri, registry_in
 from ecr_image_waiter.core.model import ImageId, Source
+from ecr_image_waiter.core.uris import SUFFIXES, console_link, partition_of, read_uri, registry_in
 
 PARTITIONS = botocore.session.get_session().get_component("data_loader").load_data("partitions")["partitions"]
 DIGEST = "sha256:" + "ab" * 32

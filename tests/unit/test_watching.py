@@ -9,7 +9,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 import last_resort
 from ecr_image_waiter.core.polling import MAX_INVOCATIONS, Cause
-from ecr_image_waiter.metrics import NAMESPACE, UNITS, Ended, Meter, Outcome
+from ecr_image_waiter.telemetry import NAMESPACE, UNITS, Ended, Meter, Outcome
 from sandbox.processes import ROOT
 from tests.policy.template import as_cloudformation_gets_it
 from tests.support.deployments import resolved

@@ -1,4 +1,4 @@
-"""botocore: the session, and clients whose calls end in time.
+"""botocore's session, and clients whose calls end in time; urllib3 for the one URL that ECR gives.
 
 Without boto3 around it, which brings resources and the transfers of S3: a tenth of what a new environment would do
 before it can make a client.
@@ -12,16 +12,15 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 import botocore.session
+import urllib3
 from botocore.config import Config
 from botocore.exceptions import EndpointConnectionError, NoRegionError, ReadTimeoutError, ResponseStreamingError
 from urllib3.exceptions import HTTPError
 
-from ecr_image_waiter.cfn.uris import PUBLIC_REGION, REGION, partition_of
-from ecr_image_waiter.clock import Clock, SystemClock
+from ecr_image_waiter.clock import Clock, SystemClock, within
+from ecr_image_waiter.core.faults import AnswerTooLarge
 from ecr_image_waiter.core.model import Source
-from ecr_image_waiter.errors import AnswerTooLarge
-
-from .hard_limit import within
+from ecr_image_waiter.core.uris import PUBLIC_REGION, REGION, partition_of
 
 if TYPE_CHECKING:
     from types_boto3_sts import STSClient
@@ -239,3 +238,40 @@ def _said_by_resolver(error: EndpointConnectionError) -> int | None:
     """Return the resolver's error, as urllib3 and botocore hand it down."""
     cause = getattr(error.kwargs.get("error"), "__cause__", None)
     return cause.errno if isinstance(cause, socket.gaierror) else None
+
+
+class Urllib3Blobs:
+    """urllib3 without its retries, whose log lines and errors would carry the URL: it is a credential.
+
+    Args:
+        any_scheme: whether plain http is accepted too, for an emulator.
+    """
+
+    def __init__(self, *, any_scheme: bool) -> None:
+        self._pool = urllib3.PoolManager(num_pools=2, retries=False)
+        self._any_scheme = any_scheme
+
+    def get(self, url: str, *, most_bytes: int, seconds: float) -> bytes | None:
+        """See `ecr.Blobs.get`."""
+        if not (self._any_scheme or url.startswith("https://")):
+            raise OSError("its URL is not an https one")
+        try:
+            return within(seconds, lambda: self._get(url, most_bytes, seconds))
+        except urllib3.exceptions.HTTPError as error:
+            raise OSError(f"no connection to the bucket of ECR's layers ({type(error).__name__})") from None
+
+    def _get(self, url: str, most_bytes: int, seconds: float) -> bytes | None:
+        timeout = urllib3.Timeout(connect=min(1.5, seconds), total=seconds)
+        answer = self._pool.request("GET", url, timeout=timeout, redirect=False, preload_content=False)
+        try:
+            if answer.status != 200:
+                raise OSError(f"HTTP status {answer.status}")
+            content = bytearray()
+            # As it is, never unpacked: its digest is that of these bytes, and the limit is for them.
+            for chunk in answer.stream(_CHUNK, decode_content=False):
+                content += chunk
+                if len(content) > most_bytes:
+                    return None
+            return bytes(content)
+        finally:
+            answer.close()

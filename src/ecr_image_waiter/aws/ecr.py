@@ -10,6 +10,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final, Protocol, TypedDict, Unpack, cast
 
 from ecr_image_waiter.clock import Clock
+from ecr_image_waiter.core.faults import AnswerTooLarge
 from ecr_image_waiter.core.manifests import (
     DOCKER_INDEX,
     DOCKER_MANIFEST,
@@ -34,7 +35,6 @@ from ecr_image_waiter.core.model import (
     TagSeen,
     Unavailable,
 )
-from ecr_image_waiter.errors import AnswerTooLarge
 
 from .errors import INVALID, finding_of, finding_of_failure
 

@@ -15,8 +15,8 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from ecr_image_waiter.cfn.properties import known_faults
-from ecr_image_waiter.cfn.uris import partition_of, read_uri
-from ecr_image_waiter.core.place import Place
+from ecr_image_waiter.core.model import Place
+from ecr_image_waiter.core.uris import partition_of, read_uri
 
 from .provider import EcrImageWaiterProvider
 

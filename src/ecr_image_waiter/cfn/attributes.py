@@ -4,10 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
 from ecr_image_waiter.core.conditions import Wanted
+from ecr_image_waiter.core.format import iso
 from ecr_image_waiter.core.manifests import DOCKER_INDEX, LONGEST_PLATFORM_NAME
-from ecr_image_waiter.core.model import Finding, Image, Looked, Never, NotYet, Several, Source
-from ecr_image_waiter.core.place import Place
-from ecr_image_waiter.text.format import iso
+from ecr_image_waiter.core.model import Finding, Image, Looked, Never, NotYet, Place, Several, Source
 
 Uri: TypeAlias = Callable[[Source, str, str], str]
 """Makes a repository's URI from its source, registry id and name."""

@@ -13,9 +13,9 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import ValidationError
 
 from ecr_image_waiter.core.conditions import Wanted, without_judgement
-from ecr_image_waiter.core.place import Place
-from ecr_image_waiter.errors import UnusableEvent
-from ecr_image_waiter.text.format import clipped, shown
+from ecr_image_waiter.core.faults import UnusableEvent
+from ecr_image_waiter.core.format import clipped, shown
+from ecr_image_waiter.core.model import Place
 
 from .properties import DEFAULT_SERVICE_TIMEOUT, OneImage, Properties, read_properties
 

@@ -14,13 +14,11 @@ from pydantic.fields import FieldInfo
 
 from ecr_image_waiter.core.builds import Builder
 from ecr_image_waiter.core.conditions import Conditions, Wanted, read_platform, runs_on_lambda
-from ecr_image_waiter.core.model import ImageId, Source
-from ecr_image_waiter.core.place import Place
+from ecr_image_waiter.core.faults import InvalidRequest
+from ecr_image_waiter.core.format import clipped, shown
+from ecr_image_waiter.core.model import ImageId, Place, Source
 from ecr_image_waiter.core.polling import Rhythm
-from ecr_image_waiter.errors import InvalidRequest
-from ecr_image_waiter.text.format import clipped, shown
-
-from .uris import DIGEST, REGION, REPOSITORY, TAG, partition_of, read_uri, without_fips
+from ecr_image_waiter.core.uris import DIGEST, REGION, REPOSITORY, TAG, partition_of, read_uri, without_fips
 
 DEFAULT_SERVICE_TIMEOUT: Final = 3600
 MOST_IMAGES: Final = 20

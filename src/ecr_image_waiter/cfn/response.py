@@ -7,23 +7,44 @@ that keeps its beginning, and a delivery that looks at the status, has time-outs
 
 import hashlib
 import json
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from importlib import import_module
+from types import ModuleType
 from typing import Any, Final, Literal, Protocol
 
 import urllib3
 from urllib3.util.ssl_ import create_urllib3_context
 
-from ecr_image_waiter.aws.hard_limit import within
-from ecr_image_waiter.clock import Clock
-from ecr_image_waiter.errors import DeliveryFailed
-from ecr_image_waiter.lazy import imported_when_used
-from ecr_image_waiter.metrics import Ended
-from ecr_image_waiter.text.format import harmless
+from ecr_image_waiter.clock import Clock, within
+from ecr_image_waiter.core.faults import DeliveryFailed
+from ecr_image_waiter.core.format import harmless
+from ecr_image_waiter.telemetry import Ended
 
 from .event import StackRequest
 
-with imported_when_used("boto3"):  # crhelper imports it for a polling that is not used here
+
+@contextmanager
+def _imported_when_used(name: str) -> Iterator[None]:
+    """Give whoever imports a module in a `with` block one that is imported when something of it is asked for.
+
+    A module that is there already is given as it is.
+    """
+    if name in sys.modules:
+        yield
+        return
+    stand_in = ModuleType(name)
+    stand_in.__getattr__ = lambda attribute: getattr(import_module(name), attribute)  # type: ignore[method-assign]  # PEP 562
+    sys.modules[name] = stand_in
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+
+
+with _imported_when_used("boto3"):  # crhelper imports it for a polling that is not used here
     from crhelper import FAILED, SUCCESS, CfnResource
 
 MAX_BODY_BYTES: Final = 4096  # crpg-ref, "Custom resource response objects"

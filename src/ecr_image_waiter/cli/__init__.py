@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import Final, NoReturn
 
-from ecr_image_waiter.text.format import harmless
+from ecr_image_waiter.core.format import harmless
 
 _INSTALL: Final = "pip install 'ecr-image-waiter[cli]'"
 

@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 from ecr_image_waiter.cfn.properties import OneImage, Properties, allowed_by, read_properties
 from ecr_image_waiter.core.builds import Builder
 from ecr_image_waiter.core.conditions import STACK_OPERATION, Wanted
-from ecr_image_waiter.core.place import Place
+from ecr_image_waiter.core.faults import InvalidRequest
+from ecr_image_waiter.core.format import clipped, shown
+from ecr_image_waiter.core.model import Place
 from ecr_image_waiter.core.polling import Rhythm
-from ecr_image_waiter.errors import InvalidRequest
-from ecr_image_waiter.text.format import clipped, shown
 
 from .words import in_options, option_of, without_template
 

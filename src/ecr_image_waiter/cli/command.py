@@ -12,18 +12,17 @@ from random import Random
 from typing import Final, Protocol, TextIO
 
 from ecr_image_waiter.cfn.attributes import there
-from ecr_image_waiter.cfn.uris import partition_of
 from ecr_image_waiter.clock import Clock
 from ecr_image_waiter.core.builds import Own
 from ecr_image_waiter.core.conditions import Known, Wanted
 from ecr_image_waiter.core.deadline import UNLIMITED
-from ecr_image_waiter.core.model import Awaited, Finding, Found, Several, decisive, images_of
-from ecr_image_waiter.core.place import Place
+from ecr_image_waiter.core.faults import InvalidRequest
+from ecr_image_waiter.core.format import clipped, duration, harmless, times
+from ecr_image_waiter.core.model import Awaited, Finding, Found, Place, Several, decisive, images_of
 from ecr_image_waiter.core.polling import NEVER, Bounds, Cause, GivenUp, Progress, Ready, bounds_for_caller, wait
-from ecr_image_waiter.errors import InvalidRequest
+from ecr_image_waiter.core.uris import partition_of
 from ecr_image_waiter.following import Following
 from ecr_image_waiter.looking import Look
-from ecr_image_waiter.text.format import clipped, duration, harmless, times
 from ecr_image_waiter.text.reasons import seen, subject
 from ecr_image_waiter.watch import Follow, Watch
 

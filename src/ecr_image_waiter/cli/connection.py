@@ -8,16 +8,15 @@ from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
-from ecr_image_waiter.aws.clients import Aws
+from ecr_image_waiter.aws.clients import Aws, Urllib3Blobs
 from ecr_image_waiter.aws.codebuild import CodeBuild
 from ecr_image_waiter.aws.codepipeline import CodePipeline
 from ecr_image_waiter.aws.ecr import Registry
 from ecr_image_waiter.aws.errors import finding_of
-from ecr_image_waiter.aws.layers import Urllib3Blobs
-from ecr_image_waiter.cfn.uris import console_link
 from ecr_image_waiter.clock import Clock
+from ecr_image_waiter.core.faults import WaiterError
 from ecr_image_waiter.core.model import OWN, Unavailable
-from ecr_image_waiter.errors import WaiterError
+from ecr_image_waiter.core.uris import console_link
 from ecr_image_waiter.following import BuildService
 
 _QUESTION_SECONDS: Final = 5.0

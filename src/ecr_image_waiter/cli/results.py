@@ -9,6 +9,7 @@ from typing import Any, Final
 from ecr_image_waiter.cfn.attributes import attributes, there
 from ecr_image_waiter.core.builds import BuildHidden
 from ecr_image_waiter.core.conditions import Wanted
+from ecr_image_waiter.core.format import clipped, duration, harmless, iso
 from ecr_image_waiter.core.model import (
     AccessDenied,
     Awaited,
@@ -22,7 +23,6 @@ from ecr_image_waiter.core.model import (
     decisive,
 )
 from ecr_image_waiter.core.polling import Cause
-from ecr_image_waiter.text.format import clipped, duration, harmless, iso
 from ecr_image_waiter.text.reasons import seen_of
 
 

@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.text import Text
 
 from ecr_image_waiter.clock import Clock
-from ecr_image_waiter.text.format import duration, harmless, times
+from ecr_image_waiter.core.format import duration, harmless, times
 
 _REFRESHES_A_SECOND: Final = 4
 

@@ -14,9 +14,8 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
-from ecr_image_waiter.text.format import clipped, iso, shown
-
 from . import model
+from .format import clipped, iso, shown
 from .manifests import (
     DOCKER_INDEX,
     DOCKER_MANIFEST,

@@ -15,10 +15,9 @@ from ecr_image_waiter.core.builds import (
     RunStatus,
     UnderWay,
 )
-from ecr_image_waiter.core.model import Awaited, NewestTags, NoRepository, decisive
-from ecr_image_waiter.core.place import Place
+from ecr_image_waiter.core.format import clipped, coded, duration
+from ecr_image_waiter.core.model import Awaited, NewestTags, NoRepository, Place, decisive
 
-from .format import clipped, coded, duration
 from .terms import TEMPLATE, Terms
 
 _ENDS: Final = {

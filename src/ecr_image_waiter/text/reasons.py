@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final, assert_never
 
-from ecr_image_waiter.cfn.uris import PUBLIC_HOSTS, registry_in
 from ecr_image_waiter.core.conditions import Wanted
+from ecr_image_waiter.core.faults import InvalidRequest
+from ecr_image_waiter.core.format import clipped, coded, duration, times
 from ecr_image_waiter.core.model import (
     AccessDenied,
     Awaited,
@@ -23,6 +24,7 @@ from ecr_image_waiter.core.model import (
     NoRepository,
     NotPullable,
     NotYet,
+    Place,
     Refused,
     Several,
     Unavailable,
@@ -30,12 +32,10 @@ from ecr_image_waiter.core.model import (
     images_of,
     lacks_image,
 )
-from ecr_image_waiter.core.place import Place
 from ecr_image_waiter.core.polling import MAX_INVOCATIONS, Bounds, Cause, GivenUp
-from ecr_image_waiter.errors import InvalidRequest
+from ecr_image_waiter.core.uris import PUBLIC_HOSTS, registry_in
 
 from .build_reasons import among, reason_of_build, seen_of_build
-from .format import clipped, coded, duration, times
 from .terms import TEMPLATE, Terms
 
 NEWEST_TAGS: Final = 5

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from .text.format import harmless
+from .format import harmless
 
 _SHOWN_FAULTS: Final = 20  # more do not fit into an answer
 

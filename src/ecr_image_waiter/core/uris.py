@@ -7,7 +7,7 @@ suffixes are botocore's of each partition; those of dual-stack hosts outside `aw
 import re
 from typing import Final
 
-from ecr_image_waiter.core.model import ImageId, Source
+from .model import ImageId, Source
 
 REPOSITORY: Final = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*"
 """ECR's own pattern: a test compares it with botocore's model of ECR."""

@@ -1,19 +1,24 @@
-"""What the waiter counts: a line of JSON for each event of a wait, in CloudWatch's embedded metric format.
+"""The log, in which no response URL stands, and the metrics, which are lines of it. Both are Powertools'.
 
-CloudWatch reads the metrics from the log (CloudWatch User Guide, "Specification: Embedded metric format"), so that they
-cost no call of AWS and no permission. docs/operations.md tells operators what each one means.
+Metrics are in CloudWatch's embedded metric format: CloudWatch reads them from the log (CloudWatch User Guide,
+"Specification: Embedded metric format"), so they cost no call of AWS and no permission. docs/operations.md says what
+each one means.
 """
 
 import json
+import logging
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics
 
+from .core.format import harmless
 from .core.polling import Cause
 
 NAMESPACE: Final = "EcrImageWaiter"
@@ -29,6 +34,41 @@ UNITS: Final = {
     "DeliveryRetries": "Count",
 }
 """Every metric there is, with its unit."""
+
+_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+def make_logger() -> Logger:
+    """Return the one logger of the process, at the level that `LOG_LEVEL` names (INFO where it names none)."""
+    # The query of a response URL is a credential. urllib3 shows the whole URL of a PUT in its warnings, botocore what
+    # it sends at DEBUG; the level of the root logger, which Lambda's own settings can lower, must not reach them.
+    logging.getLogger("urllib3").setLevel(logging.CRITICAL + 1)
+    for name in ("boto3", "botocore"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    level = os.environ.get("LOG_LEVEL", "").upper()
+    return Logger(
+        service="ecr-image-waiter",
+        level=level if level in _LEVELS else "INFO",
+        use_rfc3339=True,
+        location=None,
+        json_serializer=to_json,
+    )
+
+
+def to_json(record: Mapping[str, Any]) -> str:
+    """Returns a log record as one line, of which every text is harmless to whoever prints it."""
+    return json.dumps(_harmless(record), separators=(",", ":"), ensure_ascii=False)
+
+
+def _harmless(value: Any, name: str = "") -> Any:
+    if isinstance(value, Mapping):
+        return {harmless(str(key)): _harmless(each, key) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_harmless(each) for each in value]
+    if isinstance(value, int | float | None):
+        return value
+    # The lines of a traceback stay lines.
+    return "\n".join(map(harmless, str(value).split("\n"))) if name == "exception" else harmless(str(value))
 
 
 def to_log(line: str) -> None:
