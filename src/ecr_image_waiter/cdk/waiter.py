@@ -53,30 +53,38 @@ class EcrImageWaiter(Construct):
     Args:
         scope: a construct of the stack that is to wait.
         id: as of any construct.
-        repository: with its object, account and region of an imported repository are taken from it too.
-        tag: to wait for.
-        digest: to wait for, alone or together with a tag.
-        image_uri: instead of repository, tag and digest.
-        registry_id: account of the registry.
-        region: of the registry.
-        role: to assume first.
-        deploy_target: what will run it.
-        platform: what it must run on, such as `linux/arm64`, or one of Lambda's architectures.
-        labels: that the image must carry.
-        pushed_after: time from which a push counts, or `StackOperation`.
-        images: several images instead of one.
-        build_project: the CodeBuild project that pushes it; what it is made of is created first.
-        pipeline: the same of CodePipeline.
-        start_build: whether that is started where the image is missing.
-        max_retries: times `retry_delay` it is the longest wait.
-        retry_delay: the longest pause between two checks; a number is seconds.
-        backoff_rate: the factor by which pauses grow.
-        wait_for_repository: whether a repository that does not exist is waited for; by default, beside `build_project`
-            or `pipeline`.
-        trigger: change it to have the image looked up again.
-        service_timeout: CloudFormation's own limit; a number is seconds.
-        service_token: the waiter function's ARN, or the construct that deploys it.
-        service_token_parameter: the SSM parameter that has the ARN, where `service_token` is not given.
+        repository: The repository, with its namespaces. From a construct, account and region are taken as well.
+        tag: The tag to wait for. Required unless `digest` or `image_uri` is given.
+        digest: The digest to wait for. With `tag`, the tag must point at it.
+        image_uri: The whole URI of the image, instead of its parts. Account and region are read from it.
+        registry_id: The account whose registry holds the image, if it is another one.
+        region: The region of the registry, if it is another one.
+        role: The role to assume before ECR is called.
+        deploy_target: The service that will run the image. Fails immediately if that service cannot deploy it: Lambda
+            takes a single image from a private repository in the function's region, ECS takes an image index too.
+        platform: The platform that the image must be for; an image index must list it. Fails immediately if the image
+            is for another platform.
+        labels: The labels that the image must carry. An image without them is an older one, so the wait goes on.
+        pushed_after: The time from which a push counts. An image pushed earlier is an older one, so the wait goes on.
+            StackOperation is the start of the wait.
+        images: 1 to 20 images to wait for together, instead of one.
+        build_project: The CodeBuild project that pushes the image. When its build fails, the wait fails. The
+            resources of a construct are created first.
+        pipeline: The pipeline of CodePipeline that pushes the image. When its execution fails, the wait fails. The
+            resources of a construct are created first.
+        start_build: Whether to start `build_project` or `pipeline` if the image is missing and no run is under way.
+        max_retries: The longest wait, as a multiple of `retry_delay`. 0 checks once.
+        retry_delay: The longest pause between two checks, in seconds.
+        backoff_rate: The factor by which pauses grow, from 1 s up to `retry_delay`. With 1, every pause is
+            `retry_delay`.
+        wait_for_repository: Whether to wait for a repository that does not exist yet. With `build_project` or
+            `pipeline`, the default is true.
+        trigger: Ignored. Change it to have the image checked again.
+        service_timeout: CloudFormation's own limit, in seconds, after which it fails the resource. The wait ends
+            earlier.
+        service_token: The ARN of the waiter function. CloudFormation's own property. Takes the construct that deploys
+            the function as well.
+        service_token_parameter: The SSM parameter that has the ARN, if `service_token` is not given.
 
     Raises:
         ValueError: with every fault that can be seen before the deployment.

@@ -82,7 +82,7 @@ class Conditions(BaseModel):
         default_factory=dict,
         min_length=1,
         max_length=20,
-        description="Labels that the image must carry. An image without them is an older one, so the wait goes on.",
+        description="The labels that the image must carry. An image without them is an older one, so the wait goes on.",
         json_schema_extra={
             "allowed": f"an object of 1 to 20 labels, each value a string of at most {MOST_LABEL_CHARACTERS} characters"
         },
