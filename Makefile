@@ -55,8 +55,9 @@ schema: $(DEV)/.ready ## Write the JSON schemas anew from the model, and what th
 	@$(RUN) $(DEV)/bin/python -m schema
 	@$(RUN) $(DEV)/bin/python -m sandbox.plain_template
 
-screen: $(DEV)/.ready ## Draw the README's picture of the command anew
+screen: setup ## Draw the README's pictures anew: the command, and the demo from a real run
 	@$(RUN) $(DEV)/bin/python -m tests.screen
+	@$(RUN) $(DEV)/bin/python -m sandbox.demo --picture docs/images/demo.svg
 
 chaos: $(DEV)/.ready ## Run the service through random faults on a simulated clock (SEEDS=2000, FIRST=seed to repeat a run)
 	@$(RUN) $(DEV)/bin/python -m tests.chaos --seeds "$(SEEDS)" $(if $(FIRST),--first "$(FIRST)")

@@ -4,9 +4,11 @@ Every line of the timeline is read from DescribeStackEvents or CloudWatch Logs; 
 """
 
 import argparse
+import re
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -88,8 +90,8 @@ def play(
             timer.cancel()
 
 
-def chosen(arguments: list[str]) -> Scenario:
-    """Return the scenario that the command line asks for. Exits where there is none of that name."""
+def chosen(arguments: list[str]) -> tuple[Scenario, Path | None]:
+    """Return the scenario that the command line asks for, and the file for its picture. Exits on an unknown name."""
     parser = argparse.ArgumentParser(
         prog="make demo",
         usage=f"make demo [IMAGE={'|'.join(IMAGES)}] or [SCENARIO={'|'.join(SCENARIOS)}]",
@@ -97,6 +99,7 @@ def chosen(arguments: list[str]) -> Scenario:
     )
     parser.add_argument("--image", default="")
     parser.add_argument("--scenario", default="")
+    parser.add_argument("--picture", type=Path, help="file for an SVG of the run")
     options = parser.parse_args(arguments)
     if options.image and options.scenario:
         parser.error("IMAGE and SCENARIO: one of them, not both")
@@ -104,13 +107,19 @@ def chosen(arguments: list[str]) -> Scenario:
     name = options.scenario or options.image or next(iter(IMAGES))
     if name not in known:
         parser.error(f"{'SCENARIO' if options.scenario else 'IMAGE'}: received {name}, allowed: {', '.join(known)}")
-    return known[name]
+    return known[name], options.picture
+
+
+def draw(console: Console, picture: Path) -> None:
+    """Write what was printed as an SVG without fonts from elsewhere, which a README may not load."""
+    drawn = console.export_svg(title="make demo", unique_id="demo")
+    picture.write_text(re.sub(r"\s*@font-face \{.*?\}", "", drawn, flags=re.DOTALL).rstrip() + "\n", encoding="utf-8")
 
 
 def main() -> int:
     """Set the sandbox up and play. Returns 0 when the stack ended as it should."""
-    scenario = chosen(sys.argv[1:])
-    console = Console(highlight=False)
+    scenario, picture = chosen(sys.argv[1:])
+    console = Console(highlight=False, record=True, width=166) if picture else Console(highlight=False)
     console.print(
         "Setting up: an AWS account on this machine, `sam build` and `sam deploy` of the waiter ...", soft_wrap=True
     )
@@ -128,6 +137,8 @@ def main() -> int:
             console.print("What its template got from Fn::GetAtt:")
         for output in outputs:
             console.print(f"  {output['OutputKey']:22} {output['OutputValue']}", soft_wrap=True)
+    if picture:
+        draw(console, picture)
     return 0 if status == scenario.ends_as else 1
 
 

@@ -1,8 +1,8 @@
 """Measure the artifact under AWS's Runtime Interface Emulator: its size, cold start and peak memory.
 
 Against moto on loopback, with the image there, so that a cold start ends in an answer. The figures are this machine's;
-the README has those of one machine, with its description. `memory` says how the most memory is measured. `--compare`
-adds what other ways to package it would give.
+docs/architecture.md has those of one machine. `memory` says how the most memory is measured. `--compare` adds what
+other ways to package it would give.
 """
 
 import argparse

@@ -110,5 +110,4 @@ def test_the_wheel_and_the_sdist_have_the_package_its_types_and_no_test(tmp_path
         assert not re.search(r"(^|/)(tests?|sandbox|last_resort|__pycache__)(/|\.|$)", own), name
     assert f"Version: {project().version}\n" in metadata
     assert re.findall(r"\]\((?!https?://|mailto:)[^)]*\)", metadata) == []
-    assert f"]({project().repository}/blob/{project().tag}/README.md#" in metadata
     assert f"]({project().repository}/blob/{project().tag}/docs/" in metadata

@@ -168,6 +168,6 @@ def test_a_demo_that_is_not_there_is_one_clear_error(
 
 
 def test_the_demo_that_nobody_names_is_the_one_whose_images_come() -> None:
-    assert chosen(["--image", "", "--scenario", ""]) is IMAGES["pushed"]
-    assert chosen(["--image", "never", "--scenario", ""]) is IMAGES["never"]
-    assert chosen(["--image", "", "--scenario", "first-deploy"]) is SCENARIOS["first-deploy"]
+    assert chosen(["--image", "", "--scenario", ""])[0] is IMAGES["pushed"]
+    assert chosen(["--image", "never", "--scenario", ""])[0] is IMAGES["never"]
+    assert chosen(["--image", "", "--scenario", "first-deploy"])[0] is SCENARIOS["first-deploy"]

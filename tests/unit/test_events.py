@@ -1,4 +1,4 @@
-"""The events to try the waiter with do what README.md says of them, all but the network's part."""
+"""The events to try the waiter with do what docs/sam-local.md says of them, all but the network's part."""
 
 import json
 from typing import Any
@@ -27,7 +27,7 @@ def local(*script: Any) -> World:
 
 
 def today(state: dict[str, Any], now: float) -> dict[str, Any]:
-    """Return a state with the times that README.md's command for jq gives it."""
+    """Return a state with the times that docs/sam-local.md's command for jq gives it."""
     progress = {**state["progress"], "due": now, "ask_due": now + 60}
     return {**state, "start": now - 900, "limit": now + 60, "progress": progress}
 

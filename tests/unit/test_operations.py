@@ -14,7 +14,7 @@ from tests.support.fakes import aws_error, stack_event
 from tests.support.world import FOUND, World
 
 GUIDE: Final = (ROOT / "docs" / "operations.md").read_text()
-README: Final = (ROOT / "README.md").read_text()
+PARAMETERS: Final = (ROOT / "docs" / "parameters.md").read_text()
 TEMPLATE: Final = yaml_parse((ROOT / "template.yaml").read_text())
 NOT_FOUND: Final = aws_error("ImageNotFoundException")
 QUERIES: Final = [block for block in re.findall(r"```text\n(.*?)```", GUIDE, flags=re.DOTALL) if "filter" in block]
@@ -90,8 +90,8 @@ def test_every_alarm_is_explained() -> None:
     assert sorted(cell.strip("`") for cell in rows("Alarms")) == sorted(alarms)
 
 
-def test_every_parameter_stands_in_the_readme_with_its_default() -> None:
-    section = README.partition("\n## Parameters of the install\n")[2].partition("\n## ")[0]
+def test_every_parameter_stands_in_its_page_with_its_default() -> None:
+    section = PARAMETERS.partition("\n## ")[0]
     told = {
         name: default
         for cell, default in re.findall(r"^\| (`.*?) +\| (.*?) +\|", section, flags=re.MULTILINE)
