@@ -35,16 +35,16 @@ LINTING := $(TOOLS)/cdk/.ready $(TOOLS)/actionlint/.ready
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: setup ## Show a stack waiting for its image (IMAGE=pushed|never), or for its build (SCENARIO=build-fails|first-deploy)
+demo: $(SETUP) ## Show a stack waiting for its image (IMAGE=pushed|never), or for its build (SCENARIO=build-fails|first-deploy)
 	@$(RUN) $(DEV)/bin/python -m sandbox.demo --image "$(IMAGE)" --scenario "$(SCENARIO)"
 
-sandbox: setup ## Leave the sandbox running, with the waiter deployed (PORT=4566 BIND=127.0.0.1)
+sandbox: $(SETUP) ## Leave the sandbox running, with the waiter deployed (PORT=4566 BIND=127.0.0.1)
 	@$(RUN) $(DEV)/bin/python -m sandbox --port "$(PORT)" --bind "$(BIND)"
 
-test: setup $(LINTING) ## Lint, types, templates, all tests, coverage
+test: $(SETUP) $(LINTING) ## Lint, types, templates, all tests, coverage
 	@$(RUN) $(DEV)/bin/python -m tests.run --output $(OUTPUT)
 
-acceptance: setup ## What takes long: drawn examples and schedules, planted bugs, killed processes (SEEDS=, EXAMPLES=, RUNS=)
+acceptance: $(SETUP) ## What takes long: drawn examples and schedules, planted bugs, killed processes (SEEDS=, EXAMPLES=, RUNS=)
 	@$(RUN) HYPOTHESIS_PROFILE=acceptance $(DEV)/bin/python -m pytest -q tests/unit tests/integration
 	@$(MAKE) --no-print-directory chaos planted fuzz crash
 
@@ -55,14 +55,14 @@ schema: $(DEV)/.ready ## Write the JSON schemas anew from the model, and what th
 	@$(RUN) $(DEV)/bin/python -m schema
 	@$(RUN) $(DEV)/bin/python -m sandbox.plain_template
 
-screen: setup ## Draw the README's pictures anew: the command, and the demo from a real run
+screen: $(SETUP) ## Draw the README's pictures anew: the command, and the demo from a real run
 	@$(RUN) $(DEV)/bin/python -m tests.screen
 	@$(RUN) $(DEV)/bin/python -m sandbox.demo --picture docs/images/demo.svg
 
 chaos: $(DEV)/.ready ## Run the service through random faults on a simulated clock (SEEDS=2000, FIRST=seed to repeat a run)
 	@$(RUN) $(DEV)/bin/python -m tests.chaos --seeds "$(SEEDS)" $(if $(FIRST),--first "$(FIRST)")
 
-crash: setup ## Kill processes of the deployed waiter in the middle of waits (RUNS=100)
+crash: $(SETUP) ## Kill processes of the deployed waiter in the middle of waits (RUNS=100)
 	@$(RUN) $(DEV)/bin/python -m tests.crash --runs "$(RUNS)"
 
 fuzz: $(DEV)/.ready ## Send events and properties of every kind (EXAMPLES=20000)
@@ -90,13 +90,13 @@ publish: $(BUILDING) ## Check and print what would go to the Serverless Applicat
 dist: $(BUILDING) ## Make what a release carries, in dist: a wheel, an sdist, and what make publish sends
 	@$(RUN) $(DEV)/bin/python -m sandbox.publishing.distributions dist
 
-measure: setup ## Measure the artifact: its size, cold start and peak memory
+measure: $(SETUP) ## Measure the artifact: its size, cold start and peak memory
 	@$(RUN) $(DEV)/bin/python -m sandbox.measure
 
-bench: setup ## Measure the waiter beside its alternatives and write docs/performance.md (QUICK=1: a glance, in .output)
+bench: $(SETUP) ## Measure the waiter beside its alternatives and write docs/performance.md (QUICK=1: a glance, in .output)
 	@$(RUN) $(DEV)/bin/python -m bench $(if $(QUICK),--quick)
 
-setup: $(SETUP) ## Install what the others need
+setup: $(DEV)/.ready ## Install what the unit tests need, in .venv; the other targets install the rest themselves
 
 lock: | $(TOOLS)/uv/.ready $(TOOLS)/cdk/.ready ## Lock the versions that pyproject.toml allows
 	$(TOOLS)/uv/bin/python sandbox/lock.py $(TOOLS)/uv/bin/uv $(TOOLS)/cdk/bin/python

@@ -37,7 +37,8 @@ def gaps(folder: Path) -> list[str]:
     """Return what is missing for publishing a folder that breaks no rule."""
     here = os.environ.get("GITHUB_REPOSITORY")
     repository = f"{os.environ.get('GITHUB_SERVER_URL', 'https://github.com')}/{here}" if here else None
-    found = changelog.gaps(changelog.project(), tags=_git("tag", "--points-at", "HEAD").split(), repository=repository)
+    tags = _git("tag", "--points-at", "HEAD").split()
+    found = changelog.gaps(changelog.project(), changelog.TEXT.read_text(), tags=tags, repository=repository)
     if _git("status", "--porcelain", "--untracked-files=no"):
         found.append("the checkout has changes that are not committed")
     if not any(folder.glob("WaiterFunction/**/*.pyc")):

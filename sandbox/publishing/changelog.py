@@ -17,6 +17,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 TEXT: Final = ROOT / "CHANGELOG.md"
 # A version of Python's as well: the two spell pre-releases differently.
 _VERSION: Final = re.compile(r"(?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*)){2}")
+NOT_RELEASED: Final = "not released"
 _PLACEHOLDER: Final = "https://github.com/example/"
 
 
@@ -40,8 +41,8 @@ def project() -> Project:
 
 
 def entry(text: str, version: str) -> tuple[str, str] | None:
-    """Return the date and the text of a version's entry; None where no heading has this version and a date."""
-    heading = rf"^## \[{re.escape(version)}\] - (\d{{4}}-\d\d-\d\d)$"
+    """Return the date, or `NOT_RELEASED`, and the text of a version's entry; None without such a heading."""
+    heading = rf"^## \[{re.escape(version)}\] - (\d{{4}}-\d\d-\d\d|{NOT_RELEASED})$"
     found = re.search(rf"{heading}(.*?)(?=^## \[|\Z)", text, re.MULTILINE | re.DOTALL)
     return (found[1], found[2].strip()) if found else None
 
@@ -55,18 +56,19 @@ def violations(said: Project, text: str, today: date) -> list[str]:
     if not found:
         return [f"CHANGELOG.md: no entry for {version}; head it ## [{version}] - YYYY-MM-DD"]
     dated, body = found
-    if dated > today.isoformat():
+    if dated != NOT_RELEASED and dated > today.isoformat():
         return [f"CHANGELOG.md: the entry for {version} has the date {dated}, which lies in the future"]
     if not re.search(r"^- \S", body, re.MULTILINE):
         return [f"CHANGELOG.md: the entry for {version} lists no change"]
     return []
 
 
-def gaps(said: Project, *, tags: Sequence[str], repository: str | None) -> list[str]:
+def gaps(said: Project, text: str, *, tags: Sequence[str], repository: str | None) -> list[str]:
     """Return what a checkout that passes every rule may still lack for being published.
 
     Args:
         said: what pyproject.toml says.
+        text: the changelog.
         tags: of the commit.
         repository: the address of the repository that publishes; None if it is unknown.
     """
@@ -77,6 +79,8 @@ def gaps(said: Project, *, tags: Sequence[str], repository: str | None) -> list[
         found.append(
             f"pyproject.toml: the Repository among project.urls is {said.repository}, but {repository} publishes"
         )
+    if (entry(text, said.version) or ("",))[0] == NOT_RELEASED:
+        found.append(f"CHANGELOG.md: head the entry ## [{said.version}] - YYYY-MM-DD, with the date of the release")
     if said.tag not in tags:
         found.append(f"this commit needs the tag {said.tag}; it has {', '.join(tags) or 'none'}")
     return found
@@ -90,7 +94,7 @@ def main() -> None:
     options = parser.parse_args()
     said, text = project(), TEXT.read_text()
     wrong = [
-        *gaps(said, tags=[options.tag], repository=options.repository),
+        *gaps(said, text, tags=[options.tag], repository=options.repository),
         *violations(said, text, datetime.now(tz=UTC).date()),
     ]
     if wrong:

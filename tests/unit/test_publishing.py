@@ -77,15 +77,23 @@ def test_a_version_has_an_entry_in_the_changelog_with_a_date_and_a_change() -> N
 
 
 def test_a_release_has_its_tag_and_the_address_of_the_repository_that_publishes() -> None:
-    assert changelog.gaps(SAID, tags=["x", "v1.2.3"], repository=HERE) == []
-    assert changelog.gaps(SAID, tags=["v1.2.3"], repository=None) == []
+    assert changelog.gaps(SAID, "", tags=["x", "v1.2.3"], repository=HERE) == []
+    assert changelog.gaps(SAID, "", tags=["v1.2.3"], repository=None) == []
     for said, tags, repository, sentence in (
         (SAID, ["v1.2.2"], HERE, "this commit needs the tag v1.2.3; it has v1.2.2"),
         (SAID, ["v1.2.3"], "https://github.com/fork/n", "but https://github.com/fork/n publishes"),
         (SAID._replace(repository="https://github.com/example/n"), ["v1.2.3"], None, "is a placeholder"),
     ):
-        (told,) = changelog.gaps(said, tags=tags, repository=repository)
+        (told,) = changelog.gaps(said, "", tags=tags, repository=repository)
         assert sentence in told
+
+
+def test_a_version_that_is_not_released_breaks_no_rule_and_needs_a_date_to_be_published() -> None:
+    text = "## [1.2.3] - not released\n\n- a\n"
+
+    assert changelog.violations(SAID, text, date(2026, 1, 2)) == []
+    (told,) = changelog.gaps(SAID, text, tags=["v1.2.3"], repository=HERE)
+    assert told.startswith("CHANGELOG.md: head the entry ## [1.2.3] - YYYY-MM-DD")
 
 
 def test_the_licence_is_the_one_that_pyproject_names_because_it_can_never_be_corrected(folder: Path) -> None:

@@ -19,7 +19,7 @@ WORKFLOWS: dict[str, dict[str, Any]] = {name: yaml_parse(text) for name, text in
 RELEASE, DEPLOY = (WORKFLOWS[name]["jobs"] for name in ("release.yml", "deploy.yml"))
 READ, ROLE = {"contents": "read"}, {"id-token": "write"}
 PERMISSIONS = {
-    "ci.yml": {"test": READ},
+    "ci.yml": {"lint": READ, "test": READ},
     "release.yml": {
         "test": READ,
         "build": READ,
