@@ -45,7 +45,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import quote, urlencode, urlsplit
 
-from ecr_image_waiter.clock import Clock
+from ecr_image_waiter.core.deadline import Clock
 
 ACCESS_KEY_ID: Final = "AKIACANARYINAREDCAGE"
 SIGNATURE: Final = "5ca1ab1e" * 8

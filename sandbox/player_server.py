@@ -4,7 +4,8 @@ import threading
 from collections.abc import Callable
 from typing import Final, Self
 
-from ecr_image_waiter.clock import Clock, SystemClock
+from ecr_image_waiter.clock import SystemClock
+from ecr_image_waiter.core.deadline import Clock
 
 from .authority import Authority
 from .player import RESET, CloudFormation, Event, Operation, Put

@@ -22,8 +22,17 @@ from pathlib import Path
 from sandbox.processes import ROOT
 
 MODULES = (
-    *("core.polling", "core.stack", "core.deadline", "core.builds", "core.conditions", "core.manifests", "core.uris"),
-    *("cfn.event", "cfn.properties", "cfn.attributes", "invocation", "following", "looking"),
+    *(
+        "core.polling",
+        "core.stack",
+        "core.deadline",
+        "core.state",
+        "core.builds",
+        "core.conditions",
+        "core.manifests",
+        "core.uris",
+    ),
+    *("cfn.event", "cfn.properties", "cfn.attributes", "following", "looking"),
     *("text.reasons", "text.build_reasons", "core.format"),
 )
 """Those that decide, and the words they decide on."""

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.config import Config
 
-from ecr_image_waiter.clock import Clock, SystemClock
+from ecr_image_waiter.clock import SystemClock
+from ecr_image_waiter.core.deadline import Clock
 from sandbox.accounts import DEFAULT_ACCOUNT, Accounts, scope_of
 from sandbox.ecr.contents import Answer, Refused, Request
 from sandbox.serving import Handler, Server, Whole, forward, without_hop_by_hop

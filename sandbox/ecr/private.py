@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlencode
 
-from ecr_image_waiter.clock import Clock
+from ecr_image_waiter.core.deadline import Clock
 from sandbox.player import ACCESS_KEY_ID, SIGNATURE
 
 from .contents import Answer, Image, Refused, Repository, Request, in_milliseconds, page

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from ecr_image_waiter.clock import Clock
+from ecr_image_waiter.core.deadline import Clock
 
 from .contents import Answer, Refused, Repository, Request, in_milliseconds, page
 

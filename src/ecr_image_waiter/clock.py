@@ -1,21 +1,11 @@
-"""Time: the clock, which is handed in, and a hard limit for a call that has none of its own."""
+"""The machine's time: its clock, and a hard limit for a call that has none of its own."""
 
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 T = TypeVar("T")
-
-
-class Clock(Protocol):
-    """Wall-clock time, because a wait goes on in another process and its start must mean the same there."""
-
-    def now(self) -> float:
-        """Return the time as seconds since 1970-01-01 UTC."""
-
-    def sleep(self, seconds: float) -> None:
-        """Return after about `seconds`; a caller that must not wake early looks at `now()` again."""
 
 
 class SystemClock:

@@ -20,35 +20,33 @@ from .aws.cloudformation import Stacks
 from .aws.codebuild import CodeBuild
 from .aws.codepipeline import CodePipeline
 from .aws.ecr import Registry
+from .aws.self_invoke import HandOver, hand_over_with_retries
 from .cfn.attributes import attributes, longest_attributes
 from .cfn.event import DirectRequest, StackRequest, read_event, stack_properties, start_of_wait
 from .cfn.properties import Properties, read_properties
 from .cfn.response import Answer, Courier, Urllib3Transport, encoded, fits
-from .clock import Clock, SystemClock
-from .continuation import HandOver, State, hand_over_with_retries, read_state
+from .clock import SystemClock
 from .core.builds import Own
 from .core.conditions import Known, Wanted
-from .core.faults import DeliveryFailed, GaveUp, InvalidRequest, StackUnknown, UnusableEvent
-from .core.format import harmless
-from .core.model import OWN, StackHidden, StackSeen
-from .core.polling import (
+from .core.deadline import (
     MAX_INVOCATIONS,
-    Abandoned,
     Bounds,
-    Cause,
-    GivenUp,
-    Progress,
-    Ready,
-    SliceUsedUp,
+    Clock,
+    Context,
+    Invocation,
     bounds_for_caller,
     bounds_for_stack,
     invocations_needed,
     timeout_needed,
 )
+from .core.faults import DeliveryFailed, GaveUp, InvalidRequest, StackUnknown, UnusableEvent
+from .core.format import harmless
+from .core.model import OWN, StackHidden, StackSeen
+from .core.polling import Abandoned, Cause, GivenUp, Progress, Ready, SliceUsedUp
 from .core.stack import first_ask, rolls_back
+from .core.state import State, read_state
 from .core.uris import console_link
 from .following import BuildService
-from .invocation import Context, Invocation
 from .rollback import Rollback
 from .slice import Slice, Tools
 from .telemetry import SERVICE, Ended, Meter, Outcome, make_logger, to_log

@@ -12,12 +12,10 @@ from .cfn.attributes import attributes_in_rollback
 from .cfn.event import StackRequest, named_images, service_timeout_of, session_of, stack_properties, start_of
 from .cfn.response import Answer, fits
 from .core.conditions import Wanted
-from .core.deadline import ANSWER_SECONDS, CALL_SECONDS
+from .core.deadline import ANSWER_SECONDS, CALL_SECONDS, Invocation, answer_reserve
 from .core.faults import InvalidRequest, StackUnknown
 from .core.model import Image, Looked, StackFinding, decisive
-from .core.polling import answer_reserve
 from .core.stack import SETTLES, is_answer, pause_before_asking_again, rolls_back
-from .invocation import Invocation
 from .looking import look_in_rollback
 from .slice import Tools
 from .telemetry import Ended, Outcome

@@ -11,14 +11,13 @@ from .aws.cloudformation import Stacks
 from .aws.ecr import Registry
 from .cfn.event import StackRequest, session_of, token_of
 from .cfn.properties import Properties
-from .clock import Clock
 from .core.builds import Own
 from .core.conditions import Known
+from .core.deadline import Bounds, Clock, Invocation
 from .core.model import Found, StackFinding, StackHidden
-from .core.polling import LAST_ASK, NEVER, Abandoned, Bounds, GivenUp, Progress, Ready, SliceUsedUp, wait
+from .core.polling import LAST_ASK, NEVER, Abandoned, GivenUp, Progress, Ready, SliceUsedUp, wait
 from .core.stack import next_ask, still_waits
 from .following import BuildService
-from .invocation import Invocation
 from .text.reasons import seen, subject
 from .watch import Follow, Watch
 

@@ -7,12 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from .clock import Clock
 from .core.builds import Builder, Own
 from .core.conditions import Conditions, Known, Wanted
-from .core.deadline import Budget
+from .core.deadline import Bounds, Budget, Clock
 from .core.model import Found, Looked, NewestTags, Place, Source
-from .core.polling import Bounds, Cause, GivenUp
+from .core.polling import Cause, GivenUp
 from .following import BuildService, Following
 from .looking import Eyes, Look
 from .text.reasons import NEWEST_TAGS, in_question, reason_of

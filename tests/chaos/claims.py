@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
-from ecr_image_waiter.cfn.event import STATE_KEY
 from ecr_image_waiter.core.faults import DeliveryFailed, StackUnknown
+from ecr_image_waiter.core.state import STATE_KEY
 from last_resort import NotDeliveredError
 from sandbox.player import CANARIES, Outcome
 from tests.chaos.world import ELSEWHERE, Asked, ChaosWorld, Story, elapsed, hostile_image, told

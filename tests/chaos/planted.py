@@ -21,17 +21,16 @@ from rich.console import Console
 
 import last_resort
 from ecr_image_waiter import (
-    continuation,
     handler,
     looking,
     rollback,
     slice,  # noqa: A004  # the module's name
 )
-from ecr_image_waiter.aws import cloudformation, ecr
+from ecr_image_waiter.aws import cloudformation, ecr, self_invoke
 from ecr_image_waiter.aws import errors as aws_errors
 from ecr_image_waiter.cfn import event as cfn_event
 from ecr_image_waiter.cfn import response
-from ecr_image_waiter.core import faults, manifests, model, polling
+from ecr_image_waiter.core import deadline, faults, manifests, model, polling, state
 from ecr_image_waiter.core import format as text_format
 from ecr_image_waiter.core import stack as stack_rules
 from ecr_image_waiter.telemetry import Outcome
@@ -72,14 +71,14 @@ def bug(title: str, owner: Any, name: str) -> Callable[[Callable[[Function], Fun
 # --- the start, the limit and the hand-over
 
 
-@bug("the start is lost on a hand-over", continuation, "read_state")
+@bug("the start is lost on a hand-over", state, "read_state")
 def _(real: Function) -> Function:
     return lambda received, now: replace(real(received, now), start=now)
 
 
-@bug("the limit moves at each hand-over", continuation, "continuation")
+@bug("the limit moves at each hand-over", state, "continuation")
 def _(real: Function) -> Function:
-    return lambda event, state: real(event, replace(state, limit=state.limit + 10))
+    return lambda event, carried: real(event, replace(carried, limit=carried.limit + 10))
 
 
 @bug("a redelivered event starts its wait again", cfn_event, "start_of_wait")
@@ -87,7 +86,7 @@ def _(_: Function) -> Function:
     return lambda _started, now: now
 
 
-@bug("the limit is off by the reserve", polling, "bounds_for_stack")
+@bug("the limit is off by the reserve", deadline, "bounds_for_stack")
 def _(real: Function) -> Function:
     def broken(start: float, max_wait: float, service_timeout: float) -> Any:
         bounds = real(start, max_wait, service_timeout)
@@ -96,12 +95,12 @@ def _(real: Function) -> Function:
     return broken
 
 
-@bug("the hand-over is dropped", continuation, "hand_over_with_retries")
+@bug("the hand-over is dropped", self_invoke, "hand_over_with_retries")
 def _(_: Function) -> Function:
     return lambda *_, **__: ""
 
 
-@bug("a failed hand-over counts as made", continuation, "hand_over_with_retries")
+@bug("a failed hand-over counts as made", self_invoke, "hand_over_with_retries")
 def _(real: Function) -> Function:
     return lambda *args, **kwargs: real(*args, **kwargs) and ""
 
@@ -111,21 +110,21 @@ def _(real: Function) -> Function:
     return lambda *args: real(*args) and None
 
 
-@bug("a hand-over forgets how the wait stood", continuation, "read_state")
+@bug("a hand-over forgets how the wait stood", state, "read_state")
 def _(real: Function) -> Function:
     def broken(received: object, now: float) -> Any:
-        state = real(received, now)
-        return replace(state, progress=polling.Progress(due=state.progress.due, hops=state.progress.hops))
+        read = real(received, now)
+        return replace(read, progress=polling.Progress(due=read.progress.due, hops=read.progress.hops))
 
     return broken
 
 
-@bug("a hand-over changes the event", continuation, "continuation")
+@bug("a hand-over changes the event", state, "continuation")
 def _(real: Function) -> Function:
-    return lambda event, state: real({**event, "ResourceType": "Custom::Image"}, state)
+    return lambda event, carried: real({**event, "ResourceType": "Custom::Image"}, carried)
 
 
-@bug("no time is kept for the hand-over", polling, "slice_reserve")
+@bug("no time is kept for the hand-over", deadline, "slice_reserve")
 def _(_: Function) -> Function:
     return lambda _timeout: 0.0
 

@@ -12,8 +12,8 @@ from typing import Any, Final, Literal, TypeAlias
 
 from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
 
-from ecr_image_waiter.cfn.event import STATE_KEY
-from ecr_image_waiter.clock import Clock
+from ecr_image_waiter.core.deadline import Clock
+from ecr_image_waiter.core.state import STATE_KEY
 from sandbox.player import ACCOUNT, Delay, Event, Fault, Operation, Reset, Resource, StackState, Status, new_resource
 from tests.chaos import hostile
 from tests.support.simulation import (

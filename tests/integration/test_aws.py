@@ -23,8 +23,8 @@ from botocore.exceptions import ClientError, EndpointConnectionError, NoRegionEr
 
 from ecr_image_waiter.aws.clients import MOST_ANSWER_BYTES, Aws
 from ecr_image_waiter.aws.ecr import Registry
+from ecr_image_waiter.aws.self_invoke import HandOver
 from ecr_image_waiter.clock import SystemClock
-from ecr_image_waiter.continuation import HandOver
 from ecr_image_waiter.core.faults import AnswerTooLarge, HandOverFailed
 from ecr_image_waiter.core.model import OWN, AccessDenied, Finding, ImageId, NoRegion, Source, Unavailable
 from ecr_image_waiter.telemetry import make_logger

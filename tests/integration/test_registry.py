@@ -15,6 +15,7 @@ from botocore.stub import Stubber
 from ecr_image_waiter.aws.clients import Aws
 from ecr_image_waiter.aws.ecr import Registry
 from ecr_image_waiter.clock import SystemClock
+from ecr_image_waiter.core.deadline import Bounds
 from ecr_image_waiter.core.faults import AnswerTooLarge
 from ecr_image_waiter.core.model import (
     AccessDenied,
@@ -31,7 +32,7 @@ from ecr_image_waiter.core.model import (
     TagSeen,
     Unavailable,
 )
-from ecr_image_waiter.core.polling import Bounds, Cause, GivenUp
+from ecr_image_waiter.core.polling import Cause, GivenUp
 from ecr_image_waiter.text.reasons import reason_given_up, seen
 from tests.support.fakes import (
     DIGEST,

@@ -10,7 +10,7 @@ from typing import Any
 
 from samtranslator.translator.transform import transform
 
-from ecr_image_waiter.core.polling import MAX_INVOCATIONS, answer_reserve, invocations_needed
+from ecr_image_waiter.core.deadline import MAX_INVOCATIONS, answer_reserve, invocations_needed
 from sandbox.processes import ROOT
 from tests.support.fakes import ManagedPolicies
 

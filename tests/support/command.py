@@ -10,8 +10,8 @@ from ecr_image_waiter.cli.command import Edges, run
 from ecr_image_waiter.cli.connection import Connection, Misconfigured
 from ecr_image_waiter.cli.results import Status
 from ecr_image_waiter.cli.screen import screen
-from ecr_image_waiter.clock import Clock
 from ecr_image_waiter.core.builds import BuildHidden, BuildRun, BuildUnavailable, RunStatus
+from ecr_image_waiter.core.deadline import Clock
 from tests.support.fakes import NOW, FakeClock
 from tests.support.memory_ecr import ACCOUNT, MemoryEcr
 

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
 
 from ecr_image_waiter.aws.ecr import Registry
-from ecr_image_waiter.clock import Clock
+from ecr_image_waiter.core.deadline import Clock
 from sandbox.player import ACCESS_KEY_ID, SIGNATURE
 from tests.policy.leaks import NEEDLES, SESSION_TOKEN
 

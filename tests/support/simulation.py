@@ -38,10 +38,10 @@ from samtranslator.yaml_helper import yaml_parse
 import last_resort
 from ecr_image_waiter.aws.cloudformation import Stacks
 from ecr_image_waiter.aws.ecr import Registry
-from ecr_image_waiter.cfn.event import STATE_KEY
+from ecr_image_waiter.aws.self_invoke import HandOver
 from ecr_image_waiter.cfn.response import Courier
-from ecr_image_waiter.clock import Clock
-from ecr_image_waiter.continuation import HandOver
+from ecr_image_waiter.core.deadline import Clock
+from ecr_image_waiter.core.state import STATE_KEY
 from ecr_image_waiter.handler import Waiter
 from ecr_image_waiter.telemetry import Meter, to_json
 from sandbox.player import FUNCTION_ARN, RESET, CloudFormation, Delay, Fault, Operation, Put, StackState

@@ -16,8 +16,8 @@ from aws_lambda_powertools import Logger
 from botocore.exceptions import ReadTimeoutError
 
 from ecr_image_waiter.aws.cloudformation import Stacks
+from ecr_image_waiter.aws.self_invoke import HandOver
 from ecr_image_waiter.cfn.response import Courier
-from ecr_image_waiter.continuation import HandOver
 from ecr_image_waiter.following import BuildService
 from ecr_image_waiter.handler import Waiter
 from ecr_image_waiter.telemetry import Meter, to_json

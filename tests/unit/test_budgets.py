@@ -16,10 +16,8 @@ from ecr_image_waiter.cfn.event import StackRequest, read_event
 from ecr_image_waiter.cfn.properties import read_properties
 from ecr_image_waiter.core.builds import Own
 from ecr_image_waiter.core.conditions import Known
-from ecr_image_waiter.core.deadline import Budget
+from ecr_image_waiter.core.deadline import Bounds, Budget, Invocation, bounds_for_stack
 from ecr_image_waiter.core.model import Image, Unavailable
-from ecr_image_waiter.core.polling import Bounds, bounds_for_stack
-from ecr_image_waiter.invocation import Invocation
 from ecr_image_waiter.slice import Slice, Tools
 from ecr_image_waiter.telemetry import make_logger
 from tests.support.fakes import NOW, FakeClock, FakeCloudFormation, FakeContext, as_client, aws_error, stack_event

@@ -18,6 +18,7 @@ from ecr_image_waiter.core.builds import (
     UnderWay,
 )
 from ecr_image_waiter.core.conditions import Conditions, Wanted
+from ecr_image_waiter.core.deadline import Bounds
 from ecr_image_waiter.core.model import (
     OWN,
     Awaited,
@@ -30,7 +31,7 @@ from ecr_image_waiter.core.model import (
     Several,
     TagSeen,
 )
-from ecr_image_waiter.core.polling import Bounds, Cause, GivenUp
+from ecr_image_waiter.core.polling import Cause, GivenUp
 from ecr_image_waiter.text.build_reasons import reason_of_build, seen_of_build
 from ecr_image_waiter.text.reasons import reason_of, seen
 from tests.support.fakes import DIGEST

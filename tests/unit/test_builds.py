@@ -21,6 +21,7 @@ from ecr_image_waiter.core.builds import (
     UnderWay,
     follow,
 )
+from ecr_image_waiter.core.deadline import Bounds
 from ecr_image_waiter.core.model import (
     AccessDenied,
     Awaited,
@@ -36,7 +37,7 @@ from ecr_image_waiter.core.model import (
     Several,
     Unavailable,
 )
-from ecr_image_waiter.core.polling import Bounds, Cause, GivenUp, Progress, Ready, Rhythm, judge
+from ecr_image_waiter.core.polling import Cause, GivenUp, Progress, Ready, Rhythm, judge
 from ecr_image_waiter.following import Following
 from tests.support.fakes import DIGEST, NOW, REPOSITORY_URI
 

@@ -9,10 +9,11 @@ from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, No
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecr_image_waiter.cfn.event import STATE_KEY
-from ecr_image_waiter.continuation import HandOver, State, continuation, read_state
+from ecr_image_waiter.aws.self_invoke import HandOver
+from ecr_image_waiter.core.deadline import MAX_INVOCATIONS
 from ecr_image_waiter.core.faults import HandOverFailed, InvalidRequest
-from ecr_image_waiter.core.polling import MAX_INVOCATIONS, NEVER, Progress, Run
+from ecr_image_waiter.core.polling import NEVER, Progress, Run
+from ecr_image_waiter.core.state import STATE_KEY, State, continuation, read_state
 from tests.support.fakes import FUNCTION_ARN, NOW, FakeLambda, as_client, aws_error, stack_event
 
 STATE = State(

@@ -5,6 +5,7 @@ from random import Random
 import pytest
 
 from ecr_image_waiter.cfn.event import read_event, start_of_wait
+from ecr_image_waiter.core.deadline import Bounds, Invocation
 from ecr_image_waiter.core.faults import UnusableEvent
 from ecr_image_waiter.core.format import clipped
 from ecr_image_waiter.core.model import NoImage
@@ -12,7 +13,6 @@ from ecr_image_waiter.core.polling import (
     LAST_ASK,
     NEVER,
     Abandoned,
-    Bounds,
     GivenUp,
     Progress,
     Ready,
@@ -20,7 +20,6 @@ from ecr_image_waiter.core.polling import (
     SliceUsedUp,
     wait,
 )
-from ecr_image_waiter.invocation import Invocation
 from tests.support.fakes import NOW, FakeClock, FakeContext, stack_event
 
 OBJECTS = "CloudFormation's custom-resource event, or the properties of a direct invocation"

@@ -17,9 +17,9 @@ import pytest
 
 from ecr_image_waiter import handler
 from ecr_image_waiter.aws.clients import UnknownRegion
-from ecr_image_waiter.cfn.event import STATE_KEY
 from ecr_image_waiter.clock import SystemClock
 from ecr_image_waiter.core.faults import DeliveryFailed, GaveUp, InvalidRequest, UnusableEvent
+from ecr_image_waiter.core.state import STATE_KEY
 from ecr_image_waiter.telemetry import make_logger
 from tests.support.fakes import (
     DIGEST,

@@ -7,8 +7,6 @@ from typing import Any, Final
 
 import pytest
 
-from ecr_image_waiter.cfn.event import STATE_KEY
-from ecr_image_waiter.continuation import State, continuation, read_state
 from ecr_image_waiter.core.conditions import Conditions, Known, Wanted
 from ecr_image_waiter.core.manifests import (
     MOST_ENTRIES,
@@ -23,6 +21,7 @@ from ecr_image_waiter.core.manifests import (
 )
 from ecr_image_waiter.core.model import OWN, Finding, Image, ImageId, Never, NotYet, Platform, Several, Source
 from ecr_image_waiter.core.polling import Progress
+from ecr_image_waiter.core.state import STATE_KEY, State, continuation, read_state
 from ecr_image_waiter.looking import Look
 from tests.support.fakes import NOW, FakeClock, stack_event
 from tests.support.memory_ecr import MemoryEcr, digest_of, entry

@@ -7,10 +7,10 @@ from typing import Any, Final
 import pytest
 
 import last_resort
-from ecr_image_waiter.continuation import State, continuation
 from ecr_image_waiter.core.builds import BuildHidden, BuildRun, RunStatus
 from ecr_image_waiter.core.faults import DeliveryFailed, GaveUp, InvalidRequest, UnusableEvent
 from ecr_image_waiter.core.polling import Cause, Progress
+from ecr_image_waiter.core.state import State, continuation
 from ecr_image_waiter.telemetry import NAMESPACE, SERVICE, UNITS, Ended, Meter, Outcome
 from tests.support.emf import faults, metrics_of
 from tests.support.fakes import DIGEST, NOW, PROPERTIES, aws_error, details, leaked, stack_event

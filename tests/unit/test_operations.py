@@ -6,7 +6,8 @@ from typing import Any, Final
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
-from ecr_image_waiter.core.polling import FRESH, MAX_INVOCATIONS, Cause, invocations_needed
+from ecr_image_waiter.core.deadline import MAX_INVOCATIONS, invocations_needed
+from ecr_image_waiter.core.polling import FRESH, Cause
 from ecr_image_waiter.telemetry import UNITS, Outcome
 from sandbox.processes import ROOT
 from tests.policy.template import LONGEST_WAIT

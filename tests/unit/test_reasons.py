@@ -6,6 +6,7 @@ from typing import Any, get_args
 import pytest
 
 from ecr_image_waiter.core.conditions import Conditions, Wanted
+from ecr_image_waiter.core.deadline import Bounds
 from ecr_image_waiter.core.model import (
     OWN,
     AccessDenied,
@@ -27,7 +28,7 @@ from ecr_image_waiter.core.model import (
     TagSeen,
     Unavailable,
 )
-from ecr_image_waiter.core.polling import Bounds, Cause, GivenUp
+from ecr_image_waiter.core.polling import Cause, GivenUp
 from ecr_image_waiter.text.reasons import fault_too_much, reason_given_up, reason_of, reason_stopped
 from tests.support.fakes import DIGEST, OTHER_DIGEST
 

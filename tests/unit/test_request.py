@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from urllib3.util import parse_url
 
 from ecr_image_waiter.cfn.event import (
-    STATE_KEY,
     DirectRequest,
     StackRequest,
     read_event,
@@ -24,6 +23,7 @@ from ecr_image_waiter.cfn.properties import OneImage, Properties, known_faults, 
 from ecr_image_waiter.core.faults import InvalidRequest, UnusableEvent
 from ecr_image_waiter.core.model import ImageId, Place
 from ecr_image_waiter.core.polling import Rhythm
+from ecr_image_waiter.core.state import STATE_KEY
 from tests.support.fakes import (
     DIGEST,
     HOST,

@@ -14,8 +14,7 @@ from typing import Any, Final
 
 import pytest
 
-from ecr_image_waiter.cfn.event import STATE_KEY
-from ecr_image_waiter.continuation import continuation, read_state
+from ecr_image_waiter.core.state import STATE_KEY, continuation, read_state
 from sandbox.processes import ROOT
 from tests.support.fakes import NOW, PROPERTIES, REPOSITORY_URI, aws_error, stack_event
 from tests.support.world import FOUND, World

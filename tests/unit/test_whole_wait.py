@@ -14,8 +14,14 @@ from botocore.validate import ParamValidator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecr_image_waiter.cfn.event import STATE_KEY
-from ecr_image_waiter.continuation import State, continuation, read_state
+from ecr_image_waiter.core.deadline import (
+    MAX_INVOCATIONS,
+    Bounds,
+    bounds_for_stack,
+    invocations_needed,
+    slice_reserve,
+    timeout_needed,
+)
 from ecr_image_waiter.core.model import (
     AccessDenied,
     Finding,
@@ -29,23 +35,18 @@ from ecr_image_waiter.core.model import (
     Unavailable,
 )
 from ecr_image_waiter.core.polling import (
-    MAX_INVOCATIONS,
     NEVER,
     Abandoned,
-    Bounds,
     Cause,
     GivenUp,
     Progress,
     Ready,
     Rhythm,
     SliceUsedUp,
-    bounds_for_stack,
     hand_over_at,
-    invocations_needed,
-    slice_reserve,
-    timeout_needed,
     wait,
 )
+from ecr_image_waiter.core.state import STATE_KEY, State, continuation, read_state
 from sandbox.player import Operation, Status
 from tests.support.simulation import (
     EPOCH,

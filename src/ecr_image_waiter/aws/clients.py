@@ -17,7 +17,8 @@ from botocore.config import Config
 from botocore.exceptions import EndpointConnectionError, NoRegionError, ReadTimeoutError, ResponseStreamingError
 from urllib3.exceptions import HTTPError
 
-from ecr_image_waiter.clock import Clock, SystemClock, within
+from ecr_image_waiter.clock import SystemClock, within
+from ecr_image_waiter.core.deadline import Clock
 from ecr_image_waiter.core.faults import AnswerTooLarge
 from ecr_image_waiter.core.model import Source
 from ecr_image_waiter.core.uris import PUBLIC_REGION, REGION, partition_of

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Final, Protocol, TypedDict, Unpack, cast
 
-from ecr_image_waiter.clock import Clock
+from ecr_image_waiter.core.deadline import Clock
 from ecr_image_waiter.core.faults import AnswerTooLarge
 from ecr_image_waiter.core.manifests import (
     DOCKER_INDEX,

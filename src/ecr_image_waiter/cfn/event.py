@@ -16,11 +16,9 @@ from ecr_image_waiter.core.conditions import Wanted, without_judgement
 from ecr_image_waiter.core.faults import UnusableEvent
 from ecr_image_waiter.core.format import clipped, shown
 from ecr_image_waiter.core.model import Place
+from ecr_image_waiter.core.state import STATE_KEY
 
 from .properties import DEFAULT_SERVICE_TIMEOUT, OneImage, Properties, read_properties
-
-STATE_KEY: Final = "EcrImageWaiter"
-"""The one key of a continuation's event that CloudFormation did not put there."""
 
 RequestType = Literal["Create", "Update", "Delete"]
 _STACK_KEYS: Final = ("RequestType", "ResponseURL", "StackId", "RequestId")

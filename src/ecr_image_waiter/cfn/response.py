@@ -18,7 +18,8 @@ from typing import Any, Final, Literal, Protocol
 import urllib3
 from urllib3.util.ssl_ import create_urllib3_context
 
-from ecr_image_waiter.clock import Clock, within
+from ecr_image_waiter.clock import within
+from ecr_image_waiter.core.deadline import Clock
 from ecr_image_waiter.core.faults import DeliveryFailed
 from ecr_image_waiter.core.format import harmless
 from ecr_image_waiter.telemetry import Ended

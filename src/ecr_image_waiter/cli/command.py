@@ -12,14 +12,13 @@ from random import Random
 from typing import Final, Protocol, TextIO
 
 from ecr_image_waiter.cfn.attributes import there
-from ecr_image_waiter.clock import Clock
 from ecr_image_waiter.core.builds import Own
 from ecr_image_waiter.core.conditions import Known, Wanted
-from ecr_image_waiter.core.deadline import UNLIMITED
+from ecr_image_waiter.core.deadline import UNLIMITED, Bounds, Clock, bounds_for_caller
 from ecr_image_waiter.core.faults import InvalidRequest
 from ecr_image_waiter.core.format import clipped, duration, harmless, times
 from ecr_image_waiter.core.model import Awaited, Finding, Found, Place, Several, decisive, images_of
-from ecr_image_waiter.core.polling import NEVER, Bounds, Cause, GivenUp, Progress, Ready, bounds_for_caller, wait
+from ecr_image_waiter.core.polling import NEVER, Cause, GivenUp, Progress, Ready, wait
 from ecr_image_waiter.core.uris import partition_of
 from ecr_image_waiter.following import Following
 from ecr_image_waiter.looking import Look

@@ -13,7 +13,7 @@ from ecr_image_waiter.aws.codebuild import CodeBuild
 from ecr_image_waiter.aws.codepipeline import CodePipeline
 from ecr_image_waiter.aws.ecr import Registry
 from ecr_image_waiter.aws.errors import finding_of
-from ecr_image_waiter.clock import Clock
+from ecr_image_waiter.core.deadline import Clock
 from ecr_image_waiter.core.faults import WaiterError
 from ecr_image_waiter.core.model import OWN, Unavailable
 from ecr_image_waiter.core.uris import console_link

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from ecr_image_waiter.clock import Clock
+from ecr_image_waiter.core.deadline import Clock
 from ecr_image_waiter.core.format import duration, harmless, times
 
 _REFRESHES_A_SECOND: Final = 4

@@ -11,9 +11,8 @@ from enum import StrEnum
 from random import Random
 from typing import Final
 
-from ecr_image_waiter.clock import Clock
-
 from .builds import Broken, BuildHidden, BuildUnavailable, Built
+from .deadline import Bounds, Clock
 from .model import (
     AccessDenied,
     Awaited,
@@ -46,33 +45,6 @@ FRESH: Final = 210.0
 """A hand-over does without asking where the last answer is younger than this, and than a quarter of the slice."""
 NEVER: Final = 1e11
 """Seconds since 1970: after every wait. Not infinity, which JSON does not have."""
-MAX_INVOCATIONS: Final = 15
-"""Lambda's recursion guard drops about the sixteenth invocation of a chain (invocation-recursion)."""
-
-
-def answer_reserve(service_timeout: float) -> float:
-    """Return how long before ServiceTimeout a wait must end.
-
-    A fifth of it, from 15 s to 240 s. From ServiceTimeout 1200 up that covers two retries of a crashed
-    invocation (60 s and 120 s later, invocation-async-error-handling) and the answer.
-    """
-    return min(max(0.2 * service_timeout, 15.0), 240.0)
-
-
-def slice_reserve(timeout: float) -> float:
-    """Return how much of an invocation of `timeout` seconds is kept for the hand-over or the answer."""
-    return 30.0 if timeout >= 150.0 else timeout / 5
-
-
-def invocations_needed(wait: float, timeout: float) -> int:
-    """Return how many invocations of a function with this time-out a wait of `wait` seconds takes at most."""
-    return math.floor(max(wait, 0.0) / (timeout - slice_reserve(timeout))) + 1
-
-
-def timeout_needed(wait: float) -> int:
-    """Return the smallest whole function time-out with which a wait of `wait` seconds is not refused."""
-    smallest = math.floor(wait / MAX_INVOCATIONS)
-    return next(t for t in range(max(smallest, 1), 10**9) if invocations_needed(wait, t) <= MAX_INVOCATIONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,37 +54,6 @@ class Rhythm:
     delay: float
     backoff_rate: float
     wait_for_repository: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """When a wait began, when its last check is due, and when nobody listens any more.
-
-    `wanted` is the limit the template asked for; where it is later than `limit`, something shortened the wait.
-    """
-
-    start: float
-    limit: float
-    wanted: float
-    expires: float = math.inf
-
-    @property
-    def shortened(self) -> bool:
-        """Whether the wait ends before the template's own limit."""
-        return self.limit < self.wanted
-
-
-def bounds_for_stack(start: float, max_wait: float, service_timeout: float) -> Bounds:
-    """Return the bounds of a wait that CloudFormation gives `service_timeout` seconds for."""
-    wanted = start + max_wait
-    latest = start + max(service_timeout - answer_reserve(service_timeout), 0.0)
-    return Bounds(start=start, limit=min(wanted, latest), wanted=wanted, expires=start + service_timeout)
-
-
-def bounds_for_caller(start: float, max_wait: float, slice_end: float) -> Bounds:
-    """Return the bounds of a wait within one direct invocation."""
-    wanted = start + max_wait
-    return Bounds(start=start, limit=min(wanted, max(slice_end, start)), wanted=wanted)
 
 
 class Run(StrEnum):

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Final, assert_never
 
 from ecr_image_waiter.core.conditions import Wanted
+from ecr_image_waiter.core.deadline import MAX_INVOCATIONS, Bounds
 from ecr_image_waiter.core.faults import InvalidRequest
 from ecr_image_waiter.core.format import clipped, coded, duration, times
 from ecr_image_waiter.core.model import (
@@ -32,7 +33,7 @@ from ecr_image_waiter.core.model import (
     images_of,
     lacks_image,
 )
-from ecr_image_waiter.core.polling import MAX_INVOCATIONS, Bounds, Cause, GivenUp
+from ecr_image_waiter.core.polling import Cause, GivenUp
 from ecr_image_waiter.core.uris import PUBLIC_HOSTS, registry_in
 
 from .build_reasons import among, reason_of_build, seen_of_build

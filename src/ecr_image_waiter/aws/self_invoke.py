@@ -1,0 +1,87 @@
+"""Lambda: this function invokes itself, and so hands a wait over to a continuation."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedError, ReadTimeoutError
+
+from ecr_image_waiter.core.deadline import Clock, Invocation
+from ecr_image_waiter.core.faults import HandOverFailed
+from ecr_image_waiter.core.state import MOST_LOST_REPLIES, State, continuation
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger
+    from types_boto3_lambda import LambdaClient
+
+_FIRST_PAUSE: Final = 1.0
+_TRY_SECONDS: Final = 5.0  # so that an invocation's reserve holds three tries of which nothing is heard
+_DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException"})
+
+
+class HandOver:
+    """Invokes this function asynchronously.
+
+    Args:
+        client: makes a Lambda client for a call that may take so many seconds, retries included.
+    """
+
+    def __init__(self, client: Callable[[float], "LambdaClient"]) -> None:
+        self._client = client
+
+    def to(self, function_arn: str, event: Mapping[str, Any], *, seconds: float) -> None:
+        """Queue `event` for the function, which may be retried: running a continuation twice does no harm.
+
+        Raises:
+            HandOverFailed: Lambda did not take it. The message names AWS's code and the permission it needs.
+        """
+        try:
+            self._client(seconds).invoke(
+                FunctionName=function_arn, InvocationType="Event", Payload=json.dumps(event).encode()
+            )
+        except ClientError as error:
+            code = error.response.get("Error", {}).get("Code", "Unknown")
+            message = " ".join(error.response.get("Error", {}).get("Message", "").split())  # a Reason is one line
+            cure = f"; its role needs lambda:InvokeFunction on {function_arn}" if code in _DENIED else ""
+            raise HandOverFailed(
+                f"the function could not invoke itself to go on waiting ({code}: {message}){cure}"
+            ) from None
+        except BotoCoreError as error:
+            raise HandOverFailed(
+                f"the function could not invoke itself to go on waiting ({type(error).__name__}): Lambda could not be "
+                "reached",
+                reply_lost=isinstance(error, ReadTimeoutError | ConnectionClosedError),
+            ) from None
+
+
+def hand_over_with_retries(
+    hand_over: HandOver,
+    event: Mapping[str, Any],
+    state: State,
+    invocation: Invocation,
+    *,
+    clock: Clock,
+    logger: "Logger",
+) -> str:
+    """Return why the hand-over failed in the end, nothing where it went through.
+
+    A try whose reply was lost may have gone through: two continuations do no harm, none would. But after the third
+    lost reply of a wait there is no further try, since their number would double with each hand-over.
+    """
+    last_try = invocation.ends - (invocation.ends - invocation.slice_ends) / 3
+    pause = _FIRST_PAUSE
+    while True:
+        try:
+            seconds = min((invocation.ends - clock.now()) / 2, _TRY_SECONDS)
+            hand_over.to(invocation.function_arn, continuation(event, state), seconds=seconds)
+        except HandOverFailed as error:
+            lost = state.progress.lost_replies + error.reply_lost
+            if lost == MOST_LOST_REPLIES or clock.now() + pause > last_try:
+                return str(error)
+            state = replace(state, progress=replace(state.progress, lost_replies=lost))
+            logger.warning("The hand-over failed, the next try is in %.0f s: %s", pause, error)
+            clock.sleep(pause)
+            pause *= 2
+        else:
+            return ""
