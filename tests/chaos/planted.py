@@ -21,10 +21,10 @@ from rich.console import Console
 
 import last_resort
 from ecr_image_waiter import (
-    handler,
     looking,
     rollback,
     slice,  # noqa: A004  # the module's name
+    waiter,
 )
 from ecr_image_waiter.aws import cloudformation, ecr, self_invoke
 from ecr_image_waiter.aws import errors as aws_errors
@@ -105,7 +105,7 @@ def _(real: Function) -> Function:
     return lambda *args, **kwargs: real(*args, **kwargs) and ""
 
 
-@bug("a failed hand-over is not answered", handler.Waiter, "_go_on_elsewhere")
+@bug("a failed hand-over is not answered", waiter.Waiter, "_go_on_elsewhere")
 def _(real: Function) -> Function:
     return lambda *args: real(*args) and None
 
@@ -224,7 +224,7 @@ def _(real: Function) -> Function:
 # --- the response
 
 
-@bug("a delivery error is swallowed", handler.Waiter, "_deliver")
+@bug("a delivery error is swallowed", waiter.Waiter, "_deliver")
 def _(real: Function) -> Function:
     def broken(*args: Any) -> None:
         try:
@@ -287,21 +287,21 @@ def _(real: Function) -> Function:
     return lambda asked: real(replace(asked, physical_id=None))
 
 
-@bug("a Delete is validated", handler.Waiter, "_answer")
+@bug("a Delete is validated", waiter.Waiter, "_answer")
 def _(real: Function) -> Function:
-    def broken(waiter: Any, asked: Any, invocation: Any) -> Any:
+    def broken(ours: Any, asked: Any, invocation: Any) -> Any:
         if asked.type == "Delete":
             cfn_event.stack_properties(asked, invocation.place)
-        return real(waiter, asked, invocation)
+        return real(ours, asked, invocation)
 
     return broken
 
 
-@bug("the response URL is logged", handler.Waiter, "_deliver")
+@bug("the response URL is logged", waiter.Waiter, "_deliver")
 def _(real: Function) -> Function:
-    def broken(waiter: Any, asked: Any, *rest: Any) -> None:
-        waiter._logger.info("Answering %s", asked.response_url)
-        real(waiter, asked, *rest)
+    def broken(ours: Any, asked: Any, *rest: Any) -> None:
+        ours._logger.info("Answering %s", asked.response_url)
+        real(ours, asked, *rest)
 
     return broken
 
@@ -403,7 +403,7 @@ def _(real: Function) -> Function:
     return lambda found, start: real(found, start) and getattr(found, "updated_at", None) is None
 
 
-@bug("an abandoned wait ends in silence", handler.Waiter, "_answer_of_wait")
+@bug("an abandoned wait ends in silence", waiter.Waiter, "_answer_of_wait")
 def _(real: Function) -> Function:
     def broken(*args: Any) -> Any:
         answer = real(*args)

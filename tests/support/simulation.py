@@ -42,8 +42,8 @@ from ecr_image_waiter.aws.self_invoke import HandOver
 from ecr_image_waiter.cfn.response import Courier
 from ecr_image_waiter.core.deadline import Clock
 from ecr_image_waiter.core.state import STATE_KEY
-from ecr_image_waiter.handler import Waiter
 from ecr_image_waiter.telemetry import Meter, to_json
+from ecr_image_waiter.waiter import Waiter
 from sandbox.player import FUNCTION_ARN, RESET, CloudFormation, Delay, Fault, Operation, Put, StackState
 from sandbox.processes import ROOT
 from tests.support.fakes import as_client, aws_error

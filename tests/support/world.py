@@ -19,8 +19,8 @@ from ecr_image_waiter.aws.cloudformation import Stacks
 from ecr_image_waiter.aws.self_invoke import HandOver
 from ecr_image_waiter.cfn.response import Courier
 from ecr_image_waiter.following import BuildService
-from ecr_image_waiter.handler import Waiter
 from ecr_image_waiter.telemetry import Meter, to_json
+from ecr_image_waiter.waiter import Waiter
 from tests.support.fakes import (
     PROPERTIES,
     REPOSITORY_URI,
