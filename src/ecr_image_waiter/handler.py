@@ -18,6 +18,7 @@ from .aws.ecr import Registry
 from .aws.self_invoke import HandOver
 from .cfn.response import Courier, Urllib3Transport
 from .clock import SystemClock
+from .core.builds import BuilderKind
 from .core.deadline import (
     Context,
 )
@@ -42,8 +43,8 @@ def _waiter() -> Waiter:
         registry=Registry(aws.registry, aws.repository_uri, clock, Urllib3Blobs(any_scheme=any_host)),
         stacks=Stacks(lambda seconds: aws.client("cloudformation", seconds)),
         builds={
-            "CodeBuild project": CodeBuild(lambda seconds: aws.client("codebuild", seconds), console),
-            "pipeline": CodePipeline(lambda seconds: aws.client("codepipeline", seconds), console, clock.now),
+            BuilderKind.PROJECT: CodeBuild(lambda seconds: aws.client("codebuild", seconds), console),
+            BuilderKind.PIPELINE: CodePipeline(lambda seconds: aws.client("codepipeline", seconds), console, clock.now),
         },
         hand_over=HandOver(lambda seconds: aws.client("lambda", seconds)),
         courier=Courier(Urllib3Transport(), clock),

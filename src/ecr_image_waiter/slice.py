@@ -11,7 +11,7 @@ from .aws.cloudformation import Stacks
 from .aws.ecr import Registry
 from .cfn.event import StackRequest, session_of, token_of
 from .cfn.properties import Properties
-from .core.builds import Own
+from .core.builds import BuilderKind, Own
 from .core.conditions import Known
 from .core.deadline import Bounds, Clock, Invocation
 from .core.model import Found, StackFinding, StackHidden
@@ -33,7 +33,7 @@ class Tools:
 
     registry: Registry
     stacks: Stacks
-    builds: Mapping[str, BuildService]
+    builds: Mapping[BuilderKind, BuildService]
     logger: Logger
     clock: Clock
     random: Random

@@ -14,7 +14,7 @@ from .cfn.attributes import attributes, longest_attributes
 from .cfn.event import DirectRequest, StackRequest, read_event, stack_properties, start_of_wait
 from .cfn.properties import Properties, read_properties
 from .cfn.response import Answer, Courier, encoded, fits
-from .core.builds import Own
+from .core.builds import BuilderKind, Own
 from .core.conditions import Known, Wanted
 from .core.deadline import (
     MAX_INVOCATIONS,
@@ -64,7 +64,7 @@ class Waiter:
         *,
         registry: Registry,
         stacks: Stacks,
-        builds: Mapping[str, BuildService],
+        builds: Mapping[BuilderKind, BuildService],
         hand_over: HandOver,
         courier: Courier,
         logger: Logger,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from .core.builds import Builder, Own
+from .core.builds import Builder, BuilderKind, Own
 from .core.conditions import Conditions, Known, Wanted
 from .core.deadline import Bounds, Budget, Clock
 from .core.model import Found, Looked, NewestTags, Place, Source
@@ -56,7 +56,7 @@ class Watch:
     def __init__(
         self,
         registry: Registry,
-        builds: Mapping[str, BuildService],
+        builds: Mapping[BuilderKind, BuildService],
         clock: Clock,
         *,
         wanted: Sequence[Wanted],

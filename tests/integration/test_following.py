@@ -12,7 +12,7 @@ import pytest
 
 from ecr_image_waiter.aws.codebuild import CodeBuild
 from ecr_image_waiter.aws.codepipeline import CodePipeline
-from ecr_image_waiter.core.builds import BuildRun
+from ecr_image_waiter.core.builds import BuilderKind, BuildRun
 from ecr_image_waiter.core.faults import GaveUp, StackUnknown
 from ecr_image_waiter.core.uris import console_link
 from sandbox.builds import Action, Build, Builds, Execution, Run
@@ -67,8 +67,8 @@ class Place:
             IN_MEMORY,
             clock=self.clock,
             builds={
-                "CodeBuild project": self.service,
-                "pipeline": CodePipeline(lambda _: codepipeline, console, self.clock.now),
+                BuilderKind.PROJECT: self.service,
+                BuilderKind.PIPELINE: CodePipeline(lambda _: codepipeline, console, self.clock.now),
             },
             **options,
         )

@@ -10,7 +10,7 @@ from ecr_image_waiter.cli.command import Edges, run
 from ecr_image_waiter.cli.connection import Connection, Misconfigured
 from ecr_image_waiter.cli.results import Status
 from ecr_image_waiter.cli.screen import screen
-from ecr_image_waiter.core.builds import BuildHidden, BuildRun, BuildUnavailable, RunStatus
+from ecr_image_waiter.core.builds import BuilderKind, BuildHidden, BuildRun, BuildUnavailable, RunStatus
 from ecr_image_waiter.core.deadline import Clock
 from tests.support.fakes import NOW, FakeClock
 from tests.support.memory_ecr import ACCOUNT, MemoryEcr
@@ -54,7 +54,7 @@ class Command:
         }
         if self.misconfigured:
             raise Misconfigured(self.misconfigured)
-        builds = {"CodeBuild project": self.builder, "pipeline": self.builder}
+        builds = {BuilderKind.PROJECT: self.builder, BuilderKind.PIPELINE: self.builder}
         return Connection(region or "eu-west-1", self.ecr.registry(clock), builds, self.account)
 
     def account(self) -> str:

@@ -18,6 +18,7 @@ from botocore.exceptions import ReadTimeoutError
 from ecr_image_waiter.aws.cloudformation import Stacks
 from ecr_image_waiter.aws.self_invoke import HandOver
 from ecr_image_waiter.cfn.response import Courier
+from ecr_image_waiter.core.builds import BuilderKind
 from ecr_image_waiter.following import BuildService
 from ecr_image_waiter.telemetry import Meter, to_json
 from ecr_image_waiter.waiter import Waiter
@@ -70,7 +71,7 @@ class World:
         answers: tuple[int | Exception, ...] = (),
         stack: tuple[str | tuple[str, float] | Exception, ...] = (),
         any_host: bool = False,
-        builds: Mapping[str, BuildService] | None = None,
+        builds: Mapping[BuilderKind, BuildService] | None = None,
         clock: FakeClock | None = None,
     ) -> None:
         self.clock = clock or FakeClock()

@@ -14,7 +14,7 @@ from ecr_image_waiter.aws.codepipeline import CodePipeline
 from ecr_image_waiter.aws.ecr import Registry
 from ecr_image_waiter.cfn.event import StackRequest, read_event
 from ecr_image_waiter.cfn.properties import read_properties
-from ecr_image_waiter.core.builds import Own
+from ecr_image_waiter.core.builds import BuilderKind, Own
 from ecr_image_waiter.core.conditions import Known
 from ecr_image_waiter.core.deadline import Bounds, Budget, Invocation, bounds_for_stack
 from ecr_image_waiter.core.model import Image, Unavailable
@@ -115,8 +115,8 @@ class World:
             self.registry,
             Stacks(lambda seconds: as_client(Slow(cloud, seconds, self.clock))),
             {
-                "CodeBuild project": CodeBuild(build_client, str),
-                "pipeline": CodePipeline(build_client, str, self.clock.now),
+                BuilderKind.PROJECT: CodeBuild(build_client, str),
+                BuilderKind.PIPELINE: CodePipeline(build_client, str, self.clock.now),
             },
             make_logger(),
             self.clock,

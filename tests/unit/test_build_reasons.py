@@ -8,6 +8,7 @@ import pytest
 from ecr_image_waiter.core.builds import (
     Broken,
     Builder,
+    BuilderKind,
     BuildFinding,
     BuildHidden,
     BuildRun,
@@ -37,8 +38,8 @@ from ecr_image_waiter.text.reasons import reason_of, seen
 from tests.support.fakes import DIGEST
 
 PLACE = Place("aws", "eu-west-1", "123456789012")
-PROJECT = Builder("CodeBuild project", "app")
-PIPELINE = Builder("pipeline", "app")
+PROJECT = Builder(BuilderKind.PROJECT, "app")
+PIPELINE = Builder(BuilderKind.PIPELINE, "app")
 APP = Wanted("", ImageId("team/app", "v1", None), OWN, Conditions())
 BOUNDS = Bounds(1000.0, 2800.0, 2800.0, 4600.0)
 THERE = Image(DIGEST, "123456789012", "123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/app")
@@ -182,7 +183,7 @@ DENIED = (
         ),
         pytest.param(
             PROJECT,
-            BuildHidden("codebuild:StartBuild", "AccessDeniedException", DENIED),
+            BuildHidden("codebuild:StartBuild", "AccessDeniedException", DENIED, denied=True),
             Cause.BUILD_HIDDEN,
             None,
             "Not allowed to follow the CodeBuild project app, which is to push team/app:v1 in eu-west-1 (checked 5 "
@@ -193,7 +194,7 @@ DENIED = (
         ),
         pytest.param(
             PIPELINE,
-            BuildHidden("codepipeline:ListPipelineExecutions", "AccessDeniedException", ""),
+            BuildHidden("codepipeline:ListPipelineExecutions", "AccessDeniedException", "", denied=True),
             Cause.BUILD_HIDDEN,
             None,
             "Not allowed to follow the pipeline app, which is to push team/app:v1 in eu-west-1 (checked 5 times in 30 "

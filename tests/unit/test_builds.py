@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from ecr_image_waiter.cfn.properties import read_properties
 from ecr_image_waiter.core.builds import (
     Broken,
     Builder,
+    BuilderKind,
     BuildFinding,
     BuildHidden,
     BuildRun,
@@ -33,15 +35,17 @@ from ecr_image_waiter.core.model import (
     NoRepository,
     NotPullable,
     NotYet,
+    Place,
     Refused,
     Several,
     Unavailable,
 )
 from ecr_image_waiter.core.polling import Cause, GivenUp, Progress, Ready, Rhythm, judge
 from ecr_image_waiter.following import Following
-from tests.support.fakes import DIGEST, NOW, REPOSITORY_URI
+from sandbox.processes import ROOT
+from tests.support.fakes import DIGEST, NOW, PROPERTIES, REPOSITORY_URI
 
-PROJECT = Builder("CodeBuild project", "app")
+PROJECT = Builder(BuilderKind.PROJECT, "app")
 THERE = Image(DIGEST, "123456789012", REPOSITORY_URI)
 BOUNDS = Bounds(start=NOW, limit=NOW + 1800, wanted=NOW + 1800, expires=NOW + 3600)
 DENIED = BuildHidden("codebuild:ListBuildsForProject", "AccessDeniedException", "no")
@@ -424,3 +428,16 @@ def test_at_the_limit_a_build_under_way_is_no_cause_of_its_own() -> None:
     )
 
     assert judged == GivenUp(Cause.TIME_UP, found, 1, image_missing=True)
+
+
+@pytest.mark.parametrize("kind", BuilderKind)
+def test_a_kind_of_builder_is_named_by_its_property_and_allowed_by_its_parameter(kind: BuilderKind) -> None:
+    builder = Builder(kind, "app")
+    arn = Place("aws", "eu-west-1", "123456789012").builder_arn(builder)
+
+    assert {read_properties({**PROPERTIES, kind.property: named}).builder for named in ("app", arn)} == {builder}
+    assert f"\n  {kind.parameter}:\n" in (ROOT / "template.yaml").read_text(encoding="utf-8")
+
+
+def test_without_a_property_of_a_builder_there_is_none() -> None:
+    assert read_properties(PROPERTIES).builder is None

@@ -20,7 +20,7 @@ import last_resort
 from ecr_image_waiter import cli
 from ecr_image_waiter.cfn.response import _Protocol
 from ecr_image_waiter.cli.screen import LiveLine, Standing
-from ecr_image_waiter.core.builds import BuildHidden, BuildRun, RunStatus
+from ecr_image_waiter.core.builds import BuilderKind, BuildHidden, BuildRun, RunStatus
 from ecr_image_waiter.core.faults import WaiterError
 from ecr_image_waiter.core.format import harmless
 from ecr_image_waiter.core.manifests import LONGEST_PLATFORM_NAME, OCI_INDEX, OCI_MANIFEST
@@ -264,7 +264,7 @@ def hidden(nasty: str) -> BuildHidden:
 def test_what_a_build_says_is_told_in_harmless_words(nasty: str, found: Callable[[str], Any]) -> None:
     builder, command = Builder(), Command()
     command.builder.found = builder.found = found(NASTY[nasty])
-    there = World(IN_MEMORY, builds={"CodeBuild project": builder})
+    there = World(IN_MEMORY, builds={BuilderKind.PROJECT: builder})
     there.images.repository("app")
 
     there.run(stack_event(ResourceProperties=properties({"BuildProject": "app"})))

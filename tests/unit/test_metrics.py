@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 
 import last_resort
-from ecr_image_waiter.core.builds import BuildHidden, BuildRun, RunStatus
+from ecr_image_waiter.core.builds import BuilderKind, BuildHidden, BuildRun, RunStatus
 from ecr_image_waiter.core.faults import DeliveryFailed, GaveUp, InvalidRequest, UnusableEvent
 from ecr_image_waiter.core.polling import Cause, Progress
 from ecr_image_waiter.core.state import State, continuation
@@ -44,7 +44,7 @@ class OneRun:
 
 
 def with_build(found: BuildRun | BuildHidden) -> World:
-    return World(NOT_FOUND, builds={"CodeBuild project": OneRun(found)})
+    return World(NOT_FOUND, builds={BuilderKind.PROJECT: OneRun(found)})
 
 
 def run(status: RunStatus) -> BuildRun:

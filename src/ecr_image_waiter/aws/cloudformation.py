@@ -5,16 +5,16 @@ need them.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from ecr_image_waiter.core.model import StackFinding, StackHidden, StackSeen
 
+from .errors import DENIED, is_of_missing_stack, said_by
+
 if TYPE_CHECKING:
     from types_boto3_cloudformation import CloudFormationClient
-
-_DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException"})
 
 
 class Stacks:
@@ -44,11 +44,9 @@ class Stacks:
             updated = stack.get("LastUpdatedTime")
             return StackSeen(str(stack["StackStatus"]), updated.timestamp() if updated else None)
         except ClientError as error:
-            code = error.response.get("Error", {}).get("Code", "Unknown")
-            message = error.response.get("Error", {}).get("Message", "")
-            # By its message, because AWS has no code of its own for it (API Reference, DescribeStacks).
-            if code == "ValidationError" and message.endswith("does not exist"):
+            if is_of_missing_stack(error):
                 return StackSeen("")
-            return StackHidden(code, denied=code in _DENIED)
+            code, _ = said_by(error)
+            return StackHidden(code, denied=code in DENIED)
         except Exception as error:  # noqa: BLE001  # a question that comes to nothing must not end a wait
             return StackHidden(type(error).__name__)

@@ -1,4 +1,7 @@
-"""What AWS's errors mean for a wait, by their codes: one table, and never a look at a message."""
+"""What AWS's errors mean for a wait: one table of codes.
+
+One message is read: `is_of_missing_stack` says why.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -23,6 +26,10 @@ from ecr_image_waiter.core.model import (
 
 from .clients import UnknownRegion
 
+DENIED: Final = frozenset(
+    {"AccessDenied", "AccessDeniedException", "AuthorizationError", "NotAuthorized", "UnauthorizedOperation"}
+)
+"""The codes with which AWS's services say that a permission is missing."""
 _CREDENTIALS: Final = partial(AccessDenied, lacks=Lacks.CREDENTIALS)
 
 _MEANING: Final[dict[str, Callable[[str, str], Finding]]] = {
@@ -32,11 +39,7 @@ _MEANING: Final[dict[str, Callable[[str, str], Finding]]] = {
     "InvalidImageDigest": lambda _code, _message: NoImage(),
     "ImageInaccessible": lambda _code, _message: NotPullable("ARCHIVED"),
     "RepositoryNotFoundException": lambda _code, _message: NoRepository(),
-    "AccessDenied": AccessDenied,
-    "AccessDeniedException": AccessDenied,
-    "AuthorizationError": AccessDenied,
-    "NotAuthorized": AccessDenied,
-    "UnauthorizedOperation": AccessDenied,
+    **dict.fromkeys(DENIED, AccessDenied),
     "KmsError": partial(AccessDenied, lacks=Lacks.KEY),
     "UpstreamAccessDenied": partial(AccessDenied, lacks=Lacks.UPSTREAM),
     # New credentials can take seconds to be known everywhere. ECR's spellings, then those of STS.
@@ -88,9 +91,24 @@ def build_finding_of(error: Exception, action: str, *, missing: str) -> BuildHid
     found = finding_of(error)
     if isinstance(found, Unavailable):
         return BuildUnavailable(found.code)
-    answer = error.response.get("Error", {}) if isinstance(error, ClientError) else {}
-    code = answer.get("Code", type(error).__name__)
-    return BuildHidden(action, code, answer.get("Message", ""), missing=code == missing)
+    code, message = said_by(error) if isinstance(error, ClientError) else (type(error).__name__, "")
+    return BuildHidden(action, code, message, missing=code == missing, denied=code in DENIED)
+
+
+def said_by(error: ClientError) -> tuple[str, str]:
+    """Returns the code and the message of AWS's answer."""
+    answer = error.response.get("Error", {})
+    return answer.get("Code", "Unknown"), answer.get("Message", "")
+
+
+def is_of_missing_stack(error: ClientError) -> bool:
+    """Returns whether CloudFormation says that there is no such stack.
+
+    By the message, because DescribeStacks has no code of its own for it (API Reference, DescribeStacks): a faulty name
+    is a ValidationError, too.
+    """
+    code, message = said_by(error)
+    return code == "ValidationError" and message.endswith("does not exist")
 
 
 def finding_of(error: Exception) -> Finding:
@@ -113,8 +131,7 @@ def finding_of_failure(code: str, message: str) -> Finding:
 
 
 def _of_answer(error: ClientError) -> Finding:
-    code = error.response.get("Error", {}).get("Code", "Unknown")
-    message = error.response.get("Error", {}).get("Message", "")
+    code, message = said_by(error)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code in _MEANING:
         return _MEANING[code](code, message)

@@ -11,13 +11,14 @@ from ecr_image_waiter.core.deadline import Clock, Invocation
 from ecr_image_waiter.core.faults import HandOverFailed
 from ecr_image_waiter.core.state import MOST_LOST_REPLIES, State, continuation
 
+from .errors import DENIED, said_by
+
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
     from types_boto3_lambda import LambdaClient
 
 _FIRST_PAUSE: Final = 1.0
 _TRY_SECONDS: Final = 5.0  # so that an invocation's reserve holds three tries of which nothing is heard
-_DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException"})
 
 
 class HandOver:
@@ -41,9 +42,9 @@ class HandOver:
                 FunctionName=function_arn, InvocationType="Event", Payload=json.dumps(event).encode()
             )
         except ClientError as error:
-            code = error.response.get("Error", {}).get("Code", "Unknown")
-            message = " ".join(error.response.get("Error", {}).get("Message", "").split())  # a Reason is one line
-            cure = f"; its role needs lambda:InvokeFunction on {function_arn}" if code in _DENIED else ""
+            code, said = said_by(error)
+            message = " ".join(said.split())  # a Reason is one line
+            cure = f"; its role needs lambda:InvokeFunction on {function_arn}" if code in DENIED else ""
             raise HandOverFailed(
                 f"the function could not invoke itself to go on waiting ({code}: {message}){cure}"
             ) from None

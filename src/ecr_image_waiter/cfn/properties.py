@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 
-from ecr_image_waiter.core.builds import Builder
+from ecr_image_waiter.core.builds import Builder, BuilderKind
 from ecr_image_waiter.core.conditions import Conditions, Wanted, read_platform, runs_on_lambda
 from ecr_image_waiter.core.faults import InvalidRequest
 from ecr_image_waiter.core.format import clipped, shown
@@ -247,9 +247,10 @@ class Properties(OneImage):
     @property
     def builder(self) -> Builder | None:
         """What is to push the images."""
-        if self.BuildProject:
-            return Builder("CodeBuild project", self.BuildProject.rpartition("/")[2])
-        return Builder("pipeline", self.Pipeline.rpartition(":")[2]) if self.Pipeline else None
+        for kind in BuilderKind:
+            if named := getattr(self, kind.property):
+                return Builder(kind, named.rpartition(":")[2].removeprefix(kind.path))
+        return None
 
     @property
     def rhythm(self) -> Rhythm:
@@ -358,10 +359,11 @@ def _faults_together(received: Mapping[object, object]) -> Iterator[str]:
         yield from _faults_of_identity(before, image)
         if image.get("DeployTarget") == "Lambda":
             yield from _faults_of_lambda(before, image)
-    if "BuildProject" in received and "Pipeline" in received:
-        yield "Pipeline: received beside BuildProject; name the one that is to be followed"
-    if "StartBuild" in received and received.keys().isdisjoint({"BuildProject", "Pipeline"}):
-        yield "StartBuild: received without BuildProject and Pipeline; name the one that is to be started"
+    first, *others = [kind.property for kind in BuilderKind if kind.property in received] or [""]
+    yield from (f"{name}: received beside {first}; name the one that is to be followed" for name in others)
+    if "StartBuild" in received and not first:
+        kinds = " and ".join(kind.property for kind in BuilderKind)
+        yield f"StartBuild: received without {kinds}; name the one that is to be started"
 
 
 def _faults_of_identity(before: str, image: Mapping[object, object]) -> Iterator[str]:
@@ -399,12 +401,13 @@ def _faults_of_lambda(before: str, image: Mapping[object, object]) -> Iterator[s
 
 def _faults_of_place(received: Mapping[object, object], place: Place) -> Iterator[str]:
     """Return what cannot be reached from where the function is, or not be deployed there."""
-    for name, service in (("BuildProject", "codebuild"), ("Pipeline", "codepipeline")):
-        arn, own = _text(received.get(name)), f"arn:{place.partition}:{service}:{place.region}:{place.account}:"
+    for kind in BuilderKind:
+        arn = _text(received.get(kind.property))
+        own = f"arn:{place.partition}:{kind.service}:{place.region}:{place.account}:"
         if arn.startswith("arn:") and not arn.startswith(own):
             yield (
-                f"{name}: received {shown(arn)}, allowed: one of the waiter's own account and region, whose ARN "
-                f"begins with {own}"
+                f"{kind.property}: received {shown(arn)}, allowed: one of the waiter's own account and region, whose "
+                f"ARN begins with {own}"
             )
     for before, image in _each_image(received):
         uri, region, role = (_text(image.get(name)) for name in ("ImageUri", "Region", "RoleArn"))

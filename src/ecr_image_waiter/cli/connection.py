@@ -13,6 +13,7 @@ from ecr_image_waiter.aws.codebuild import CodeBuild
 from ecr_image_waiter.aws.codepipeline import CodePipeline
 from ecr_image_waiter.aws.ecr import Registry
 from ecr_image_waiter.aws.errors import finding_of
+from ecr_image_waiter.core.builds import BuilderKind
 from ecr_image_waiter.core.deadline import Clock
 from ecr_image_waiter.core.faults import WaiterError
 from ecr_image_waiter.core.model import OWN, Unavailable
@@ -32,7 +33,7 @@ class Connection:
 
     region: str
     registry: Registry
-    builds: Mapping[str, BuildService]
+    builds: Mapping[BuilderKind, BuildService]
     account: Callable[[], str]
 
 
@@ -80,8 +81,8 @@ def connect(clock: Clock, *, profile: str, region: str, endpoint_url: str, regio
         region=aws.region,
         registry=Registry(aws.registry, aws.repository_uri, clock, Urllib3Blobs(any_scheme=elsewhere)),
         builds={
-            "CodeBuild project": CodeBuild(lambda seconds: aws.client("codebuild", seconds), console),
-            "pipeline": CodePipeline(lambda seconds: aws.client("codepipeline", seconds), console, clock.now),
+            BuilderKind.PROJECT: CodeBuild(lambda seconds: aws.client("codebuild", seconds), console),
+            BuilderKind.PIPELINE: CodePipeline(lambda seconds: aws.client("codepipeline", seconds), console, clock.now),
         },
         account=account,
     )

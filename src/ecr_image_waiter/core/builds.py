@@ -7,24 +7,38 @@ A builder is a CodeBuild project or a pipeline; a run is one build of it, or one
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
-from typing import Final, Literal, TypeAlias
+from enum import Enum, StrEnum
+from typing import Final, TypeAlias
+
+
+class BuilderKind(Enum):
+    """A kind of builder, with the names that belong to it.
+
+    `noun` is a builder in a sentence, `run_noun` one of its runs. An ARN has `service`, and `path` before the name.
+    `property` names the builder in a template, `parameter` allows it in the waiter's stack.
+    """
+
+    PROJECT = ("CodeBuild project", "build", "codebuild", "project/", "BuildProject")
+    PIPELINE = ("pipeline", "execution", "codepipeline", "", "Pipeline")
+
+    def __init__(self, noun: str, run_noun: str, service: str, path: str, property_: str) -> None:
+        self.noun = noun
+        self.run_noun = run_noun
+        self.service = service
+        self.path = path
+        self.property = property_
+        self.parameter = f"{property_}Arns"
 
 
 @dataclass(frozen=True, slots=True)
 class Builder:
-    """A CodeBuild project or a pipeline of the function's own account and region, by its name."""
+    """A builder of the function's own account and region, by its name."""
 
-    kind: Literal["CodeBuild project", "pipeline"]
+    kind: BuilderKind
     name: str
 
     def __str__(self) -> str:
-        return f"the {self.kind} {self.name}"
-
-    @property
-    def noun(self) -> str:
-        """What a run of it is called."""
-        return "build" if self.kind == "CodeBuild project" else "execution"
+        return f"the {self.kind.noun} {self.name}"
 
 
 class RunStatus(StrEnum):
@@ -86,13 +100,14 @@ class Built:
 class BuildHidden:
     """The service does not say, and asking again will hardly help. `missing`: there is no such project or pipeline.
 
-    `action` is what was refused, such as `codebuild:StartBuild`.
+    `action` is what was refused, such as `codebuild:StartBuild`. `denied`: for want of a permission.
     """
 
     action: str
     code: str
     message: str
     missing: bool = False
+    denied: bool = False
 
 
 @dataclass(frozen=True, slots=True)

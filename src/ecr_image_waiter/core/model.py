@@ -51,6 +51,11 @@ class Place:
         """Whether this is ECR Public, which is in no region."""
         return "/" in self.region
 
+    def builder_arn(self, builder: Builder) -> str:
+        """Return the ARN of a builder here."""
+        kind = builder.kind
+        return f"arn:{self.partition}:{kind.service}:{self.region}:{self.account}:{kind.path}{builder.name}"
+
     def repository_arn(self, repository: str) -> str:
         """Return the repository's ARN, as an IAM policy names it."""
         if self.is_public:

@@ -36,7 +36,7 @@ def seen_of_build(builder: Builder, build: BuildFinding) -> str:
     """Say what was seen of the build, in a phrase."""
     match build:
         case NoRun():
-            return f"no {builder.noun} of {builder} is under way"
+            return f"no {builder.kind.run_noun} of {builder} is under way"
         case UnderWay(run=run, started=True):
             return f"started {_run(builder, run)}"
         case UnderWay(run=run):
@@ -96,10 +96,9 @@ def reason_of_build(
                 f"correct {what} here or in the build{_link(run)}, then {terms.again}"
             )
         case BuildHidden(missing=True):
-            property_ = "BuildProject" if builder.kind == "CodeBuild project" else "Pipeline"
             return (
                 f"Gave up on {wanted} (checked {effort}): {builder} does not exist in {place.region}, account "
-                f"{place.account}; correct {terms.named(property_)}, or create it {terms.beforehand}"
+                f"{place.account}; correct {terms.named(builder.kind.property)}, or create it {terms.beforehand}"
             )
         case BuildHidden():
             return _reason_hidden(wanted, place, found, build, effort=effort, terms=terms)
@@ -110,26 +109,22 @@ def reason_of_build(
 def _reason_hidden(wanted: str, place: Place, found: Awaited, build: BuildHidden, *, effort: str, terms: Terms) -> str:
     builder = found.builder
     said = coded(build.code, build.message)
-    if "Denied" not in build.code and "Unauthorized" not in build.code:
+    if not build.denied:
         return (
             f"Gave up on {wanted} (checked {effort}): AWS refused {build.action} on {builder} ({said}); correct what "
             f"AWS names, then {terms.again}"
         )
-    named = f"codepipeline:{place.region}:{place.account}:{builder.name}"
-    if builder.noun == "build":
-        named = f"codebuild:{place.region}:{place.account}:project/{builder.name}"
     role = re.search(r":assumed-role/([^/\s]+)/", build.message)
-    parameter = "BuildProjectArns" if builder.noun == "build" else "PipelineArns"
-    how = terms.by_parameter(parameter + (" and AllowStartBuild" if ":Start" in build.action else ""))
+    how = terms.by_parameter(builder.kind.parameter + (" and AllowStartBuild" if ":Start" in build.action else ""))
     return (
         f"Not allowed to follow {builder}, which is to push {wanted} (checked {effort}): allow {build.action} on "
-        f"arn:{place.partition}:{named} to {'the role ' + role[1] if role else terms.waiter}"
+        f"{place.builder_arn(builder)} to {'the role ' + role[1] if role else terms.waiter}"
         f"{',' if how else ''}{how}; AWS said {said}"
     )
 
 
 def _run(builder: Builder, run: BuildRun) -> str:
-    return f"{builder.noun} {run.id} of {builder}"
+    return f"{builder.kind.run_noun} {run.id} of {builder}"
 
 
 def _ended(run: BuildRun) -> str:

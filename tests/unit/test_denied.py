@@ -1,0 +1,26 @@
+"""A code that says that a permission is missing says so of every service."""
+
+import pytest
+
+from ecr_image_waiter.aws.cloudformation import Stacks
+from ecr_image_waiter.aws.errors import DENIED, build_finding_of, finding_of
+from ecr_image_waiter.aws.self_invoke import HandOver
+from ecr_image_waiter.core.builds import BuildHidden
+from ecr_image_waiter.core.faults import HandOverFailed
+from ecr_image_waiter.core.model import AccessDenied, StackHidden
+from tests.support.fakes import FakeCloudFormation, FakeLambda, as_client, aws_error
+
+STACK_ID = "arn:aws:cloudformation:us-east-1:123456789012:stack/shop/5b1c9a50-0000-11ee-9d01-0a1b2c3d4e5f"
+FUNCTION_ARN = "arn:aws:lambda:us-east-1:123456789012:function:waiter"
+
+
+@pytest.mark.parametrize("code", sorted(DENIED))
+def test_a_denial_is_one_from_ecr_a_builder_cloudformation_and_lambda(code: str) -> None:
+    error = aws_error(code, "no")
+
+    assert finding_of(error) == AccessDenied(code, "no")
+    assert build_finding_of(error, "codebuild:X", missing="Y") == BuildHidden("codebuild:X", code, "no", denied=True)
+    stacks = Stacks(lambda _: as_client(FakeCloudFormation(error)))
+    assert stacks.look(STACK_ID, 5.0, account="123456789012") == StackHidden(code, denied=True)
+    with pytest.raises(HandOverFailed, match="its role needs lambda:InvokeFunction"):
+        HandOver(lambda _: as_client(FakeLambda(error))).to(FUNCTION_ARN, {}, seconds=1.0)
