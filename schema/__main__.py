@@ -1,4 +1,6 @@
-"""Write the JSON schemas of the resource's properties from the model: `python -m schema`, with --check to compare only.
+"""Write what is made of the model of the properties: `python -m schema`, with --check to compare only.
+
+These are the JSON schemas of this folder, and the options of the command.
 
 The generator has no module of its own beside this one, because cfn-lint loads every module of this folder whose name
 begins with a letter or a digit, on machines that have nothing of this project but the folder.
@@ -9,9 +11,11 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, get_origin
 
-from ecr_image_waiter.cfn.properties import OneImage, Properties
+from ecr_image_waiter.cfn.properties import OneImage, Properties, allowed_by
+from ecr_image_waiter.cli.options import NOW
+from ecr_image_waiter.cli.words import in_options, option_of
 from ecr_image_waiter.core.conditions import STACK_OPERATION
 from ecr_image_waiter.core.uris import DIGEST, REGION, REPOSITORY, SUFFIXES, TAG
 
@@ -21,6 +25,7 @@ Wrap: TypeAlias = Callable[[Schema], Schema]
 FOLDER: Final = Path(__file__).parent
 PROPERTIES_FILE: Final = "ecr-image-waiter.json"
 TEMPLATE_FILE: Final = "template.json"
+OPTIONS_FILE: Final = "../src/ecr_image_waiter/cli/options.json"
 TYPE: Final = "Custom::EcrImageWaiter"
 DRAFT: Final = "http://json-schema.org/draft-07/schema#"
 
@@ -266,11 +271,43 @@ def template_schema() -> Schema:
     }
 
 
+# Region is the AWS CLI's own option; the others are CloudFormation's business, or said by the arguments.
+_NO_OPTIONS: Final = frozenset({"RepositoryName", "ImageTag", "ImageDigest", "ImageUri", "Region", "Images"}) | {
+    "Trigger", "ServiceTimeout", "ServiceToken"
+}  # fmt: skip
+_OF_CHECK: Final = frozenset({*OneImage.model_fields, "BuildProject", "Pipeline"})
+
+
+def _option(name: str) -> Schema:
+    """Return what argparse is told of the option for a property, and the commands that have it."""
+    field = Properties.model_fields[name]
+    meaning, allowed = (
+        in_options(text).replace(STACK_OPERATION, NOW) for text in (str(field.description), allowed_by(field))
+    )
+    default = f" Default: {field.default}." if field.default else ""
+    how = {"metavar": "VALUE", "help": f"{meaning} Allowed: {allowed}.{default}".replace("%", "%%")}
+    if field.annotation is bool:
+        how = {"action": "store_const", "const": "true", "help": meaning}
+    elif get_origin(field.annotation) is dict:
+        how = {"action": "append", "metavar": "NAME=VALUE", "help": f"{meaning} May be repeated."}
+    commands = ["wait", "check"] if name in _OF_CHECK else ["wait"]
+    return {"option": option_of(name), "dest": name, **how, "commands": commands}
+
+
+def options() -> list[Schema]:
+    """Return the options of the command that stand for properties."""
+    return [_option(name) for name in Properties.model_fields if name not in _NO_OPTIONS]
+
+
 def files() -> Mapping[str, str]:
     """Return the text of each file by its name."""
     head = {"$schema": DRAFT, "title": TYPE, "description": "Holds a stack until a container image is in ECR."}
-    schemas = {PROPERTIES_FILE: {**head, **properties_schema()}, TEMPLATE_FILE: template_schema()}
-    return {name: json.dumps(schema, indent=2) + "\n" for name, schema in schemas.items()}
+    texts = {
+        PROPERTIES_FILE: {**head, **properties_schema()},
+        TEMPLATE_FILE: template_schema(),
+        OPTIONS_FILE: options(),
+    }
+    return {name: json.dumps(text, indent=2) + "\n" for name, text in texts.items()}
 
 
 def stale(folder: Path) -> list[str]:
@@ -291,6 +328,7 @@ def main(arguments: list[str] | None = None, folder: Path = FOLDER) -> int:
         return 1 if old else 0
     texts = files()
     for name in old:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(texts[name])
         print(f"Wrote {folder / name}")
     return 0

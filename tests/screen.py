@@ -8,7 +8,7 @@ Nothing in it depends on when or where it is drawn, so a test compares it with w
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from random import Random
 from typing import Final
@@ -18,7 +18,8 @@ from rich.text import Text
 
 from ecr_image_waiter.cli.command import Edges, run
 from ecr_image_waiter.cli.connection import Connection
-from ecr_image_waiter.cli.screen import LiveLine, Quiet, Screen, Standing
+from ecr_image_waiter.cli.options import parse
+from ecr_image_waiter.cli.screen import LiveLine, Standing
 from sandbox.processes import ROOT
 from tests.support.fakes import FakeClock
 from tests.support.memory_ecr import ACCOUNT, MemoryEcr
@@ -45,12 +46,13 @@ class Played:
         """Run the command and return its stdout; its stderr is drawn."""
         out, err = io.StringIO(), io.StringIO()
         run(
-            arguments,
+            parse(arguments),
             Edges(
                 stdin=io.StringIO(),
                 stdout=out,
                 stderr=err,
                 show=self.show,
+                width=120,
                 clock=self.clock,
                 random=Random(1),  # noqa: S311  # any seed
                 connect=lambda clock, **_: Connection("eu-west-1", self.ecr.registry(clock), {}, lambda: ACCOUNT),
@@ -60,12 +62,12 @@ class Played:
         return out.getvalue()
 
     @contextmanager
-    def show(self, standing: Standing, quiet: bool) -> Iterator[Screen]:  # noqa: FBT001  # as `Edges` has it
+    def show(self, standing: Standing, quiet: bool) -> Iterator[Callable[[str], None]]:  # noqa: FBT001  # as `Edges` has it
         """Draw the live line once, as it is in the middle of the wait."""
         if not quiet:
             line = LiveLine(standing, self.clock)
             self.clock.plan(DRAWN_AFTER, lambda: self.terminal.print(line.__rich__(), soft_wrap=True))
-        yield Quiet()
+        yield lambda _: None
 
 
 def picture() -> str:

@@ -107,7 +107,7 @@ class Slice:
 
     def reason(self, given_up: GivenUp) -> str:
         """Say why the wait ended in vain; see `Watch.reason`."""
-        return self._look.reason(given_up, self._invocation.place)
+        return self._look.reason(given_up, self._invocation.place).sentence
 
     def _follow(self, properties: Properties, own: Own) -> Follow | None:
         builder = properties.builder

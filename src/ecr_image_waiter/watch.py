@@ -14,7 +14,7 @@ from .core.model import Found, Looked, NewestTags, Place, Source
 from .core.polling import Cause, GivenUp
 from .following import BuildService, Following
 from .looking import Eyes, Look
-from .text.reasons import NEWEST_TAGS, in_question, reason_of
+from .text.reasons import NEWEST_TAGS, Reason, in_question, reason_of
 from .text.terms import TEMPLATE, Terms
 
 
@@ -100,7 +100,7 @@ class Watch:
             return look()
         return self._following(look, for_next_call, waits_for_repository=self._waits_for_repository)
 
-    def reason(self, given_up: GivenUp, place: Place, terms: Terms = TEMPLATE) -> str:
+    def reason(self, given_up: GivenUp, place: Place, terms: Terms = TEMPLATE) -> Reason:
         """Say why the wait ended in vain. Looks for the newest tags where that tells them and there is a repository."""
         newest = None
         if given_up.image_missing and given_up.cause not in (Cause.BUILD_BROKEN, Cause.BUILD_HIDDEN):

@@ -194,7 +194,7 @@ def test_an_interrupt_while_the_command_starts_is_a_result_too(
 def test_a_reader_that_leaves_gets_no_traceback(ecr: Any, environment: dict[str, str]) -> None:
     script = f"{' '.join(COMMAND)} check app:v1 | true; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True, check=True)  # noqa: S607  # as above
-    assert (done.stdout, done.stderr) == ("141\n", "")
+    assert (done.stdout, done.stderr) == ("141\n", "checking app:v1\n")
 
 
 # --- in a terminal
@@ -219,6 +219,18 @@ def test_a_terminal_shows_one_line_that_goes_on_and_is_gone_in_the_end(ecr: Any,
     last = shown[: shown.index("Found app:v1")]
     assert last.endswith("\x1b[2K"), repr(last[-40:])
     assert "\x1b[?25h" in shown
+
+
+def test_a_timeout_on_a_terminal_is_laid_out_for_reading(ecr: Any, environment: dict[str, str]) -> None:
+    terminal = Terminal()
+    done = subprocess.run(
+        [*COMMAND, "wait", "app:v1", "--timeout", "0", "--quiet"],
+        env=environment, stderr=terminal.slave, stdout=subprocess.PIPE, check=False,
+    )  # fmt: skip
+    shown = plain(terminal.left()).splitlines()
+    assert done.returncode == 1
+    assert shown[0] == f"Gave up on app:v1 in {REGION}"
+    assert [line.split("  ")[1] for line in shown[1:5]] == ["checked", "last seen", "newest tags", "what to do"]
 
 
 def test_ctrl_c_on_a_terminal_says_what_was_seen_and_gives_the_cursor_back(
@@ -431,35 +443,32 @@ def test_the_version_is_told_to_whoever_asks(environment: dict[str, str]) -> Non
     assert (done.returncode, done.stdout[:16]) == (0, "ecr-image-waiter")
 
 
-def _pip(python: Path, *arguments: str | Path) -> None:
-    done = subprocess.run(
-        [python, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", *arguments],
-        capture_output=True, text=True, check=False, timeout=500, cwd=python.parent,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-
-
-def test_installed_with_its_extra_alone_into_an_empty_environment_it_works(
-    ecr: Any, environment: dict[str, str], tmp_path: Path
-) -> None:
+def test_what_the_dockerfile_installs_works_alone(ecr: Any, environment: dict[str, str], tmp_path: Path) -> None:
     """Takes as long as pip needs to get and build the packages: it asks the index that pip is configured with."""
     push(ecr, "app", "v1")
+    (dockerfile,) = re.findall(r"```dockerfile\n(.*?)```", (ROOT / "docs" / "cli.md").read_text(), re.DOTALL)
+    from_, copy, run, entrypoint = dockerfile.splitlines()
+    assert re.fullmatch(r"FROM python:3\.\d+-slim", from_)
+    assert copy == "COPY . /source"
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
-    binaries = tmp_path / "venv" / "bin"
-    # The locked versions, without their hashes: pip would want one for the package itself, too.
-    pins = re.findall(r"^\S+==\S+", (ROOT / "requirements-dev.txt").read_text(), re.MULTILINE)
-    (tmp_path / "pins.txt").write_text("\n".join(pins))
+    binaries, source = tmp_path / "venv" / "bin", tmp_path / "source"
     # A copy, because setuptools builds in the folder of the source.
-    source = tmp_path / "source"
     shutil.copytree(ROOT / "src", source / "src")
     for name in ("pyproject.toml", "README.md"):
         shutil.copy(ROOT / name, source)
-
-    _pip(binaries / "python", "--constraint", tmp_path / "pins.txt", f"{source}[cli]")
+    # The locked versions, without their hashes: pip would want one for the package itself, too.
+    pins = re.findall(r"^\S+==\S+", (ROOT / "requirements-dev.txt").read_text(), re.MULTILINE)
+    (tmp_path / "pins.txt").write_text("\n".join(pins))
+    inside = {"PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}", "PIP_CONSTRAINT": str(tmp_path / "pins.txt")}
+    script = run.removeprefix("RUN ").replace("/source", str(source))
+    done = subprocess.run(
+        ["sh", "-c", script], env=os.environ | inside, capture_output=True, text=True, check=False, timeout=500  # noqa: S607  # the image's shell
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
 
     alone = changed(environment, "PYTHONPATH")
     done = subprocess.run(
-        [binaries / "ecr-image-waiter", "check", "app:v1"],
+        [binaries / json.loads(entrypoint.removeprefix("ENTRYPOINT "))[0], "check", "app:v1"],
         env=alone, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=60,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -468,5 +477,5 @@ def test_installed_with_its_extra_alone_into_an_empty_environment_it_works(
         [binaries / "python", "-m", "pip", "list", "--format", "json"], capture_output=True, text=True, check=True
     )
     installed = {entry["name"] for entry in json.loads(listed.stdout)}
-    assert {"ecr-image-waiter", "rich"} <= installed
+    assert {"ecr-image-waiter", "rich", "shtab"} <= installed
     assert not installed & {"moto", "pytest", "aws-cdk-lib"}

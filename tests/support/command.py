@@ -8,6 +8,7 @@ from typing import Any
 
 from ecr_image_waiter.cli.command import Edges, run
 from ecr_image_waiter.cli.connection import Connection, Misconfigured
+from ecr_image_waiter.cli.options import parse
 from ecr_image_waiter.cli.results import Status
 from ecr_image_waiter.cli.screen import screen
 from ecr_image_waiter.core.builds import BuilderKind, BuildHidden, BuildRun, BuildUnavailable, RunStatus
@@ -24,6 +25,7 @@ class Command:
         self.ecr = MemoryEcr(self.clock)
         self.ecr.repository("app")
         self.misconfigured = ""
+        self.width = 0
         self.accounts = 0
         self.connected: dict[str, Any] = {}
         self.builder = Builder()
@@ -37,11 +39,12 @@ class Command:
             stdout=self.stdout,
             stderr=self.stderr,
             show=lambda standing, quiet: screen(standing, self.clock, self.stderr, terminal=False, quiet=quiet),
+            width=self.width,
             clock=self.clock,
             random=Random(1),  # noqa: S311  # any seed
             connect=self.connect,
         )
-        return run(arguments, edges)
+        return run(parse(arguments), edges)
 
     def connect(
         self, clock: Clock, *, profile: str, region: str, endpoint_url: str, regions: Iterable[str]

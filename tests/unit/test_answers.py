@@ -50,7 +50,7 @@ def reason(
     newest: NewestTags | None = None,
 ) -> str:
     given_up = GivenUp(cause, finding, 7)
-    return reason_given_up(image, place, BOUNDS, given_up=given_up, now=NOW + 725.4, newest=newest)
+    return reason_given_up(image, place, BOUNDS, given_up=given_up, now=NOW + 725.4, newest=newest).sentence
 
 
 def wanted(image: ImageId, id_: str = "") -> list[Wanted]:

@@ -230,7 +230,7 @@ def test_a_wait_in_vain_says_what_became_of_the_build_and_what_to_do(
 ) -> None:
     given_up = GivenUp(cause, Awaited(NoImage(), builder, build), 5, image_missing=True)
 
-    assert reason_of([APP], PLACE, BOUNDS, given_up=given_up, now=2800.0, newest=newest) == reason
+    assert reason_of([APP], PLACE, BOUNDS, given_up=given_up, now=2800.0, newest=newest).sentence == reason
 
 
 def test_of_several_images_the_missing_ones_are_named() -> None:
@@ -238,16 +238,20 @@ def test_of_several_images_the_missing_ones_are_named() -> None:
     images = Several((("I0", THERE), ("I1", NoImage()), ("I2", NoImage())))
     broken, under_way = (Awaited(images, PROJECT, build) for build in (Broken(run("FAILED")), UnderWay(run())))
 
-    said = reason_of(wanted, PLACE, BOUNDS, given_up=GivenUp(Cause.BUILD_BROKEN, broken, 5), now=2800.0, newest=None)
+    said = reason_of(
+        wanted, PLACE, BOUNDS, given_up=GivenUp(Cause.BUILD_BROKEN, broken, 5), now=2800.0, newest=None
+    ).sentence
     assert said.startswith(
-        "Gave up on 2 of 3 images (team/app:v1 in eu-west-1, team/app:v2 in eu-west-1) (checked 5 times in 30 min): "
+        "Gave up on 2 of 3 images (in eu-west-1: team/app:v1, team/app:v2) (checked 5 times in 30 min): "
         "build 7 of the CodeBuild project app, which was to push it, failed"
     )
 
-    said = reason_of(wanted, PLACE, BOUNDS, given_up=GivenUp(Cause.TIME_UP, under_way, 5), now=2800.0, newest=None)
+    said = reason_of(
+        wanted, PLACE, BOUNDS, given_up=GivenUp(Cause.TIME_UP, under_way, 5), now=2800.0, newest=None
+    ).sentence
     assert (
-        "I2 (team/app:v2 in eu-west-1): the repository has no such image; build 7 of the CodeBuild project app is "
-        "under way, in BUILD; see whether"
+        "in eu-west-1, the repository has no such image: I1 (team/app:v1), I2 (team/app:v2); build 7 of the CodeBuild "
+        "project app is under way, in BUILD; see whether"
     ) in said
 
 
@@ -256,9 +260,11 @@ def test_many_missing_images_leave_room_for_what_the_build_says() -> None:
     images = Several(tuple((one.id, NoImage()) for one in wanted))
     broken = Awaited(images, PROJECT, Broken(run("FAILED", message="m" * 600, link="l" * 400)))
 
-    said = reason_of(wanted, PLACE, BOUNDS, given_up=GivenUp(Cause.BUILD_BROKEN, broken, 5), now=2800.0, newest=None)
+    said = reason_of(
+        wanted, PLACE, BOUNDS, given_up=GivenUp(Cause.BUILD_BROKEN, broken, 5), now=2800.0, newest=None
+    ).sentence
 
-    assert said.startswith("Gave up on 20 of 20 images (rrr")
+    assert said.startswith("Gave up on 20 of 20 images (in eu-west-1: rrr")
     assert f"saying: {'m' * 600}; mend that, see {'l' * 400}, then deploy again" in said
     assert len(said) < 3000  # the answer has 4096 bytes, its ids included
 
@@ -267,7 +273,7 @@ def test_a_build_that_should_have_created_the_repository_too_is_told_so() -> Non
     found = Awaited(NoRepository(), PROJECT, Built(run("SUCCEEDED", link="")))
     given_up = GivenUp(Cause.BUILT_WITHOUT, found, 5)
 
-    assert reason_of([APP], PLACE, BOUNDS, given_up=given_up, now=2800.0, newest=None) == (
+    assert reason_of([APP], PLACE, BOUNDS, given_up=given_up, now=2800.0, newest=None).sentence == (
         "Gave up on team/app:v1 in eu-west-1 (checked 5 times in 30 min): build 7 of the CodeBuild project app "
         "succeeded without pushing it, and the repository does not exist; correct its name here or in the build, then "
         "deploy again"
@@ -281,7 +287,7 @@ def test_a_build_that_pushes_to_another_registry_is_told_that_only_ecr_is_looked
 
     assert reason_of(
         [replace(APP, id="App"), jobs], PLACE, BOUNDS, given_up=given_up, now=2800.0, newest=None
-    ).endswith(
+    ).sentence.endswith(
         "succeeded without pushing it, and the repository does not exist (only ECR is looked into, and docker.io looks "
         "like another registry; where it is the prefix of a pull-through cache, the first pull creates the "
         "repository); correct its name here or in the build, then deploy again"

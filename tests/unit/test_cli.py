@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -12,10 +13,11 @@ from rich.console import Console
 
 from ecr_image_waiter.aws.clients import UnknownRegion
 from ecr_image_waiter.cfn.properties import Properties
-from ecr_image_waiter.cli.arguments import Line, WrongUsage, asked, image_of, parse, parser
+from ecr_image_waiter.cli.arguments import asked, image_of
 from ecr_image_waiter.cli.connection import Connection
+from ecr_image_waiter.cli.options import Line, parse, parser
 from ecr_image_waiter.cli.results import Status
-from ecr_image_waiter.cli.screen import Lines, LiveLine, Standing
+from ecr_image_waiter.cli.screen import LiveLine, Standing
 from ecr_image_waiter.cli.words import in_options, option_of
 from ecr_image_waiter.core.builds import BuildHidden, BuildRun, RunStatus
 from ecr_image_waiter.core.faults import InvalidRequest
@@ -84,6 +86,55 @@ def _help(command: str) -> str:
     return str(dict(choices or {})[command].format_help())
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["wait", "--help"], ["--version"], ["completion", "bash"]], ids=str)
+def test_help_version_and_completion_import_nothing_that_takes_long(arguments: list[str]) -> None:
+    code = (
+        "import sys; from ecr_image_waiter.cli import main\ntry: main()\nfinally: print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code, *arguments], capture_output=True, text=True, check=False, cwd=ROOT / "src",
+        env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )  # fmt: skip
+    modules = {name for name in done.stderr.split() if not name.startswith("_")}
+    assert done.returncode == 0, done.stderr
+    assert not {"pydantic", "botocore", "urllib3", "rich.console", "ecr_image_waiter.cli.command"} & modules
+    assert "shtab" not in modules or arguments[0] == "completion"
+    # 76 with Python 3.13; 700 and more with what a wait needs.
+    assert len(modules) < 110 or arguments[0] in ("--version", "completion"), sorted(modules)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_completion_has_every_command_and_option(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(["completion", shell])
+    assert not ended.value.code
+    script = capsys.readouterr().out
+    wanted = {"wait", "check", "completion", *re.findall(r"--([a-z-]+)", _help("wait") + _help("check"))}
+    assert {word for word in wanted if word not in script} == set()
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("ecr-image-waiter ", {"wait", "check", "completion"}),
+        ("ecr-image-waiter wait --ti", {"--timeout"}),
+        ("ecr-image-waiter wait app:v1 --re", {"--region", "--registry-id", "--retry-delay-seconds"}),
+        ("ecr-image-waiter check --output ", {"text", "json", "uri"}),
+        ("ecr-image-waiter check --from pyproj", {"pyproject.toml"}),
+        ("ecr-image-waiter completion f", {"fish"}),
+    ],
+)
+def test_bash_offers_what_can_come_next(typed: str, offered: set[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["completion", "bash"])
+    words = typed.split(" ")
+    quoted = " ".join(f"'{word}'" for word in words)
+    script = f"{capsys.readouterr().out}\nCOMP_WORDS=({quoted}); COMP_CWORD={len(words) - 1}\n"
+    script += '_shtab_ecr_image_waiter; printf "%s\\n" "${COMPREPLY[@]}"'
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)  # noqa: S607  # a shell of the user's
+    assert set(done.stdout.split()) == offered
+
+
 def test_the_document_has_every_option_status_and_cause() -> None:
     document = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
     options = set(re.findall(r"--[a-z-]+", _help("wait") + _help("check"))) - {"--help"}
@@ -126,6 +177,65 @@ def test_options_are_properties_of_each_image_and_of_the_wait() -> None:
     assert request.rhythm.wait_for_repository
     assert request.builder
     assert (request.builder.name, request.starts_build) == ("app", True)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("0", 0),
+        ("0s", 0),
+        ("90s", 90),
+        ("10m", 600),
+        ("2h", 7200),
+        ("1h30m", 5400),
+        ("1h0m5s", 3605),
+        ("900h", 3240000),
+    ],
+)
+def test_a_timeout_is_in_seconds_minutes_and_hours(text: str, seconds: int) -> None:
+    request = asked(line("app:v1", "--timeout", text), HERE, lambda _: "")
+    assert (request.max_wait, request.rhythm.delay) == (seconds, 30)
+
+
+@pytest.mark.parametrize("text", ["", "10", "1.5m", "10 m", "m", "5m1h", "-1s", "1d", "901h", "٣s"])
+def test_a_timeout_without_a_unit_or_beyond_the_longest_is_a_fault(text: str) -> None:
+    assert faults("app:v1", f"--timeout={text}") == (
+        f'--timeout: received "{text}", allowed: 0 to 900h, such as 90s, 10m or 1h30m',
+    )
+
+
+@pytest.mark.parametrize("text", ["0", "16m", "30"])
+def test_an_interval_below_a_second_or_above_a_quarter_of_an_hour_is_a_fault(text: str) -> None:
+    assert faults("app:v1", "--interval", text) == (
+        f'--interval: received "{text}", allowed: 1s to 15m, such as 30s or 1m',
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "max_wait", "delay"),
+    [
+        ((), 1800, 30),
+        (("--interval", "5s"), 1800, 5),
+        (("--interval", "2m", "--timeout", "1h"), 3600, 120),
+        (("--interval", "5s", "--max-retries", "10"), 50, 5),
+        (("--timeout", "1m", "--retry-delay-seconds", "10"), 60, 10),
+        (("--max-retries", "10"), 300, 30),
+        (("--retry-delay-seconds", "5"), 300, 5),
+    ],
+)
+def test_the_times_are_what_their_options_say_and_the_properties_names_multiply(
+    options: tuple[str, ...], max_wait: int, delay: int
+) -> None:
+    request = asked(line("app:v1", *options), HERE, lambda _: "")
+    assert (request.max_wait, request.rhythm.delay) == (max_wait, delay)
+
+
+def test_a_time_is_given_in_one_way() -> None:
+    told = faults("aa:1", "--timeout", "1m", "--max-retries", "2", "--interval", "1s", "--retry-delay-seconds", "9")
+    assert told == (
+        "--max-retries: received beside --timeout; leave one of them out",
+        "--retry-delay-seconds: received beside --interval; leave one of them out",
+    )
 
 
 def test_a_role_is_assumed_in_the_command_s_own_name() -> None:
@@ -203,8 +313,7 @@ def test_a_fault_alone_has_no_number(command: Command) -> None:
 
 @pytest.mark.parametrize("arguments", [[], ["wiat", "app:v1"], ["wait", "app:v1", "--platform"]])
 def test_a_line_that_cannot_be_parsed_is_wrong_usage(arguments: list[str], command: Command) -> None:
-    with pytest.raises(WrongUsage):
-        parse(arguments)
+    assert len(parse(arguments).faults) == 1
     assert command(*arguments) == 2
     assert command.err.startswith("usage: ecr-image-waiter")
 
@@ -365,10 +474,12 @@ def test_the_line_of_a_check_of_many_images_stays_short_enough_to_read(command: 
     command("wait", *[f"app:v{number}" for number in range(60)], "--max-retries", "0")
     first = command.err.splitlines()[0]
     assert first.startswith(
-        "0 s: check 1 of 60 images: 0 of 60 are ready, app:v0: the repository has no such image; app:v1"
+        "0 s: check 1 of 60 images: 0 of 60 are ready; the repository has no such image: app:v0, app:v1, app:v2, "
     )
     assert len(first) < 600
-    assert command.out.count("not ready") == 60
+    assert command.out.count("not ready") == 1
+    assert command.out.startswith("app:v0, app:v1, app:v2, app:v3, ")
+    assert command.out.endswith(", app:v59: not ready: the repository has no such image\n")
 
 
 def test_uris_come_in_the_order_of_the_arguments_and_all_or_none(command: Command) -> None:
@@ -389,16 +500,35 @@ def test_a_wait_in_vain_says_why_in_the_words_of_the_command_line(command: Comma
     assert command.err.splitlines()[-1] == reason
     assert reason.startswith("Gave up on app:latest in eu-west-1: checked ")
     assert "the repository's newest tags are lastest (1 min" in reason
-    assert reason.endswith("then try again, with a larger --max-retries if the build needs longer")
+    assert reason.endswith("then try again, with a larger --timeout if the build needs longer")
     assert command.json["Cause"] == "time-up"
+
+
+def test_a_timeout_is_laid_out_on_a_terminal_and_one_sentence_elsewhere(command: Command) -> None:
+    command.ecr.push("app", "v1")
+    command.width = 60
+
+    assert command("wait", "app:v2", "--timeout", "1m", "--output", "json") == 1
+
+    told = command.err.splitlines()
+    assert told[-8:] == [
+        "Gave up on app:v2 in eu-west-1",
+        "  checked      10 times in 1 min",
+        "  last seen    the repository has no such image",
+        "  newest tags  v1 (1 min old)",
+        "  what to do   correct the tag if one of these is the image,",
+        "               otherwise see why its build did not push it,",
+        "               then try again, with a larger --timeout if",
+        "               the build needs longer",
+    ], told
+    assert command.json["Reason"].startswith(
+        "Gave up on app:v2 in eu-west-1: checked 10 times in 1 min, last seen: the "
+    )
 
 
 def test_the_reasons_of_several_images_do_not_name_one_twice(command: Command) -> None:
     command("wait", "app:v1", "app:v2", "--max-retries", "0")
-    assert (
-        "last seen of those missing: app:v1 in eu-west-1: the repository has no such image; app:v2 in eu-w"
-        in command.err
-    )
+    assert "last seen: in eu-west-1, the repository has no such image: app:v1, app:v2" in command.err
 
 
 def hopeless(command: Command, what: str) -> list[str]:
@@ -421,9 +551,38 @@ def hopeless(command: Command, what: str) -> list[str]:
 
 @pytest.mark.parametrize("command_", ["wait", "check"])
 def test_an_image_of_another_registry_is_told_that_only_ecr_is_looked_into(command_: str, command: Command) -> None:
-    assert command(command_, "ghcr.io/org/app:v1") == 3
+    file = json.dumps([{"RepositoryName": "ghcr.io/org/app", "ImageTag": "v1"}])
+    command.stdin = io.StringIO(file)
+    assert command(command_, "--from", "-") == 3
     assert "does not exist" in command.out + command.err
     assert "(only ECR is looked into, and ghcr.io looks like another registry" in command.out + command.err
+
+
+@pytest.mark.parametrize(
+    ("image", "host"),
+    [
+        ("ghcr.io/org/app:v1", "ghcr.io"),
+        ("https://quay.io/org/app:v1", "quay.io"),
+        ("Registry.GitLab.com:5050/org/app:v1", "Registry.GitLab.com"),
+        ("localhost/app:v1", "localhost"),
+        ("registry:5000/app:v1", "registry:5000"),
+        ("10.0.0.1:5000/app@" + DIGEST, "10.0.0.1:5000"),
+    ],
+)
+def test_a_registry_that_is_not_ecr_s_is_wrong_usage_and_nothing_is_asked(
+    image: str, host: str, command: Command
+) -> None:
+    assert command("wait", image) == 2
+    assert (
+        f"{image}: {host} is not a registry of ECR; for a repository with this name in ECR, give its whole"
+        in command.err
+    )
+    assert command.ecr.calls == []
+
+
+@pytest.mark.parametrize("image", ["v1.2/app:v1", "team/app.io:v1", "ghcr.io:v1", f"{URI[:-3]}ghcr.io/app:v1"])
+def test_a_namespace_with_a_dot_is_not_taken_for_a_registry(image: str) -> None:
+    assert asked(line(image), HERE, lambda _: "").names == (image,)
 
 
 @pytest.mark.parametrize("command_", ["wait", "check"])
@@ -628,6 +787,8 @@ def test_one_look_says_everything_of_an_image(command: Command) -> None:
         "  platform  linux/arm64\n"
         "  label a   b\n"
     )
+    assert command.err == "checking app:v1\n"
+    assert command("check", "app:v1", "--quiet") == 0
     assert command.err == ""
 
 
@@ -692,7 +853,10 @@ def test_a_uri_of_one_look_is_there_when_all_are_ready(command: Command) -> None
     command.ecr.push("app", "v1")
     assert command("check", "app:v1", "app:v2", "--output", "uri") == 1
     assert command.out == ""
-    assert command.err == "1 of 2 are ready, app:v2: the repository has no such image\n"
+    assert command.err == (
+        "checking app:v1 (1 of 2)\nchecking app:v2 (2 of 2)\n"
+        "1 of 2 are ready; the repository has no such image: app:v2\n"
+    )
 
 
 # --- the live line
@@ -710,13 +874,12 @@ def test_the_live_line_says_how_long_how_often_and_what_was_last_seen() -> None:
     assert drawn(standing, NOW + 41) == [
         "● app:v1  41 s  checked 7 times, next in 12 s  the repository has no such image"
     ]
-    assert drawn(Standing("app:v1", NOW), NOW + 1) == ["● app:v1  1 s  looking"]
+    assert drawn(Standing("app:v1", NOW), NOW + 1) == ["● app:v1  1 s  checking"]
 
 
 def test_a_check_that_is_due_already_is_not_told_to_come_in_the_past() -> None:
-    stream = io.StringIO()
-    Lines(stream).checked(Standing("app:v1", NOW, checks=2, seen="nothing", due=NOW + 1), NOW + 1.04)
-    assert stream.getvalue() == "1 s: check 2 of app:v1: nothing; the next in 0.0 s\n"
+    standing = Standing("app:v1", NOW, checks=2, seen="nothing", due=NOW + 1)
+    assert standing.checked(NOW + 1.04) == "1 s: check 2 of app:v1: nothing; the next in 0.0 s"
 
 
 def test_the_live_line_is_one_line_on_a_narrow_terminal() -> None:

@@ -310,9 +310,9 @@ def test_what_is_missing_at_the_limit_is_listed() -> None:
     reason = there.answer["Reason"]
     assert reason.startswith("Gave up on 3 of 4 images: checked ")
     assert "Here" not in reason
-    assert "Tag (team/app:v9 in eu-west-1): the repository has no such image" in reason
-    assert 'Old (jobs:v2 in eu-west-1): the image there is another one: its label a is "b", wanted "c"' in reason
-    assert "Far (team/app:v7 in eu-north-1): the repository does not exist" in reason
+    assert "in eu-west-1, the repository has no such image: Tag (team/app:v9)" in reason
+    assert 'the image there is another one: its label a is "b", wanted "c": Old (jobs:v2)' in reason
+    assert "in eu-north-1, the repository does not exist: Far (team/app:v7)" in reason
     assert "team/app's newest tags are v0 (1 min old)" in reason
 
 
@@ -326,7 +326,7 @@ def test_newest_tags_are_told_of_the_repository_that_they_are_of() -> None:
 
     there.run(several(entry("App"), entry("Jobs", "jobs", "v2"), MaxRetries="2"))
 
-    assert "Jobs (jobs:v2 in eu-west-1): ECR did not answer (ThrottlingException" in there.answer["Reason"]
+    assert "in eu-west-1, ECR did not answer (ThrottlingException" in there.answer["Reason"]
     assert "jobs's newest tags are v7 (1 min old)" in there.answer["Reason"]
 
 
@@ -380,7 +380,7 @@ def test_each_check_of_several_is_logged_with_what_is_missing() -> None:
     there.run(several(entry("App"), entry("Two", tag="v2")))
 
     first, *_, last = there.lines_with("Checked")
-    assert (first["image"], first["seen"]) == ("2 images", "1 of 2 are ready, Two: the repository has no such image")
+    assert (first["image"], first["seen"]) == ("2 images", "1 of 2 are ready; the repository has no such image: Two")
     assert last["seen"] == "2 of 2 are ready"
 
 

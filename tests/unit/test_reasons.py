@@ -29,7 +29,7 @@ from ecr_image_waiter.core.model import (
     Unavailable,
 )
 from ecr_image_waiter.core.polling import Cause, GivenUp
-from ecr_image_waiter.text.reasons import fault_too_much, reason_given_up, reason_of, reason_stopped
+from ecr_image_waiter.text.reasons import fault_too_much, reason_given_up, reason_of, reason_stopped, seen
 from tests.support.fakes import DIGEST, OTHER_DIGEST
 
 PLACE = Place("aws", "eu-west-1", "123456789012")
@@ -324,7 +324,7 @@ def test_a_wait_in_vain_says_what_was_seen_and_what_to_do(
 ) -> None:
     said = reason_given_up(image, PLACE, bounds, given_up=given_up, now=2800.0, newest=newest)
 
-    assert said == reason
+    assert said.sentence == reason
 
 
 @pytest.mark.parametrize(("checks", "times"), [(0, "never"), (1, "once"), (2, "2 times")])
@@ -347,9 +347,9 @@ TOOLS = Wanted("Tools", ImageId("tools", "v3", None), OWN, Conditions())
             [THERE, NoImage(), NotPullable("ARCHIVED")],
             Cause.TIME_UP,
             NEWEST,
-            "Gave up on 2 of 3 images: checked 37 times in 30 min, last seen of those missing: Jobs (jobs:v2 in "
-            "us-east-1): the repository has no such image; Tools (tools:v3 in eu-west-1): the image is archived, so "
-            "nothing can pull it, jobs's newest tags are v2 (1 min old), v0 (30 min old); correct ImageTag if one of "
+            "Gave up on 2 of 3 images: checked 37 times in 30 min, last seen: in us-east-1, the repository has no "
+            "such image: Jobs (jobs:v2); in eu-west-1, the image is archived, so nothing can pull it: Tools "
+            "(tools:v3), jobs's newest tags are v2 (1 min old), v0 (30 min old); correct ImageTag if one of "
             "these is the image, otherwise see why its build did not push it, then deploy again, with a larger "
             "MaxRetries if the build needs longer",
             id="some are missing",
@@ -359,8 +359,8 @@ TOOLS = Wanted("Tools", ImageId("tools", "v3", None), OWN, Conditions())
             [THERE, Unavailable("ThrottlingException", "")],
             Cause.TIME_UP,
             None,
-            "Gave up on 1 of 2 images: checked 37 times in 30 min, last seen of those missing: Jobs (jobs:v2 in "
-            "us-east-1): ECR did not answer (ThrottlingException); see whether ECR works in this region and can be "
+            "Gave up on 1 of 2 images: checked 37 times in 30 min, last seen: in us-east-1, ECR did not answer "
+            "(ThrottlingException): Jobs (jobs:v2); see whether ECR works in this region and can be "
             "reached from the function, then deploy again",
             id="ECR unavailable for one",
         ),
@@ -379,9 +379,9 @@ TOOLS = Wanted("Tools", ImageId("tools", "v3", None), OWN, Conditions())
             [NoRepository(), NoRepository()],
             Cause.TIME_UP,
             None,
-            "Gave up on 2 of 2 images: checked 37 times in 30 min, last seen of those missing: App (team/app:v1 in "
-            "eu-west-1): the repository does not exist; Jobs (quay.io/jobs:v2 in us-east-1): the repository does not "
-            "exist; create the repository, or see why no push created it, then deploy again",
+            "Gave up on 2 of 2 images: checked 37 times in 30 min, last seen: in eu-west-1, the repository does not "
+            "exist: App (team/app:v1); in us-east-1, the repository does not exist: Jobs (quay.io/jobs:v2); create the "
+            "repository, or see why no push created it, then deploy again",
             id="the first of two missing repositories decides",
         ),
         pytest.param(
@@ -389,9 +389,9 @@ TOOLS = Wanted("Tools", ImageId("tools", "v3", None), OWN, Conditions())
             [NoImage(), NoRepository()],
             Cause.TIME_UP,
             None,
-            "Gave up on 2 of 2 images: checked 37 times in 30 min, last seen of those missing: App (team/app:v1 in "
-            "eu-west-1): the repository has no such image; Jobs (quay.io/jobs:v2 in us-east-1): the repository does "
-            "not exist (only ECR is looked into, and quay.io looks like another registry; where it is the prefix of a "
+            "Gave up on 2 of 2 images: checked 37 times in 30 min, last seen: in eu-west-1, the repository has no "
+            "such image: App (team/app:v1); in us-east-1, the repository does not exist: Jobs (quay.io/jobs:v2) (only "
+            "ECR is looked into, and quay.io looks like another registry; where it is the prefix of a "
             "pull-through cache, the first pull creates the repository); create the repository, or see why no push "
             "created it, then deploy again",
             id="one of another registry",
@@ -415,13 +415,57 @@ def test_a_wait_for_several_in_vain_says_which_are_missing_and_what_to_do(
 
     said = reason_of(wanted, PLACE, BOUNDS, given_up=GivenUp(cause, several, 37), now=2800.0, newest=newest)
 
-    assert said == reason
+    assert said.sentence == reason
+
+
+def test_a_phrase_is_said_once_of_all_images_that_it_is_true_of_and_none_is_lost() -> None:
+    wanted = [Wanted(f"I{n}", ImageId("team/app", f"v{n}", None), OWN, Conditions()) for n in range(20)]
+    kinds: list[Finding] = [NoImage(), NotPullable("ARCHIVED"), NoImage(OTHER_DIGEST), NotYet("an older one", THERE)]
+    several = Several(tuple((one.id, kinds[n % 4]) for n, one in enumerate(wanted)))
+
+    said = reason_of(
+        wanted, PLACE, BOUNDS, given_up=GivenUp(Cause.TIME_UP, several, 37), now=2800.0, newest=None
+    ).sentence
+
+    assert [one.id for one in wanted if f"{one.id} ({one.image})" not in said] == []
+    assert {said.count(seen(each)) for each in kinds} == {1}
+    assert seen(several).startswith("0 of 20 are ready; the repository has no such image: I0, I4, I8, I12, I16; the ")
+
+
+def test_a_timeout_is_told_in_rows_too_and_other_ends_are_not() -> None:
+    out_of_time = GivenUp(Cause.TIME_UP, NoImage(), 37)
+    said = reason_given_up(IMAGE, PLACE, SHORTENED, given_up=out_of_time, now=2800.0, newest=NEWEST)
+
+    assert said.heading == "Gave up on team/app:v1 in eu-west-1"
+    titles, texts = zip(*said.rows, strict=True)
+    assert titles == ("checked", "last seen", "newest tags", "what to do")
+    assert texts[0].startswith("37 times in 30 min (the wait was shortened from 60 min")
+    assert texts[1:3] == ("the repository has no such image", "v2 (1 min old), v0 (30 min old)")
+    assert [text for text in texts if text not in said.sentence] == []
+    never = GivenUp(Cause.NEVER, Never("an image index is there", "push a single image", THERE), 1)
+    assert reason_given_up(IMAGE, PLACE, BOUNDS, given_up=never, now=2800.0, newest=None).rows == ()
+
+
+@pytest.mark.parametrize(
+    ("newest", "row"),
+    [
+        (NewestTags(NEWEST.tags, images=1000), "v2 (1 min old), v0 (30 min old), of the 1,000 images looked at"),
+        (NewestTags((), images=1000), "none of the 1,000 images looked at"),
+        (NewestTags(()), "none"),
+    ],
+)
+def test_the_row_of_the_newest_tags_says_how_many_images_were_looked_at(newest: NewestTags, row: str) -> None:
+    several = Several((("App", THERE), ("Jobs", NoImage())))
+    given_up = GivenUp(Cause.TIME_UP, several, 37)
+    said = reason_of([APP, JOBS], PLACE, BOUNDS, given_up=given_up, now=2800.0, newest=newest)
+    assert said.heading == "Gave up on 1 of 2 images"
+    assert ("newest tags of jobs", row) in said.rows
 
 
 def test_a_wait_for_several_delivered_too_late_names_none_of_them() -> None:
     said = reason_of([APP, JOBS], PLACE, BOUNDS, given_up=GivenUp(Cause.TOO_LATE, None, 37), now=2800.0, newest=None)
 
-    assert said == (
+    assert said.sentence == (
         "Gave up on 2 images (checked 37 times in 30 min): Lambda delivered this invocation only when ServiceTimeout "
         "had passed; look for throttled invocations of the function, then deploy again"
     )

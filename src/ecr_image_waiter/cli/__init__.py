@@ -65,6 +65,9 @@ def _run() -> int:
         for number in (signal.SIGINT, signal.SIGTERM)
         if signal.getsignal(number) is not signal.SIG_IGN
     }
+    from .options import parse  # noqa: PLC0415  # may be interrupted
+
+    line = parse(sys.argv[1:])  # help and its like end here
     # Not before: rich may be missing, and botocore takes long enough to be interrupted.
     from ecr_image_waiter.clock import SystemClock  # noqa: PLC0415  # as above
 
@@ -81,11 +84,12 @@ def _run() -> int:
         stdout=sys.stdout,
         stderr=sys.stderr,
         show=lambda standing, quiet: screen(standing, clock, sys.stderr, terminal=terminal, quiet=quiet),
+        width=(os.get_terminal_size(sys.stderr.fileno()).columns or 80) if terminal else 0,
         clock=clock,
         random=Random(),  # noqa: S311  # spreads checks, guards nothing
         connect=_interrupt if interrupts else connect,
     )
-    return int(run(sys.argv[1:], edges))
+    return int(run(line, edges))
 
 
 def _interrupt(*_: object, **__: object) -> NoReturn:

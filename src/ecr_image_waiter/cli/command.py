@@ -22,14 +22,15 @@ from ecr_image_waiter.core.polling import NEVER, Cause, GivenUp, Progress, Ready
 from ecr_image_waiter.core.uris import partition_of
 from ecr_image_waiter.following import Following
 from ecr_image_waiter.looking import Look
-from ecr_image_waiter.text.reasons import seen, subject
+from ecr_image_waiter.text.reasons import Reason, seen, subject
 from ecr_image_waiter.watch import Follow, Watch
 
-from .arguments import PROGRAM, Asked, Line, WrongUsage, asked, parse, regions
+from .arguments import Asked, asked, regions
 from .connection import Connection, Misconfigured
 from .inspecting import inspect
-from .results import Result, Seen, Status, status_of_look, status_of_wait, without_images, written
-from .screen import Screen, Standing
+from .options import PROGRAM, Line
+from .results import Result, Seen, Status, laid_out, status_of_look, status_of_wait, without_images, written
+from .screen import Standing
 from .words import COMMAND
 
 _OF_AN_ACCOUNT: Final = frozenset({Cause.NO_REPOSITORY, Cause.ACCESS_DENIED, Cause.BUILD_HIDDEN})
@@ -49,35 +50,29 @@ class Connect(Protocol):
 class Edges:
     """The world around the command.
 
-    `show`: shows how a wait goes on; its second argument says whether to be quiet. `random` spreads the checks of waits
-    that began together.
+    `show`: shows how a command goes on, and gives what shows a line; its second argument says whether to be quiet.
+    `width`: of the terminal that stderr is, 0 if it is none. `random` spreads the checks of waits that began together.
     """
 
     stdin: TextIO
     stdout: TextIO
     stderr: TextIO
-    show: Callable[[Standing, bool], AbstractContextManager[Screen]]
+    show: Callable[[Standing, bool], AbstractContextManager[Callable[[str], None]]]
+    width: int
     clock: Clock
     random: Random
     connect: Connect
 
 
-def run(arguments: Sequence[str], edges: Edges) -> Status:
-    """Run the command and return its exit status. The result goes to stdout, all else to stderr.
-
-    Raises:
-        SystemExit: it was asked for help.
-    """
-    output = ""
+def run(line: Line, edges: Edges) -> Status:
+    """Run the command and return its exit status. The result goes to stdout, all else to stderr."""
     try:
-        line = parse(arguments)
-        output = line.output
         connection, request = _understood(line, edges)
         command = _Wait if line.command == "wait" else _Check
         result = command(line, request, connection, edges).run()
-        text = written(result, output, edges.clock.now())
-    except WrongUsage as error:
-        for usage in error.usage.rstrip().split("\n"):
+        text = written(result, line.output, edges.clock.now())
+    except InvalidRequest as error:
+        for usage in line.usage.rstrip().split("\n"):
             _say(edges, usage)
         numbered = len(error.faults) > 1
         for number, fault in enumerate(error.faults, 1):
@@ -85,15 +80,16 @@ def run(arguments: Sequence[str], edges: Edges) -> Status:
         return Status.WRONG_USAGE
     except KeyboardInterrupt:
         result = without_images(Status.INTERRUPTED, "Interrupted: there is no result", "interrupted")
-        text = written(result, output, 0.0)
+        text = written(result, line.output, 0.0)
     except Exception as error:
         said = f"The command failed ({type(error).__name__}); its traceback is on stderr"
         with suppress(OSError):
-            _write(edges, written(without_images(Status.BROKEN, said, "broken"), output, 0.0))
+            _write(edges, written(without_images(Status.BROKEN, said, "broken"), line.output, 0.0))
         raise
     _write(edges, text)
-    if result.note and not (line.quiet and result.status is Status.FOUND):
-        _say(edges, result.note)
+    if not (line.quiet and result.status is Status.FOUND):
+        for each in laid_out(result.note, edges.width):
+            _say(edges, each)
     return result.status
 
 
@@ -106,8 +102,10 @@ def _understood(line: Line, edges: Edges) -> tuple[Connection, Asked]:
     """Return the connection and what is asked for.
 
     Raises:
-        WrongUsage: with every fault of both.
+        InvalidRequest: with every fault of both.
     """
+    if not line.command:
+        raise InvalidRequest(line.faults)
     faults: list[str] = []
     connection, place = None, None
     try:
@@ -126,7 +124,7 @@ def _understood(line: Line, edges: Edges) -> tuple[Connection, Asked]:
     except InvalidRequest as error:
         faults = [*error.faults, *faults]
     if faults or connection is None:
-        raise WrongUsage(line.usage, faults)
+        raise InvalidRequest(faults)
     return connection, request
 
 
@@ -189,7 +187,7 @@ class _Command:
             self._waited(),
             reason=told,
             cause="interrupted",
-            note=told,
+            note=Reason(told),
         )
 
 
@@ -216,13 +214,13 @@ class _Wait(_Command):
         """Wait, and return how it ended."""
         edges = self._edges
         try:
-            with edges.show(self._standing, self._line.quiet) as shown:
+            with edges.show(self._standing, self._line.quiet) as show:
 
                 def checked(judged: Progress | Ready | GivenUp, found: Found) -> None:
                     self._last = found
                     self._standing.checks, self._standing.seen = judged.checks, clipped(seen(found), _LONGEST_SEEN)
                     self._standing.due = judged.due if isinstance(judged, Progress) else 0.0
-                    shown.checked(self._standing, self._clock.now())
+                    show(self._standing.checked(self._clock.now()))
 
                 outcome = wait(
                     self._request.rhythm,
@@ -245,7 +243,7 @@ class _Wait(_Command):
             f"Found {subject(self._request.wanted)} after {duration(self._waited())}, checked {times(outcome.checks)}"
         )
         images = self._images(self._of_each(outcome.found))
-        return Result(Status.FOUND, images, outcome.checks, self._waited(), note=told)
+        return Result(Status.FOUND, images, outcome.checks, self._waited(), note=Reason(told))
 
     def _in_vain(self, given_up: GivenUp) -> Result:
         waited = self._waited()
@@ -253,7 +251,8 @@ class _Wait(_Command):
         reason = self._watch.reason(given_up, _place(self._connection, account or "unknown"), COMMAND)
         images = self._images(self._of_each(given_up.finding))
         status = status_of_wait(given_up.cause)
-        return Result(status, images, given_up.checks, waited, reason=reason, cause=str(given_up.cause), note=reason)
+        said, cause = reason.sentence, str(given_up.cause)
+        return Result(status, images, given_up.checks, waited, reason=said, cause=cause, note=reason)
 
     def _follow(self, bounds: Bounds) -> Follow | None:
         request = self._request
@@ -271,19 +270,27 @@ class _Check(_Command):
     """`check`. Each image is described by itself, because ECR tells nothing of any where one is not there."""
 
     def run(self) -> Result:
-        """Look once, and return everything seen. It is over before there is much to show meanwhile."""
+        """Check once, and return everything seen."""
         images: list[Seen] = []
+        request, standing = self._request, self._standing
         try:
-            for name, one in zip(self._request.names, self._request.wanted, strict=True):
-                images.append(self._looked(name, one))
-            found = self._followed(Several(tuple((each.name, each.finding) for each in images if each.finding)))
+            with self._edges.show(standing, self._line.quiet) as show:
+                for number, (name, one) in enumerate(zip(request.names, request.wanted, strict=True), 1):
+                    many = f" ({number} of {len(request.names)})" if len(request.names) > 1 else ""
+                    standing.subject = f"{name}{many}"
+                    show(f"checking {standing.subject}")
+                    images.append(self._looked(name, one))
+                if request.builder:
+                    standing.subject = f"{request.builder}"
+                    show(f"checking {standing.subject}")
+                found = self._followed(Several(tuple((each.name, each.finding) for each in images if each.finding)))
         except KeyboardInterrupt:
-            return self._interrupted((*images, *self._images([None] * len(self._request.wanted))[len(images) :]))
+            return self._interrupted((*images, *self._images([None] * len(request.wanted))[len(images) :]))
         status = status_of_look(found)
         reason = "" if status is Status.FOUND else seen(found)
         # The text says it of each image already.
         note = reason if self._line.output != "text" or isinstance(found, Awaited) else ""
-        return Result(status, tuple(images), 1, self._waited(), reason=reason, note=note)
+        return Result(status, tuple(images), 1, self._waited(), reason=reason, note=Reason(note))
 
     def _looked(self, name: str, one: Wanted) -> Seen:
         until = UNLIMITED.look_ends(self._clock.now(), bounds_for_caller(self._start, 0.0, UNLIMITED.ends))

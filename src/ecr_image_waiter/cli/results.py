@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from itertools import zip_longest
+from textwrap import wrap
 from typing import Any, Final
 
 from ecr_image_waiter.cfn.attributes import attributes, there
@@ -23,7 +25,7 @@ from ecr_image_waiter.core.model import (
     decisive,
 )
 from ecr_image_waiter.core.polling import Cause
-from ecr_image_waiter.text.reasons import seen_of
+from ecr_image_waiter.text.reasons import Reason, seen_of
 
 
 class Status(IntEnum):
@@ -56,6 +58,9 @@ class Seen:
     unread: str = ""
 
 
+_NOTHING: Final = Reason("")
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """How it ended. `waited` is in seconds; `reason` and `cause` are empty where every image is ready.
@@ -69,12 +74,12 @@ class Result:
     waited: float
     reason: str = ""
     cause: str = ""
-    note: str = ""
+    note: Reason = _NOTHING
 
 
 def without_images(status: Status, reason: str, cause: str) -> Result:
     """Return the result of a command that ended before it had one."""
-    return Result(status, (), 0, 0.0, reason=reason, cause=cause, note=reason)
+    return Result(status, (), 0, 0.0, reason=reason, cause=cause, note=Reason(reason))
 
 
 def status_of_wait(cause: Cause) -> Status:
@@ -105,11 +110,23 @@ def written(result: Result, form: str, now: float) -> str:
     if form == "json":
         return json.dumps(_as_json(result), indent=2) + "\n"
     if form == "text":
-        lines = [line for image in result.images for line in _as_text(image, now)]
+        lines = _as_text(result.images, now)
     else:
         # All or nothing: a script must not take the second image for the first.
         lines = [_uri(image) for image in result.images] if result.status is Status.FOUND else []
     return "".join(f"{harmless(line)}\n" for line in lines)
+
+
+def laid_out(note: Reason, width: int) -> list[str]:
+    """Return the lines of a note: its sentence, or its rows on a terminal that is `width` characters wide."""
+    if not (width and note.rows):
+        return [note.sentence] if note.sentence else []
+    indent = max(len(title) for title, _ in note.rows) + 4
+    lines = [note.heading]
+    for title, text in note.rows:
+        wrapped = wrap(harmless(text), max(width - indent, 20), break_on_hyphens=False)
+        lines += [f"  {each:<{indent - 2}}{part}" for each, part in zip_longest([title], wrapped, fillvalue="")]
+    return lines
 
 
 def _uri(seen_: Seen) -> str:
@@ -145,24 +162,32 @@ def _image_as_json(one: Seen) -> dict[str, Any]:
     )
 
 
-def _as_text(one: Seen, now: float) -> list[str]:
+def _as_text(images: Sequence[Seen], now: float) -> list[str]:
+    """Return what was seen of each image; those that nothing but the same phrase is said of together."""
+    named: dict[tuple[str, ...], list[str]] = {}
+    for image in images:
+        ready = "ready" if isinstance(image.finding, Image) else f"not ready: {_phrase(image)}"
+        named.setdefault((ready, *_rows(image, now)), []).append(image.name)
+    return [line for (ready, *rows), names in named.items() for line in (f"{', '.join(names)}: {ready}", *rows)]
+
+
+def _rows(one: Seen, now: float) -> list[str]:
     image = _there(one)
-    ready = "ready" if isinstance(one.finding, Image) else f"not ready: {_phrase(one)}"
-    rows: Sequence[tuple[str, str]] = []
-    if image:
-        pushed = f"{iso(image.pushed_at)}, {duration(now - image.pushed_at)} ago" if image.pushed_at else ""
-        rows = [
-            ("uri", _uri(one)),
-            ("type", image.media_type or ""),
-            ("pushed", pushed),
-            ("size", f"{image.size:,} bytes" if image.size is not None else ""),
-            ("platform" if len(one.platforms) < 2 else "platforms", ", ".join(one.platforms)),
-            ("architecture", "" if one.platforms else image.architecture),
-            *((f"label {clipped(name)}", clipped(value, 200)) for name, value in one.labels.items()),
-            ("unread", one.unread),
-        ]
-    width = max((len(title) for title, text in rows if text), default=0)
-    return [f"{one.name}: {ready}", *(f"  {title:<{width}}  {text}" for title, text in rows if text)]
+    if not image:
+        return []
+    pushed = f"{iso(image.pushed_at)}, {duration(now - image.pushed_at)} ago" if image.pushed_at else ""
+    rows = [
+        ("uri", _uri(one)),
+        ("type", image.media_type or ""),
+        ("pushed", pushed),
+        ("size", f"{image.size:,} bytes" if image.size is not None else ""),
+        ("platform" if len(one.platforms) < 2 else "platforms", ", ".join(one.platforms)),
+        ("architecture", "" if one.platforms else image.architecture),
+        *((f"label {clipped(name)}", clipped(value, 200)) for name, value in one.labels.items()),
+        ("unread", one.unread),
+    ]
+    width = max(len(title) for title, text in rows if text)
+    return [f"  {title:<{width}}  {text}" for title, text in rows if text]
 
 
 def _there(one: Seen) -> Image | None:

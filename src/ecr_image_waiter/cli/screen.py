@@ -1,9 +1,9 @@
-"""What the command shows while it waits: one live line on a terminal, plain lines elsewhere, nothing if so asked."""
+"""What the command shows meanwhile: one live line on a terminal, plain lines elsewhere, nothing if so asked."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final, Protocol, TextIO
+from typing import Final, TextIO
 
 from rich.console import Console
 from rich.live import Live
@@ -32,47 +32,37 @@ class Standing:
             f"{f', last seen: {self.seen}' if self.seen else ''}"
         )
 
+    def checked(self, now: float) -> str:
+        """Say what the latest check saw, and when the next is."""
+        due = f"; the next in {max(self.due - now, 0.0):.1f} s" if self.due else ""
+        return f"{duration(now - self.start)}: check {self.checks} of {self.subject}: {self.seen}{due}"
+
     def line(self, now: float) -> Text:
         """Return the live line."""
-        subject = harmless(self.subject)
-        if not self.checks:
-            return Text.assemble(("● ", "yellow"), f"{subject}  ", (duration(now - self.start), "bold"), "  looking")
-        due = max(self.due - now, 0.0)
+        done, due = f"checked {times(self.checks)}" if self.checks else "checking", max(self.due - now, 0.0)
         return Text.assemble(
             ("● ", "yellow"),
-            f"{subject}  ",
+            f"{harmless(self.subject)}  ",
             (duration(now - self.start), "bold"),
-            f"  checked {times(self.checks)}, next in {duration(due)}" if due else f"  checked {times(self.checks)}",
-            (f"  {harmless(self.seen)}", "dim"),
+            f"  {done}, next in {duration(due)}" if due else f"  {done}",
+            (f"  {harmless(self.seen)}", "dim") if self.seen else "",
         )
 
 
-class Screen(Protocol):
-    """Shows how a wait goes on."""
-
-    def checked(self, standing: Standing, now: float) -> None:
-        """Be told that there was a check."""
-
-
-class Quiet:
-    """Shows nothing."""
-
-    def checked(self, standing: Standing, now: float) -> None:
-        """See `Screen`."""
-
-
 class Lines:
-    """Shows a line for each check, for the log of a pipeline."""
+    """Shows what happens as lines, for the log of a pipeline."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
-    def checked(self, standing: Standing, now: float) -> None:
-        """See `Screen`."""
-        due = f"; the next in {max(standing.due - now, 0.0):.1f} s" if standing.due else ""
-        check = f"check {standing.checks} of {standing.subject}: {standing.seen}"
-        self._stream.write(harmless(f"{duration(now - standing.start)}: {check}{due}") + "\n")
+    def __call__(self, text: str) -> None:
+        """Show a line."""
+        self._stream.write(harmless(text) + "\n")
         self._stream.flush()
+
+
+def _nothing(_: str) -> None:
+    """Show nothing."""
 
 
 class LiveLine:
@@ -89,8 +79,12 @@ class LiveLine:
 
 
 @contextmanager
-def screen(standing: Standing, clock: Clock, stream: TextIO, *, terminal: bool, quiet: bool) -> Iterator[Screen]:
-    """Show how a wait goes on for as long as the context lasts; nothing of a live line stays behind.
+def screen(
+    standing: Standing, clock: Clock, stream: TextIO, *, terminal: bool, quiet: bool
+) -> Iterator[Callable[[str], None]]:
+    """Show how a command goes on for as long as the context lasts; nothing of a live line stays behind.
+
+    It gives a function that shows a line, where there is no live one.
 
     Args:
         standing: where it stands.
@@ -100,10 +94,10 @@ def screen(standing: Standing, clock: Clock, stream: TextIO, *, terminal: bool, 
         quiet: whether to show nothing.
     """
     if quiet:
-        yield Quiet()
+        yield _nothing
     elif terminal:
         console = Console(file=stream, force_terminal=True)
         with Live(LiveLine(standing, clock), console=console, refresh_per_second=_REFRESHES_A_SECOND, transient=True):
-            yield Quiet()  # the line draws itself
+            yield _nothing  # the line draws itself
     else:
         yield Lines(stream)

@@ -38,7 +38,7 @@ def in_options(fault: str) -> str:
 
 
 COMMAND: Final = Terms(
-    named=called,
+    named=lambda name: "--timeout" if name == "MaxRetries" else called(name),
     switched_on=lambda name: f"give {option_of(name)}",
     by_parameter=lambda _: "",
     again="try again",

@@ -1,8 +1,8 @@
 """What a check saw, and why a wait ended in vain: the phrases of the log and of a Reason. No I/O, no clock."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
 from ecr_image_waiter.core.conditions import Wanted
@@ -42,6 +42,24 @@ from .terms import TEMPLATE, Terms
 NEWEST_TAGS: Final = 5
 _LONGEST_LIST: Final = 1000  # characters, so that a Reason has room for what comes after
 _OF_BUILDS: Final = frozenset({Cause.BUILD_BROKEN, Cause.BUILT_WITHOUT, Cause.BUILD_HIDDEN})
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a wait ended without its image: a sentence. For a timeout the same as titled rows below a heading, too."""
+
+    sentence: str
+    heading: str = ""
+    rows: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Newest:
+    """The newest tags of a repository: a clause of the sentence, and a titled row."""
+
+    clause: str = ""
+    title: str = ""
+    text: str = ""
 
 
 def subject(wanted: Sequence[Wanted]) -> str:
@@ -111,9 +129,16 @@ def _elsewhere(repository: str) -> str:
 def _seen_of_several(found: Several) -> str:
     if len(found.findings) == 1:
         return seen(found.findings[0][1])
-    missing = "; ".join(f"{id_}: {seen(each)}" for id_, each in found.missing)
     ready = f"{len(found.findings) - len(found.missing)} of {len(found.findings)} are ready"
-    return f"{ready}, {missing}" if missing else ready
+    return "; ".join([ready, *grouped((seen(each), id_) for id_, each in found.missing)])
+
+
+def grouped(told: Iterable[tuple[str, str]]) -> list[str]:
+    """Returns each phrase once, with the names of everything that it is said of, in the order of the first of them."""
+    names: dict[str, list[str]] = {}
+    for phrase, name in told:
+        names.setdefault(phrase, []).append(name)
+    return [f"{phrase}: {', '.join(each)}" for phrase, each in names.items()]
 
 
 def in_question(wanted: Sequence[Wanted], found: Found | None) -> Wanted:
@@ -137,26 +162,28 @@ def reason_of(
     now: float,
     newest: NewestTags | None,
     terms: Terms = TEMPLATE,
-) -> str:
+) -> Reason:
     """Say why a wait ended without its image, or without one of several; see `reason_given_up`.
 
     `newest` are those of the image `in_question`.
     """
     effort = _effort(given_up, bounds, now)
     if given_up.cause is Cause.TOO_LATE and len(wanted) > 1:
-        return _reason_too_late(subject(wanted), effort)
+        return Reason(_reason_too_late(subject(wanted), effort))
     if isinstance(given_up.finding, Awaited) and given_up.cause in _OF_BUILDS:
         images = given_up.finding.images
         one = next(one for one in wanted if not isinstance(images, Several) or one.id == images.deciding[0])
-        return reason_of_build(
-            _missing_in_words(wanted, place, images),
-            place,
-            given_up.finding,
-            effort=effort,
-            newest=newest,
-            now=now,
-            elsewhere=_elsewhere(one.image.repository),
-            terms=terms,
+        return Reason(
+            reason_of_build(
+                _missing_in_words(wanted, place, images),
+                place,
+                given_up.finding,
+                effort=effort,
+                newest=newest,
+                now=now,
+                elsewhere=_elsewhere(one.image.repository),
+                terms=terms,
+            )
         )
     found = images_of(given_up.finding) if given_up.finding else None
     if not isinstance(found, Several):
@@ -177,16 +204,32 @@ def reason_of(
         reason = reason_given_up(
             one.image, place.at(one.source), bounds, given_up=alone, now=now, newest=newest, terms=terms
         )
-        return reason if len(wanted) == 1 else f"{id_}, one of {len(wanted)} images: {reason}"
-    missing = "; ".join(f"{_called(by_id[id_], place)}: {seen(each)}" for id_, each in found.missing)
+        if len(wanted) == 1:
+            return reason
+        return replace(reason, sentence=f"{id_}, one of {len(wanted)} images: {reason.sentence}")
+    regions = {each.id: place.at(each.source).region for each in wanted}
+    last = grouped((f"in {regions[id_]}, {seen(each)}", _called(by_id[id_])) for id_, each in found.missing)
     # Once, for the one that decides: twenty times it would leave no room for what to do.
-    missing += _elsewhere(one.image.repository) if isinstance(finding, NoRepository) else ""
+    last[-1] += _elsewhere(one.image.repository) if isinstance(finding, NoRepository) else ""
+    last[-1] += _build(given_up.finding)
     image = in_question(wanted, found).image
-    tags = _newest(newest, now, finding, whose=image.repository)
-    return (
-        f"Gave up on {len(found.missing)} of {len(wanted)} images: checked {effort}"
-        f"{_cut(bounds)}, last seen of those missing: {missing}{_build(given_up.finding)}{tags}; "
-        f"{_advice(image, bounds, finding, newest, terms)}"
+    return _reason_timed_out(
+        f"{len(found.missing)} of {len(wanted)} images",
+        f"{effort}{_cut(bounds)}",
+        last,
+        _newest(newest, now, finding, whose=image.repository),
+        _advice(image, bounds, finding, newest, terms),
+    )
+
+
+def _reason_timed_out(wanted: str, effort: str, last: Sequence[str], newest: _Newest, advice: str) -> Reason:
+    heading = f"Gave up on {wanted}"
+    told = [("last seen" if not number else "", each) for number, each in enumerate(last)]
+    rows = [("checked", effort), *told, (newest.title, newest.text), ("what to do", advice)]
+    return Reason(
+        f"{heading}: checked {effort}, last seen: {'; '.join(last)}{newest.clause}; {advice}",
+        heading,
+        tuple((title, text) for title, text in rows if text),
     )
 
 
@@ -199,7 +242,7 @@ def reason_given_up(
     now: float,
     newest: NewestTags | None,
     terms: Terms = TEMPLATE,
-) -> str:
+) -> Reason:
     """Say in one sentence what was waited for, how long, how often, what was last seen and what to do next.
 
     Args:
@@ -216,35 +259,38 @@ def reason_given_up(
     finding = given_up.finding if given_up.finding is None else decisive(given_up.finding)
     match given_up.cause:
         case Cause.NO_REPOSITORY:
-            return (
+            return Reason(
                 f"The repository {image.repository} does not exist in {place.region}, account {place.account}"
                 f"{_elsewhere(image.repository)} (checked {effort}): create it first, correct "
                 f"{terms.named('RepositoryName')}, or, where its first push creates it, "
                 f"{terms.switched_on('WaitForRepository')}"
             )
         case Cause.ACCESS_DENIED:
-            return _reason_denied(image, place, finding, effort, terms)
+            return Reason(_reason_denied(image, place, finding, effort, terms))
         case Cause.REFUSED:
             said = seen(finding) if finding else "ECR refused"
             cure = f"correct what AWS names, then {terms.again}"
             if isinstance(finding, NoRegion):
                 cure = _advice(image, bounds, finding, newest, terms)
-            return f"Cannot look for {wanted} (checked {effort}): {said}; {cure}"
+            return Reason(f"Cannot look for {wanted} (checked {effort}): {said}; {cure}")
         case Cause.NEVER:
             never = finding if isinstance(finding, Never) else Never("", "")
-            return (
+            return Reason(
                 f"The image {wanted} cannot {never.cannot} (checked {effort}): {never.because}; {never.cure}, then "
                 f"{terms.again}"
             )
         case Cause.TOO_LATE:
-            return _reason_too_late(wanted, effort)
+            return Reason(_reason_too_late(wanted, effort))
         case Cause.TIME_UP:
             last = seen_of(image, finding) + _build(given_up.finding) if finding else "nothing"
             if isinstance(finding, Unavailable) and given_up.image_missing:
                 last += ", and before that no such image"
-            return (
-                f"Gave up on {wanted}: checked {effort}{_cut(bounds)}, last seen: {last}"
-                f"{_newest(newest, now, finding)}; {_advice(image, bounds, finding, newest, terms)}"
+            return _reason_timed_out(
+                wanted,
+                f"{effort}{_cut(bounds)}",
+                [last],
+                _newest(newest, now, finding),
+                _advice(image, bounds, finding, newest, terms),
             )
         case Cause.BUILD_BROKEN | Cause.BUILT_WITHOUT | Cause.BUILD_HIDDEN:
             raise TypeError("a build is not a finding of one image")
@@ -252,17 +298,17 @@ def reason_given_up(
             assert_never(given_up.cause)
 
 
-def _called(one: Wanted, place: Place) -> str:
-    """Say which of several images, by its id, and where."""
-    region = place.at(one.source).region
-    return f"{one.id} in {region}" if one.id == str(one.image) else f"{one.id} ({one.image} in {region})"
+def _called(one: Wanted) -> str:
+    """Say which of several images, by its id."""
+    return one.id if one.id == str(one.image) else f"{one.id} ({one.image})"
 
 
 def _missing_in_words(wanted: Sequence[Wanted], place: Place, found: Looked) -> str:
+    where = {one.id: (f"in {place.at(one.source).region}", str(one.image)) for one in wanted}
     if len(wanted) == 1 or not isinstance(found, Several):
-        return f"{wanted[0].image} in {place.at(wanted[0].source).region}"
-    named = {one.id: f"{one.image} in {place.at(one.source).region}" for one in wanted}
-    missing = clipped(", ".join(named[id_] for id_, _ in found.missing), _LONGEST_LIST)
+        region, image = where[wanted[0].id]
+        return f"{image} {region}"
+    missing = clipped("; ".join(grouped(where[id_] for id_, _ in found.missing)), _LONGEST_LIST)
     return f"{len(found.missing)} of {len(wanted)} images ({missing})"
 
 
@@ -371,14 +417,15 @@ def _reason_too_late(wanted: str, effort: str) -> str:
     )
 
 
-def _newest(newest: NewestTags | None, now: float, finding: Finding | None, whose: str = "the repository") -> str:
-    if newest is None:
-        return ""
+def _newest(newest: NewestTags | None, now: float, finding: Finding | None, whose: str = "") -> _Newest:
+    # Those look at what can be pulled.
+    if newest is None or (not newest.tags and isinstance(finding, NotPullable)):
+        return _Newest()
+    title, of = f"newest tags{f' of {whose}' if whose else ''}", among(newest)
     if not newest.tags:
-        # Those look at what can be pulled.
-        return "" if isinstance(finding, NotPullable) else f", and no tagged image{among(newest) or ' at all'}"
+        return _Newest(f", and no tagged image{of or ' at all'}", title, f"none{of}")
     tags = ", ".join(f"{entry.tag} ({duration(now - entry.pushed_at)} old)" for entry in newest.tags[:NEWEST_TAGS])
-    return f", {whose}'s newest tags{among(newest)} are {tags}"
+    return _Newest(f", {whose or 'the repository'}'s newest tags{of} are {tags}", title, f"{tags}{of and f',{of}'}")
 
 
 def _advice(image: ImageId, bounds: Bounds, finding: Finding | None, newest: NewestTags | None, terms: Terms) -> str:
