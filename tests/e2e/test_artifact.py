@@ -57,8 +57,9 @@ def test_it_has_the_services_that_the_code_calls_and_no_others(artifact: Path) -
     assert {path.name for path in (artifact / "botocore" / "data").iterdir() if path.is_dir()} == called
 
 
-def test_it_has_nothing_that_only_apps_of_the_cdk_import(artifact: Path) -> None:
+def test_it_has_neither_the_constructs_nor_what_made_it(artifact: Path) -> None:
     assert not (artifact / "ecr_image_waiter" / "cdk").exists()
+    assert not (artifact / "ecr_image_waiter" / "artifact.py").exists()
     assert not [*artifact.glob("aws_cdk*"), *artifact.glob("constructs*"), *artifact.glob("jsii*")]
 
 

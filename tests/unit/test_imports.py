@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import ecr_image_waiter
+from ecr_image_waiter.artifact import NOT_FOR_LAMBDA
 from sandbox.processes import ROOT
 
 SOURCE = Path(ecr_image_waiter.__file__).parent
@@ -14,7 +15,7 @@ EDGES = {"boto3", "botocore", "crhelper", "aws_lambda_powertools", "urllib3"}
 MODULES = {
     str(path.relative_to(SOURCE).with_suffix("")): path
     for path in SOURCE.rglob("*.py")
-    if path.relative_to(SOURCE).parts[0] not in ("cdk", "cli")
+    if path.relative_to(SOURCE).parts[0] not in NOT_FOR_LAMBDA
 }
 
 

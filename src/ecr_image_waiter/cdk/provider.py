@@ -22,9 +22,9 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import cloudformation_include as include
 from constructs import Construct, Dependable, DependencyGroup
 
+from ecr_image_waiter import artifact
 from ecr_image_waiter.core.format import shown
 
-from . import artifact
 from .intrinsics import settled
 
 T = TypeVar("T")

@@ -19,8 +19,8 @@ PYTHON_VERSION: Final = "3.13"
 """Lambda's, as template.yaml has it. A test compares the two."""
 SERVICES: Final = ("cloudformation", "codebuild", "codepipeline", "ecr", "ecr-public", "lambda", "sts")
 """What aws/clients.py makes clients for. A test compares the two."""
-NOT_FOR_LAMBDA: Final = ("cdk", "cli", "deployed")
-"""What of the package has no business in a function."""
+NOT_FOR_LAMBDA: Final = ("artifact.py", "cdk", "cli", "deployed")
+"""Parts of the package that a function does not need."""
 _PLATFORMS: Final = ("manylinux2014_x86_64", "manylinux2014_aarch64")
 
 
@@ -110,5 +110,5 @@ def _compile(target: Path, python_version: str) -> None:
 
 if __name__ == "__main__":  # pragma: no cover  # src/Makefile runs it, in a process of its own
     _, _target, *_version = sys.argv
-    _package = Path(__file__).resolve().parent.parent
+    _package = Path(__file__).resolve().parent
     build(Path(_target), _package, _package.parent / "requirements.txt", *_version)
