@@ -5,6 +5,7 @@ PYTHON ?= python3
 SEEDS ?= 2000
 EXAMPLES ?= 20000
 RUNS ?= 100
+DRAWN ?= 1000
 PORT ?= 4566
 BIND ?= 127.0.0.1
 IMAGE ?=
@@ -41,15 +42,15 @@ demo: $(SETUP) ## Show a stack waiting for its image (IMAGE=pushed|never), or fo
 sandbox: $(SETUP) ## Leave the sandbox running, with the waiter deployed (PORT=4566 BIND=127.0.0.1)
 	@$(RUN) $(DEV)/bin/python -m sandbox --port "$(PORT)" --bind "$(BIND)"
 
-test: $(SETUP) $(LINTING) ## Lint, types, templates, all tests, coverage
-	@$(RUN) $(DEV)/bin/python -m tests.run --output $(OUTPUT)
+test: $(SETUP) $(LINTING) ## What a change must pass: lint, types, templates, tests
+	@$(RUN) $(DEV)/bin/python -m tests.run test --output $(OUTPUT)
 
-acceptance: $(SETUP) ## What takes long: drawn examples and schedules, planted bugs, killed processes (SEEDS=, EXAMPLES=, RUNS=)
-	@$(RUN) HYPOTHESIS_PROFILE=acceptance $(DEV)/bin/python -m pytest -q tests/unit tests/integration
-	@$(MAKE) --no-print-directory chaos planted fuzz crash
+acceptance: $(SETUP) $(LINTING) ## What takes long: many drawn examples and schedules, planted bugs, killed processes, coverage (DRAWN= SEEDS= EXAMPLES= RUNS=)
+	@$(RUN) DRAWN_EXAMPLES="$(DRAWN)" $(DEV)/bin/python -m tests.run acceptance --output $(OUTPUT)/acceptance \
+		--seeds "$(SEEDS)" --examples "$(EXAMPLES)" --runs "$(RUNS)"
 
 check: $(BUILDING) $(LINTING) ## Lint, types and templates only
-	@$(RUN) $(DEV)/bin/python -m tests.run --output $(OUTPUT) --only-check
+	@$(RUN) $(DEV)/bin/python -m tests.run check --output $(OUTPUT)
 
 schema: $(DEV)/.ready ## Write the JSON schemas anew from the model, and what the CDK deploys from the template
 	@$(RUN) $(DEV)/bin/python -m schema

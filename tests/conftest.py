@@ -6,14 +6,20 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.budget import DURATIONS
 from tests.support.isolation import keep_accounts_out_of_reach
 
+DRAWN = os.environ.get("DRAWN_EXAMPLES")
 # No example has a deadline, because a machine may be busy. `make test` draws the same few examples every time.
 settings.register_profile(
-    "test", max_examples=50, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+    "ours",
+    max_examples=int(DRAWN or 25),
+    deadline=None,
+    derandomize=not DRAWN,
+    database=None,
+    suppress_health_check=list(HealthCheck),
 )
-settings.register_profile("acceptance", settings.get_profile("test"), max_examples=1000, derandomize=False)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "test"))
+settings.load_profile("ours")
 
 
 def pytest_configure() -> None:
@@ -28,9 +34,13 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Keep what a test printed and logged, tracebacks included."""
+    """Keep how long a test took, and what it printed and logged, tracebacks included."""
     folder = os.environ.get("TEST_OUTPUT")
-    if folder and (report.sections or report.longrepr):
+    if not folder:
+        return
+    with Path(folder, DURATIONS).open("a") as file:
+        file.write(f"{report.duration:.3f} {report.nodeid}\n")
+    if report.sections or report.longrepr:
         with Path(folder, "captured.txt").open("a", errors="replace") as file:
             file.writelines(f"--- {report.nodeid} {title}\n{text}\n" for title, text in report.sections)
             if report.longrepr:

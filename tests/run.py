@@ -1,4 +1,4 @@
-"""Everything `make test` does, in order, stopping at the first step that fails; the tests themselves in two processes.
+"""What `make check`, `make test` and `make acceptance` do: steps in streams that run side by side.
 
 Output goes to the terminal and to a folder, which the last step reads for leaks.
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sandbox.cloud import CDK_PYTHON, node_for_the_cdk, python_note
 from sandbox.processes import ROOT
+from tests.support.budget import slowest, verdict
 
 TEMPLATES = [
     str(file.relative_to(ROOT))
@@ -46,15 +47,71 @@ CONSTRUCTS = {
 }
 """A check that takes most of a minute, which the tests run beside."""
 
-PYTEST = [sys.executable, "-m", "pytest"]
+PYTHON = [sys.executable, "-m"]
+PYTEST = [*PYTHON, "pytest"]
+PYTEST_OF_CONSTRUCTS = [str(CDK_PYTHON), "-m", "pytest"]
 LATER, LAST = ["nice", "-n", "5"], ["nice", "-n", "10"]
-"""The end-to-end tests come before what only computes: they have clocks to keep, and wait for most of their time. Of
-them, those come first whose functions have the shortest time-outs.
+"""The end-to-end tests come before what only computes, because they wait for most of their time. Of them, those come
+first whose functions have the shortest timeouts.
 """
 FIRST_HALF = [
     f"test_{name}.py" for name in ("artifact", "build_runs", "deployable", "no_silence", "scenarios", "template_policy")
 ]
-"""Of the end-to-end tests: those that share an install of the waiter with a short time-out."""
+"""Of the end-to-end tests: those that share an install of the waiter with a short timeout."""
+
+Step = list[str]
+Stream = dict[str, Step]
+
+
+def tests() -> list[Stream]:
+    """Returns the streams of `make test`. Each half of the end-to-end tests has a sandbox to itself."""
+    return [
+        {"unit": [*LAST, *PYTEST, "tests/unit", "tests/integration"]},
+        {"e2e": [*PYTEST, *(f"tests/e2e/{name}" for name in FIRST_HALF)]},
+        {
+            **{name: [*LAST, *command] for name, command in CONSTRUCTS.items()},
+            "constructs": [*LAST, *PYTEST_OF_CONSTRUCTS, "tests/cdk"],
+            "e2e too": [*LATER, *PYTEST, "tests/e2e", *(f"--ignore=tests/e2e/{name}" for name in FIRST_HALF)],
+        },
+    ]
+
+
+def acceptance(seeds: int, examples: int, runs: int) -> list[Stream]:
+    """Returns the streams of `make acceptance`. Coverage does not see the processes that the end-to-end tests run."""
+    every = ["-m", ""]
+    coverage = ["--cov", "--cov-branch"]
+    return [
+        {
+            # Their coverage is judged with that of the next step.
+            "constructs": [
+                *LAST,
+                *PYTEST_OF_CONSTRUCTS,
+                "tests/cdk",
+                *every,
+                *coverage,
+                "--cov-report=",
+                "--cov-fail-under=0",
+            ],
+            "unit": [
+                *LAST,
+                *PYTEST,
+                "tests/unit",
+                "tests/integration",
+                *every,
+                *coverage,
+                "--cov-report=term",
+                "--cov-append",
+            ],
+        },
+        {
+            "chaos": [*LAST, *PYTHON, "tests.chaos", "--seeds", str(seeds)],
+            "planted": [*LAST, *PYTHON, "tests.chaos", "--planted"],
+            "fuzz": [*LAST, *PYTHON, "tests.fuzz", "--examples", str(examples)],
+        },
+        {
+            "crash": [*PYTHON, "tests.crash", "--runs", str(runs)],
+        },
+    ]
 
 
 def step(name: str, command: list[str], output: Path, environment: dict[str, str], mark: str = "") -> None:
@@ -104,11 +161,15 @@ def side_by_side(streams: list[dict[str, list[str]]], output: Path, environment:
 
 
 def main() -> None:
-    """Run the checks, and unless told otherwise the tests."""
+    """Run the checks, the tests, or what takes long."""
     parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("target", choices=("check", "test", "acceptance"))
     parser.add_argument("--output", type=Path, required=True, help="folder for what is printed; emptied first")
-    parser.add_argument("--only-check", action="store_true", help="no tests")
+    parser.add_argument("--seeds", type=int, default=2000, help="runs of the chaos suite")
+    parser.add_argument("--examples", type=int, default=20_000, help="examples of the fuzz tests")
+    parser.add_argument("--runs", type=int, default=100, help="waits of the crash suite")
     options = parser.parse_args()
+    began = time.monotonic()
     output = options.output.resolve()
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir(parents=True)
@@ -118,39 +179,19 @@ def main() -> None:
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")])),
         **node_for_the_cdk(),
     }
-    for name, command in {**CHECKS, **(CONSTRUCTS if options.only_check else {})}.items():
-        step(name, command, output, environment)
-    if not options.only_check:
+    if options.target != "acceptance":
+        for name, command in {**CHECKS, **(CONSTRUCTS if options.target == "check" else {})}.items():
+            step(name, command, output, environment)
+    if options.target != "check":
         print(f"=== {python_note()}", flush=True)
-        # The end-to-end tests mostly wait, and what they run is in processes of its own, which coverage does not see.
-        # Each half has a sandbox to itself. What is told last is the slowest stream's.
-        counted = ["--cov", "--cov-branch"]
-        constructs = [*counted, "--cov-report=", "--cov-fail-under=0"]
-        side_by_side(
-            [
-                {
-                    "unit": [
-                        *LAST,
-                        *PYTEST,
-                        "tests/unit",
-                        "tests/integration",
-                        *counted,
-                        "--cov-report=term",
-                        "--cov-append",
-                    ]
-                },
-                {"e2e": [*PYTEST, *(f"tests/e2e/{name}" for name in FIRST_HALF)]},
-                {
-                    **{name: [*LAST, *command] for name, command in CONSTRUCTS.items()},
-                    # It leaves its coverage to the first stream, which lasts longer and judges both.
-                    "constructs": [*LAST, str(CDK_PYTHON), "-m", "pytest", "tests/cdk", *constructs],
-                    "e2e too": [*LATER, *PYTEST, "tests/e2e", *(f"--ignore=tests/e2e/{name}" for name in FIRST_HALF)],
-                },
-            ],
-            output,
-            environment,
-        )
-        step("leaks", [sys.executable, "-m", "tests.policy.leaks", str(output)], output, environment)
+        long = options.target == "acceptance"
+        streams = acceptance(options.seeds, options.examples, options.runs) if long else tests()
+        side_by_side(streams, output, environment)
+        step("leaks", [*PYTHON, "tests.policy.leaks", str(output)], output, environment)
+        print("=== the slowest tests")
+        for test, seconds in slowest(output):
+            print(f"{seconds:7.1f} s  {test}")
+    print(f"=== {verdict(options.target, time.monotonic() - began)}")
 
 
 if __name__ == "__main__":

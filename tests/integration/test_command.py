@@ -443,6 +443,7 @@ def test_the_version_is_told_to_whoever_asks(environment: dict[str, str]) -> Non
     assert (done.returncode, done.stdout[:16]) == (0, "ecr-image-waiter")
 
 
+@pytest.mark.slow
 def test_what_the_dockerfile_installs_works_alone(ecr: Any, environment: dict[str, str], tmp_path: Path) -> None:
     """Takes as long as pip needs to get and build the packages: it asks the index that pip is configured with."""
     push(ecr, "app", "v1")

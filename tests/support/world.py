@@ -8,6 +8,7 @@ import io
 import itertools
 import json
 import uuid
+import weakref
 from collections.abc import Mapping
 from random import Random
 from typing import Any
@@ -41,7 +42,20 @@ IN_MEMORY = object()
 """The script of a world whose ECR holds images."""
 NO_REPLY = ReadTimeoutError(endpoint_url="https://lambda")
 
-_names = (f"test-{uuid.uuid4().hex}" for _ in itertools.count())
+_idle: list[Logger] = []
+"""Of worlds that are gone. A logger lives as long as the process, and pytest goes through all of them at each test."""
+
+
+def _logger() -> Logger:
+    # A name of its own: loggers of the same name share their stream.
+    return Logger(
+        service=f"test-{uuid.uuid4().hex}",
+        level="DEBUG",
+        stream=io.StringIO(),
+        use_rfc3339=True,
+        location=None,
+        json_serializer=to_json,
+    )
 
 
 class SlowLambda(FakeLambda):
@@ -86,15 +100,10 @@ class World:
         self._builds = builds or {}
         self.metrics: list[dict[str, Any]] = []
         self._output = io.StringIO()
-        # A name of its own: loggers of the same name share their stream.
-        self._logger = Logger(
-            service=next(_names),
-            level="DEBUG",
-            stream=self._output,
-            use_rfc3339=True,
-            location=None,
-            json_serializer=to_json,
-        )
+        self._logger = _idle.pop() if _idle else _logger()
+        self._logger.clear_state()
+        self._logger.logger_handler.setStream(self._output)  # type: ignore[attr-defined]  # typed as a plain Handler
+        weakref.finalize(self, _idle.append, self._logger)
         self.build()
 
     def build(self) -> None:

@@ -40,7 +40,7 @@ from tests.support.memory_ecr import OCI_CONFIG, MemoryEcr, digest_of
 from tests.support.strategies import HUGE, JSON, NUMBERS, TEXT
 from tests.support.world import IN_MEMORY, World
 
-EXAMPLES: Final = int(os.environ.get("FUZZ_EXAMPLES", "1500"))
+EXAMPLES: Final = int(os.environ.get("FUZZ_EXAMPLES", "400"))
 DRAWN: Final = "FUZZ_EXAMPLES" in os.environ
 LONGEST_MESSAGE: Final = 5000
 LONGEST_FAULT: Final = 400

@@ -29,6 +29,7 @@ PERMISSIONS = {
         "github-release": {"contents": "write"},
     },
     "live.yml": {"live": READ | ROLE},
+    "nightly.yml": {"long": READ},
     "deploy.yml": dict.fromkeys(("deploy-ecr", "build-and-push", "deploy-ecs"), READ | ROLE),
 }
 PUBLISHES = {"serverless-application-repository", "python-package-index"}

@@ -1,0 +1,10 @@
+"""Which of many alike cases every run has."""
+
+from collections.abc import Iterable
+
+import pytest
+
+
+def few_of(cases: Iterable[object], every: int = 10) -> list[object]:
+    """Returns the cases for a parametrization: one of every ten for `make test`, the others for `make acceptance`."""
+    return [pytest.param(case, marks=pytest.mark.slow) if n % every else case for n, case in enumerate(cases)]
