@@ -45,10 +45,6 @@ _TEXT_OF: Final = {
     "Id": {"type": ["string", "integer", "boolean"], "minimum": 0, "maximum": MOST_EXACT},
 }
 
-# What pydantic takes for numbers and booleans, as far as people write it.
-_SPACE: Final = r"[ \t-\r]*"
-_TRUE_OR_FALSE: Final = ("true", "false", "yes", "no", "on", "off", "t", "f", "y", "n", "1", "0")
-
 
 def digits_between(least: int, most: int) -> str:
     """Return a pattern of the whole numbers from `least`, 0 or more, to `most`, without leading zeros."""
@@ -79,20 +75,18 @@ def _of_one_length(low: str, high: str) -> list[str]:
 
 def _whole(field: Schema) -> Schema:
     digits = digits_between(field["minimum"], field["maximum"])
-    return {"type": ["integer", "string"], "pattern": rf"^{_SPACE}\+?0*{digits}(\.0+)?{_SPACE}$"}
+    return {"type": ["integer", "string"], "pattern": rf"^0*{digits}(\.0+)?$"}
 
 
 def _decimal(field: Schema) -> Schema:
-    # What an exponent makes of a number is the service's to say.
     least, most = int(field["minimum"]), int(field["maximum"])
-    within = rf"{digits_between(least, most - 1)}(\.[0-9]*)?|{most}(\.0*)?"
-    exponent = r"([0-9]+\.?|[0-9]*\.[0-9]+)[eE][+-]?[0-9]+"
-    return {"type": ["number", "string"], "pattern": rf"^{_SPACE}\+?(0*({within})|{exponent}){_SPACE}$"}
+    within = rf"{digits_between(least, most - 1)}(\.[0-9]+)?|{most}(\.0+)?"
+    return {"type": ["number", "string"], "pattern": f"^0*({within})$"}
 
 
 def _boolean(_: Schema) -> Schema:
-    words = ("".join(f"[{c.upper()}{c}]" if c.isalpha() else c for c in word) for word in _TRUE_OR_FALSE)
-    return {"type": ["boolean", "integer", "string"], "minimum": 0, "maximum": 1, "pattern": f"^({'|'.join(words)})$"}
+    words = ("".join(f"[{c.upper()}{c}]" for c in word) for word in ("true", "false"))
+    return {"type": ["boolean", "string"], "pattern": f"^({'|'.join(words)})$"}
 
 
 _OF_TYPE: Final[dict[str, Callable[[Schema], Schema]]] = {"integer": _whole, "number": _decimal, "boolean": _boolean}
@@ -142,7 +136,7 @@ def _property(name: str, field: Schema, wrap: Wrap) -> Schema:
     value = {**constraints, **changed, **_TEXT_OF.get(name, {}), **_CHECKED.get(name, {})}
     if name == "Labels":
         label = constraints["additionalProperties"]
-        said = f"Allowed: a string of at most {label['maxLength']} characters"
+        said = f"Allowed: a string of 1 to {label['maxLength']} characters"
         value["additionalProperties"] = wrap({**label, **_TEXT_OF_ANY, "errorMessage": said})
     if not value:
         return hover

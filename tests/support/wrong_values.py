@@ -22,6 +22,8 @@ NUMBERS = [
     ("5s", '"5s"'),
     ("0x5", '"0x5"'),
     ("+-5", '"+-5"'),
+    *((number, shown_in_a_line(number)) for number in ("+5", "-0", " 30 ", "30\n", "1_000", "1_0.0", "1e1", "5.")),
+    ("\xa030", r'"\xa030"'),
     ("5,0", '"5,0"'),
     (False, "false"),
     ("٣", '"٣"'),  # a digit, but not one of CloudFormation's
@@ -79,7 +81,8 @@ WRONG: dict[str, list[tuple[object, str]]] = {
     "RetryDelaySeconds": [*WHOLE_NUMBERS, ("0", '"0"'), (0, "0"), ("901", '"901"')],
     "BackoffRate": [*NUMBERS, ("0", '"0"'), ("0.99", '"0.99"'), ("10.01", '"10.01"'), (11, "11"), ("1,5", '"1,5"')],
     "WaitForRepository": [(value, f'"{value}"') for value in ("maybe", "", " ", "2", "-1", "tru")]
-    + [(2, "2"), (-1, "-1"), (0.5, "0.5"), (None, "null"), ([True], "a list"), ({}, "an object")],
+    + [(value, f'"{value}"') for value in ("yes", "No", "on", "OFF", "t", "f", "y", "1", "0", " true", "1.0")]
+    + [(2, "2"), (1, "1"), (0, "0"), (1.0, "1.0"), (0.5, "0.5"), (None, "null"), ([True], "a list"), ({}, "an object")],
     "ServiceTimeout": [*WHOLE_NUMBERS, ("0", '"0"'), ("9", '"9"'), (5, "5")],
     "ImageUri": [
         *NOT_TEXT,

@@ -163,7 +163,7 @@ def test_an_image_is_named_by_tag_digest_or_both_or_by_a_uri(text: str, properti
 
 def test_options_are_properties_of_each_image_and_of_the_wait() -> None:
     request = asked(
-        line("app:v1", "app:v2", "--platform", "arm64", "--label", "a=b=c", "--label", "d=", "--max-retries", "3",
+        line("app:v1", "app:v2", "--platform", "arm64", "--label", "a=b=c", "--label", "d=e", "--max-retries", "3",
              "--retry-delay-seconds", "7", "--backoff-rate", "1", "--wait-for-repository", "--build-project", "app",
              "--start-build"),
         HERE,
@@ -172,7 +172,7 @@ def test_options_are_properties_of_each_image_and_of_the_wait() -> None:
 
     assert [one.id for one in request.wanted] == ["app:v1", "app:v2"]
     assert {one.conditions.Platform for one in request.wanted} == {"arm64"}
-    assert request.wanted[0].conditions.Labels == {"a": "b=c", "d": ""}
+    assert request.wanted[0].conditions.Labels == {"a": "b=c", "d": "e"}
     assert (request.max_wait, request.rhythm.delay, request.rhythm.backoff_rate) == (21.0, 7, 1.0)
     assert request.rhythm.wait_for_repository
     assert request.builder

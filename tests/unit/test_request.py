@@ -95,8 +95,6 @@ _ANYTHING: list[object] = ["", "\ud800", None, 5, -1.5, True, ["a"], {"a": [None
         ("MaxRetries", "0", 0),
         ("MaxRetries", 3600, 3600),
         ("MaxRetries", 30.0, 30),
-        ("MaxRetries", " 30 ", 30),
-        ("MaxRetries", "+30", 30),
         ("MaxRetries", "030", 30),
         ("MaxRetries", "30.0", 30),
         ("RetryDelaySeconds", "1", 1),
@@ -105,17 +103,12 @@ _ANYTHING: list[object] = ["", "\ud800", None, 5, -1.5, True, ["a"], {"a": [None
         ("BackoffRate", "1.25", 1.25),
         ("BackoffRate", 10, 10.0),
         ("BackoffRate", 2.5, 2.5),
-        ("BackoffRate", " 2.5 ", 2.5),
-        ("BackoffRate", "1e1", 10.0),
+        ("BackoffRate", "02.50", 2.5),
         ("WaitForRepository", "true", True),
         ("WaitForRepository", "True", True),
         ("WaitForRepository", "FALSE", False),
         ("WaitForRepository", True, True),
         ("WaitForRepository", False, False),
-        ("WaitForRepository", "yes", True),
-        ("WaitForRepository", "off", False),
-        ("WaitForRepository", "1", True),
-        ("WaitForRepository", 0, False),
         *((name, value, ...) for name in ("Trigger", "ServiceToken") for value in _ANYTHING),
         ("BuildProject", "a1", "a1"),
         ("BuildProject", "arn:aws:codebuild:eu-west-1:123456789012:project/app", ...),
@@ -126,7 +119,7 @@ _ANYTHING: list[object] = ["", "\ud800", None, 5, -1.5, True, ["a"], {"a": [None
         ("RoleArn", "arn:aws:iam::123456789012:role/a/b+c@d", "arn:aws:iam::123456789012:role/a/b+c@d"),
         ("DeployTarget", "ECS", "ECS"),
         ("Platform", "linux/arm/v7", "linux/arm/v7"),
-        ("Labels", {"a": 5, "b": "", "c": "x" * 1024}, {"a": "5", "b": "", "c": "x" * 1024}),
+        ("Labels", {"a": 5, "b": " ", "c": "x" * 1024}, {"a": "5", "b": " ", "c": "x" * 1024}),
         ("PushedAfter", "2026-11-01T12:00:00+02:00", "2026-11-01T12:00:00+02:00"),
         ("PushedAfter", "20261101T120000Z", "20261101T120000Z"),
         ("ServiceTimeout", "3600", 3600),
@@ -201,12 +194,17 @@ def test_an_empty_string_is_refused_with_the_hint_at_what_leaves_a_property_out(
     assert fault.endswith("; !Ref AWS::NoValue leaves it out")
 
 
-def test_an_empty_string_in_images_gets_the_hint_too_and_an_empty_name_of_a_label_does_not() -> None:
+def test_an_empty_string_in_images_or_a_label_gets_the_hint_too_and_an_empty_name_of_a_label_does_not() -> None:
     (in_images,) = faults_of({"Images": [{"Id": "App", **PROPERTIES, "ImageDigest": ""}]})
+    (of_value,) = faults_of({**PROPERTIES, "Labels": {"revision": ""}})
     (of_label,) = faults_of({**PROPERTIES, "Labels": {"": "x"}})
 
     assert in_images.startswith('Images[0].ImageDigest: received "", allowed: ')
     assert in_images.endswith("; !Ref AWS::NoValue leaves it out")
+    assert of_value.startswith(
+        'Labels["revision"]: received "", allowed: an object of 1 to 20 labels, each value a string'
+    )
+    assert of_value.endswith("; !Ref AWS::NoValue leaves it out")
     assert "NoValue" not in of_label
 
 
@@ -366,7 +364,7 @@ def test_an_id_that_stands_twice_in_images_is_a_fault_however_it_is_written(ids:
         (
             {**PROPERTIES, "Labels": {"a": []}},
             (
-                'Labels["a"]: received a list, allowed: an object of 1 to 20 labels, each value a string of at most '
+                'Labels["a"]: received a list, allowed: an object of 1 to 20 labels, each value a string of 1 to '
                 "1024 characters"
             ),
         ),

@@ -5,6 +5,7 @@ once: schema, command and constructs take them from here, and a test holds the d
 """
 
 import difflib
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sized
 from typing import Annotated, Any, Final
@@ -42,15 +43,28 @@ _ELSEWHERE: Final = {
 }
 
 
-def _no_truth(value: object) -> object:
-    # True is a kind of 1 to Python, and to nobody who writes a template.
-    if isinstance(value, bool):
-        raise ValueError("not a number")  # noqa: TRY004  # what pydantic wants
+def _number(form: str) -> BeforeValidator:
+    """Returns what takes numbers, and strings of this form: pydantic takes "1_000" and " +30 " as well."""
+
+    def read(value: object) -> object:
+        # True is a kind of 1 to Python, and to nobody who writes a template.
+        if isinstance(value, bool) or (isinstance(value, str) and not re.fullmatch(form, value)):
+            raise ValueError("not a number")  # what pydantic wants
+        return value
+
+    return BeforeValidator(read)
+
+
+def _true_or_false(value: object) -> object:
+    # pydantic takes "yes", "on" and 1 as well.
+    if not isinstance(value, bool) and str(value).lower() not in ("true", "false"):
+        raise ValueError("neither true nor false")
     return value
 
 
-Whole = Annotated[int, BeforeValidator(_no_truth)]
-Decimal = Annotated[float, BeforeValidator(_no_truth)]
+Whole = Annotated[int, _number(r"[0-9]+(\.0+)?")]
+Decimal = Annotated[float, _number(r"[0-9]+(\.[0-9]+)?")]
+Truth = Annotated[bool, BeforeValidator(_true_or_false)]
 
 
 class OneImage(Conditions):
@@ -196,7 +210,7 @@ class Properties(OneImage):
         "RetryDelaySeconds.",
         json_schema_extra={"allowed": "a number from 1 to 10"},
     )
-    WaitForRepository: bool = Field(
+    WaitForRepository: Truth = Field(
         default=False,
         description="Whether to wait for a repository that does not exist yet. With BuildProject or Pipeline, the "
         "default is true.",
@@ -214,7 +228,7 @@ class Properties(OneImage):
         description="The pipeline of CodePipeline that pushes the image. When its execution fails, the wait fails.",
         json_schema_extra={"allowed": "the name of a pipeline of CodePipeline, or its ARN"},
     )
-    StartBuild: bool = Field(
+    StartBuild: Truth = Field(
         default=False,
         description="Whether to start BuildProject or Pipeline if the image is missing and no run is under way.",
         json_schema_extra={"allowed": "true or false"},
@@ -455,7 +469,7 @@ def _fault(kind: str, loc: tuple[int | str, ...], received: object) -> str:
         return f"{before}{name}: missing; allowed: {allowed}"
     inner = f"[{shown(str(names[1]))}]" if len(names) > 1 else ""
     count = f" of {len(received)}" if kind in ("too_short", "too_long") and isinstance(received, Sized) else ""
-    hint = LEAVE_OUT if received == "" and not inner else ""
+    hint = LEAVE_OUT if received == "" and "[key]" not in names else ""
     if isinstance(received, float) and (inner or model.model_fields[name].annotation is str):
         hint = "; in quotes it keeps its digits"
     return f"{before}{name}{inner}: received {shown(received)}{count}, allowed: {allowed}{hint}"

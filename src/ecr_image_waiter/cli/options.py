@@ -150,7 +150,9 @@ def parse(arguments: Sequence[str]) -> Line:
         pairs = [label.partition("=") for label in options.Labels]
         faults += [f"--label: received {shown(name)}, allowed: NAME=VALUE" for name, sign, _ in pairs if not sign]
         faults += repeated(f"--label {clipped(name)}" for name, _, _ in pairs)
-        given["Labels"] = {name: value for name, _, value in pairs}
+        given["Labels"] = {name: value for name, sign, value in pairs if sign}
+        if not given["Labels"]:
+            del given["Labels"]
     timeout, of_times = _times(options, given) if options.command == "wait" else (None, [])
     faults += of_times
     if options.output not in OUTPUTS:

@@ -77,14 +77,16 @@ class Conditions(BaseModel):
     )
     Labels: dict[
         Annotated[str, StringConstraints(min_length=1, max_length=256)],
-        Annotated[str, StringConstraints(max_length=MOST_LABEL_CHARACTERS), BeforeValidator(_no_fraction)],
+        Annotated[
+            str, StringConstraints(min_length=1, max_length=MOST_LABEL_CHARACTERS), BeforeValidator(_no_fraction)
+        ],
     ] = Field(
         default_factory=dict,
         min_length=1,
         max_length=20,
         description="The labels that the image must carry. An image without them is an older one, so the wait goes on.",
         json_schema_extra={
-            "allowed": f"an object of 1 to 20 labels, each value a string of at most {MOST_LABEL_CHARACTERS} characters"
+            "allowed": f"an object of 1 to 20 labels, each value a string of 1 to {MOST_LABEL_CHARACTERS} characters"
         },
     )
     PushedAfter: str = Field(
