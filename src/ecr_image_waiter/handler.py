@@ -18,12 +18,8 @@ from .aws.ecr import Registry
 from .aws.self_invoke import HandOver
 from .cfn.response import Courier, Urllib3Transport
 from .clock import SystemClock
-from .core.builds import BuilderKind
-from .core.deadline import (
-    Context,
-)
-from .core.model import OWN
-from .core.uris import console_link
+from .core.deadline import Context
+from .operation import Tools
 from .telemetry import SERVICE, Meter, make_logger, to_log
 from .waiter import Waiter
 
@@ -32,26 +28,26 @@ from .waiter import Waiter
 def _waiter() -> Waiter:
     """Return the service of this process. Kept: an image that is already there must be answered fast."""
     aws = Aws()
-    aws.registry(OWN, math.inf)  # made now, because all but a Delete need it
+    aws.client("ecr", math.inf)  # made now, because all but a Delete need it
     any_host = bool(os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_SAM_LOCAL"))
     clock = SystemClock()
-
-    def console(path: str) -> str:
-        return console_link(path, aws.region)
-
     return Waiter(
-        registry=Registry(aws.registry, aws.repository_uri, clock, Urllib3Blobs(any_scheme=any_host)),
-        stacks=Stacks(lambda seconds: aws.client("cloudformation", seconds)),
-        builds={
-            BuilderKind.PROJECT: CodeBuild(lambda seconds: aws.client("codebuild", seconds), console),
-            BuilderKind.PIPELINE: CodePipeline(lambda seconds: aws.client("codepipeline", seconds), console, clock.now),
-        },
+        tools=Tools(
+            registry=Registry(aws.registry, aws.repository_uri, clock, Urllib3Blobs(any_scheme=any_host)),
+            stacks=Stacks(lambda seconds: aws.client("cloudformation", seconds)),
+            services={
+                CodeBuild.kind: CodeBuild(lambda seconds: aws.client("codebuild", seconds), aws.console_link),
+                CodePipeline.kind: CodePipeline(
+                    lambda seconds: aws.client("codepipeline", seconds), aws.console_link, clock.now
+                ),
+            },
+            logger=make_logger(),
+            clock=clock,
+            random=SystemRandom(),  # has no state that environments started from one snapshot would share
+        ),
         hand_over=HandOver(lambda seconds: aws.client("lambda", seconds)),
         courier=Courier(Urllib3Transport(), clock),
-        logger=make_logger(),
         meter=Meter(to_log, os.environ.get("POWERTOOLS_SERVICE_NAME") or SERVICE),
-        clock=clock,
-        random=SystemRandom(),  # has no state that environments started from one snapshot would share
         dns_suffix=aws.dns_suffix,
         any_host=any_host,
     )

@@ -11,15 +11,13 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Final
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics
 
 from .core.format import harmless
-from .core.polling import Cause
+from .core.polling import Ended
 
 NAMESPACE: Final = "EcrImageWaiter"
 SERVICE: Final = "ecr-image-waiter"
@@ -75,30 +73,6 @@ def to_log(line: str) -> None:
     """Write a line of its own into the log, at once."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
-
-
-class Outcome(StrEnum):
-    """How a wait ended, where it is none of the causes of giving up."""
-
-    READY = "ready"
-    ABANDONED = "abandoned"
-    STOPPED = "stopped"
-    INVALID = "invalid"
-    UNEXPECTED = "unexpected"
-    ROLLBACK = "rollback"
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How a wait ended. `seconds` since its start, None where nothing was waited for.
-
-    `unanswered`: how many of the checks were throttled, failed or got no reply.
-    """
-
-    outcome: Outcome | Cause
-    seconds: float | None = None
-    checks: int = 0
-    unanswered: int = 0
 
 
 class Meter:

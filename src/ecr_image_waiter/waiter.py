@@ -1,43 +1,52 @@
-"""Create, Update, Delete and direct invocations, and the one place that turns any exception into an answer."""
+"""Create, Update, Delete and direct invocations, and the one place that turns any exception into a response."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from random import Random
-from typing import Any, Final, assert_never
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, assert_never
 
-from aws_lambda_powertools import Logger
-
-from .aws.cloudformation import Stacks
-from .aws.ecr import Registry
 from .aws.self_invoke import HandOver, hand_over_with_retries
-from .cfn.attributes import attributes, longest_attributes
-from .cfn.event import DirectRequest, StackRequest, read_event, stack_properties, start_of_wait
+from .cfn.attributes import attributes
+from .cfn.event import DirectRequest, StackRequest, read_event, session_of, stack_properties, start_of_wait, token_of
 from .cfn.properties import Properties, read_properties
-from .cfn.response import Answer, Courier, encoded, fits
-from .core.builds import BuilderKind, Own
-from .core.conditions import Known, Wanted
+from .cfn.response import Courier, Response, encoded, most_that_fit
+from .check import Checker, FollowedBuild
+from .core.conditions import Wanted
 from .core.deadline import (
     MAX_INVOCATIONS,
     Bounds,
-    Clock,
     Context,
     Invocation,
     bounds_for_caller,
-    bounds_for_stack,
     invocations_needed,
     timeout_needed,
 )
 from .core.faults import DeliveryFailed, GaveUp, InvalidRequest, StackUnknown, UnusableEvent
-from .core.format import harmless
-from .core.model import StackHidden, StackSeen
-from .core.polling import Abandoned, Cause, GivenUp, Progress, Ready, SliceUsedUp
-from .core.stack import first_ask, rolls_back
-from .core.state import State, read_state
-from .following import BuildService
-from .rollback import Rollback
-from .slice import Slice, Tools
-from .telemetry import Ended, Meter, Outcome
-from .text.reasons import fault_too_long, fault_too_much, reason_abandoned, reason_invalid, reason_stopped, subject
+from .core.model import Found, StackFinding
+from .core.polling import (
+    LAST_ASK,
+    Abandoned,
+    Cause,
+    Ended,
+    GivenUp,
+    Outcome,
+    PartDone,
+    Ready,
+    begin_or_go_on,
+    wait,
+)
+from .core.state import CheckResult, Memory, Progress
+from .operation import Operation, Tools
+from .telemetry import Meter
+from .text.reasons import (
+    fault_too_long,
+    fault_too_much,
+    reason_abandoned,
+    reason_invalid,
+    reason_of,
+    reason_stopped,
+    seen,
+    subject,
+)
 
 _LOGGED: Final = 4000  # characters of a Reason; an answer does not hold more
 
@@ -46,15 +55,10 @@ class Waiter:
     """The service: one event in, one answer, hand-over or error out.
 
     Args:
-        registry: looks into ECR.
-        stacks: looks at the stack.
-        builds: looks at the runs of each kind of builder, and starts them.
+        tools: what waits are made with.
         hand_over: invokes this function again.
         courier: brings answers to CloudFormation.
-        logger: Powertools' logger.
         meter: counts waits.
-        clock: the time.
-        random: spreads the checks of waits that began together.
         dns_suffix: of the function's partition; answers go to hosts under it alone.
         any_host: whether answers may go elsewhere too, for an emulator or a local run.
     """
@@ -62,25 +66,20 @@ class Waiter:
     def __init__(
         self,
         *,
-        registry: Registry,
-        stacks: Stacks,
-        builds: Mapping[BuilderKind, BuildService],
+        tools: Tools,
         hand_over: HandOver,
         courier: Courier,
-        logger: Logger,
         meter: Meter,
-        clock: Clock,
-        random: Random,
         dns_suffix: str,
         any_host: bool,
     ) -> None:
-        self._tools = Tools(registry=registry, stacks=stacks, builds=builds, logger=logger, clock=clock, random=random)
-        self._rollback = Rollback(self._tools)
+        self._tools = tools
+        self._operation = Operation(tools)
         self._hand_over = hand_over
         self._courier = courier
-        self._logger = logger
+        self._logger = tools.logger
         self._meter = meter
-        self._clock = clock
+        self._clock = tools.clock
         self._dns_suffix = dns_suffix
         self._any_host = any_host
 
@@ -96,7 +95,7 @@ class Waiter:
             StackUnknown: a FAILED to this Update could block a rollback.
             GaveUp: a direct invocation ends without the image.
         """
-        invocation = Invocation(context, self._clock.now())
+        invocation = Invocation(context, self._clock)
         try:
             request = read_event(event, dns_suffix=self._dns_suffix, any_host=self._any_host)
         except UnusableEvent as error:
@@ -105,8 +104,7 @@ class Waiter:
             raise
         if isinstance(request, DirectRequest):
             with self._logger.append_context_keys(InvocationId=context.aws_request_id, RequestType="Direct"):
-                served = self._serve_caller(request, invocation)
-                return {name: harmless(value) for name, value in served.items()}
+                return self._serve_caller(request, invocation)
         with self._logger.append_context_keys(
             InvocationId=context.aws_request_id,
             StackId=request.stack_id,
@@ -119,14 +117,14 @@ class Waiter:
                 self._deliver(request, answer, invocation)
         return None
 
-    def _answer(self, request: StackRequest, invocation: Invocation) -> Answer | None:
+    def _answer(self, request: StackRequest, invocation: Invocation) -> Response | None:
         """Return the answer, encoded, or None after a hand-over.
 
         Raises:
             StackUnknown: it would be FAILED, and nobody knows whether that would block a rollback.
         """
         if request.type == "Delete":
-            return encoded(request, Answer("SUCCESS"))
+            return encoded(request, Response("SUCCESS"))
         if request.state is None:
             self._meter.started()
         answer = self._answer_of_wait(request, invocation)
@@ -134,8 +132,8 @@ class Waiter:
             return answer
         withheld = answer.reason + answer.note
         try:
-            if self._rollback.is_certain(request, invocation, withheld):
-                answer = encoded(request, self._rollback.answer(request, invocation))
+            if self._operation.is_certain(request, invocation, withheld):
+                answer = encoded(request, self._operation.response(request, invocation))
         except StackUnknown:
             raise
         except Exception as error:  # as above; nobody knows whether FAILED would block a rollback
@@ -143,61 +141,42 @@ class Waiter:
             raise StackUnknown(withheld) from error
         return answer
 
-    def _answer_of_wait(self, request: StackRequest, invocation: Invocation) -> Answer | None:
+    def _answer_of_wait(self, request: StackRequest, invocation: Invocation) -> Response | None:
         """Return the answer, encoded, or None after a hand-over. Every exception of a wait ends here, as an answer."""
         try:
             answer = self._serve_stack(request, invocation)
             return encoded(request, answer) if answer else None
         except InvalidRequest as error:
-            answer = Answer("FAILED", reason_invalid(error), invocation.note, ended=Ended(Outcome.INVALID))
+            answer = Response("FAILED", reason_invalid(error), invocation.note, ended=Ended(Outcome.INVALID))
         except Exception as error:  # the one place: whatever went wrong, the stack is told
             self._logger.exception("The wait failed unexpectedly")
             reason = f"The waiter failed unexpectedly ({type(error).__name__}); its log has the details"
-            answer = Answer("FAILED", reason, invocation.note, ended=Ended(Outcome.UNEXPECTED))
+            answer = Response("FAILED", reason, invocation.note, ended=Ended(Outcome.UNEXPECTED))
         return encoded(request, answer)
 
-    def _serve_stack(self, request: StackRequest, invocation: Invocation) -> Answer | None:
-        if request.type == "Update" and request.state is None:
+    def _serve_stack(self, request: StackRequest, invocation: Invocation) -> Response | None:
+        if request.state is None and (rolled_back := self._operation.response_if_rolling_back(request, invocation)):
             # Before the properties are validated: a rollback may bring back ones that this version refuses.
-            stack = self._rollback.ask(request, invocation)
-            if rolls_back(stack):
-                return self._rollback.answer(request, invocation)
-            if isinstance(stack, StackHidden):
-                self._logger.info("CloudFormation does not say whether the stack rolls back (%s)", stack.code)
+            return rolled_back
         properties = stack_properties(request, invocation.place)
         if request.state is None:
-            self._require_room(request, properties.all_wanted, invocation)
-        bounds, progress, known, own = self._begin_or_go_on(request, properties, invocation)
-        piece = Slice(self._tools, properties, bounds, invocation, known=known, own=own, request=request)
-        outcome = piece.run(progress)
+            self._require_room(request, properties, invocation)
+        bounds, progress, memory = self._begin_or_go_on(request, properties, invocation)
+        part = Part(self._tools, self._operation, properties, bounds, invocation, request)
+        outcome = part.run(progress, memory)
         match outcome:
             case Ready():
                 ended = self._ended(Outcome.READY, bounds.start, outcome)
-                return Answer("SUCCESS", data=self._attributes(properties, outcome, bounds), ended=ended)
+                return Response("SUCCESS", data=self._attributes(properties, outcome, bounds), ended=ended)
             case GivenUp():
                 ended = self._ended(outcome.cause, bounds.start, outcome)
-                return Answer("FAILED", piece.reason(outcome), invocation.note, ended=ended)
-            case Abandoned(progress=reached):
-                if request.type == "Update" and rolls_back(piece.stack):
-                    # This wait may have begun in the rollback, and must not block it.
-                    return self._rollback.answer(request, invocation)
-                # CloudFormation ignores the response to a request that it has given up. If it still waits, it is told.
-                status = piece.stack.status if isinstance(piece.stack, StackSeen) else ""
-                self._logger.warning(
-                    "The stack no longer waits (%s)",
-                    status or "it is gone",
-                    extra={"image": subject(properties.all_wanted), "attempt": reached.checks, "stack_status": status},
-                )
-                waited = self._clock.now() - bounds.start
-                reason = reason_abandoned(
-                    self._what(properties, invocation), status, checks=reached.checks, waited=waited
-                )
-                return Answer(
-                    "FAILED", reason, invocation.note, ended=self._ended(Outcome.ABANDONED, bounds.start, reached)
-                )
-            case SliceUsedUp(progress=reached):
-                state = State(bounds.start, bounds.limit, replace(reached, hops=reached.hops + 1), known, own)
-                return self._go_on_elsewhere(properties, state, request.event, invocation)
+                return Response("FAILED", part.reason(outcome), invocation.note, ended=ended)
+            case Abandoned():
+                # This wait may have begun in the rollback, and must not block it.
+                rolled_back = self._operation.response_if_rolling_back(request, invocation, outcome.stack)
+                return rolled_back or self._abandoned(properties, outcome, bounds, invocation)
+            case PartDone():
+                return self._go_on_elsewhere(properties, outcome, bounds, request, invocation)
             case _:
                 assert_never(outcome)
 
@@ -213,68 +192,76 @@ class Waiter:
         wanted = properties.all_wanted
         return subject(wanted) + (f" in {invocation.place.at(wanted[0].source).region}" if len(wanted) == 1 else "")
 
-    def _require_room(self, request: StackRequest, wanted: Sequence[Wanted], invocation: Invocation) -> None:
+    def _require_room(self, request: StackRequest, properties: Properties, invocation: Invocation) -> None:
         """Refuse what could not be answered in the end, rather than wait for it.
 
         Raises:
-            InvalidRequest: the answer would be too long; with how many images would fit.
+            InvalidRequest: the response would be too long; with how many images would fit.
         """
-
-        def fit(count: int) -> bool:
-            longest = longest_attributes(wanted[:count], self._tools.registry.uri, invocation.place)
-            return fits(request, Answer("SUCCESS", data=longest))
-
-        if not fit(len(wanted)):
-            most = next((count for count in range(len(wanted) - 1, 0, -1) if fit(count)), 0)
-            raise InvalidRequest([fault_too_much(most, len(wanted))])
+        images = len(properties.all_wanted)
+        most = most_that_fit(request, properties.all_wanted, self._tools.registry.uri, invocation.place)
+        if most < images:
+            raise InvalidRequest([fault_too_much(most, images)])
 
     def _begin_or_go_on(
         self, request: StackRequest, properties: Properties, invocation: Invocation
-    ) -> tuple[Bounds, Progress, Known, Own]:
-        now, known, own = invocation.began, Known(), Own()
-        if request.state is None:
-            start = start_of_wait(request.started, now)
-            bounds = bounds_for_stack(start, properties.max_wait, properties.ServiceTimeout)
-            progress = Progress(due=now, ask_due=first_ask(now, self._tools.random))
-        else:
-            state = read_state(request.state, now)
-            known, own = state.known, state.own
-            bounds = bounds_for_stack(state.start, properties.max_wait, properties.ServiceTimeout)
-            # The first limit stays, whatever a newer version of this code would make of the same event.
-            bounds = replace(bounds, limit=min(state.limit, bounds.expires))
-            progress = replace(state.progress, due=min(state.progress.due, bounds.limit))
+    ) -> tuple[Bounds, Progress, Memory]:
+        now = invocation.began
+        bounds, progress, memory = begin_or_go_on(
+            request.state,
+            start=start_of_wait(request.started, now),
+            max_wait=properties.max_wait,
+            service_timeout=properties.ServiceTimeout,
+            now=now,
+            random=self._tools.random,
+        )
         # Asked each time, because the function's time-out may be changed while a wait is under way.
         needed = progress.hops + invocations_needed(bounds.limit - now, invocation.timeout)
         if needed > MAX_INVOCATIONS:
             seconds = bounds.limit - bounds.start
             raise InvalidRequest([fault_too_long(seconds, needed, invocation.timeout, timeout_needed(seconds))])
-        return bounds, progress, known, own
+        return bounds, progress, memory
+
+    def _abandoned(
+        self, properties: Properties, abandoned: Abandoned, bounds: Bounds, invocation: Invocation
+    ) -> Response:
+        # CloudFormation ignores the response to a request that it has given up. If it still waits, it is told.
+        reached, status = abandoned.progress, abandoned.status
+        self._logger.warning(
+            "The stack no longer waits (%s)",
+            status or "it is gone",
+            extra={"image": subject(properties.all_wanted), "attempt": reached.checks, "stack_status": status},
+        )
+        waited = self._clock.now() - bounds.start
+        reason = reason_abandoned(self._what(properties, invocation), status, checks=reached.checks, waited=waited)
+        ended = self._ended(Outcome.ABANDONED, bounds.start, reached)
+        return Response("FAILED", reason, invocation.note, ended=ended)
 
     def _go_on_elsewhere(
-        self, properties: Properties, state: State, event: Mapping[str, Any], invocation: Invocation
-    ) -> Answer | None:
-        wanted, progress = properties.all_wanted, state.progress
+        self, properties: Properties, done: PartDone, bounds: Bounds, request: StackRequest, invocation: Invocation
+    ) -> Response | None:
+        progress, hops = done.progress, done.progress.hops + 1
         fault = hand_over_with_retries(
-            self._hand_over, event, state, invocation, clock=self._clock, logger=self._logger
+            self._hand_over, request.event, bounds, done, invocation=invocation, logger=self._logger
         )
         now = self._clock.now()
         if fault:
             self._logger.error("The hand-over failed: %s", fault)
             reason = reason_stopped(
-                self._what(properties, invocation), checks=progress.checks, waited=now - state.start, fault=fault
+                self._what(properties, invocation), checks=progress.checks, waited=now - bounds.start, fault=fault
             )
-            ended = self._ended(Outcome.STOPPED, state.start, progress)
-            return Answer("FAILED", reason, invocation.note, ended=ended)
-        self._meter.handed_over(progress.hops)
+            ended = self._ended(Outcome.STOPPED, bounds.start, progress)
+            return Response("FAILED", reason, invocation.note, ended=ended)
+        self._meter.handed_over(hops)
         self._logger.info(
             "Handed over to invocation %d of this wait",
-            progress.hops + 1,
+            hops + 1,
             extra={
-                "image": subject(wanted),
-                "hops": progress.hops,
+                "image": subject(properties.all_wanted),
+                "hops": hops,
                 "attempt": progress.checks,
-                "elapsed_seconds": round(now - state.start, 3),
-                "seconds_to_limit": round(state.limit - now, 3),
+                "elapsed_seconds": round(now - bounds.start, 3),
+                "seconds_to_limit": round(bounds.limit - now, 3),
             },
         )
         return None
@@ -290,22 +277,22 @@ class Waiter:
             self._logger.error("The request is not valid: %s", error)
             self._meter.ended(Ended(Outcome.INVALID))
             raise
-        bounds = bounds_for_caller(invocation.began, properties.max_wait, invocation.slice_ends)
-        piece = Slice(self._tools, properties, bounds, invocation, known=Known(), own=Own())
-        outcome = piece.run(Progress(due=invocation.began))
+        bounds = bounds_for_caller(invocation.began, properties.max_wait, invocation.checks_end)
+        part = Part(self._tools, self._operation, properties, bounds, invocation)
+        outcome = part.run(Progress(due=invocation.began), Memory())
         if isinstance(outcome, Ready):
             self._meter.ended(self._ended(Outcome.READY, bounds.start, outcome))
             return self._attributes(properties, outcome, bounds)
         if isinstance(outcome, GivenUp):
             self._meter.ended(self._ended(outcome.cause, bounds.start, outcome))
-            raise GaveUp(piece.reason(outcome))
-        # The limit lies within the slice, but there was next to none of it.
+            raise GaveUp(part.reason(outcome))
+        # The limit lies within the invocation, but there was next to none of it.
         self._meter.ended(self._ended(Cause.TOO_LATE, bounds.start, outcome.progress))
         raise GaveUp("The invocation had no time to wait in; give the caller's function time-out more seconds")
 
-    def _deliver(self, request: StackRequest, answer: Answer, invocation: Invocation) -> None:
+    def _deliver(self, request: StackRequest, answer: Response, invocation: Invocation) -> None:
         try:
-            attempts = self._courier.deliver(request.response_url, answer.body, invocation.ends)
+            attempts = self._courier.deliver(request.response_url, answer.body, invocation.deadline)
         except DeliveryFailed as error:
             self._logger.error(
                 "%s; the answer was %s: %s", error, answer.status, answer.reason[:_LOGGED] or "no Reason"
@@ -324,3 +311,94 @@ class Waiter:
         )
         if answer.ended:
             self._meter.ended(answer.ended, attempts)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One invocation's part of a wait. `request`: CloudFormation's, None for a direct invocation."""
+
+    tools: Tools
+    operation: Operation
+    properties: Properties
+    bounds: Bounds
+    invocation: Invocation
+    request: StackRequest | None = None
+
+    @cached_property
+    def wanted(self) -> tuple[Wanted, ...]:
+        """The images, each with the name under which its role is assumed."""
+        return tuple(one.in_session(session_of(self.request)) for one in self.properties.all_wanted)
+
+    @cached_property
+    def checker(self) -> Checker:
+        """What makes the checks."""
+        builder, build = self.properties.builder, None
+        if builder:
+            build = FollowedBuild(
+                self.tools.services[builder.kind],
+                builder,
+                self.bounds.start,
+                token=token_of(self.request) if self.request else self.invocation.id,
+                may_start=self._may_start,
+                waits_for_repository=self.properties.waits_for_repository,
+            )
+        return Checker(self.tools.registry, self.wanted, self.bounds.start, build)
+
+    def run(self, progress: Progress, memory: Memory) -> Ready | GivenUp | Abandoned | PartDone:
+        """Go on with the wait for as long as this invocation may."""
+        bounds = self.bounds
+        if bounds.shortened and progress.checks == 0:
+            self.tools.logger.info(
+                "The wait is shortened from %.0f to %.0f seconds, to end before the time allowed is up",
+                bounds.wanted - bounds.start,
+                bounds.limit - bounds.start,
+            )
+        return wait(
+            self.properties.rhythm,
+            bounds,
+            progress,
+            memory,
+            checks_end=self.invocation.checks_end,
+            check=self.check,
+            checked=self._checked,
+            ask=self._ask,
+            clock=self.tools.clock,
+            random=self.tools.random,
+        )
+
+    def check(self, memory: Memory, archived_too: bool) -> CheckResult:  # noqa: FBT001  # the one thing `wait` has to say
+        """Make one check."""
+        deadline = self.invocation.deadline.for_check(self.bounds)
+        return self.checker.check(memory, deadline, archived_too=archived_too)
+
+    def reason(self, given_up: GivenUp) -> str:
+        """Return why the wait ended without the image."""
+        newest = self.checker.newest_tags(given_up, self.invocation.deadline.for_response(self.bounds))
+        now = self.tools.clock.now()
+        return reason_of(
+            self.wanted, self.invocation.place, self.bounds, given_up=given_up, now=now, newest=newest
+        ).sentence
+
+    def _may_start(self, seconds: float) -> bool:
+        # Like any question about the stack, not in the last moments: the check at the limit must not come late.
+        if not self.properties.StartBuild or self.tools.clock.now() > self.bounds.limit - LAST_ASK:
+            return False
+        return self.request is None or self.operation.may_start(self.request, self.invocation, seconds)
+
+    def _ask(self) -> StackFinding:
+        if self.request is None:
+            raise TypeError("no stack waits for a direct invocation")
+        return self.operation.ask_of_wait(self.request, self.invocation)
+
+    def _checked(self, judged: Progress | Ready | GivenUp, found: Found) -> None:
+        now = self.tools.clock.now()
+        details: dict[str, object] = {
+            "image": subject(self.wanted),
+            "attempt": judged.checks,
+            "elapsed_seconds": round(now - self.bounds.start, 3),
+            "seen": seen(found),
+        }
+        if isinstance(judged, Progress):
+            details["next_check_in_seconds"] = round(judged.due - now, 3)
+            details["unanswered"] = judged.faults
+        self.tools.logger.info("Checked %s: %s", subject(self.wanted), details["seen"], extra=details)

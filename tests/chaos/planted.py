@@ -21,9 +21,8 @@ from rich.console import Console
 
 import last_resort
 from ecr_image_waiter import (
-    looking,
-    rollback,
-    slice,  # noqa: A004  # the module's name
+    check,
+    operation,
     waiter,
 )
 from ecr_image_waiter.aws import cloudformation, ecr, self_invoke
@@ -33,7 +32,7 @@ from ecr_image_waiter.cfn import response
 from ecr_image_waiter.core import deadline, faults, manifests, model, polling, state
 from ecr_image_waiter.core import format as text_format
 from ecr_image_waiter.core import stack as stack_rules
-from ecr_image_waiter.telemetry import Outcome
+from ecr_image_waiter.core.polling import Outcome
 from tests.chaos import suite
 
 RUNS: Final = 2000
@@ -114,7 +113,7 @@ def _(real: Function) -> Function:
 def _(real: Function) -> Function:
     def broken(received: object, now: float) -> Any:
         read = real(received, now)
-        return replace(read, progress=polling.Progress(due=read.progress.due, hops=read.progress.hops))
+        return replace(read, progress=state.Progress(due=read.progress.due, hops=read.progress.hops))
 
     return broken
 
@@ -124,7 +123,7 @@ def _(real: Function) -> Function:
     return lambda event, carried: real({**event, "ResourceType": "Custom::Image"}, carried)
 
 
-@bug("no time is kept for the hand-over", deadline, "slice_reserve")
+@bug("no time is kept for the hand-over", deadline, "invocation_reserve")
 def _(_: Function) -> Function:
     return lambda _timeout: 0.0
 
@@ -165,16 +164,16 @@ def _older(kind: Any, seconds: float) -> Callable[[Function], Function]:
     return make
 
 
-bug("no grace for a new repository", polling, "judge")(_older(polling.Run.NO_REPOSITORY, 13.0))
-bug("no grace for a new permission", polling, "judge")(_older(polling.Run.ACCESS_DENIED, 58.0))
+bug("no grace for a new repository", polling, "judge")(_older(state.Streak.NO_REPOSITORY, 13.0))
+bug("no grace for a new permission", polling, "judge")(_older(state.Streak.ACCESS_DENIED, 58.0))
 
 
 @bug("a late invocation gives up without a check", polling, "wait")
 def _(real: Function) -> Function:
-    def broken(rhythm: Any, bounds: Any, progress: Any, **rest: Any) -> Any:
+    def broken(rhythm: Any, bounds: Any, progress: Any, *memory: Any, **rest: Any) -> Any:
         if rest["clock"].now() > bounds.limit + 1.0:
             return polling.GivenUp(polling.Cause.TIME_UP, model.NoImage(), progress.checks)
-        return real(rhythm, bounds, progress, **rest)
+        return real(rhythm, bounds, progress, *memory, **rest)
 
     return broken
 
@@ -212,10 +211,10 @@ def _(real: Function) -> Function:
     return broken
 
 
-@bug("a manifest that cannot be read counts as the image", looking.Look, "_assessed")
+@bug("a manifest that cannot be read counts as the image", check._ImageCheck, "_assessed")
 def _(real: Function) -> Function:
-    def broken(look: Any, one: Any, finding: Any, budget: Any) -> Any:
-        assessed = real(look, one, finding, budget)
+    def broken(images: Any, one: Any, finding: Any) -> Any:
+        assessed = real(images, one, finding)
         return finding if isinstance(assessed, model.Never) else assessed
 
     return broken
@@ -306,7 +305,7 @@ def _(real: Function) -> Function:
     return broken
 
 
-@bug("a Reason is empty", slice.Slice, "reason")
+@bug("a Reason is empty", waiter.Part, "reason")
 def _(_: Function) -> Function:
     return lambda *_: ""
 
@@ -319,16 +318,16 @@ def _(_: Function) -> Function:
     return lambda _found: False
 
 
-@bug("a rollback without its image fails", rollback.Rollback, "answer")
+@bug("a rollback without its image fails", operation.Operation, "response")
 def _(real: Function) -> Function:
     def broken(*args: Any) -> Any:
         told = real(*args)
-        return told if told.data["ImageDigest"] else response.Answer("FAILED", "no image")
+        return told if told.data["ImageDigest"] else response.Response("FAILED", "no image")
 
     return broken
 
 
-@bug("an Update that began in doubt is left in its rollback", rollback.Rollback, "is_certain")
+@bug("an Update that began in doubt is left in its rollback", operation.Operation, "is_certain")
 def _(_: Function) -> Function:
     return lambda *_: False
 
@@ -338,7 +337,7 @@ def _(_: Function) -> Function:
     return lambda _found: True
 
 
-@bug("a status of a moment before is believed", rollback.Rollback, "is_certain")
+@bug("a status of a moment before is believed", operation.Operation, "is_certain")
 def _(real: Function) -> Function:
     def broken(rollbacks: Any, asked: Any, invocation: Any) -> Any:
         stack = rollbacks.ask(asked, invocation)
@@ -347,7 +346,7 @@ def _(real: Function) -> Function:
     return broken
 
 
-@bug("an Update in doubt is answered FAILED before its time is used up", rollback.Rollback, "is_certain")
+@bug("an Update in doubt is answered FAILED before its time is used up", operation.Operation, "is_certain")
 def _(real: Function) -> Function:
     def broken(*args: Any) -> Any:
         try:
@@ -381,7 +380,7 @@ def _(real: Function) -> Function:
 
 @bug("nobody asks about the stack", stack_rules, "first_ask")
 def _(_: Function) -> Function:
-    return lambda *_: polling.NEVER
+    return lambda *_: state.NEVER
 
 
 @bug("the stack is asked about all the time", stack_rules, "next_ask")

@@ -3,6 +3,7 @@
 Every answer of the sandbox, an error too, is compared with botocore's model of its operation.
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ import pytest
 from ecr_image_waiter.aws.codebuild import CodeBuild
 from ecr_image_waiter.aws.codepipeline import CodePipeline
 from ecr_image_waiter.core.builds import BuilderKind, BuildRun
+from ecr_image_waiter.core.deadline import Deadline
 from ecr_image_waiter.core.faults import GaveUp, StackUnknown
 from ecr_image_waiter.core.uris import console_link
 from sandbox.builds import Action, Build, Builds, Execution, Run
@@ -378,7 +380,7 @@ def test_a_build_under_way_is_followed_instead_of_starting_another(place: Place)
 
 def test_our_own_build_decides_also_where_the_same_function_starts_another_for_another_wait(place: Place) -> None:
     place.builds.play("app", Build({"BUILD": 20}, ends="FAILED"), Build({"BUILD": 600}))
-    place.clock.plan(10, lambda: place.service.start("app", "another", lambda: 5.0))
+    place.clock.plan(10, lambda: place.service.start("app", "another", Deadline(math.inf, place.clock)))
 
     answer = place.wait(BuildProject="app", StartBuild="true")
 
@@ -390,7 +392,7 @@ def test_our_own_build_decides_also_where_the_same_function_starts_another_for_a
 def test_a_build_that_the_same_function_started_for_another_wait_is_not_ours(place: Place) -> None:
     place.builds.play("app", Build({"BUILD": 40}, does=place.push), Build({"BUILD": 5}, ends="FAILED"))
     place.builds.start("app", place=HERE)
-    place.clock.plan(2, lambda: place.service.start("app", "another", lambda: 5.0))
+    place.clock.plan(2, lambda: place.service.start("app", "another", Deadline(math.inf, place.clock)))
 
     assert place.wait(BuildProject="app")["Status"] == "SUCCESS"
 
@@ -418,7 +420,7 @@ def test_two_deliveries_at_once_start_one_build(place: Place) -> None:
     place.builds.play("app", Build({"BUILD": 900}))
     token = "t" * 32
 
-    first, second = (place.service.start("app", token, lambda: 5.0) for _ in range(2))
+    first, second = (place.service.start("app", token, Deadline(math.inf, place.clock)) for _ in range(2))
 
     assert isinstance(first, BuildRun)
     assert isinstance(second, BuildRun)

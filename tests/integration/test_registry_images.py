@@ -15,8 +15,16 @@ from botocore.stub import Stubber
 
 from ecr_image_waiter.aws.clients import Aws, Urllib3Blobs
 from ecr_image_waiter.aws.ecr import Blobs, Registry
-from ecr_image_waiter.core.conditions import Conditions, Known, Wanted
-from ecr_image_waiter.core.manifests import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Config, Manifest
+from ecr_image_waiter.core.conditions import Conditions, Wanted
+from ecr_image_waiter.core.manifests import (
+    DOCKER_INDEX,
+    DOCKER_MANIFEST,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    Cache,
+    Config,
+    Manifest,
+)
 from ecr_image_waiter.core.model import (
     OWN,
     AccessDenied,
@@ -37,7 +45,6 @@ from ecr_image_waiter.core.model import (
     TagSeen,
     Unavailable,
 )
-from ecr_image_waiter.looking import Look
 from sandbox import images
 from sandbox.accounts import DEFAULT_ACCOUNT
 from sandbox.ecr import Front
@@ -45,6 +52,7 @@ from sandbox.ecr.contents import Answer
 from sandbox.ecr.front import Call
 from sandbox.ecr.standalone import standalone
 from sandbox.player import CANARIES
+from tests.support.checks import Look
 from tests.support.fakes import DIGEST, NOW, OTHER_DIGEST, FakeClock, NoBlobs, as_client, aws_error, leaked, registry_on
 from tests.support.shapes import faults
 
@@ -662,7 +670,7 @@ def described_as(text: str, media_type: str = OCI_MANIFEST) -> Finding | Several
 
     registry = registry_on(Odd(FakeClock(), 0.0).within)
     conditions = Conditions(Platform="linux/arm64", Labels={"a": "b"}, DeployTarget="ECS")
-    return Look(registry, [Wanted("", named(), OWN, conditions)], Known(), NOW)(archived_too=False, budget=lambda: 10.0)
+    return Look(registry, [Wanted("", named(), OWN, conditions)], Cache(), NOW)(archived_too=False, budget=lambda: 10.0)
 
 
 @pytest.mark.parametrize("media_type", [OCI_MANIFEST, DOCKER_INDEX, "", "text/plain"])

@@ -10,11 +10,11 @@ from typing import Any
 
 from samtranslator.translator.transform import transform
 
-from ecr_image_waiter.core.deadline import MAX_INVOCATIONS, answer_reserve, invocations_needed
+from ecr_image_waiter.core.deadline import MAX_INVOCATIONS, invocations_needed, response_reserve
 from sandbox.processes import ROOT
 from tests.support.fakes import ManagedPolicies
 
-LONGEST_WAIT = 3600 - answer_reserve(3600)
+LONGEST_WAIT = 3600 - response_reserve(3600)
 """Seconds; the contract's section 3."""
 OPTIONAL = {
     "AWS::CloudWatch::Alarm",

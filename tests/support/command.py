@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from random import Random
 from typing import Any
 
@@ -12,7 +12,7 @@ from ecr_image_waiter.cli.options import parse
 from ecr_image_waiter.cli.results import Status
 from ecr_image_waiter.cli.screen import screen
 from ecr_image_waiter.core.builds import BuilderKind, BuildHidden, BuildRun, BuildUnavailable, RunStatus
-from ecr_image_waiter.core.deadline import Clock
+from ecr_image_waiter.core.deadline import Clock, Deadline
 from tests.support.fakes import NOW, FakeClock
 from tests.support.memory_ecr import ACCOUNT, MemoryEcr
 
@@ -87,9 +87,9 @@ class Builder:
     def runs(self, *_: object) -> list[BuildRun] | BuildHidden | BuildUnavailable:
         return self.found
 
-    def start(self, _name: str, token: str, _budget: Callable[[], float]) -> BuildRun:
+    def start(self, _name: str, token: str, _deadline: Deadline) -> BuildRun:
         self.started.append(token)
         return BuildRun("app:1", RunStatus.UNDER_WAY, "IN_PROGRESS", NOW, ours=True)
 
-    def explained(self, _name: str, run: BuildRun, _budget: Callable[[], float]) -> BuildRun:
+    def explained(self, _name: str, run: BuildRun, _deadline: Deadline) -> BuildRun:
         return run

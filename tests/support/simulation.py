@@ -42,6 +42,7 @@ from ecr_image_waiter.aws.self_invoke import HandOver
 from ecr_image_waiter.cfn.response import Courier
 from ecr_image_waiter.core.deadline import Clock
 from ecr_image_waiter.core.state import STATE_KEY
+from ecr_image_waiter.operation import Tools
 from ecr_image_waiter.telemetry import Meter, to_json
 from ecr_image_waiter.waiter import Waiter
 from sandbox.player import FUNCTION_ARN, RESET, CloudFormation, Delay, Fault, Operation, Put, StackState
@@ -692,20 +693,22 @@ class Simulation:
         logger = _logger(self._containers)
         logger.logger_handler.setStream(self.log)  # type: ignore[attr-defined]  # typed as a plain Handler
         return Waiter(
-            registry=Registry(
-                lambda _, seconds: as_client(FakeEcr(self, seconds)),
-                lambda _, registry_id, name: f"{registry_id}.dkr.ecr.us-east-1.amazonaws.com/{name}",
-                clock,
-                self.images,
+            tools=Tools(
+                registry=Registry(
+                    lambda _, seconds: as_client(FakeEcr(self, seconds)),
+                    lambda _, registry_id, name: f"{registry_id}.dkr.ecr.us-east-1.amazonaws.com/{name}",
+                    clock,
+                    self.images,
+                ),
+                stacks=Stacks(lambda seconds: as_client(_CloudFormationClient(self, seconds))),
+                services={},
+                logger=logger,
+                clock=clock,
+                random=self._random,
             ),
-            stacks=Stacks(lambda seconds: as_client(_CloudFormationClient(self, seconds))),
-            builds={},
             hand_over=HandOver(lambda seconds: as_client(_LambdaClient(self, seconds))),
             courier=Courier(_Transport(self), clock),
-            logger=logger,
             meter=Meter(lambda line: self.log.write(line + "\n"), "simulated"),
-            clock=clock,
-            random=self._random,
             dns_suffix="amazonaws.com",
             any_host=False,
         )

@@ -19,8 +19,9 @@ from botocore.exceptions import ReadTimeoutError
 from ecr_image_waiter.aws.cloudformation import Stacks
 from ecr_image_waiter.aws.self_invoke import HandOver
 from ecr_image_waiter.cfn.response import Courier
+from ecr_image_waiter.check import BuildService
 from ecr_image_waiter.core.builds import BuilderKind
-from ecr_image_waiter.following import BuildService
+from ecr_image_waiter.operation import Tools
 from ecr_image_waiter.telemetry import Meter, to_json
 from ecr_image_waiter.waiter import Waiter
 from tests.support.fakes import (
@@ -110,15 +111,17 @@ class World:
         """Make the service, which knows what is around it from then on."""
         scripted = registry_on(self.ecr.within, lambda _, name: REPOSITORY_URI.replace("team/app", name), self.clock)
         self.waiter = Waiter(
-            registry=self.images.registry() if self._in_memory else scripted,
-            stacks=Stacks(self.stacks.within),
-            builds=self._builds,
+            tools=Tools(
+                registry=self.images.registry() if self._in_memory else scripted,
+                stacks=Stacks(self.stacks.within),
+                services=self._builds,
+                logger=self._logger,
+                clock=self.clock,
+                random=Random(1),  # noqa: S311  # any seed
+            ),
             hand_over=HandOver(self._lambda),
             courier=Courier(self.transport, self.clock),
-            logger=self._logger,
             meter=Meter(lambda line: self.metrics.append(json.loads(line)), "waiter"),
-            clock=self.clock,
-            random=Random(1),  # noqa: S311  # any seed
             dns_suffix="amazonaws.com",
             any_host=self._any_host,
         )

@@ -14,12 +14,13 @@ from ecr_image_waiter.aws.codepipeline import CodePipeline
 from ecr_image_waiter.aws.ecr import Registry
 from ecr_image_waiter.cfn.event import StackRequest, read_event
 from ecr_image_waiter.cfn.properties import read_properties
-from ecr_image_waiter.core.builds import BuilderKind, Own
-from ecr_image_waiter.core.conditions import Known
-from ecr_image_waiter.core.deadline import Bounds, Budget, Invocation, bounds_for_stack
+from ecr_image_waiter.core.builds import BuilderKind
+from ecr_image_waiter.core.deadline import Bounds, Deadline, Invocation, bounds_for_stack
 from ecr_image_waiter.core.model import Image, Unavailable
-from ecr_image_waiter.slice import Slice, Tools
+from ecr_image_waiter.core.state import Memory
+from ecr_image_waiter.operation import Operation, Tools
 from ecr_image_waiter.telemetry import make_logger
+from ecr_image_waiter.waiter import Part
 from tests.support.fakes import NOW, FakeClock, FakeCloudFormation, FakeContext, as_client, aws_error, stack_event
 from tests.support.memory_ecr import MemoryEcr
 
@@ -84,7 +85,8 @@ class World:
     def __init__(self, timeout: float) -> None:
         self.clock = FakeClock()
         self.ecr = MemoryEcr(self.clock)
-        self.invocation = Invocation(FakeContext(self.clock, timeout), NOW)
+        self.invocation = Invocation(FakeContext(self.clock, timeout), self.clock)
+        self.memory = Memory()
         self.bounds = bounds_for_stack(NOW, 3600.0, 3600.0)
         quick = self.ecr.registry()
         self.registry = Registry(
@@ -101,7 +103,6 @@ class World:
     def check(
         self,
         properties: dict[str, Any],
-        known: Known | None = None,
         *,
         archived_too: bool = True,
         runs: Sequence[dict[str, Any]] = (),
@@ -125,8 +126,10 @@ class World:
         wanted = read_properties(properties, self.invocation.place)
         request = read_event(stack_event(), dns_suffix="amazonaws.com", any_host=False)
         assert isinstance(request, StackRequest)
-        piece = Slice(tools, wanted, self.bounds, self.invocation, known=known or Known(), own=Own(), request=request)
-        return piece._look(archived_too)
+        part = Part(tools, Operation(tools), wanted, self.bounds, self.invocation, request)
+        result = part.check(self.memory, archived_too)
+        self.memory = result.memory
+        return result.found
 
 
 def several(count: int, **more: Any) -> dict[str, Any]:
@@ -167,9 +170,9 @@ def test_a_check_leaves_half_of_the_time_for_the_hand_over_or_the_answer(
         for number in range(20):
             world.ecr.push_index(f"r{number % 7}0", f"v{number}", labels={"build": "new"}, content=str(number))
     if at_end:
-        world.clock.time = world.invocation.slice_ends
+        world.clock.time = world.invocation.checks_end
     began = world.clock.now()
-    left = world.invocation.left(began, world.bounds)
+    left = world.invocation.deadline.for_response(world.bounds).left()
 
     world.check(properties, archived_too=archived_too)
 
@@ -193,10 +196,10 @@ def test_a_check_with_a_build_keeps_to_the_same_time(
 ) -> None:
     world = World(timeout)
     world.ecr.repository("team/app")
-    world.clock.time = began = world.invocation.slice_ends
+    world.clock.time = began = world.invocation.checks_end
     if before is not None:
         world.bounds = replace(world.bounds, limit=began + before)
-    left = world.invocation.left(began, world.bounds)
+    left = world.invocation.deadline.for_response(world.bounds).left()
 
     world.check(PRIVATE | builder | {"StartBuild": "true"}, runs=RUNS[runs])
 
@@ -222,22 +225,21 @@ def test_a_look_of_many_calls_ends_when_half_of_the_time_is_left_and_before_the_
 ) -> None:
     bounds = Bounds(NOW - 60.0, NOW + limit, NOW + limit, NOW + 3600.0)
 
-    assert Budget(NOW + ends).look_ends(NOW, bounds) == NOW + looks_for
+    assert Deadline(NOW + ends, FakeClock()).for_check(bounds).at == NOW + looks_for
 
 
 @pytest.mark.parametrize(("left", "seconds"), [(100.0, 9.0), (10.0, 5.0), (1.0, 0.5), (0.0, 0.0), (-3.0, 0.0)])
 def test_the_next_of_many_calls_may_take_half_of_what_is_left_and_never_more_than_any_call(
     left: float, seconds: float
 ) -> None:
-    assert Budget(NOW + 900.0).for_next_call(NOW + left, NOW) == seconds
+    assert Deadline(NOW + left, FakeClock()).per_call() == seconds
 
 
 def test_what_a_check_had_no_time_to_read_the_next_one_reads() -> None:
     world = World(900.0)
     world.ecr.push_index("team/app", "v1", platforms=[f"linux/arm/v{n}" for n in range(30)], labels={"build": "new"})
-    known = Known()
 
-    found = [world.check(PRIVATE | LABELS, known) for _ in range(12)]
+    found = [world.check(PRIVATE | LABELS) for _ in range(12)]
 
     assert isinstance(found[0], Unavailable)
     assert found[0].code == "OutOfTime"
@@ -250,11 +252,12 @@ def test_a_public_registry_that_did_not_answer_at_first_takes_no_more_time_later
     world.ecr.faults["DescribeRegistries"] = aws_error("ServerException")
     assert isinstance(world.check(PUBLIC), Unavailable)
     del world.ecr.faults["DescribeRegistries"]
-    world.clock.time = began = world.invocation.slice_ends
+    world.clock.time = began = world.invocation.checks_end
+    left = world.invocation.deadline.for_response(world.bounds).left()
 
     world.check(PUBLIC, archived_too=False)
 
-    assert world.clock.now() - began <= world.invocation.left(began, world.bounds) / 2
+    assert world.clock.now() - began <= left / 2
 
 
 def test_the_fake_is_as_slow_as_it_says() -> None:

@@ -10,9 +10,11 @@ from botocore.session import get_session
 
 from ecr_image_waiter.aws.codebuild import CodeBuild
 from ecr_image_waiter.aws.codepipeline import CodePipeline
-from ecr_image_waiter.core.builds import Broken, BuildRun, NoRun, RunStatus, UnderWay, follow
-from tests.support.fakes import NOW, as_client
+from ecr_image_waiter.core.builds import Broken, BuildRun, NoRun, RunStatus, UnderWay, judge_runs
+from ecr_image_waiter.core.deadline import Deadline
+from tests.support.fakes import NOW, FakeClock, as_client
 
+SOON = Deadline(NOW + 10.0, FakeClock())
 ARN = "arn:aws:codebuild:eu-west-1:123456789012:build/app:1"
 
 
@@ -55,7 +57,7 @@ class Executions:
 
 
 def builds(*answers: dict[str, Any]) -> Sequence[BuildRun]:
-    found = CodeBuild(lambda _: as_client(Builds(*answers)), lambda path: path).runs("app", "", lambda: 5.0)
+    found = CodeBuild(lambda _: as_client(Builds(*answers)), lambda path: path).runs("app", "", SOON)
     assert isinstance(found, Sequence)
     return found
 
@@ -66,7 +68,7 @@ def pipeline(*answers: dict[str, Any], actions: Sequence[dict[str, Any]] = ()) -
 
 
 def executions(*answers: dict[str, Any]) -> Sequence[BuildRun]:
-    found = pipeline(*answers).runs("app", "", lambda: 5.0)
+    found = pipeline(*answers).runs("app", "", SOON)
     assert isinstance(found, Sequence)
     return found
 
@@ -82,7 +84,7 @@ def test_an_old_build_that_does_not_say_when_it_ended_is_no_failure_of_this_wait
 ) -> None:
     runs = builds({"id": "app:1", "arn": ARN, "buildStatus": status, "startTime": at(-90), **phases})
 
-    assert follow(runs, NOW) == NoRun()
+    assert judge_runs(runs, NOW) == NoRun()
 
 
 def test_a_build_that_does_not_say_when_it_ended_ended_with_its_last_phase() -> None:
@@ -92,7 +94,7 @@ def test_a_build_that_does_not_say_when_it_ended_ended_with_its_last_phase() -> 
     ]
     runs = builds({"id": "app:1", "arn": ARN, "buildStatus": "STOPPED", "startTime": at(-90), "phases": phases})
 
-    assert follow(runs, NOW) == Broken(runs[0])
+    assert judge_runs(runs, NOW) == Broken(runs[0])
     assert runs[0].ended == NOW + 5
 
 
@@ -100,7 +102,7 @@ def test_a_build_that_does_not_say_when_it_began_hides_no_other() -> None:
     queued = {"id": "app:2", "arn": ARN, "buildStatus": "IN_PROGRESS", "currentPhase": "QUEUED"}
     runs = builds(queued, {"id": "app:1", "arn": ARN, "buildStatus": "FAILED", "startTime": at(1), "endTime": at(2)})
 
-    assert follow(runs, NOW) == UnderWay(runs[0])
+    assert judge_runs(runs, NOW) == UnderWay(runs[0])
     assert runs[0].where == "QUEUED"
 
 
@@ -118,8 +120,8 @@ def test_an_execution_that_does_not_say_when_it_ended_or_began_hides_no_other() 
     timeless = {"pipelineExecutionId": "0", "status": "Cancelled"}
     runs = executions({"pipelineExecutionId": "2", "status": "InProgress", "startTime": at(1)}, old, timeless)
 
-    assert follow(runs, NOW) == UnderWay(runs[0])
-    assert follow(runs[1:], NOW) == NoRun()
+    assert judge_runs(runs, NOW) == UnderWay(runs[0])
+    assert judge_runs(runs[1:], NOW) == NoRun()
 
 
 def test_an_execution_that_brings_an_old_revision_back_builds_nothing_and_is_nobodys_successor() -> None:
@@ -127,7 +129,7 @@ def test_an_execution_that_brings_an_old_revision_back_builds_nothing_and_is_nob
     back = {"pipelineExecutionId": "2", "status": "Succeeded", "startTime": at(21), "lastUpdateTime": at(30)}
     runs = executions({**back, "executionType": "ROLLBACK"}, {**failed, "executionType": "STANDARD"})
 
-    assert follow(runs, NOW) == Broken(runs[0])
+    assert judge_runs(runs, NOW) == Broken(runs[0])
     assert [run.id for run in runs] == ["1"]
 
 
@@ -172,8 +174,8 @@ def test_an_execution_that_is_tried_again_is_in_its_newest_action_and_not_in_the
     under_way = BuildRun("1", RunStatus.UNDER_WAY, "InProgress", NOW)
     broken = BuildRun("1", RunStatus.BROKEN, "Failed", NOW)
 
-    assert service.explained("app", under_way, lambda: 5.0).where == "stage Build, action Docker"
-    assert service.explained("app", broken, lambda: 5.0).where == "stage Lint, action Lint"
+    assert service.explained("app", under_way, SOON).where == "stage Build, action Docker"
+    assert service.explained("app", broken, SOON).where == "stage Lint, action Lint"
 
 
 SUMMARY, ERROR = "Build terminated with state: FAILED", {"code": "JobFailed", "message": "No such stack"}
@@ -191,7 +193,7 @@ def test_the_action_that_failed_says_why_before_its_execution_does(result: dict[
     failed = {"status": "Failed", "stageName": "Build", "actionName": "Docker", "output": {"executionResult": result}}
     broken = BuildRun("1", BROKEN, "Failed", NOW, message="of the execution", link="its own")
 
-    explained = pipeline(actions=[failed]).explained("app", broken, lambda: 5.0)
+    explained = pipeline(actions=[failed]).explained("app", broken, SOON)
 
     assert (explained.message, explained.link) == (said, "its own")
 
@@ -202,9 +204,9 @@ def test_the_link_leads_to_what_the_failed_action_ran() -> None:
     broken = BuildRun("1", BROKEN, "Failed", NOW, link="its own")
     under_way = BuildRun("1", UNDER_WAY, "InProgress", NOW, link="its own")
 
-    explained = pipeline(actions=[{**action, "status": "Failed"}]).explained("app", broken, lambda: 5.0)
+    explained = pipeline(actions=[{**action, "status": "Failed"}]).explained("app", broken, SOON)
     assert explained.link == "https://build"
-    explained = pipeline(actions=[{**action, "status": "InProgress"}]).explained("app", under_way, lambda: 5.0)
+    explained = pipeline(actions=[{**action, "status": "InProgress"}]).explained("app", under_way, SOON)
     assert (explained.message, explained.link) == ("", "its own")
 
 
@@ -212,8 +214,8 @@ def test_an_execution_under_way_that_has_begun_no_action_is_queued() -> None:
     under_way = BuildRun("1", UNDER_WAY, "InProgress", NOW)
     broken = BuildRun("1", BROKEN, "Stopped", NOW)
 
-    assert pipeline().explained("app", under_way, lambda: 5.0).where == "queued"
-    assert pipeline().explained("app", broken, lambda: 5.0) == broken
+    assert pipeline().explained("app", under_way, SOON).where == "queued"
+    assert pipeline().explained("app", broken, SOON) == broken
 
 
 def test_an_execution_says_why_it_ended_by_its_summary_or_by_who_stopped_it() -> None:

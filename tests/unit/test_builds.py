@@ -1,6 +1,7 @@
 """What the runs of a builder come to for a wait: the whole table, and the one place that starts a run."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
 from random import Random
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from ecr_image_waiter.cfn.properties import read_properties
+from ecr_image_waiter.check import FollowedBuild
 from ecr_image_waiter.core.builds import (
     Broken,
     Builder,
@@ -18,12 +20,11 @@ from ecr_image_waiter.core.builds import (
     BuildUnavailable,
     Built,
     NoRun,
-    Own,
     RunStatus,
     UnderWay,
-    follow,
+    judge_runs,
 )
-from ecr_image_waiter.core.deadline import Bounds
+from ecr_image_waiter.core.deadline import Bounds, Deadline
 from ecr_image_waiter.core.model import (
     AccessDenied,
     Awaited,
@@ -40,10 +41,10 @@ from ecr_image_waiter.core.model import (
     Several,
     Unavailable,
 )
-from ecr_image_waiter.core.polling import Cause, GivenUp, Progress, Ready, Rhythm, judge
-from ecr_image_waiter.following import Following
+from ecr_image_waiter.core.polling import Cause, GivenUp, Ready, Rhythm, judge
+from ecr_image_waiter.core.state import CheckResult, Memory, Progress
 from sandbox.processes import ROOT
-from tests.support.fakes import DIGEST, NOW, PROPERTIES, REPOSITORY_URI
+from tests.support.fakes import DIGEST, NOW, PROPERTIES, REPOSITORY_URI, FakeClock
 
 PROJECT = Builder(BuilderKind.PROJECT, "app")
 THERE = Image(DIGEST, "123456789012", REPOSITORY_URI)
@@ -135,35 +136,50 @@ class Service:
         self.start_fails: BuildHidden | BuildUnavailable | None = None
         self.asked: list[str] = []
 
-    def runs(self, _: str, own: str, __: Callable[[], float]) -> Sequence[BuildRun] | BuildHidden | BuildUnavailable:
+    def runs(self, _: str, own: str, __: Deadline) -> Sequence[BuildRun] | BuildHidden | BuildUnavailable:
         self.asked.append(own)
         return self.found
 
-    def start(self, _: str, token: str, __: Callable[[], float]) -> BuildRun | BuildHidden | BuildUnavailable:
+    def start(self, _: str, token: str, __: Deadline) -> BuildRun | BuildHidden | BuildUnavailable:
         self.starts.append(token)
         return self.start_fails or run(UNDER_WAY, ours=True, id_="app:2")
 
-    def explained(self, _: str, run: BuildRun, __: Callable[[], float]) -> BuildRun:
+    def explained(self, _: str, run: BuildRun, __: Deadline) -> BuildRun:
         return run
 
 
-def following(service: Service, *, own: Own | None = None, may_start: bool = False, since: float = NOW) -> Following:
-    return Following(
-        service,
-        PROJECT,
-        own or Own(),
-        since=since,
-        token="t",  # noqa: S106  # no secret
-        may_start=lambda _: may_start,
-    )
+class Following:
+    """Follows the builder of one wait, check after check."""
+
+    def __init__(self, service: Service, *, may_start: bool, since: float) -> None:
+        self._build = FollowedBuild(
+            service,
+            PROJECT,
+            since,
+            token="t",  # noqa: S106  # no secret
+            may_start=lambda _: may_start,
+            waits_for_repository=False,
+        )
+        self.memory = Memory()
+
+    def check(self, looks: Sequence[Looked], *, waits_for_repository: bool) -> Found:
+        left = list(looks)
+        result = replace(self._build, waits_for_repository=waits_for_repository).check(
+            lambda memory: CheckResult(left.pop(0) if len(left) > 1 else left[0], memory),
+            self.memory,
+            Deadline(NOW + 3600.0, FakeClock()),
+        )
+        self.memory = result.memory
+        return result.found
+
+
+def following(service: Service, *, may_start: bool = False, since: float = NOW) -> Following:
+    return Following(service, may_start=may_start, since=since)
 
 
 def check(follows: Following, *looks: Looked, waits_for_repository: bool = False) -> Found:
     """Make one check whose looks find these, the last one again and again."""
-    left = list(looks)
-    return follows(
-        lambda: left.pop(0) if len(left) > 1 else left[0], lambda: 5.0, waits_for_repository=waits_for_repository
-    )
+    return follows.check(looks, waits_for_repository=waits_for_repository)
 
 
 def outcome(found: Found, *, waits_for_repository: bool = False) -> str:
@@ -221,27 +237,27 @@ def test_a_repository_that_is_waited_for_is_as_good_as_one_without_the_image(nam
 def test_while_one_of_them_is_under_way_there_is_hope() -> None:
     runs = [run(BROKEN, began=5), run(UNDER_WAY, began=1, id_="app:2"), run(SUCCEEDED, began=9)]
 
-    assert follow(runs, NOW) == UnderWay(runs[1])
+    assert judge_runs(runs, NOW) == UnderWay(runs[1])
 
 
 def test_the_last_to_end_decides_when_all_have() -> None:
     succeeded, broken = run(SUCCEEDED, began=5, ended=90), run(BROKEN, began=20, ended=80)
 
-    assert follow([broken, succeeded], NOW) == Built(succeeded)
-    assert follow([broken], NOW) == Broken(broken)
+    assert judge_runs([broken, succeeded], NOW) == Built(succeeded)
+    assert judge_runs([broken], NOW) == Broken(broken)
 
 
 def test_our_own_decides_before_any_other() -> None:
     own, other = run(BROKEN, ours=True, began=5), run(UNDER_WAY, began=20, id_="app:9")
 
-    assert follow([other, own], NOW) == Broken(own)
+    assert judge_runs([other, own], NOW) == Broken(own)
 
 
 def test_our_own_decides_whatever_its_times_say() -> None:
     """As where a direct invocation is repeated, and is given the run that it had started before."""
     own, other = run(BROKEN, ours=True, began=-50, ended=-5), run(UNDER_WAY, began=20, id_="app:9")
 
-    assert follow([other, own], NOW) == Broken(own)
+    assert judge_runs([other, own], NOW) == Broken(own)
 
 
 @pytest.mark.parametrize("ours", [True, False])
@@ -250,15 +266,17 @@ def test_a_superseded_run_passes_the_baton_to_its_successor(*, ours: bool) -> No
     second, third = run(SUPERSEDED, began=10, id_="2"), run(BROKEN, began=20, id_="3")
     earlier = run(BROKEN, began=-20, ended=50, id_="0")
 
-    assert follow([third, second, first, earlier], NOW) == Broken(third)
-    assert follow([second, first], NOW) == UnderWay(second)
-    assert follow([run(UNDER_WAY, began=30, id_="4"), third, first], NOW) == UnderWay(run(UNDER_WAY, began=30, id_="4"))
+    assert judge_runs([third, second, first, earlier], NOW) == Broken(third)
+    assert judge_runs([second, first], NOW) == UnderWay(second)
+    assert judge_runs([run(UNDER_WAY, began=30, id_="4"), third, first], NOW) == UnderWay(
+        run(UNDER_WAY, began=30, id_="4")
+    )
 
 
 def test_before_our_own_nothing_takes_the_baton() -> None:
     own, before = run(SUPERSEDED, ours=True, began=5), run(BROKEN, began=2, ended=50)
 
-    assert follow([own, before], NOW) == UnderWay(own)
+    assert judge_runs([own, before], NOW) == UnderWay(own)
 
 
 # --- one check
@@ -292,13 +310,13 @@ def test_of_several_images_the_least_hopeful_says_whether_the_builder_is_asked()
 
 
 def test_a_run_is_started_once_and_remembered() -> None:
-    service, own = Service(), Own()
-    follows = following(service, own=own, may_start=True)
+    service = Service()
+    follows = following(service, may_start=True)
 
     found = check(follows, NoImage())
     assert isinstance(found, Awaited)
     assert found.build == UnderWay(run(UNDER_WAY, ours=True, id_="app:2"), started=True)
-    assert (service.starts, own.run) == (["t"], "app:2")
+    assert (service.starts, follows.memory.started.run) == (["t"], "app:2")
 
     check(follows, NoImage())  # the list lags behind
     service.found = [run(UNDER_WAY, ours=True, id_="app:2")]
@@ -318,9 +336,9 @@ def test_nothing_is_started_where_a_run_is_followed_or_nothing_is_known(name: st
 
 @pytest.mark.parametrize("fault", [DENIED, BuildUnavailable("ThrottlingException")])
 def test_a_start_that_fails_is_tried_again_with_the_same_token(fault: BuildHidden | BuildUnavailable) -> None:
-    service, own = Service(), Own()
+    service = Service()
     service.start_fails = fault
-    follows = following(service, own=own, may_start=True)
+    follows = following(service, may_start=True)
 
     found: list[BuildFinding] = []
     for _ in range(2):
@@ -329,7 +347,7 @@ def test_a_start_that_fails_is_tried_again_with_the_same_token(fault: BuildHidde
         found.append(seen.build)
 
     assert found == [fault, fault]
-    assert (service.starts, own.run) == (["t", "t"], "")
+    assert (service.starts, follows.memory.started.run) == (["t", "t"], "")
 
 
 def test_without_leave_to_start_there_is_no_run() -> None:

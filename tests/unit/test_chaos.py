@@ -7,7 +7,7 @@ import pytest
 
 from ecr_image_waiter import waiter
 from ecr_image_waiter.core import stack
-from ecr_image_waiter.core.polling import NEVER
+from ecr_image_waiter.core.state import NEVER
 from tests.chaos.planted import BUGS, Bug, caught, planted
 from tests.chaos.suite import ENOUGH, LEAST_HITS, Result, failures, run, run_all, table, total
 from tests.chaos.world import HITS, plan

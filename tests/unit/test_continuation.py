@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from ecr_image_waiter.aws.self_invoke import HandOver
 from ecr_image_waiter.core.deadline import MAX_INVOCATIONS
 from ecr_image_waiter.core.faults import HandOverFailed, InvalidRequest
-from ecr_image_waiter.core.polling import NEVER, Progress, Run
-from ecr_image_waiter.core.state import STATE_KEY, State, continuation, read_state
+from ecr_image_waiter.core.state import NEVER, STATE_KEY, Progress, State, Streak, continuation, read_state
 from tests.support.fakes import FUNCTION_ARN, NOW, FakeLambda, as_client, aws_error, stack_event
 
 STATE = State(
@@ -25,7 +24,7 @@ STATE = State(
         hops=1,
         pause=29.75,
         fault_pause=1.5,
-        run=Run.ARCHIVED,
+        run=Streak.ARCHIVED,
         run_since=NOW + 2.25,
         faults=3,
         image_missing=True,
@@ -45,7 +44,7 @@ _states = st.builds(
         hops=st.integers(0, MAX_INVOCATIONS),
         pause=_pauses,
         fault_pause=_pauses,
-        run=st.none() | st.sampled_from(Run),
+        run=st.none() | st.sampled_from(Streak),
         run_since=st.just(0.0) | _times,
         faults=st.integers(0, 100),
         image_missing=st.booleans(),

@@ -8,18 +8,9 @@ from ecr_image_waiter.cfn.event import read_event, start_of_wait
 from ecr_image_waiter.core.deadline import Bounds, Invocation
 from ecr_image_waiter.core.faults import UnusableEvent
 from ecr_image_waiter.core.format import clipped
-from ecr_image_waiter.core.model import NoImage
-from ecr_image_waiter.core.polling import (
-    LAST_ASK,
-    NEVER,
-    Abandoned,
-    GivenUp,
-    Progress,
-    Ready,
-    Rhythm,
-    SliceUsedUp,
-    wait,
-)
+from ecr_image_waiter.core.model import NoImage, StackFinding, StackHidden
+from ecr_image_waiter.core.polling import LAST_ASK, Abandoned, GivenUp, PartDone, Ready, Rhythm, wait
+from ecr_image_waiter.core.state import NEVER, CheckResult, Memory, Progress
 from tests.support.fakes import NOW, FakeClock, FakeContext, stack_event
 
 OBJECTS = "CloudFormation's custom-resource event, or the properties of a direct invocation"
@@ -57,38 +48,41 @@ def test_a_request_signed_this_very_moment_starts_now() -> None:
 
 
 def test_an_invocation_knows_its_time_out_and_names_its_log_where_there_is_one() -> None:
-    short, unnamed = (Invocation(FakeContext(FakeClock(), seconds, stream=""), NOW) for seconds in (0.4, 900.0))
+    clock = FakeClock()
+    short, unnamed = (Invocation(FakeContext(clock, seconds, stream=""), clock) for seconds in (0.4, 900.0))
 
     assert (short.timeout, unnamed.timeout) == (1, 900)
     assert unnamed.note == ""
 
 
 def test_before_the_limit_a_look_takes_no_longer_than_until_it_and_at_the_limit_as_long_as_ever() -> None:
-    invocation = Invocation(FakeContext(FakeClock(), 900.0), NOW)
+    clock = FakeClock()
+    invocation = Invocation(FakeContext(clock, 900.0), clock)
     bounds = Bounds(NOW - 100.0, NOW + 4.0, NOW + 4.0)
 
-    assert invocation.for_each_call(1, NOW, bounds) == 4.0
-    assert invocation.for_each_call(1, NOW + 3.5, bounds) == 1.0
-    assert invocation.for_each_call(1, NOW + 4.0, bounds) == 9.0
+    for elapsed, seconds in ((0.0, 4.0), (3.5, 1.0), (4.0, 9.0)):
+        clock.time = NOW + elapsed
+        assert invocation.deadline.for_check(bounds).per_call(1) == seconds
 
 
 def asked_at(
     *, ask_due: float, limit: float = 3000.0, timeout: float = 900.0, asked: float = 0.0, due: float = NOW + 899.0
-) -> tuple[list[float], Ready | GivenUp | Abandoned | SliceUsedUp]:
+) -> tuple[list[float], Ready | GivenUp | Abandoned | PartDone]:
     """Return when a slice asks, in seconds since it began, and how it ends. It is told to ask again never."""
     clock = FakeClock()
     questions: list[float] = []
 
-    def ask() -> float | None:
+    def ask() -> StackFinding:
         questions.append(clock.now() - NOW)
-        return NEVER
+        return StackHidden("AccessDenied", denied=True)
 
     outcome = wait(
         SLOW,
         Bounds(NOW, NOW + limit, NOW + limit),
         Progress(due=due, asked=asked and NOW + asked, ask_due=ask_due if ask_due == NEVER else NOW + ask_due),
-        slice_end=NOW + timeout,
-        look=lambda _: NoImage(),
+        Memory(),
+        checks_end=NOW + timeout,
+        check=lambda memory, _: CheckResult(NoImage(), memory),
         checked=lambda _judged, _finding: None,
         ask=ask,
         clock=clock,
@@ -116,7 +110,7 @@ def test_a_hand_over_asks_unless_the_last_answer_is_fresh(timeout: float, asked:
     questions, outcome = asked_at(ask_due=2000.0, timeout=timeout, asked=asked, due=NOW + 2000.0)
 
     assert questions == ([timeout] if asks else [])
-    assert isinstance(outcome, SliceUsedUp)
+    assert isinstance(outcome, PartDone)
 
 
 def test_who_may_not_ask_does_not_at_a_hand_over_either() -> None:

@@ -9,8 +9,7 @@ from ecr_image_waiter.cfn.event import StackRequest, read_event
 from ecr_image_waiter.cfn.properties import read_properties
 from ecr_image_waiter.cfn.response import physical_id
 from ecr_image_waiter.core.faults import GaveUp
-from ecr_image_waiter.core.polling import Progress
-from ecr_image_waiter.core.state import STATE_KEY, State, continuation, read_state
+from ecr_image_waiter.core.state import STATE_KEY, Progress, State, continuation, read_state
 from sandbox.processes import ROOT
 from tests.support.fakes import DIGEST, NOW, aws_error, details
 from tests.support.world import World

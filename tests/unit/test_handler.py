@@ -469,9 +469,9 @@ def test_a_hand_over_that_hangs_leaves_time_for_the_answer(timeout: float) -> No
     assert world.answer["Status"] == "FAILED"
     assert "Stopped waiting for team/app:v1" in world.answer["Reason"]
     assert len(world.functions.calls) >= (2 if timeout >= 60 else 1)
-    slice_ends = NOW + timeout - min(30, timeout / 5)
+    checks_end = NOW + timeout - min(30, timeout / 5)
     # A fifth of the reserve at least.
-    assert NOW + timeout - 0.5 - world.clock.now() >= (NOW + timeout - 0.5 - slice_ends) / 5
+    assert NOW + timeout - 0.5 - world.clock.now() >= (NOW + timeout - 0.5 - checks_end) / 5
 
 
 def test_a_wait_of_more_than_fifteen_invocations_is_refused_at_once_with_the_time_out_it_needs() -> None:

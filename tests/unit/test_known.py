@@ -7,12 +7,13 @@ from typing import Any, Final
 
 import pytest
 
-from ecr_image_waiter.core.conditions import Conditions, Known, Wanted
+from ecr_image_waiter.core.conditions import Conditions, Wanted
 from ecr_image_waiter.core.manifests import (
     MOST_ENTRIES,
     MOST_LABEL_CHARACTERS,
     OCI_INDEX,
     OCI_MANIFEST,
+    Cache,
     Config,
     Entry,
     Manifest,
@@ -20,9 +21,8 @@ from ecr_image_waiter.core.manifests import (
     read_manifest,
 )
 from ecr_image_waiter.core.model import OWN, Finding, Image, ImageId, Never, NotYet, Platform, Several, Source
-from ecr_image_waiter.core.polling import Progress
-from ecr_image_waiter.core.state import STATE_KEY, State, continuation, read_state
-from ecr_image_waiter.looking import Look
+from ecr_image_waiter.core.state import STATE_KEY, Progress, State, continuation, read_state
+from tests.support.checks import Look
 from tests.support.fakes import NOW, FakeClock, stack_event
 from tests.support.memory_ecr import MemoryEcr, digest_of, entry
 
@@ -36,9 +36,9 @@ def ecr() -> MemoryEcr:
     return MemoryEcr(FakeClock())
 
 
-def looking(ecr: MemoryEcr, *wanted: Wanted, known: Known | None = None) -> Callable[[], tuple[Any, int]]:
+def looking(ecr: MemoryEcr, *wanted: Wanted, known: Cache | None = None) -> Callable[[], tuple[Any, int]]:
     """Return what makes one check after another, and says what it found and how many calls that cost."""
-    look = Look(ecr.registry(), wanted, known or Known(), NOW)
+    look = Look(ecr.registry(), wanted, known or Cache(), NOW)
 
     def budget() -> float:
         assert len(ecr.calls) < 20_000, "it reads without end"
@@ -122,11 +122,11 @@ def test_of_a_thousand_entries_the_first_fifty_are_kept() -> None:
 # --- across a hand-over
 
 
-def state(known: Known) -> State:
+def state(known: Cache) -> State:
     return State(NOW, NOW + 1800, Progress(due=NOW), known)
 
 
-def handed_over(known: Known, **event: Any) -> tuple[Known, int]:
+def handed_over(known: Cache, **event: Any) -> tuple[Cache, int]:
     """Return what arrives of it, and the size of the event."""
     payload = json.dumps(continuation(stack_event(**event), state(known))).encode()
     return read_state(json.loads(payload)[STATE_KEY], NOW).known, len(payload)
@@ -137,17 +137,17 @@ def digests() -> Callable[[], str]:
     return lambda: digest_of(str(next(numbers)))
 
 
-def labelled(images: int, character: str) -> Known:
+def labelled(images: int, character: str) -> Cache:
     """Return what is known of images with twenty labels of the greatest length each."""
     new = digests()
     labels = {f"org.example.label{n}": character * (MOST_LABEL_CHARACTERS + 1) for n in range(20)}
-    return Known(configs={new(): Config(Platform("linux", "arm64"), labels) for _ in range(images)})
+    return Cache(configs={new(): Config(Platform("linux", "arm64"), labels) for _ in range(images)})
 
 
-def indexes(images: int, entries: int) -> Known:
+def indexes(images: int, entries: int) -> Cache:
     new = digests()
     listed = tuple(Entry(new(), OCI_MANIFEST, Platform("linux", "arm64")) for _ in range(entries))
-    return Known(manifests={new(): Manifest(OCI_INDEX, entries=listed) for _ in range(images)})
+    return Cache(manifests={new(): Manifest(OCI_INDEX, entries=listed) for _ in range(images)})
 
 
 @pytest.mark.parametrize(
@@ -155,11 +155,11 @@ def indexes(images: int, entries: int) -> Known:
     [labelled(100, "x"), labelled(20, "\U0001f600"), indexes(100, 50), indexes(1000, 50)],
     ids=["100 images", "20 images, each character twelve bytes", "100 indexes", "1000 indexes"],
 )
-def test_whatever_is_known_a_continuation_is_no_longer_than_lambda_takes(known: Known) -> None:
+def test_whatever_is_known_a_continuation_is_no_longer_than_lambda_takes(known: Cache) -> None:
     arrived, size = handed_over(known)
 
     assert size < MOST_EVENT
-    assert arrived == Known(), "it is read again"
+    assert arrived == Cache(), "it is read again"
 
 
 @pytest.mark.parametrize("entries", [8, 50, 300])
@@ -182,11 +182,11 @@ def test_beside_a_long_event_less_is_carried() -> None:
 
     arrived, size = handed_over(labelled(20, "x"), ResourceProperties=properties, OldResourceProperties=properties)
 
-    assert (arrived, size < MOST_QUEUED) == (Known(), True)
+    assert (arrived, size < MOST_QUEUED) == (Cache(), True)
 
 
-@pytest.mark.parametrize("known", [Known(), indexes(20, 8), labelled(9, "x")], ids=["nothing", "indexes", "labels"])
-def test_what_a_usual_wait_knows_arrives_whole(known: Known) -> None:
+@pytest.mark.parametrize("known", [Cache(), indexes(20, 8), labelled(9, "x")], ids=["nothing", "indexes", "labels"])
+def test_what_a_usual_wait_knows_arrives_whole(known: Cache) -> None:
     known.pushed["sha256:a"] = NOW
 
     assert handed_over(known)[0] == known
@@ -195,7 +195,7 @@ def test_what_a_usual_wait_knows_arrives_whole(known: Known) -> None:
 def test_labels_that_are_no_valid_unicode_arrive_as_they_were() -> None:
     odd = read_config(b'{"config": {"Labels": {"a": "\\ud800", "b": "\\u0000"}}}', ["a", "b"])
 
-    assert handed_over(Known(configs={"sha256:a": odd}))[0].configs == {"sha256:a": odd}
+    assert handed_over(Cache(configs={"sha256:a": odd}))[0].configs == {"sha256:a": odd}
 
 
 # --- labels and platforms of all sorts

@@ -10,12 +10,15 @@ import pytest
 
 from ecr_image_waiter.aws.ecr import MOST_DOCUMENT_BYTES, Registry
 from ecr_image_waiter.cfn.attributes import there
-from ecr_image_waiter.core.conditions import Conditions, Known, Wanted
+from ecr_image_waiter.check import MOST_KNOWN, check_in_rollback
+from ecr_image_waiter.core.conditions import Conditions, Wanted
+from ecr_image_waiter.core.deadline import Deadline
 from ecr_image_waiter.core.manifests import (
     DOCKER_MANIFEST,
     MOST_ENTRIES,
     OCI_INDEX,
     OCI_MANIFEST,
+    Cache,
     Config,
     Entry,
     Manifest,
@@ -37,7 +40,7 @@ from ecr_image_waiter.core.model import (
     Unavailable,
     decisive,
 )
-from ecr_image_waiter.looking import MOST_KNOWN, Look, look_in_rollback
+from tests.support.checks import Look
 from tests.support.fakes import NOW, FakeClock, aws_error
 from tests.support.memory_ecr import ACCOUNT, MemoryEcr, digest_of
 
@@ -54,9 +57,9 @@ def wanted(number: int, *, repository: str = "team/app", source: Source = OWN, *
     return Wanted(f"I{number}", ImageId(repository, f"v{number}", None), source, Conditions(**conditions))
 
 
-def looking(ecr: MemoryEcr, *images: Wanted, known: Known | None = None) -> Callable[[], Several]:
+def looking(ecr: MemoryEcr, *images: Wanted, known: Cache | None = None) -> Callable[[], Several]:
     """Return what makes one check after another."""
-    look = Look(ecr.registry(), images, known or Known(), NOW)
+    look = Look(ecr.registry(), images, known or Cache(), NOW)
 
     def check() -> Several:
         ecr.calls.clear()
@@ -128,7 +131,7 @@ def test_a_manifest_and_a_config_are_read_once_and_never_again(ecr: MemoryEcr) -
     look = Look(
         ecr.registry(),
         [Wanted("", ImageId("team/app", "v0", None), OWN, Conditions(Labels={"a": "new"}))],
-        Known(),
+        Cache(),
         NOW,
     )
 
@@ -156,7 +159,7 @@ def test_what_is_known_is_kept_within_bounds_however_large_each_of_it_is(ecr: Me
     """An index of fifty entries counts for fifty-one, a config of long labels for its characters."""
     platform = Platform("linux", "arm64")
     entries = tuple(Entry(digest_of(str(n)), OCI_MANIFEST, platform) for n in range(MOST_ENTRIES))
-    full = Known(
+    full = Cache(
         manifests={digest_of(f"{n}"): Manifest(OCI_INDEX, entries=entries) for n in range(MOST_KNOWN // 51)},
         configs={digest_of(f"{n}"): Config(platform, {"a": "x" * 1000}) for n in range(MOST_KNOWN // 6)},
     )
@@ -167,20 +170,23 @@ def test_what_is_known_is_kept_within_bounds_however_large_each_of_it_is(ecr: Me
         ecr.push("team/app", "v0", labels={"a": f"{number}"})
         look(archived_too=False, budget=lambda: 9.0)
 
-    assert oldest not in full.manifests
-    assert newest in full.manifests
-    assert sum(1 + len(each.entries) for each in full.manifests.values()) <= MOST_KNOWN
-    assert sum(len(label) for each in full.configs.values() for label in each.labels.values()) <= MOST_KNOWN * 200
-    assert len(full.manifests) > 60 + MOST_KNOWN // 51 - 4, "no more than necessary is forgotten"
+    kept = look.memory.cache
+    assert oldest not in kept.manifests
+    assert newest in kept.manifests
+    assert sum(1 + len(each.entries) for each in kept.manifests.values()) <= MOST_KNOWN
+    assert sum(len(label) for each in kept.configs.values() for label in each.labels.values()) <= MOST_KNOWN * 200
+    assert len(kept.manifests) > 60 + MOST_KNOWN // 51 - 4, "no more than necessary is forgotten"
 
 
 def test_what_is_known_already_counts_where_a_wait_goes_on(ecr: MemoryEcr) -> None:
-    known = Known(manifests={digest_of(f"{n}"): Manifest(OCI_MANIFEST) for n in range(MOST_KNOWN + 9)})
+    known = Cache(manifests={digest_of(f"{n}"): Manifest(OCI_MANIFEST) for n in range(MOST_KNOWN + 9)})
     ecr.push("team/app", "v0")
 
-    looking(ecr, wanted(0, Platform="arm64"), wanted(1), known=known)()
+    look = Look(ecr.registry(), [wanted(0, Platform="arm64"), wanted(1)], known, NOW)
 
-    assert len(known.manifests) == MOST_KNOWN
+    look(archived_too=True, budget=lambda: 9.0)
+
+    assert len(look.memory.cache.manifests) == MOST_KNOWN
 
 
 # --- manifests too large to be read
@@ -205,7 +211,7 @@ def test_manifests_too_large_for_one_call_are_asked_for_in_smaller_groups_and_so
     assert not check().missing
     assert ecr.count("BatchGetImage") == 1
 
-    again = Look(ecr.registry(), [wanted(number, Labels={"a": "b"}) for number in range(20)], Known(), NOW)
+    again = Look(ecr.registry(), [wanted(number, Labels={"a": "b"}) for number in range(20)], Cache(), NOW)
     for expected in (7, 4, 4):
         ecr.calls.clear()
         again(archived_too=False, budget=lambda: 9.0)
@@ -228,7 +234,7 @@ def test_an_image_whose_manifest_is_too_large_is_refused_within_one_check(
     pad(ecr, 0, size)
     for number in range(1, 1 + others):
         ecr.push("team/app", f"v{number}", content=str(number))
-    look = Look(ecr.registry(), [wanted(n, Platform="arm64") for n in range(1 + others)], Known(), NOW)
+    look = Look(ecr.registry(), [wanted(n, Platform="arm64") for n in range(1 + others)], Cache(), NOW)
 
     refused = decisive(look(archived_too=False, budget=lambda: 9.0))
 
@@ -260,7 +266,9 @@ def test_a_manifest_that_no_condition_must_read_may_be_of_any_size(ecr: MemoryEc
 def test_a_rollback_to_an_image_whose_manifest_is_too_large_is_told_its_digest(ecr: MemoryEcr) -> None:
     pad(ecr, 0, 4_000_000)
 
-    found = look_in_rollback(ecr.registry(), [wanted(0, Platform="arm64"), wanted(0)], lambda: 9.0)
+    found = check_in_rollback(
+        ecr.registry(), [wanted(0, Platform="arm64"), wanted(0)], Deadline(NOW + 60.0, FakeClock())
+    )
 
     assert isinstance(found, Several)
     assert {image.digest for _, each in found.findings if (image := there(each))} == set(
@@ -308,7 +316,7 @@ def test_a_check_without_time_left_reads_no_more_and_says_so(ecr: MemoryEcr) -> 
     left = iter([5.0, 0.01, 0.0])
     image = Wanted("", ImageId("team/app", "v0", None), OWN, Conditions(Labels={"a": "b"}))
 
-    found = Look(ecr.registry(), [image], Known(), NOW)(archived_too=False, budget=lambda: next(left))
+    found = Look(ecr.registry(), [image], Cache(), NOW)(archived_too=False, budget=lambda: next(left))
 
     assert found == Unavailable("OutOfTime", "this check had no time left to read the image's manifest and config")
     assert spent(ecr) == {"DescribeImages": 1}
@@ -330,7 +338,7 @@ def test_each_call_of_a_check_may_take_what_the_budget_says_then(ecr: MemoryEcr)
 
     images = [wanted(number, Labels={"a": "b"}, PushedAfter="StackOperation") for number in range(2)]
     left = iter(range(100, 0, -1))
-    look = Look(Timed(), images, Known(), NOW)
+    look = Look(Timed(), images, Cache(), NOW)
     look(archived_too=False, budget=lambda: next(left))
 
     assert [seconds for _, seconds in calls] == [*range(100, 100 - len(calls), -1)]
@@ -409,7 +417,7 @@ def test_an_image_that_ecr_fails_to_serve_is_not_said_to_be_missing(ecr: MemoryE
 
     registry = Registry(lambda *_: Client(), lambda *_: "", ecr.clock, ecr)  # type: ignore[arg-type]  # one answer
 
-    found = Look(registry, [wanted(0), wanted(1)], Known(), NOW)(archived_too=False, budget=lambda: 9.0)
+    found = Look(registry, [wanted(0), wanted(1)], Cache(), NOW)(archived_too=False, budget=lambda: 9.0)
 
     assert isinstance(decisive(found), kind)
 
@@ -439,7 +447,7 @@ def test_a_role_is_assumed_where_it_is_named(ecr: MemoryEcr) -> None:
     digest = ecr.push("app", "v0", account="999999999999")
     image = Wanted("", ImageId("app", "v0", None), Source(role_arn=ROLE), Conditions())
 
-    found = Look(ecr.registry(), [image], Known(), NOW)(archived_too=False, budget=lambda: 9.0)
+    found = Look(ecr.registry(), [image], Cache(), NOW)(archived_too=False, budget=lambda: 9.0)
 
     assert isinstance(found, Image)
     assert (found.digest, ecr.roles) == (digest, [ROLE])
@@ -480,7 +488,7 @@ def test_a_public_image_of_which_ecr_does_not_say_when_it_was_pushed_is_no_new_o
             return {name: replace(each, pushed_at=None) for name, each in found.items() if isinstance(each, Image)}
 
     images = [public(number, PushedAfter="StackOperation") for number in range(count)]
-    look = Look(Timeless(), images, Known(), NOW)  # type: ignore[arg-type]  # all it needs
+    look = Look(Timeless(), images, Cache(), NOW)
     found = decisive(look(archived_too=False, budget=lambda: 9.0))
 
     assert isinstance(found, NotYet)
@@ -539,7 +547,7 @@ def test_whatever_moves_or_goes_between_two_calls_an_answer_is_one_image_that_wa
         push(tag)
     ecr.before = disturb
     images = [wanted(number, Platform="linux/arm64", Labels={"build": "1"}) for number in range(3)]
-    look = Look(ecr.registry(), images if several else images[:1], Known(), NOW)
+    look = Look(ecr.registry(), images if several else images[:1], Cache(), NOW)
 
     answered = 0
     for _ in range(500 if several else 200):
@@ -554,7 +562,7 @@ def test_whatever_moves_or_goes_between_two_calls_an_answer_is_one_image_that_wa
                 assert image.architecture == "arm64"
                 assert image.pushed_at is not None
                 assert id_[0] == "I"
-            look = Look(ecr.registry(), images if several else images[:1], Known(), NOW)
+            look = Look(ecr.registry(), images if several else images[:1], Cache(), NOW)
     assert answered >= (1 if several else 20)
 
 
@@ -617,7 +625,7 @@ def test_an_image_deleted_before_its_manifest_is_read_is_not_there(ecr: MemoryEc
     ecr.before = lambda operation, _: operation == "BatchGetImage" and ecr.repository("team/app").images.pop(digest)
     image = Wanted("", ImageId("team/app", "v0", None), OWN, Conditions(Labels={"a": "b"}))
 
-    found = Look(ecr.registry(), [image], Known(), NOW)(archived_too=False, budget=lambda: 9.0)
+    found = Look(ecr.registry(), [image], Cache(), NOW)(archived_too=False, budget=lambda: 9.0)
 
     assert found == NoImage()
 
@@ -634,6 +642,6 @@ def test_what_ecr_public_does_not_say_of_an_image_is_not_held_against_it(ecr: Me
             assert isinstance(found, Image)
             return replace(found, artifact_type=None)
 
-    found = Look(Silent(), [image], Known(), NOW)(archived_too=False, budget=lambda: 9.0)  # type: ignore[arg-type]  # all it needs
+    found = Look(Silent(), [image], Cache(), NOW)(archived_too=False, budget=lambda: 9.0)
 
     assert isinstance(found, Image)

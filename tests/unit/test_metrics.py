@@ -9,9 +9,9 @@ import pytest
 import last_resort
 from ecr_image_waiter.core.builds import BuilderKind, BuildHidden, BuildRun, RunStatus
 from ecr_image_waiter.core.faults import DeliveryFailed, GaveUp, InvalidRequest, UnusableEvent
-from ecr_image_waiter.core.polling import Cause, Progress
-from ecr_image_waiter.core.state import State, continuation
-from ecr_image_waiter.telemetry import NAMESPACE, SERVICE, UNITS, Ended, Meter, Outcome
+from ecr_image_waiter.core.polling import Cause, Ended, Outcome
+from ecr_image_waiter.core.state import Progress, State, continuation
+from ecr_image_waiter.telemetry import NAMESPACE, SERVICE, UNITS, Meter
 from tests.support.emf import faults, metrics_of
 from tests.support.fakes import DIGEST, NOW, PROPERTIES, aws_error, details, leaked, stack_event
 from tests.support.world import FOUND, World, short

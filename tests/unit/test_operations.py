@@ -7,8 +7,8 @@ import pytest
 from samtranslator.yaml_helper import yaml_parse
 
 from ecr_image_waiter.core.deadline import MAX_INVOCATIONS, invocations_needed
-from ecr_image_waiter.core.polling import FRESH, Cause
-from ecr_image_waiter.telemetry import UNITS, Outcome
+from ecr_image_waiter.core.polling import FRESH, Cause, Outcome
+from ecr_image_waiter.telemetry import UNITS
 from sandbox.processes import ROOT
 from tests.policy.template import LONGEST_WAIT
 from tests.support.fakes import aws_error, stack_event

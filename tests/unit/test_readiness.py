@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from ecr_image_waiter.core.conditions import MOST_INDEXES, Conditions, Known, Unread, Wanted, assess
+from ecr_image_waiter.core.conditions import MOST_INDEXES, Conditions, Unread, Wanted, assess
 from ecr_image_waiter.core.manifests import (
     DOCKER_INDEX,
     DOCKER_MANIFEST,
@@ -16,11 +16,12 @@ from ecr_image_waiter.core.manifests import (
     OCI_INDEX,
     OCI_MANIFEST,
     SINGLE,
+    Cache,
     read_config,
     read_manifest,
 )
 from ecr_image_waiter.core.model import OWN, AccessDenied, Image, ImageId, Never, NotYet
-from ecr_image_waiter.looking import Look
+from tests.support.checks import Look
 from tests.support.fakes import NOW, FakeClock, aws_error
 from tests.support.memory_ecr import OCI_CONFIG, MemoryEcr, digest_of, entry
 
@@ -39,7 +40,7 @@ def ecr() -> MemoryEcr:
 def found(ecr: MemoryEcr, *, began: float = NOW, **conditions: Any) -> Any:
     """Return what one look for team/app:v1 finds."""
     wanted = Wanted("", ImageId("team/app", "v1", None), OWN, Conditions(**conditions))
-    return Look(ecr.registry(), [wanted], Known(), began)(archived_too=False, budget=lambda: 9.0)
+    return Look(ecr.registry(), [wanted], Cache(), began)(archived_too=False, budget=lambda: 9.0)
 
 
 # --- what can never be deployed
@@ -184,7 +185,7 @@ def test_an_artifact_that_is_no_image_is_never_deployable(ecr: MemoryEcr, target
 @pytest.mark.parametrize("media_type", [*sorted(DOCKER_SCHEMA_1), ""])
 def test_an_image_in_docker_s_old_schema_1_is_told_as_such_by_every_condition(media_type: str) -> None:
     image = Image("sha256:1", "1", "r", pushed_at=NOW)
-    known = Known(manifests={"sha256:1": read_manifest('{"schemaVersion": 1, "architecture": "amd64"}', media_type)})
+    known = Cache(manifests={"sha256:1": read_manifest('{"schemaVersion": 1, "architecture": "amd64"}', media_type)})
 
     for conditions in (Conditions(DeployTarget="ECS"), Conditions(Platform="amd64"), Conditions(Labels={"a": "b"})):
         verdict = assess(image, conditions, known, NOW)
@@ -228,7 +229,7 @@ def test_layers_that_cannot_be_read_say_nothing(layers: object) -> None:
 def test_where_ecr_does_not_say_what_it_is_the_manifest_does() -> None:
     """Old images have no media type in DescribeImages."""
     image = Image("sha256:1", "1", "r")
-    known = Known(manifests={"sha256:1": read_manifest('{"manifests": []}', "")})
+    known = Cache(manifests={"sha256:1": read_manifest('{"manifests": []}', "")})
 
     verdict = assess(image, Conditions(DeployTarget="Lambda"), known, NOW)
 
@@ -561,8 +562,8 @@ def test_an_image_of_which_ecr_does_not_say_when_it_was_pushed_is_asked_for_and_
     image = Image("sha256:1", "1", "r")
     conditions = Conditions(PushedAfter="StackOperation")
 
-    assert assess(image, conditions, Known(), NOW) == Unread("details", "sha256:1")
-    assert assess(image, conditions, Known(pushed={image.uri: 0.0}), NOW) == NotYet(
+    assert assess(image, conditions, Cache(), NOW) == Unread("details", "sha256:1")
+    assert assess(image, conditions, Cache(pushed={image.uri: 0.0}), NOW) == NotYet(
         "the image there is an older one: it was pushed at a time unknown, before this operation began at "
         "2026-11-01T12:00:00Z",
         image,

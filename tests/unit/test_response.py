@@ -16,7 +16,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ecr_image_waiter.cfn.event import StackRequest, read_event
-from ecr_image_waiter.cfn.response import MAX_BODY_BYTES, Answer, Courier, Urllib3Transport, encode, physical_id
+from ecr_image_waiter.cfn.response import MAX_BODY_BYTES, Courier, Response, Urllib3Transport, encode, physical_id
+from ecr_image_waiter.core.deadline import Deadline
 from ecr_image_waiter.core.faults import DeliveryFailed
 from ecr_image_waiter.core.format import harmless
 from ecr_image_waiter.telemetry import make_logger
@@ -52,7 +53,7 @@ def stack_request(request_type: str = "Create", /, **changes: Any) -> StackReque
 CREATE = stack_request()
 
 
-def body_of(answer: Answer, request: StackRequest = CREATE) -> dict[str, Any]:
+def body_of(answer: Response, request: StackRequest = CREATE) -> dict[str, Any]:
     body = encode(request, answer)
     assert len(body) <= MAX_BODY_BYTES
     return cast("dict[str, Any]", json.loads(body))
@@ -62,7 +63,7 @@ def body_of(answer: Answer, request: StackRequest = CREATE) -> dict[str, Any]:
 
 
 def test_a_success_carries_the_ids_and_the_attributes() -> None:
-    body = body_of(Answer("SUCCESS", data={"ImageTag": "v1"}))
+    body = body_of(Response("SUCCESS", data={"ImageTag": "v1"}))
 
     assert (body["Status"], body["Data"], body["Reason"], body["NoEcho"]) == ("SUCCESS", {"ImageTag": "v1"}, "", False)
     assert (body["StackId"], body["RequestId"], body["LogicalResourceId"]) == (STACK_ID, REQUEST_ID, "Image")
@@ -71,7 +72,7 @@ def test_a_success_carries_the_ids_and_the_attributes() -> None:
 def test_a_failure_carries_its_reason_whole_with_the_note_where_both_fit() -> None:
     reason = "It did not come. " * 60  # crhelper alone would keep the last 240 characters
 
-    body = body_of(Answer("FAILED", reason, NOTE))
+    body = body_of(Response("FAILED", reason, NOTE))
 
     assert (body["Status"], body["Reason"], body["Data"]) == ("FAILED", reason + NOTE, {})
 
@@ -88,7 +89,7 @@ _reasons = st.text(
 @example("\0" * 6000)
 @example("x" * 100_000)
 def test_any_reason_fits_and_keeps_its_beginning_and_the_note(reason: str) -> None:
-    said = body_of(Answer("FAILED", reason, NOTE))["Reason"]
+    said = body_of(Response("FAILED", reason, NOTE))["Reason"]
 
     assert said.endswith(NOTE)
     kept, whole = said.removesuffix(NOTE), harmless(reason)
@@ -100,20 +101,20 @@ def test_any_reason_fits_and_keeps_its_beginning_and_the_note(reason: str) -> No
 
 
 def test_a_cut_reason_uses_the_room_there_is() -> None:
-    assert MAX_BODY_BYTES - 1 <= len(encode(CREATE, Answer("FAILED", "x" * 5000, NOTE))) <= MAX_BODY_BYTES
+    assert MAX_BODY_BYTES - 1 <= len(encode(CREATE, Response("FAILED", "x" * 5000, NOTE))) <= MAX_BODY_BYTES
 
 
 @given(st.integers(0, 5000))
 def test_a_reason_of_any_length_is_cut_only_where_it_must_be(length: int) -> None:
-    whole = len(encode(CREATE, Answer("FAILED", "x", NOTE))) - 1 + length <= MAX_BODY_BYTES
+    whole = len(encode(CREATE, Response("FAILED", "x", NOTE))) - 1 + length <= MAX_BODY_BYTES
 
-    said = body_of(Answer("FAILED", "x" * length, NOTE))["Reason"]
+    said = body_of(Response("FAILED", "x" * length, NOTE))["Reason"]
 
     assert length == 0 or (said == "x" * length + NOTE) is whole
 
 
 def test_a_success_whose_attributes_do_not_fit_becomes_a_failure_that_says_so() -> None:
-    body = body_of(Answer("SUCCESS", note=NOTE, data={"ImageTag": "x" * 4000}))
+    body = body_of(Response("SUCCESS", note=NOTE, data={"ImageTag": "x" * 4000}))
 
     assert (body["Status"], body["Data"]) == ("FAILED", {})
     assert "attributes do not fit" in body["Reason"]
@@ -121,10 +122,10 @@ def test_a_success_whose_attributes_do_not_fit_becomes_a_failure_that_says_so() 
 
 
 def test_attributes_that_just_fit_stay_a_success() -> None:
-    empty = len(encode(CREATE, Answer("SUCCESS", data={"ImageTag": ""})))
+    empty = len(encode(CREATE, Response("SUCCESS", data={"ImageTag": ""})))
 
-    assert body_of(Answer("SUCCESS", data={"ImageTag": "x" * (MAX_BODY_BYTES - empty)}))["Status"] == "SUCCESS"
-    assert body_of(Answer("SUCCESS", data={"ImageTag": "x" * (MAX_BODY_BYTES - empty + 1)}))["Status"] == "FAILED"
+    assert body_of(Response("SUCCESS", data={"ImageTag": "x" * (MAX_BODY_BYTES - empty)}))["Status"] == "SUCCESS"
+    assert body_of(Response("SUCCESS", data={"ImageTag": "x" * (MAX_BODY_BYTES - empty + 1)}))["Status"] == "FAILED"
 
 
 @pytest.mark.parametrize("letter", ["x", "é"])
@@ -137,13 +138,13 @@ def test_the_longest_ids_leave_room_for_an_answer(letter: str) -> None:
         PhysicalResourceId=letter * (1024 // len(letter.encode())),
     )
 
-    assert body_of(Answer("FAILED", "x" * 5000, NOTE), request)["Reason"].endswith(NOTE)
+    assert body_of(Response("FAILED", "x" * 5000, NOTE), request)["Reason"].endswith(NOTE)
 
 
 def test_one_answer_leaves_nothing_over_for_the_next() -> None:
-    body_of(Answer("FAILED", "because", NOTE, {"a": "b"}), stack_request("Update", RequestId="other"))
+    body_of(Response("FAILED", "because", NOTE, {"a": "b"}), stack_request("Update", RequestId="other"))
 
-    body = body_of(Answer("SUCCESS"))
+    body = body_of(Response("SUCCESS"))
 
     assert (body["Reason"], body["Data"], body["RequestId"]) == ("", {}, REQUEST_ID)
 
@@ -172,7 +173,7 @@ def test_a_physical_id_is_the_logical_id_and_64_bits_that_no_other_create_has() 
 def test_the_physical_id_is_kept(request_type: str, status: Any) -> None:
     request = stack_request(request_type, PhysicalResourceId="made up by CloudFormation")
 
-    assert body_of(Answer(status, "why"), request)["PhysicalResourceId"] == "made up by CloudFormation"
+    assert body_of(Response(status, "why"), request)["PhysicalResourceId"] == "made up by CloudFormation"
 
 
 @pytest.mark.parametrize("request_type", ["Create", "Update", "Delete"])
@@ -187,7 +188,7 @@ def test_a_physical_id_is_never_empty_and_at_most_a_kilobyte(request_type: str, 
 
 
 def deliver(transport: FakeTransport, clock: FakeClock, seconds: float = 30.0) -> int:
-    return Courier(transport, clock).deliver(response_url(), b"{}", NOW + seconds)
+    return Courier(transport, clock).deliver(response_url(), b"{}", Deadline(NOW + seconds, clock))
 
 
 @pytest.mark.parametrize("status", [200, 204])

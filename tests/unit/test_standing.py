@@ -6,7 +6,6 @@ import botocore.session
 import pytest
 
 from ecr_image_waiter.core.model import StackHidden, StackSeen
-from ecr_image_waiter.core.polling import NEVER
 from ecr_image_waiter.core.stack import (
     FIRST_ASK,
     NEXT_ASK,
@@ -17,6 +16,7 @@ from ecr_image_waiter.core.stack import (
     rolls_back,
     still_waits,
 )
+from ecr_image_waiter.core.state import NEVER
 
 STATUSES = frozenset(botocore.session.get_session().get_service_model("cloudformation").shape_for("StackStatus").enum)
 WAITING = {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "IMPORT_IN_PROGRESS", "REVIEW_IN_PROGRESS"}

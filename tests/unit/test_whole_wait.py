@@ -18,8 +18,8 @@ from ecr_image_waiter.core.deadline import (
     MAX_INVOCATIONS,
     Bounds,
     bounds_for_stack,
+    invocation_reserve,
     invocations_needed,
-    slice_reserve,
     timeout_needed,
 )
 from ecr_image_waiter.core.model import (
@@ -32,21 +32,11 @@ from ecr_image_waiter.core.model import (
     NoRepository,
     NotPullable,
     Refused,
+    StackHidden,
     Unavailable,
 )
-from ecr_image_waiter.core.polling import (
-    NEVER,
-    Abandoned,
-    Cause,
-    GivenUp,
-    Progress,
-    Ready,
-    Rhythm,
-    SliceUsedUp,
-    hand_over_at,
-    wait,
-)
-from ecr_image_waiter.core.state import STATE_KEY, State, continuation, read_state
+from ecr_image_waiter.core.polling import Abandoned, Cause, GivenUp, PartDone, Ready, Rhythm, hand_over_at, wait
+from ecr_image_waiter.core.state import STATE_KEY, CheckResult, Memory, Progress, State, continuation, read_state
 from sandbox.player import Operation, Status
 from tests.support.simulation import (
     EPOCH,
@@ -567,14 +557,14 @@ def play(
     pauses: list[tuple[float, float, float]] = []
     for slices in range(1, 1000):
         ends = clock.now() + timeout
-        slice_end = ends - slice_reserve(timeout)
+        slice_end = ends - invocation_reserve(timeout)
 
-        def look(_: bool, *, ends: float = ends) -> Finding:  # noqa: FBT001  # its type
+        def check(memory: Memory, _: bool, *, ends: float = ends) -> CheckResult:  # noqa: FBT001  # its type
             finding, share = findings(len(looks))
             began = clock.now()
             clock.advance(share * min(9.0, max(ends - 0.5 - began, 0.0) / 2))
             looks.append(Look(began, clock.now(), finding, Progress(began)))
-            return finding
+            return CheckResult(finding, memory)
 
         def checked(judged: Progress | Ready | GivenUp, _: Found) -> None:
             looks[-1] = replace(looks[-1], judged=judged)
@@ -583,17 +573,18 @@ def play(
             rhythm,
             bounds,
             progress,
-            slice_end=slice_end,
-            look=look,
+            Memory(),
+            checks_end=slice_end,
+            check=check,
             checked=checked,
-            ask=lambda: NEVER,
+            ask=lambda: StackHidden(""),
             clock=clock,
             random=random,
         )
         assert not isinstance(outcome, Abandoned)
         pauses += [(began, until, slice_end) for began, until in clock.sleeps]
         clock.sleeps.clear()
-        if not isinstance(outcome, SliceUsedUp):
+        if not isinstance(outcome, PartDone):
             return Trace(bounds, looks, pauses, outcome, slices)
         state = State(bounds.start, bounds.limit, replace(outcome.progress, hops=outcome.progress.hops + 1))
         arrived = read_state(json.loads(json.dumps(continuation({"a": "b"}, state)))[STATE_KEY], clock.now())

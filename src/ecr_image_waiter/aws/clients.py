@@ -21,7 +21,7 @@ from ecr_image_waiter.clock import SystemClock, within
 from ecr_image_waiter.core.deadline import Clock
 from ecr_image_waiter.core.faults import AnswerTooLarge
 from ecr_image_waiter.core.model import Source
-from ecr_image_waiter.core.uris import PUBLIC_REGION, REGION, partition_of
+from ecr_image_waiter.core.uris import PUBLIC_REGION, REGION, console_link, partition_of
 
 if TYPE_CHECKING:
     from types_boto3_sts import STSClient
@@ -116,9 +116,13 @@ class Aws:
         host = source.host or f"{registry_id}.dkr.ecr.{source.region or self.region}.{self.dns_suffix}"
         return f"{host}/{repository}"
 
+    def console_link(self, path: str) -> str:
+        """Return the address of a page of the AWS console in this region, empty where it is not known."""
+        return console_link(path, self.region)
+
     def client(self, service: str, seconds: float) -> Any:
         """Return a client of which no call takes longer than `seconds`, retries and everything else included."""
-        return _Bounded(self._made(service), seconds, self._nearest_to)
+        return _Bounded(self._made(service, "", ()), seconds, self._nearest_to)
 
     def registry(self, source: Source, seconds: float) -> Any:
         """Return a client for a registry, as `client` does; in the role that the source names.
@@ -128,7 +132,7 @@ class Aws:
         """
         service, region = ("ecr-public", PUBLIC_REGION) if source.alias else ("ecr", source.region)
         if not source.role_arn:
-            return _Bounded(self._made(service, region), seconds, self._nearest_to)
+            return _Bounded(self._made(service, region, ()), seconds, self._nearest_to)
         credentials = tuple(self._in_role(source.role_arn, source.session, seconds / 2).items())
         return _Bounded(self._made(service, region, credentials), seconds / 2, self._nearest_to)
 
@@ -148,7 +152,7 @@ class Aws:
             del self._roles[next(iter(self._roles))]
         return credentials
 
-    def _make(self, service: str, region: str = "", credentials: tuple[tuple[str, str], ...] = ()) -> Any:
+    def _make(self, service: str, region: str, credentials: tuple[tuple[str, str], ...]) -> Any:
         # A hand-over is tried again by its caller alone, since one whose reply is lost may have gone through; a
         # question about a stack is not worth a second call.
         attempts = 2 if service in ("ecr", "ecr-public") else 1

@@ -7,7 +7,16 @@ BuildPhase and PhaseContext).
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from ecr_image_waiter.core.builds import NEWEST_RUNS, BuildHidden, BuildRun, BuildUnavailable, RunStatus, first_told
+from ecr_image_waiter.core.builds import (
+    NEWEST_RUNS,
+    BuilderKind,
+    BuildHidden,
+    BuildRun,
+    BuildUnavailable,
+    RunStatus,
+    first_told,
+)
+from ecr_image_waiter.core.deadline import Deadline
 
 from .errors import build_finding_of
 
@@ -28,48 +37,48 @@ class CodeBuild:
         console: makes a link to the console from a path.
     """
 
+    kind: Final = BuilderKind.PROJECT
+
     def __init__(self, client: Callable[[float], "CodeBuildClient"], console: Callable[[str], str]) -> None:
         self._client = client
         self._console = console
 
-    def runs(
-        self, project: str, own: str, budget: Callable[[], float]
-    ) -> Sequence[BuildRun] | BuildHidden | BuildUnavailable:
+    def runs(self, project: str, own: str, deadline: Deadline) -> Sequence[BuildRun] | BuildHidden | BuildUnavailable:
         """Return the newest builds of a project, with two calls.
 
         Args:
             project: its name.
             own: the id of the one that was started by this wait, empty where there is none.
-            budget: how many seconds the next call may take.
+            deadline: when the calls must be done.
         """
         action = "codebuild:ListBuildsForProject"
         try:
             # The newest first: so is the default, and naming the order is an error for a project of over 100 builds.
-            ids = self._client(budget()).list_builds_for_project(projectName=project)["ids"]
+            ids = self._client(deadline.per_call()).list_builds_for_project(projectName=project)["ids"]
             wanted = list(dict.fromkeys([*ids[:NEWEST_RUNS], *([own] if own else [])]))
             if not wanted:
                 return []
             action = "codebuild:BatchGetBuilds"
-            builds = self._client(budget()).batch_get_builds(ids=wanted)["builds"]
+            builds = self._client(deadline.per_call()).batch_get_builds(ids=wanted)["builds"]
             return [self._run(build, own) for build in builds]
         except Exception as error:  # noqa: BLE001  # whatever AWS or boto3 says is a finding
             return build_finding_of(error, action, missing=_MISSING)
 
-    def start(self, project: str, token: str, budget: Callable[[], float]) -> BuildRun | BuildHidden | BuildUnavailable:
+    def start(self, project: str, token: str, deadline: Deadline) -> BuildRun | BuildHidden | BuildUnavailable:
         """Start a build of a project as the project says, with one call.
 
         Args:
             project: its name.
             token: the same for the same request; CodeBuild starts no second build for it within five minutes.
-            budget: how many seconds the call may take.
+            deadline: when the call must be done.
         """
         try:
-            build = self._client(budget()).start_build(projectName=project, idempotencyToken=token)["build"]
+            build = self._client(deadline.per_call()).start_build(projectName=project, idempotencyToken=token)["build"]
             return self._run(build, build["id"])
         except Exception as error:  # noqa: BLE001  # as above
             return build_finding_of(error, "codebuild:StartBuild", missing=_MISSING)
 
-    def explained(self, project: str, run: BuildRun, budget: Callable[[], float]) -> BuildRun:  # noqa: ARG002  # a builder's
+    def explained(self, project: str, run: BuildRun, deadline: Deadline) -> BuildRun:  # noqa: ARG002  # a builder's
         """Return the run with all that is known of it: CodeBuild has told it already."""
         return run
 

@@ -8,7 +8,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from ecr_image_waiter.core.builds import NEWEST_RUNS, BuildHidden, BuildRun, BuildUnavailable, RunStatus, first_told
+from ecr_image_waiter.core.builds import (
+    NEWEST_RUNS,
+    BuilderKind,
+    BuildHidden,
+    BuildRun,
+    BuildUnavailable,
+    RunStatus,
+    first_told,
+)
+from ecr_image_waiter.core.deadline import Deadline
 
 from .errors import build_finding_of
 
@@ -35,6 +44,8 @@ class CodePipeline:
         now: the time.
     """
 
+    kind: Final = BuilderKind.PIPELINE
+
     def __init__(
         self,
         client: Callable[[float], "CodePipelineClient"],
@@ -45,37 +56,37 @@ class CodePipeline:
         self._console = console
         self._now = now
 
-    def runs(
-        self, pipeline: str, own: str, budget: Callable[[], float]
-    ) -> Sequence[BuildRun] | BuildHidden | BuildUnavailable:
+    def runs(self, pipeline: str, own: str, deadline: Deadline) -> Sequence[BuildRun] | BuildHidden | BuildUnavailable:
         """Return the newest executions of a pipeline, with one call. The arguments are those of `CodeBuild.runs`."""
         try:
-            listed = self._client(budget()).list_pipeline_executions(pipelineName=pipeline, maxResults=NEWEST_RUNS)
+            listed = self._client(deadline.per_call()).list_pipeline_executions(
+                pipelineName=pipeline, maxResults=NEWEST_RUNS
+            )
             # One that rolls a stage back builds nothing.
             builds = (each for each in listed["pipelineExecutionSummaries"] if each.get("executionType") != "ROLLBACK")
             return [self._run(pipeline, each, own) for each in builds]
         except Exception as error:  # noqa: BLE001  # whatever AWS or boto3 says is a finding
             return build_finding_of(error, "codepipeline:ListPipelineExecutions", missing=_MISSING)
 
-    def start(
-        self, pipeline: str, token: str, budget: Callable[[], float]
-    ) -> BuildRun | BuildHidden | BuildUnavailable:
+    def start(self, pipeline: str, token: str, deadline: Deadline) -> BuildRun | BuildHidden | BuildUnavailable:
         """Start an execution as the pipeline says, with one call. The arguments are those of `CodeBuild.start`."""
         try:
-            started = self._client(budget()).start_pipeline_execution(name=pipeline, clientRequestToken=token)
+            started = self._client(deadline.per_call()).start_pipeline_execution(
+                name=pipeline, clientRequestToken=token
+            )
             id_ = started["pipelineExecutionId"]
             link = self._link(pipeline, id_)
             return BuildRun(id_, RunStatus.UNDER_WAY, "InProgress", self._now(), ours=True, link=link)
         except Exception as error:  # noqa: BLE001  # as above
             return build_finding_of(error, "codepipeline:StartPipelineExecution", missing=_MISSING)
 
-    def explained(self, pipeline: str, run: BuildRun, budget: Callable[[], float]) -> BuildRun:
+    def explained(self, pipeline: str, run: BuildRun, deadline: Deadline) -> BuildRun:
         """Return the run with the stage and action it is in or failed in, and why, with one call.
 
         For words alone, so that nothing that goes wrong here may matter: then it is the run as it is.
         """
         try:
-            actions = self._client(budget()).list_action_executions(
+            actions = self._client(deadline.per_call()).list_action_executions(
                 pipelineName=pipeline, filter={"pipelineExecutionId": run.id}
             )["actionExecutionDetails"]
             # One under way may have failed before, and be tried again.

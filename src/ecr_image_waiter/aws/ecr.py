@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Final, Protocol, TypedDict, Unpack, cast
 
-from ecr_image_waiter.core.deadline import Clock
+from ecr_image_waiter.core.deadline import Clock, Deadline
 from ecr_image_waiter.core.faults import AnswerTooLarge
 from ecr_image_waiter.core.manifests import (
     DOCKER_INDEX,
@@ -192,13 +192,12 @@ class Registry:
             source: where.
             seconds: how long both calls may take together.
         """
-        until = self._clock.now() + seconds
+        deadline = Deadline(self._clock.now() + seconds, self._clock)
         try:
             url = self._client(source, seconds / 2).get_download_url_for_layer(
                 repositoryName=repository, layerDigest=digest, **_registry_id(source)
             )["downloadUrl"]
-            left = max(until - self._clock.now(), 0.1)
-            content = self._blobs.get(url, most_bytes=MOST_DOCUMENT_BYTES, seconds=left)
+            content = self._blobs.get(url, most_bytes=MOST_DOCUMENT_BYTES, seconds=max(deadline.left(), 0.1))
         except OSError as error:
             return Unavailable("ConfigUnread", f"the image's config could not be read: {error}")
         except Exception as error:  # noqa: BLE001  # as above
@@ -225,14 +224,14 @@ class Registry:
             most: how many tags.
             seconds: how long the look may take; never more than 5.
         """
-        until = self._clock.now() + min(seconds, NEWEST_LOOK_SECONDS)
+        deadline = Deadline(self._clock.now() + min(seconds, NEWEST_LOOK_SECONDS), self._clock)
         newest: list[TagSeen] = []
         images = asked = 0
         size = _IMAGES_A_PAGE
         more: _More = {} if source.alias else {"filter": {"tagStatus": "TAGGED"}}  # ECR Public has no filter
         try:
             while asked < _MOST_LISTED:
-                left = until - self._clock.now()
+                left = deadline.left()
                 if left <= 0:
                     break
                 try:

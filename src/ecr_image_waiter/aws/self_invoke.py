@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedError, ReadTimeoutError
 
-from ecr_image_waiter.core.deadline import Clock, Invocation
+from ecr_image_waiter.core.deadline import Bounds, Invocation
 from ecr_image_waiter.core.faults import HandOverFailed
+from ecr_image_waiter.core.polling import PartDone
 from ecr_image_waiter.core.state import MOST_LOST_REPLIES, State, continuation
 
 from .errors import DENIED, said_by
@@ -59,10 +60,10 @@ class HandOver:
 def hand_over_with_retries(
     hand_over: HandOver,
     event: Mapping[str, Any],
-    state: State,
-    invocation: Invocation,
+    bounds: Bounds,
+    done: PartDone,
     *,
-    clock: Clock,
+    invocation: Invocation,
     logger: "Logger",
 ) -> str:
     """Return why the hand-over failed in the end, nothing where it went through.
@@ -70,11 +71,14 @@ def hand_over_with_retries(
     A try whose reply was lost may have gone through: two continuations do no harm, none would. But after the third
     lost reply of a wait there is no further try, since their number would double with each hand-over.
     """
-    last_try = invocation.ends - (invocation.ends - invocation.slice_ends) / 3
+    progress = replace(done.progress, hops=done.progress.hops + 1)
+    state = State(bounds.start, bounds.limit, progress, done.memory.cache, done.memory.started)
+    deadline, clock = invocation.deadline, invocation.deadline.clock
+    last_try = deadline.at - (deadline.at - invocation.checks_end) / 3
     pause = _FIRST_PAUSE
     while True:
         try:
-            seconds = min((invocation.ends - clock.now()) / 2, _TRY_SECONDS)
+            seconds = min(deadline.left() / 2, _TRY_SECONDS)
             hand_over.to(invocation.function_arn, continuation(event, state), seconds=seconds)
         except HandOverFailed as error:
             lost = state.progress.lost_replies + error.reply_lost

@@ -8,7 +8,7 @@ that keeps its beginning, and a delivery that looks at the status, has time-outs
 import hashlib
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib import import_module
@@ -19,11 +19,14 @@ import urllib3
 from urllib3.util.ssl_ import create_urllib3_context
 
 from ecr_image_waiter.clock import within
-from ecr_image_waiter.core.deadline import Clock
+from ecr_image_waiter.core.conditions import Wanted
+from ecr_image_waiter.core.deadline import Clock, Deadline
 from ecr_image_waiter.core.faults import DeliveryFailed
 from ecr_image_waiter.core.format import harmless
-from ecr_image_waiter.telemetry import Ended
+from ecr_image_waiter.core.model import Place
+from ecr_image_waiter.core.polling import Ended
 
+from .attributes import Uri, longest_attributes
 from .event import StackRequest
 
 
@@ -55,7 +58,7 @@ _SOCKET_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """One answer to CloudFormation. `note` ends the Reason and is never cut.
 
     `ended` is for the metrics: how the wait ended that this is the answer to, None where there was none. `body`: what
@@ -127,7 +130,7 @@ class _Protocol(CfnResource):
     nothing is left over for the next request in the same process.
     """
 
-    def __init__(self, request: StackRequest, answer: Answer) -> None:
+    def __init__(self, request: StackRequest, answer: Response) -> None:
         self.Status = SUCCESS if answer.status == "SUCCESS" else FAILED
         self.Reason = answer.reason
         self.PhysicalResourceId = physical_id(request)
@@ -146,12 +149,12 @@ class _Protocol(CfnResource):
         return caught[0]
 
 
-def encoded(request: StackRequest, answer: Answer) -> Answer:
+def encoded(request: StackRequest, answer: Response) -> Response:
     """Returns the answer with its body."""
     return replace(answer, body=encode(request, answer))
 
 
-def encode(request: StackRequest, answer: Answer) -> bytes:
+def encode(request: StackRequest, answer: Response) -> bytes:
     """Return the answer's body, at most 4096 bytes of JSON.
 
     Where it would be longer, the Reason loses its end. A SUCCESS whose attributes do not fit becomes a FAILED that
@@ -160,15 +163,24 @@ def encode(request: StackRequest, answer: Answer) -> bytes:
     body = _Protocol(request, answer).body()
     shown = _fitting(body, answer.reason, answer.note)
     if shown is None:
-        refusal = Answer("FAILED", "The attributes do not fit the 4096 bytes CloudFormation takes", answer.note)
+        refusal = Response("FAILED", "The attributes do not fit the 4096 bytes CloudFormation takes", answer.note)
         body = _Protocol(request, refusal).body()
         shown = _fitting(body, refusal.reason, refusal.note) or body
     return _json(shown)
 
 
-def fits(request: StackRequest, answer: Answer) -> bool:
+def fits(request: StackRequest, answer: Response) -> bool:
     """Return whether CloudFormation would take an answer with all its attributes."""
     return _fitting(_Protocol(request, answer).body(), answer.reason, answer.note) is not None
+
+
+def most_that_fit(request: StackRequest, wanted: Sequence[Wanted], uri: Uri, place: Place) -> int:
+    """Return of how many images the attributes fit a response. The arguments are those of `longest_attributes`."""
+
+    def fit(count: int) -> bool:
+        return fits(request, Response("SUCCESS", data=longest_attributes(wanted[:count], uri, place)))
+
+    return next((count for count in range(len(wanted), 0, -1) if fit(count)), 0)
 
 
 def _json(body: dict[str, Any]) -> bytes:
@@ -203,13 +215,13 @@ class Courier:
         self._transport = transport
         self._clock = clock
 
-    def deliver(self, url: str, body: bytes, until: float) -> int:
+    def deliver(self, url: str, body: bytes, deadline: Deadline) -> int:
         """Deliver a body, with retries on connection errors, 429 and 5xx.
 
         Args:
             url: CloudFormation's ResponseURL. It is a credential and stands in no message.
             body: the answer.
-            until: when this invocation must be done, in seconds since 1970 UTC.
+            deadline: when this invocation must be done.
 
         Returns:
             How many attempts it took.
@@ -217,14 +229,13 @@ class Courier:
         Raises:
             DeliveryFailed: CloudFormation did not take it. The message says the likely cause.
         """
-        until = min(until, self._clock.now() + _LONGEST_DELIVERY)
+        deadline = deadline.before(self._clock.now() + _LONGEST_DELIVERY)
         pause = _FIRST_PAUSE
         attempt = 0
         while True:
             attempt += 1
-            left = until - self._clock.now()
             try:
-                status = self._transport.put(url, body, max(min(_SOCKET_SECONDS, left), 0.1))
+                status = self._transport.put(url, body, max(min(_SOCKET_SECONDS, deadline.left()), 0.1))
             except OSError as error:
                 fault = f"no connection to its bucket ({error})"
                 cause = "a function in a VPC needs a route to S3, for example a gateway endpoint"
@@ -235,7 +246,7 @@ class Courier:
                 cause = _LIKELY_CAUSES.get(status, "S3 is at fault" if status >= 500 else "the URL is not one of S3's")
                 if status != 429 and status < 500:
                     raise DeliveryFailed(f"CloudFormation did not take the answer: {fault}, probably {cause}")
-            if self._clock.now() + pause >= until:
+            if pause >= deadline.left():
                 raise DeliveryFailed(
                     f"CloudFormation did not take the answer in {attempt} attempts: {fault}, probably {cause}"
                 )

@@ -3,6 +3,7 @@
 From the command line to the exit status; what is decided on the way is decided by the modules that decide for Lambda.
 """
 
+import math
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, suppress
@@ -12,18 +13,16 @@ from random import Random
 from typing import Final, Protocol, TextIO
 
 from ecr_image_waiter.cfn.attributes import there
-from ecr_image_waiter.core.builds import Own
-from ecr_image_waiter.core.conditions import Known, Wanted
-from ecr_image_waiter.core.deadline import UNLIMITED, Bounds, Clock, bounds_for_caller
+from ecr_image_waiter.check import Checker, FollowedBuild
+from ecr_image_waiter.core.conditions import Wanted
+from ecr_image_waiter.core.deadline import Clock, Deadline, bounds_for_caller
 from ecr_image_waiter.core.faults import InvalidRequest
 from ecr_image_waiter.core.format import clipped, duration, harmless, times
-from ecr_image_waiter.core.model import Awaited, Finding, Found, Place, Several, decisive, images_of
-from ecr_image_waiter.core.polling import NEVER, Cause, GivenUp, Progress, Ready, wait
+from ecr_image_waiter.core.model import Awaited, Finding, Found, Place, Several, StackHidden, decisive, images_of
+from ecr_image_waiter.core.polling import Cause, GivenUp, Ready, wait
+from ecr_image_waiter.core.state import CheckResult, Memory, Progress
 from ecr_image_waiter.core.uris import partition_of
-from ecr_image_waiter.following import Following
-from ecr_image_waiter.looking import Look
-from ecr_image_waiter.text.reasons import Reason, seen, subject
-from ecr_image_waiter.watch import Follow, Watch
+from ecr_image_waiter.text.reasons import Reason, reason_of, seen, subject
 
 from .arguments import Asked, asked, regions
 from .connection import Connection, Misconfigured
@@ -161,7 +160,7 @@ class _Command:
         self._edges = edges
         self._clock = edges.clock
         self._start = edges.clock.now()
-        self._known = Known()
+        self._deadline = Deadline(math.inf, edges.clock)
         self._standing = Standing(subject(request.wanted), self._start)
 
     def _images(self, findings: Sequence[Finding | None]) -> tuple[Seen, ...]:
@@ -174,6 +173,15 @@ class _Command:
         if isinstance(images, Several):
             return [finding for _, finding in images.findings]
         return [images for _ in self._request.wanted]
+
+    def _build(
+        self, token: str, may_start: Callable[[float], bool], *, waits_for_repository: bool
+    ) -> FollowedBuild | None:
+        builder = self._request.builder
+        if builder is None:
+            return None
+        service = self._connection.builds[builder.kind]
+        return FollowedBuild(service, builder, self._start, token, may_start, waits_for_repository)
 
     def _waited(self) -> float:
         return self._clock.now() - self._start
@@ -197,18 +205,13 @@ class _Wait(_Command):
     def __init__(self, line: Line, request: Asked, connection: Connection, edges: Edges) -> None:
         super().__init__(line, request, connection, edges)
         self._last: Found | None = None
-        self._bounds = bounds_for_caller(self._start, request.max_wait, UNLIMITED.ends)
-        self._watch = Watch(
-            connection.registry,
-            connection.builds,
-            edges.clock,
-            wanted=request.wanted,
-            bounds=self._bounds,
-            budget=UNLIMITED,
-            known=self._known,
-            follow=self._follow(self._bounds),
+        self._bounds = bounds_for_caller(self._start, request.max_wait, self._deadline.at)
+        build = self._build(
+            uuid.uuid4().hex,
+            lambda _: request.starts_build and self._clock.now() < self._bounds.limit,
             waits_for_repository=request.rhythm.wait_for_repository,
         )
+        self._checker = Checker(connection.registry, request.wanted, self._start, build)
 
     def run(self) -> Result:
         """Wait, and return how it ended."""
@@ -226,10 +229,11 @@ class _Wait(_Command):
                     self._request.rhythm,
                     self._bounds,
                     Progress(due=self._start),
-                    slice_end=UNLIMITED.ends,
-                    look=self._watch,
+                    Memory(),
+                    checks_end=self._deadline.at,
+                    check=self._check,
                     checked=checked,
-                    ask=lambda: NEVER,
+                    ask=lambda: StackHidden(""),  # which nobody asks for
                     clock=self._clock,
                     random=edges.random,
                 )
@@ -248,26 +252,31 @@ class _Wait(_Command):
     def _in_vain(self, given_up: GivenUp) -> Result:
         waited = self._waited()
         account = self._connection.account() if given_up.cause in _OF_AN_ACCOUNT else ""
-        reason = self._watch.reason(given_up, _place(self._connection, account or "unknown"), COMMAND)
+        reason = reason_of(
+            self._request.wanted,
+            _place(self._connection, account or "unknown"),
+            self._bounds,
+            given_up=given_up,
+            now=self._clock.now(),
+            newest=self._checker.newest_tags(given_up, self._deadline),
+            terms=COMMAND,
+        )
         images = self._images(self._of_each(given_up.finding))
         status = status_of_wait(given_up.cause)
         said, cause = reason.sentence, str(given_up.cause)
         return Result(status, images, given_up.checks, waited, reason=said, cause=cause, note=reason)
 
-    def _follow(self, bounds: Bounds) -> Follow | None:
-        request = self._request
-        if request.builder is None:
-            return None
-        return Follow(
-            request.builder,
-            Own(),
-            token=uuid.uuid4().hex,
-            may_start=lambda _: request.starts_build and self._clock.now() < bounds.limit,
-        )
+    def _check(self, memory: Memory, archived_too: bool) -> CheckResult:  # noqa: FBT001  # the one thing `wait` has to say
+        return self._checker.check(memory, self._deadline.for_check(self._bounds), archived_too=archived_too)
 
 
 class _Check(_Command):
     """`check`. Each image is described by itself, because ECR tells nothing of any where one is not there."""
+
+    def __init__(self, line: Line, request: Asked, connection: Connection, edges: Edges) -> None:
+        super().__init__(line, request, connection, edges)
+        self._bounds = bounds_for_caller(self._start, 0.0, self._deadline.at)
+        self._memory = Memory()
 
     def run(self) -> Result:
         """Check once, and return everything seen."""
@@ -293,34 +302,22 @@ class _Check(_Command):
         return Result(status, tuple(images), 1, self._waited(), reason=reason, note=Reason(note))
 
     def _looked(self, name: str, one: Wanted) -> Seen:
-        until = UNLIMITED.look_ends(self._clock.now(), bounds_for_caller(self._start, 0.0, UNLIMITED.ends))
-
-        def budget() -> float:
-            return UNLIMITED.for_next_call(until, self._clock.now())
-
-        look = Look(self._connection.registry, [one], self._known, self._start)
-        finding = decisive(look(archived_too=True, budget=budget))
+        deadline = self._deadline.for_check(self._bounds)
+        checker = Checker(self._connection.registry, [one], self._start)
+        result = checker.check(self._memory, deadline, archived_too=True)
+        self._memory = result.memory
+        finding = decisive(result.found)
         plain = Seen(name, one, finding)
         image = there(finding)
         if image is None:
             return plain
-        inside = inspect(self._connection.registry, one, image, self._known, budget)
+        inside = inspect(self._connection.registry, one, image, self._memory.cache, deadline)
         return replace(plain, platforms=inside.platforms, labels=inside.labels, unread=inside.unread)
 
     def _followed(self, found: Several) -> Found:
         """Say what the build is doing where an image is missing."""
-        builder = self._request.builder
-        if builder is None:
+        build = self._build("", lambda _: False, waits_for_repository=True)
+        if build is None:
             return found
-        until = UNLIMITED.look_ends(self._clock.now(), bounds_for_caller(self._start, 0.0, UNLIMITED.ends))
-        following = Following(
-            self._connection.builds[builder.kind],
-            builder,
-            Own(),
-            since=self._start,
-            token="",
-            may_start=lambda _: False,
-        )
-        return following(
-            lambda: found, lambda: UNLIMITED.for_next_call(until, self._clock.now()), waits_for_repository=True
-        )
+        deadline = self._deadline.for_check(self._bounds)
+        return build.check(lambda memory: CheckResult(found, memory), self._memory, deadline).found

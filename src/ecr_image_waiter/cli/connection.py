@@ -13,12 +13,11 @@ from ecr_image_waiter.aws.codebuild import CodeBuild
 from ecr_image_waiter.aws.codepipeline import CodePipeline
 from ecr_image_waiter.aws.ecr import Registry
 from ecr_image_waiter.aws.errors import finding_of
+from ecr_image_waiter.check import BuildService
 from ecr_image_waiter.core.builds import BuilderKind
 from ecr_image_waiter.core.deadline import Clock
 from ecr_image_waiter.core.faults import WaiterError
 from ecr_image_waiter.core.model import OWN, Unavailable
-from ecr_image_waiter.core.uris import console_link
-from ecr_image_waiter.following import BuildService
 
 _QUESTION_SECONDS: Final = 5.0
 
@@ -68,9 +67,6 @@ def connect(clock: Clock, *, profile: str, region: str, endpoint_url: str, regio
         raise Misconfigured("there are no credentials: give --profile, log in, or set AWS_ACCESS_KEY_ID and its like")
     elsewhere = bool(endpoint_url or os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT_URL_ECR"))
 
-    def console(path: str) -> str:
-        return console_link(path, aws.region)
-
     def account() -> str:
         try:
             return str(aws.client("sts", _QUESTION_SECONDS).get_caller_identity()["Account"])
@@ -81,8 +77,10 @@ def connect(clock: Clock, *, profile: str, region: str, endpoint_url: str, regio
         region=aws.region,
         registry=Registry(aws.registry, aws.repository_uri, clock, Urllib3Blobs(any_scheme=elsewhere)),
         builds={
-            BuilderKind.PROJECT: CodeBuild(lambda seconds: aws.client("codebuild", seconds), console),
-            BuilderKind.PIPELINE: CodePipeline(lambda seconds: aws.client("codepipeline", seconds), console, clock.now),
+            CodeBuild.kind: CodeBuild(lambda seconds: aws.client("codebuild", seconds), aws.console_link),
+            CodePipeline.kind: CodePipeline(
+                lambda seconds: aws.client("codepipeline", seconds), aws.console_link, clock.now
+            ),
         },
         account=account,
     )

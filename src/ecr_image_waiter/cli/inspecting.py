@@ -1,12 +1,13 @@
 """Everything that can be said of an image that is there: its platforms, and the labels that were asked for."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from ecr_image_waiter.core.conditions import Known, Wanted
-from ecr_image_waiter.core.manifests import DOCKER_SCHEMA_1, Config, Manifest
+from ecr_image_waiter.aws.ecr import Registry
+from ecr_image_waiter.core.conditions import Wanted
+from ecr_image_waiter.core.deadline import Deadline
+from ecr_image_waiter.core.manifests import DOCKER_SCHEMA_1, Cache, Config, Manifest
 from ecr_image_waiter.core.model import Image, ImageId
-from ecr_image_waiter.looking import Eyes
 from ecr_image_waiter.text.reasons import seen
 
 
@@ -19,54 +20,54 @@ class Inside:
     unread: str = ""
 
 
-def inspect(registry: Eyes, wanted: Wanted, image: Image, known: Known, budget: Callable[[], float]) -> Inside:
+def inspect(registry: Registry, wanted: Wanted, image: Image, cache: Cache, deadline: Deadline) -> Inside:
     """Return what is in an image, with at most one BatchGetImage and one config more than is known of it.
 
     Args:
         registry: looks into ECR.
         wanted: the image as it was asked for.
         image: what is there.
-        known: what has been read already.
-        budget: how many seconds the next call may take, now.
+        cache: what has been read already.
+        deadline: when the calls must be done.
     """
     source, repository = wanted.source, wanted.image.repository
     if source.alias:
         return Inside()  # ECR Public gives no manifests
-    manifest = known.manifests.get(image.digest)
+    manifest = cache.manifests.get(image.digest)
     if manifest is None:
         one = ImageId(repository, None, image.digest)
-        got = registry.get(repository, [one], source=source, seconds=budget())
+        got = registry.get(repository, [one], source=source, seconds=deadline.per_call())
         answer = got[one] if isinstance(got, Mapping) else got
         if not isinstance(answer, tuple):
             return Inside(unread=f"its manifest: {seen(answer)}")
         manifest = answer[1]
     if manifest.is_index:
         platforms = tuple(dict.fromkeys(str(entry.platform) for entry in manifest.entries))
-        return Inside(platforms, _labels(manifest, known))
+        return Inside(platforms, _labels(manifest, cache))
     if manifest.media_type in DOCKER_SCHEMA_1:
         return Inside(unread="an image in Docker's old schema 1, of which nothing is read")
     if not manifest.is_image:
         return Inside(unread=f"no container image but an artifact of the type {manifest.config_type or 'none'}")
     labels = sorted(wanted.conditions.Labels)
-    config = known.configs.get(manifest.config_digest) or registry.config(
-        repository, manifest.config_digest, labels, source=source, seconds=budget()
+    config = cache.configs.get(manifest.config_digest) or registry.config(
+        repository, manifest.config_digest, labels, source=source, seconds=deadline.per_call()
     )
     if not isinstance(config, Config):
         return Inside(unread=f"its config: {seen(config)}")
     return Inside((str(config.platform),), config.labels)
 
 
-def _labels(index: Manifest, known: Known) -> dict[str, str]:
+def _labels(index: Manifest, cache: Cache) -> dict[str, str]:
     """Return the labels of an index's images, as far as their configs have been read."""
     labels: dict[str, str] = {}
-    for config in _configs(index, known):
+    for config in _configs(index, cache):
         labels |= config.labels
     return labels
 
 
-def _configs(index: Manifest, known: Known) -> Iterator[Config]:
+def _configs(index: Manifest, cache: Cache) -> Iterator[Config]:
     for entry in index.entries:
-        single = known.manifests.get(entry.digest)
-        config = known.configs.get(single.config_digest) if single else None
+        single = cache.manifests.get(entry.digest)
+        config = cache.configs.get(single.config_digest) if single else None
         if config:
             yield config

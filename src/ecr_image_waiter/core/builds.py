@@ -120,9 +120,9 @@ class BuildUnavailable:
 BuildFinding: TypeAlias = NoRun | UnderWay | Broken | Built | BuildHidden | BuildUnavailable
 
 
-@dataclass
-class Own:
-    """What a wait must remember of the run it started: its id. It survives a hand-over."""
+@dataclass(frozen=True, slots=True)
+class StartedRun:
+    """The run that a wait has started, by its id; empty where it has started none. A continuation carries it."""
 
     run: str = ""
 
@@ -131,7 +131,7 @@ NEWEST_RUNS: Final = 20
 """So many of a builder's runs are looked at."""
 
 
-def follow(runs: Iterable[BuildRun], since: float) -> NoRun | UnderWay | Broken | Built:
+def judge_runs(runs: Iterable[BuildRun], since: float) -> NoRun | UnderWay | Broken | Built:
     """Return what the runs that matter to a wait come to.
 
     That is the one it started; otherwise those that were under way when it began, or began since. While one of them is

@@ -8,7 +8,7 @@ to know more says what is to be read, and is asked again.
 import math
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated, Final, Literal, TypeAlias
 
@@ -26,6 +26,7 @@ from .manifests import (
     MOST_LABEL_CHARACTERS,
     OCI_INDEX,
     SINGLE,
+    Cache,
     Config,
     Entry,
     Manifest,
@@ -151,19 +152,6 @@ class Wanted:
         return replace(self, source=replace(self.source, session=name))
 
 
-@dataclass
-class Known:
-    """What was read of images, so that nothing is read twice. It survives a hand-over.
-
-    `manifests` and `configs`: by digest, so they never change. `pushed`: when each image was pushed, in seconds since
-    1970 UTC, 0 where ECR does not say; by URI, because the same image may have been pushed to several repositories.
-    """
-
-    pushed: dict[str, float] = field(default_factory=dict)
-    manifests: dict[str, Manifest] = field(default_factory=dict)
-    configs: dict[str, Config] = field(default_factory=dict)
-
-
 @dataclass(frozen=True, slots=True)
 class Unread:
     """What must be read before a rule can say anything: the digest of an image, of a manifest or of a config."""
@@ -176,7 +164,7 @@ class Unread:
 class _Case:
     conditions: Conditions
     image: Image
-    known: Known
+    cache: Cache
     operation_began: float
 
     @property
@@ -184,11 +172,11 @@ class _Case:
         return self.read(self.image.digest)
 
     def read(self, digest: str) -> Manifest | Unread:
-        return self.known.manifests.get(digest) or Unread("manifest", digest)
+        return self.cache.manifests.get(digest) or Unread("manifest", digest)
 
     def config(self, manifest: Manifest) -> Config | Unread:
         digest = manifest.config_digest
-        return self.known.configs.get(digest) or Unread("config", digest)
+        return self.cache.configs.get(digest) or Unread("config", digest)
 
     def not_yet(self, because: str) -> NotYet:
         return NotYet(because, self.image)
@@ -197,30 +185,30 @@ class _Case:
         return Never(because, cure, self.image)
 
 
-Answer: TypeAlias = NotYet | Never | Unread | Image | None
+Verdict: TypeAlias = NotYet | Never | Unread | Image | None
 """A rule's: None or the image where it has nothing against it, the image where it knows more of it."""
 
 
 def assess(
-    image: Image, conditions: Conditions, known: Known, operation_began: float
+    image: Image, conditions: Conditions, cache: Cache, operation_began: float
 ) -> Image | NotYet | Never | Unread:
     """Say whether an image is ready, as far as is known.
 
     Args:
         image: what is there.
         conditions: what it must be.
-        known: what has been read so far.
+        cache: what has been read so far.
         operation_began: when CloudFormation asked, in seconds since 1970 UTC.
 
     Returns:
         The image where it is ready, with what was learnt of it; or why it is not; or what is to be read first.
     """
     for rule in _RULES:
-        answer = rule(_Case(conditions, image, known, operation_began))
-        if isinstance(answer, Image):
-            image = answer
-        elif answer is not None:
-            return answer
+        verdict = rule(_Case(conditions, image, cache, operation_began))
+        if isinstance(verdict, Image):
+            image = verdict
+        elif verdict is not None:
+            return verdict
     return image
 
 
@@ -229,15 +217,15 @@ def without_judgement(conditions: Conditions) -> Conditions:
     return Conditions(Platform=conditions.Platform) if conditions.Platform else Conditions()
 
 
-def _pushed_after(case: _Case) -> Answer:
+def _pushed_after(case: _Case) -> Verdict:
     threshold = case.conditions.pushed_after(case.operation_began)
     if threshold is None:
         return None
     pushed = case.image.pushed_at
     if pushed is None:
-        if case.image.uri not in case.known.pushed:
+        if case.image.uri not in case.cache.pushed:
             return Unread("details", case.image.digest)
-        pushed = case.known.pushed[case.image.uri]
+        pushed = case.cache.pushed[case.image.uri]
     if pushed >= threshold:
         return None
     since = "this operation began at" if case.conditions.PushedAfter == STACK_OPERATION else "PushedAfter,"
@@ -245,7 +233,7 @@ def _pushed_after(case: _Case) -> Answer:
     return case.not_yet(f"the image there is an older one: it {when}, before {since} {iso(threshold)}")
 
 
-def _labels(case: _Case) -> Answer:
+def _labels(case: _Case) -> Verdict:
     wanted = case.conditions.Labels
     if not wanted:
         return None
@@ -276,7 +264,7 @@ def _labels(case: _Case) -> Answer:
     return replace(case.image, architecture=architecture) if len(meant) == 1 else None
 
 
-def _deploy_target(case: _Case) -> Answer:
+def _deploy_target(case: _Case) -> Verdict:
     target, image = case.conditions.DeployTarget, case.image
     if not target:
         return None
@@ -304,7 +292,7 @@ def _deploy_target(case: _Case) -> Answer:
         )
     if config_type not in IMAGE_CONFIGS:
         return _artifact(case, config_type)
-    read = case.known.manifests.get(image.digest)
+    read = case.cache.manifests.get(image.digest)
     if target == "Lambda" and read and read.uncompressed:
         return case.never(
             f"the image there has a layer of the media type {DOCKER_UNCOMPRESSED}, which Lambda does not take",
@@ -314,7 +302,7 @@ def _deploy_target(case: _Case) -> Answer:
     return None
 
 
-def _platform(case: _Case) -> Answer:
+def _platform(case: _Case) -> Verdict:
     wanted = case.conditions.platform
     if wanted is None:
         return None
@@ -350,7 +338,7 @@ def _artifact(case: _Case, config_type: str | None) -> Never:
     )
 
 
-_RULES: Final[tuple[Callable[[_Case], Answer], ...]] = (_pushed_after, _labels, _deploy_target, _platform)
+_RULES: Final[tuple[Callable[[_Case], Verdict], ...]] = (_pushed_after, _labels, _deploy_target, _platform)
 
 
 def _of_platform(case: _Case, manifest: Manifest) -> list[Manifest] | Unread:

@@ -10,10 +10,9 @@ from typing import Final, Protocol
 from .model import place_of
 
 CALL_SECONDS: Final = 9.0  # the longest that one call of AWS may take, its retry included
-LOOK_SECONDS: Final = 60.0  # the longest that a look of many calls may take
+CHECK_SECONDS: Final = 60.0  # the longest that a check of many calls may take
 _SHORTEST_CALL: Final = 1.0
-ANSWER_SECONDS: Final = 3.0  # before ServiceTimeout, for one delivery with a retry or two
-
+RESPONSE_SECONDS: Final = 3.0  # before ServiceTimeout, for one delivery with a retry or two
 QUESTION_SECONDS: Final = 5.0  # the longest that asking CloudFormation may take
 _LAST_MOMENT: Final = 0.5  # of an invocation, kept so that its own error is reported and not a time-out
 MAX_INVOCATIONS: Final = 15
@@ -30,7 +29,7 @@ class Clock(Protocol):
         """Return after about `seconds`; a caller that must not wake early looks at `now()` again."""
 
 
-def answer_reserve(service_timeout: float) -> float:
+def response_reserve(service_timeout: float) -> float:
     """Return how long before ServiceTimeout a wait must end.
 
     A fifth of it, from 15 s to 240 s. From ServiceTimeout 1200 up that covers two retries of a crashed
@@ -39,14 +38,14 @@ def answer_reserve(service_timeout: float) -> float:
     return min(max(0.2 * service_timeout, 15.0), 240.0)
 
 
-def slice_reserve(timeout: float) -> float:
+def invocation_reserve(timeout: float) -> float:
     """Return how much of an invocation of `timeout` seconds is kept for the hand-over or the answer."""
     return 30.0 if timeout >= 150.0 else timeout / 5
 
 
 def invocations_needed(wait: float, timeout: float) -> int:
     """Return how many invocations of a function with this time-out a wait of `wait` seconds takes at most."""
-    return math.floor(max(wait, 0.0) / (timeout - slice_reserve(timeout))) + 1
+    return math.floor(max(wait, 0.0) / (timeout - invocation_reserve(timeout))) + 1
 
 
 def timeout_needed(wait: float) -> int:
@@ -76,47 +75,53 @@ class Bounds:
 def bounds_for_stack(start: float, max_wait: float, service_timeout: float) -> Bounds:
     """Return the bounds of a wait that CloudFormation gives `service_timeout` seconds for."""
     wanted = start + max_wait
-    latest = start + max(service_timeout - answer_reserve(service_timeout), 0.0)
+    latest = start + max(service_timeout - response_reserve(service_timeout), 0.0)
     return Bounds(start=start, limit=min(wanted, latest), wanted=wanted, expires=start + service_timeout)
 
 
-def bounds_for_caller(start: float, max_wait: float, slice_end: float) -> Bounds:
+def bounds_for_caller(start: float, max_wait: float, checks_end: float) -> Bounds:
     """Return the bounds of a wait within one direct invocation."""
     wanted = start + max_wait
-    return Bounds(start=start, limit=min(wanted, max(slice_end, start)), wanted=wanted)
+    return Bounds(start=start, limit=min(wanted, max(checks_end, start)), wanted=wanted)
 
 
-class Budget:
-    """The time of one process. `ends`: the moment by which it must be done."""
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """The moment by which calls must be done, and the clock that tells how long that is. `at`: the moment."""
 
-    def __init__(self, ends: float) -> None:
-        self.ends = ends
+    at: float
+    clock: Clock
 
-    def left(self, now: float, bounds: Bounds) -> float:
-        """Return how long until this process, or CloudFormation's patience, is at its end."""
-        return min(self.ends, bounds.expires - ANSWER_SECONDS) - now
+    def left(self) -> float:
+        """Return how long that is from now; less than nothing when it has passed."""
+        return self.at - self.clock.now()
 
-    def for_each_call(self, calls: int, now: float, bounds: Bounds) -> float:
-        """Return how long each of so many calls of a look may take.
+    def before(self, at: float) -> "Deadline":
+        """Return this deadline, or that moment where it is earlier."""
+        return Deadline(min(self.at, at), self.clock)
 
-        Half of what is left stays for the hand-over or the answer, even if every call takes all its time. And the
-        check at the limit must not come late because the one before it takes its time.
+    def per_call(self, calls: int = 2) -> float:
+        """Return how long each of so many calls may take.
+
+        Of an unknown number, the next one may take half of what is left, as of two.
         """
-        seconds = min(self.left(now, bounds) / 2 / calls, CALL_SECONDS)
-        return min(seconds, max(bounds.limit - now, _SHORTEST_CALL) / calls) if now < bounds.limit else seconds
+        return max(min(self.left() / calls, CALL_SECONDS), 0.0)
 
-    def for_next_call(self, until: float, now: float) -> float:
-        """Return how long the next of an unknown number of calls may take: half of what is left, for those after it."""
-        return max(min((until - now) / 2, CALL_SECONDS), 0.0)
+    def for_response(self, bounds: Bounds) -> "Deadline":
+        """Return when all but the response must be done: CloudFormation may give up before this process ends."""
+        return self.before(bounds.expires - RESPONSE_SECONDS)
 
-    def look_ends(self, now: float, bounds: Bounds) -> float:
-        """Return when a look of many calls must be done; the rules are those of `for_each_call`."""
-        ends = now + min(self.left(now, bounds) / 2, LOOK_SECONDS)
-        return min(ends, max(bounds.limit, now + _SHORTEST_CALL)) if now < bounds.limit else ends
+    def for_check(self, bounds: Bounds) -> "Deadline":
+        """Return when a check that begins now must be done.
 
-
-UNLIMITED: Final = Budget(math.inf)
-"""The time of a process that nobody ends."""
+        Half of what is left stays for the hand-over or the response. And the check at the limit must not come late
+        because the one before it takes its time.
+        """
+        now = self.clock.now()
+        at = now + min(self.for_response(bounds).left() / 2, CHECK_SECONDS)
+        if now < bounds.limit:
+            at = min(at, max(bounds.limit, now + _SHORTEST_CALL))
+        return Deadline(at, self.clock)
 
 
 class Context(Protocol):
@@ -130,24 +135,24 @@ class Context(Protocol):
         """Return how long this invocation may still run, in milliseconds."""
 
 
-class Invocation(Budget):
-    """One invocation. `timeout` is a duration; `began`, `ends` and `slice_ends` are moments.
+class Invocation:
+    """One invocation. `timeout` is a duration; `began` and `checks_end` are moments, the latter the hand-over's.
 
     `id` is the same for each of Lambda's own repetitions.
     """
 
-    def __init__(self, context: Context, now: float) -> None:
+    def __init__(self, context: Context, clock: Clock) -> None:
+        self.began = clock.now()
         left = context.get_remaining_time_in_millis() / 1000
-        super().__init__(now + left - _LAST_MOMENT)
+        self.deadline = Deadline(self.began + left - _LAST_MOMENT, clock)
         # The handler starts within moments of the invocation, and time-outs are whole seconds.
         self.timeout = max(math.ceil(left), 1)
-        self.began = now
-        self.slice_ends = now + left - slice_reserve(self.timeout)
+        self.checks_end = self.began + left - invocation_reserve(self.timeout)
         self.id = context.aws_request_id
         self.function_arn = context.invoked_function_arn
         self.place = place_of(context.invoked_function_arn)
         self.note = f" (log stream {context.log_stream_name})" if context.log_stream_name else ""
 
-    def for_question(self, now: float) -> float:
+    def for_question(self) -> float:
         """Return how long a question to CloudFormation may take: a quarter of what is left, the rest has other uses."""
-        return min((self.ends - now) / 4, QUESTION_SECONDS)
+        return min(self.deadline.left() / 4, QUESTION_SECONDS)

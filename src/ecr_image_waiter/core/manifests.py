@@ -85,6 +85,23 @@ class Config:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """What was read of images, so that nothing is read twice. A continuation carries it.
+
+    `manifests` and `configs`: by digest, so they never change. `pushed`: when each image was pushed, in seconds since
+    1970 UTC, 0 where ECR does not say; by URI, because the same image may have been pushed to several repositories.
+    """
+
+    pushed: dict[str, float] = field(default_factory=dict)
+    manifests: dict[str, Manifest] = field(default_factory=dict)
+    configs: dict[str, Config] = field(default_factory=dict)
+
+    def copy(self) -> "Cache":
+        """Returns one that changes apart from this."""
+        return Cache(dict(self.pushed), dict(self.manifests), dict(self.configs))
+
+
 def platform_of(os: str, architecture: str, variant: str) -> Platform:
     """Return a platform under one name of the several that it has. A variant that is the usual one is empty."""
     architecture, variant = _WITH_VARIANT.get(architecture.lower(), (architecture.lower(), variant.lower()))

@@ -12,7 +12,7 @@ from random import Random
 from typing import Final
 
 from .builds import Broken, BuildHidden, BuildUnavailable, Built
-from .deadline import Bounds, Clock
+from .deadline import Bounds, Clock, bounds_for_stack
 from .model import (
     AccessDenied,
     Awaited,
@@ -24,27 +24,29 @@ from .model import (
     NoRepository,
     NotPullable,
     Refused,
+    StackFinding,
+    StackSeen,
     Unavailable,
     decisive,
     images_of,
     lacks_image,
     partly_unanswered,
 )
+from .stack import first_ask, next_ask, still_waits
+from .state import NEVER, CheckResult, Memory, Progress, Streak, read_state
 
 FIRST_PAUSE: Final = 1.0
 JITTER: Final = 0.1
 FAULT_PAUSE_CAP: Final = 60.0
-REPOSITORY_GRACE: Final = 15.0
-REGION_GRACE: Final = 60.0
-ACCESS_GRACE: Final = 60.0
-BUILT_GRACE: Final = 60.0
+REPOSITORY_GRACE_PERIOD: Final = 15.0
+REGION_GRACE_PERIOD: Final = 60.0
+ACCESS_GRACE_PERIOD: Final = 60.0
+BUILT_GRACE_PERIOD: Final = 60.0
 GRACE_PAUSE: Final = 5.0
 LAST_ASK: Final = 10.0
 """So long before the limit nobody asks any more whether the stack still waits: the last check must not come late."""
 FRESH: Final = 210.0
 """A hand-over does without asking where the last answer is younger than this, and than a quarter of the slice."""
-NEVER: Final = 1e11
-"""Seconds since 1970: after every wait. Not infinity, which JSON does not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,42 +56,6 @@ class Rhythm:
     delay: float
     backoff_rate: float
     wait_for_repository: bool
-
-
-class Run(StrEnum):
-    """What a run of equal findings is made of, where its length matters."""
-
-    NO_REGION = "no-region"
-    NO_REPOSITORY = "no-repository"
-    ACCESS_DENIED = "access-denied"
-    ARCHIVED = "archived"
-    BUILT = "built"
-    BUILD_HIDDEN = "build-hidden"
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Where a wait stands between two checks. All of it survives a hand-over.
-
-    `due`: when the next check is. `pause`: the latest pause of the backoff. `fault_pause`: the latest pause while
-    ECR does not answer, 0 when it does. `run` and `run_since`: the unbroken run of findings under way. `faults`: how
-    many checks ECR did not answer. `image_missing`: the last one that it did found a repository without the image.
-    `asked` and `ask_due`: when it was last asked whether anybody still waits (0: not yet), and when it is next.
-    `lost_replies`: how many hand-overs of this wait may have gone through twice.
-    """
-
-    due: float
-    checks: int = 0
-    hops: int = 0
-    pause: float = 0.0
-    fault_pause: float = 0.0
-    run: Run | None = None
-    run_since: float = 0.0
-    faults: int = 0
-    image_missing: bool = False
-    lost_replies: int = 0
-    asked: float = 0.0
-    ask_due: float = NEVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +81,12 @@ class Cause(StrEnum):
     TOO_LATE = "too-late"
 
 
-GRACES: Final[dict[Run | None, tuple[Cause, float]]] = {
-    Run.NO_REGION: (Cause.REFUSED, REGION_GRACE),
-    Run.NO_REPOSITORY: (Cause.NO_REPOSITORY, REPOSITORY_GRACE),
-    Run.ACCESS_DENIED: (Cause.ACCESS_DENIED, ACCESS_GRACE),
-    Run.BUILT: (Cause.BUILT_WITHOUT, BUILT_GRACE),
-    Run.BUILD_HIDDEN: (Cause.BUILD_HIDDEN, ACCESS_GRACE),
+GRACE_PERIODS: Final[dict[Streak | None, tuple[Cause, float]]] = {
+    Streak.NO_REGION: (Cause.REFUSED, REGION_GRACE_PERIOD),
+    Streak.NO_REPOSITORY: (Cause.NO_REPOSITORY, REPOSITORY_GRACE_PERIOD),
+    Streak.ACCESS_DENIED: (Cause.ACCESS_DENIED, ACCESS_GRACE_PERIOD),
+    Streak.BUILT: (Cause.BUILT_WITHOUT, BUILT_GRACE_PERIOD),
+    Streak.BUILD_HIDDEN: (Cause.BUILD_HIDDEN, ACCESS_GRACE_PERIOD),
 }
 
 
@@ -138,18 +104,76 @@ class GivenUp:
     image_missing: bool = False
 
 
+class Outcome(StrEnum):
+    """How a wait ended, where it is none of the causes of giving up."""
+
+    READY = "ready"
+    ABANDONED = "abandoned"
+    STOPPED = "stopped"
+    INVALID = "invalid"
+    UNEXPECTED = "unexpected"
+    ROLLBACK = "rollback"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a wait ended. `seconds` since its start, None where nothing was waited for.
+
+    `unanswered`: how many of the checks were throttled, failed or got no reply.
+    """
+
+    outcome: Outcome | Cause
+    seconds: float | None = None
+    checks: int = 0
+    unanswered: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Abandoned:
-    """Nobody waits for the answer any more."""
+    """The stack does not wait for the response any more."""
 
     progress: Progress
+    stack: StackFinding
+
+    @property
+    def status(self) -> str:
+        """The stack's status, empty if it is gone."""
+        return self.stack.status if isinstance(self.stack, StackSeen) else ""
 
 
 @dataclass(frozen=True, slots=True)
-class SliceUsedUp:
-    """This invocation's time is used up and the wait goes on in another one."""
+class PartDone:
+    """This invocation's part of the wait is done, and a continuation goes on."""
 
     progress: Progress
+    memory: Memory
+
+
+def begin_or_go_on(
+    received: object, *, start: float, max_wait: float, service_timeout: float, now: float, random: Random
+) -> tuple[Bounds, Progress, Memory]:
+    """Return where the wait for a stack stands: at its beginning, or where the invocation before left it.
+
+    Args:
+        received: the state that a continuation carries, None at the beginning.
+        start: when a wait that begins has begun.
+        max_wait: the longest wait that the template asks for.
+        service_timeout: how long CloudFormation waits.
+        now: the time.
+        random: spreads the questions of waits that began together.
+
+    Raises:
+        InvalidRequest: somebody else wrote the state.
+    """
+    if received is None:
+        progress = Progress(due=now, ask_due=first_ask(now, random))
+        return bounds_for_stack(start, max_wait, service_timeout), progress, Memory()
+    state = read_state(received, now)
+    bounds = bounds_for_stack(state.start, max_wait, service_timeout)
+    # The first limit stays, whatever a newer version of this code would make of the same event.
+    bounds = replace(bounds, limit=min(state.limit, bounds.expires))
+    progress = replace(state.progress, due=min(state.progress.due, bounds.limit))
+    return bounds, progress, Memory(state.known, state.own)
 
 
 def judge(
@@ -183,9 +207,9 @@ def judge(
     missing = lacks_image(found)
     if isinstance(found, Awaited) and isinstance(found.build, Broken):
         return GivenUp(Cause.BUILD_BROKEN, found, checks, progress.faults, missing)
-    run = _run_of(rhythm, found)
+    run = _streak_of(rhythm, found)
     since = progress.run_since if run is not None and run is progress.run else began
-    cause, grace = GRACES.get(run, (Cause.TIME_UP, math.inf))
+    cause, grace = GRACE_PERIODS.get(run, (Cause.TIME_UP, math.inf))
     grace_ends = since + grace
     if time_is_up or began >= grace_ends:
         return GivenUp(cause, found, checks, progress.faults, missing)
@@ -197,7 +221,7 @@ def judge(
         rest = min(rest, GRACE_PAUSE)
     due = min(ended + rest, bounds.limit, grace_ends)
     unheard = isinstance(found, Awaited) and isinstance(found.build, BuildUnavailable)
-    if unheard and progress.run in (Run.BUILT, Run.BUILD_HIDDEN):
+    if unheard and progress.run in (Streak.BUILT, Streak.BUILD_HIDDEN):
         # As with ECR, that says nothing about the build.
         run, since = progress.run, progress.run_since
     return replace(
@@ -216,83 +240,92 @@ def _first_pause(rhythm: Rhythm) -> float:
     return rhythm.delay if rhythm.backoff_rate == 1.0 else min(FIRST_PAUSE, rhythm.delay)
 
 
-def _run_of(rhythm: Rhythm, found: Found) -> Run | None:
+def _streak_of(rhythm: Rhythm, found: Found) -> Streak | None:
     if isinstance(found, Awaited) and isinstance(found.build, Built | BuildHidden):
-        return Run.BUILT if isinstance(found.build, Built) else Run.BUILD_HIDDEN
+        return Streak.BUILT if isinstance(found.build, Built) else Streak.BUILD_HIDDEN
     match decisive(found):
         case NoRegion():
-            return Run.NO_REGION
+            return Streak.NO_REGION
         case NoRepository() if not rhythm.wait_for_repository:
-            return Run.NO_REPOSITORY
+            return Streak.NO_REPOSITORY
         case AccessDenied():
-            return Run.ACCESS_DENIED
+            return Streak.ACCESS_DENIED
         case NotPullable():
-            return Run.ARCHIVED
+            return Streak.ARCHIVED
         case _:
             return None
 
 
-def hand_over_at(bounds: Bounds, slice_end: float, slice_length: float) -> float:
-    """Return when a slice that cannot see the wait's end hands over.
+def hand_over_at(bounds: Bounds, checks_end: float, seconds: float) -> float:
+    """Return when an invocation that cannot see the wait's end hands over.
 
-    That is at its end, or a little before it where the limit lies just behind: the next invocation must be up
-    by then, because the check at the limit may start no more than a second late.
+    That is at the end of its checks, or a little before it where the limit lies just behind: the next invocation must
+    be up by then, because the check at the limit may start no more than a second late.
+
+    Args:
+        bounds: of the wait.
+        checks_end: when this invocation's checks end.
+        seconds: how long they take.
     """
-    return min(slice_end, bounds.limit - min(5.0, slice_length / 4))
+    return min(checks_end, bounds.limit - min(5.0, seconds / 4))
 
 
 def wait(
     rhythm: Rhythm,
     bounds: Bounds,
     progress: Progress,
+    memory: Memory,
     *,
-    slice_end: float,
-    look: Callable[[bool], Found],
+    checks_end: float,
+    check: Callable[[Memory, bool], CheckResult],
     checked: Callable[[Progress | Ready | GivenUp, Found], None],
-    ask: Callable[[], float | None],
+    ask: Callable[[], StackFinding],
     clock: Clock,
     random: Random,
-) -> Ready | GivenUp | Abandoned | SliceUsedUp:
-    """Check and pause until the image is there, there is no hope or time left, or the slice is used up.
+) -> Ready | GivenUp | Abandoned | PartDone:
+    """Check and pause until the image is there, there is no hope or time left, or this invocation's part is done.
 
     Args:
         rhythm: how the template wants to wait.
         bounds: the wait's start, limit and end.
         progress: where the wait stands.
-        slice_end: when this invocation must hand over or answer.
-        look: makes one check. Its argument says whether to ask for archived images too, which costs one more call.
+        memory: what it remembers of its checks.
+        checks_end: when this invocation must hand over or respond.
+        check: makes one check. Its second argument says whether to ask for archived images too, for one more call.
         checked: told what came of each check, for the log.
-        ask: asks whether anybody still waits. Returns when to ask again, None if nobody does.
+        ask: asks CloudFormation about the stack.
         clock: the time.
         random: spreads the checks of waits that began together.
 
     Returns:
-        The outcome, or `SliceUsedUp` with the progress to hand over.
+        The outcome, or `PartDone` with what a continuation carries.
     """
-    slice_length = slice_end - clock.now()
-    fresh = min(FRESH, slice_length / 4)
+    part = checks_end - clock.now()
+    fresh = min(FRESH, part / 4)
     while True:
         now = clock.now()
         if now >= bounds.expires:
             return GivenUp(Cause.TOO_LATE, None, progress.checks, progress.faults)
-        leave_at = slice_end if bounds.limit <= slice_end else hand_over_at(bounds, slice_end, slice_length)
-        hands_over = now >= leave_at and (progress.due > now or bounds.limit > leave_at)
+        leaves = checks_end if bounds.limit <= checks_end else hand_over_at(bounds, checks_end, part)
+        hands_over = now >= leaves and (progress.due > now or bounds.limit > leaves)
         asks = progress.ask_due <= now or (hands_over and progress.ask_due < NEVER and now - progress.asked >= fresh)
         if asks and now <= bounds.limit - LAST_ASK:
-            again = ask()
-            if again is None:
-                return Abandoned(progress)
-            progress = replace(progress, asked=now, ask_due=again)
+            stack = ask()
+            if not still_waits(stack, bounds.start):
+                return Abandoned(progress, stack)
+            progress = replace(progress, asked=now, ask_due=next_ask(stack, clock.now(), random))
             continue
         if hands_over:
-            return SliceUsedUp(progress)
+            return PartDone(progress, memory)
         if progress.due > now:
             asking = progress.ask_due if progress.ask_due > now else NEVER
-            clock.sleep(min(progress.due, asking, max(leave_at, now)) - now)
+            clock.sleep(min(progress.due, asking, max(leaves, now)) - now)
             continue
-        found = look(progress.checks == 0 or progress.run is Run.ARCHIVED or now >= bounds.limit)
-        judged = judge(rhythm, bounds, progress, found, began=now, ended=clock.now(), random=random)
-        checked(judged, found)
+        archived_too = progress.checks == 0 or progress.run is Streak.ARCHIVED or now >= bounds.limit
+        result = check(memory, archived_too)
+        memory = result.memory
+        judged = judge(rhythm, bounds, progress, result.found, began=now, ended=clock.now(), random=random)
+        checked(judged, result.found)
         if not isinstance(judged, Progress):
             return judged
         progress = judged

@@ -8,7 +8,7 @@ from random import Random
 from typing import Final
 
 from .model import StackFinding, StackHidden, StackSeen
-from .polling import NEVER
+from .state import NEVER
 
 FIRST_ASK: Final = (120.0, 255.0)
 NEXT_ASK: Final = (150.0, 210.0)

@@ -1,18 +1,19 @@
-"""The state of a wait, which the event of a continuation carries from one invocation to the next. Pure."""
+"""Where a wait stands: its progress, what it remembers of its checks, and how a continuation carries both. Pure."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Final, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
-from pydantic.dataclasses import dataclass
+from pydantic import dataclasses as checked
 
-from .builds import Own
-from .conditions import Known
+from .builds import StartedRun
 from .deadline import MAX_INVOCATIONS
 from .faults import InvalidRequest
-from .polling import NEVER, Progress
+from .manifests import Cache
+from .model import Found, Image, Looked, images_of
 
 STATE_KEY: Final = "EcrImageWaiter"
 """The one key of a continuation's event that CloudFormation did not put there."""
@@ -25,9 +26,76 @@ _LONGEST_PAUSE: Final = 900.0  # the greatest RetryDelaySeconds
 _MOST_CHECKS: Final = 7200  # twice as many as pauses of a second allow
 _OLDEST: Final = 86_400.0  # longer than Lambda keeps any event, however often it is handed over
 MOST_LOST_REPLIES: Final = 3
+_MOST_IDS: Final = 100  # that one call takes (API Reference, DescribeImages and BatchGetImage)
+NEVER: Final = 1e11
+"""Seconds since 1970: after every wait. Not infinity, which JSON does not have."""
 
 
-@dataclass(frozen=True, config=ConfigDict(allow_inf_nan=False, defer_build=True))  # a wait that is short needs none
+class Streak(StrEnum):
+    """Findings of which it matters how long they have been the same."""
+
+    NO_REGION = "no-region"
+    NO_REPOSITORY = "no-repository"
+    ACCESS_DENIED = "access-denied"
+    ARCHIVED = "archived"
+    BUILT = "built"
+    BUILD_HIDDEN = "build-hidden"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a wait stands between two checks. All of it survives a hand-over.
+
+    `due`: when the next check is. `pause`: the latest pause of the backoff. `fault_pause`: the latest pause while
+    ECR does not answer, 0 when it does. `run` and `run_since`: the streak under way, and its start. `faults`: how
+    many checks ECR did not answer. `image_missing`: the last one that it did found a repository without the image.
+    `asked` and `ask_due`: when it was last asked whether anybody still waits (0: not yet), and when it is next.
+    `lost_replies`: how many hand-overs of this wait may have gone through twice.
+    """
+
+    due: float
+    checks: int = 0
+    hops: int = 0
+    pause: float = 0.0
+    fault_pause: float = 0.0
+    run: Streak | None = None
+    run_since: float = 0.0
+    faults: int = 0
+    image_missing: bool = False
+    lost_replies: int = 0
+    asked: float = 0.0
+    ask_due: float = NEVER
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a wait remembers of its checks: it goes into each one, and comes out of it.
+
+    A continuation carries `cache` and `started`; the rest is found again. `ready`: of several images, those that are,
+    by id. `most_ids`: how many images one call asks for. `start_due`: no build is started before.
+    """
+
+    cache: Cache = field(default_factory=Cache)
+    started: StartedRun = field(default_factory=StartedRun)
+    ready: Mapping[str, Image] = field(default_factory=dict)
+    most_ids: int = _MOST_IDS
+    start_due: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What a check found, and what the wait remembers from then on."""
+
+    found: Found
+    memory: Memory
+
+    @property
+    def images(self) -> Looked:
+        """What was found of the images alone."""
+        return images_of(self.found)
+
+
+@checked.dataclass(frozen=True, config=ConfigDict(allow_inf_nan=False, defer_build=True))  # a short wait needs none
 class State:
     """Everything that must outlive an invocation. Times are seconds since 1970 UTC.
 
@@ -37,8 +105,8 @@ class State:
     start: float
     limit: float
     progress: Progress
-    known: Known = field(default_factory=Known)
-    own: Own = field(default_factory=Own)
+    known: Cache = field(default_factory=Cache)
+    own: StartedRun = field(default_factory=StartedRun)
     version: Literal[1] = VERSION
 
 

@@ -1,0 +1,383 @@
+"""One check: what is there of the images, whether it is what is waited for, and what of the build where it is not.
+
+A check decides nothing about the wait. What a wait remembers goes in and comes out as a value. One image costs one
+DescribeImages. Of several, those not yet ready cost one BatchGetImage for each repository, and when the last is ready
+all are described once, for a response of one moment.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Protocol, TypeVar
+
+from .aws.ecr import Registry
+from .core.builds import (
+    Broken,
+    Builder,
+    BuildFinding,
+    BuildHidden,
+    BuildRun,
+    BuildUnavailable,
+    NoRun,
+    RunStatus,
+    StartedRun,
+    UnderWay,
+    judge_runs,
+)
+from .core.conditions import MOST_INDEXES, MOST_READ, Conditions, Unread, Wanted, assess, without_judgement
+from .core.deadline import Deadline
+from .core.manifests import MOST_ENTRIES, Config, Manifest
+from .core.model import (
+    TOO_LARGE,
+    Awaited,
+    Finding,
+    Image,
+    ImageId,
+    Looked,
+    Never,
+    NewestTags,
+    NoImage,
+    NoRepository,
+    NotYet,
+    Several,
+    Source,
+    Unavailable,
+    decisive,
+)
+from .core.polling import Cause, GivenUp
+from .core.state import CheckResult, Memory
+from .text.reasons import NEWEST_TAGS, in_question
+
+T = TypeVar("T")
+K = TypeVar("K", Manifest, Config, float)
+
+# What one check can need, or it would read again and again what it has just read.
+_MOST_KNOWN_OF_ONE: Final = (1 + MOST_INDEXES) * (1 + MOST_ENTRIES) + MOST_READ
+MOST_KNOWN: Final = 20 * _MOST_KNOWN_OF_ONE
+"""Of manifests, and of configs, in the units of `_weight`: about 10 MB each, whatever an image's pusher writes."""
+_LABEL_UNIT: Final = 200  # characters of labels, of up to four bytes each
+_MOST_ROUNDS: Final = 3  # of one check, while images change under it
+_SHORTEST_CALL: Final = 0.05
+_START_AGAIN: Final = 60.0  # seconds after which it is asked again whether a build may be started
+
+
+class BuildService(Protocol):
+    """What `CodeBuild` and `CodePipeline` do; see there."""
+
+    def runs(self, name: str, own: str, deadline: Deadline) -> Sequence[BuildRun] | BuildHidden | BuildUnavailable:
+        """Return the newest runs."""
+
+    def start(self, name: str, token: str, deadline: Deadline) -> BuildRun | BuildHidden | BuildUnavailable:
+        """Start a run."""
+
+    def explained(self, name: str, run: BuildRun, deadline: Deadline) -> BuildRun:
+        """Return a run with all that is known of it."""
+
+
+@dataclass(frozen=True)
+class FollowedBuild:
+    """The build that is to push the images of a wait.
+
+    Args:
+        service: knows the builder's runs.
+        builder: the project or pipeline.
+        since: when the wait began, in seconds since 1970 UTC.
+        token: the same for the same request, however often it comes.
+        may_start: whether a run may be started now; to find out it may take so many seconds.
+        waits_for_repository: whether a repository that does not exist is waited for.
+    """
+
+    service: BuildService
+    builder: Builder
+    since: float
+    token: str
+    may_start: Callable[[float], bool]
+    waits_for_repository: bool
+
+    def check(self, images: Callable[[Memory], CheckResult], memory: Memory, deadline: Deadline) -> CheckResult:
+        """Check the images, and the build where they are not there. `images` checks the images alone."""
+        result = images(memory)
+        if not self._awaits(result):
+            return result
+        build, memory = self._build(result.memory, deadline)
+        if isinstance(build, Broken):
+            # It may have pushed the image after the check, and then failed.
+            result = images(memory)
+            if not self._awaits(result):
+                return result
+            memory = result.memory
+        return CheckResult(Awaited(result.images, self.builder, build), memory)
+
+    def _awaits(self, result: CheckResult) -> bool:
+        missing: tuple[type, ...] = (NoImage, NotYet, *([NoRepository] if self.waits_for_repository else []))
+        return isinstance(decisive(result.found), missing)
+
+    def _build(self, memory: Memory, deadline: Deadline) -> tuple[BuildFinding, Memory]:
+        name, started = self.builder.name, memory.started.run
+        runs = self.service.runs(name, started, deadline)
+        if isinstance(runs, BuildHidden | BuildUnavailable):
+            return runs, memory
+        found = judge_runs(runs, self.since)
+        if isinstance(found, NoRun) and started:
+            # Lists may lag behind.
+            return UnderWay(BuildRun(started, RunStatus.UNDER_WAY, "", self.since, ours=True)), memory
+        if isinstance(found, NoRun):
+            return self._start(memory, deadline)
+        if isinstance(found, Broken):
+            return Broken(self.service.explained(name, found.run, deadline)), memory
+        if isinstance(found, UnderWay):
+            return UnderWay(self.service.explained(name, found.run, deadline)), memory
+        return found, memory
+
+    def _start(self, memory: Memory, deadline: Deadline) -> tuple[BuildFinding, Memory]:
+        if deadline.clock.now() < memory.start_due:
+            return NoRun(), memory
+        if not self.may_start(deadline.per_call()):
+            return NoRun(), replace(memory, start_due=deadline.clock.now() + _START_AGAIN)
+        run = self.service.start(self.builder.name, self.token, deadline)
+        if not isinstance(run, BuildRun):
+            return run, memory
+        return UnderWay(run, started=True), replace(memory, started=StartedRun(run.id))
+
+
+class Checker:
+    """Checks the images of one wait.
+
+    Args:
+        registry: looks into ECR.
+        wanted: the images.
+        operation_began: when CloudFormation asked, in seconds since 1970 UTC.
+        build: what is to push the images, None where nobody says.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        wanted: Sequence[Wanted],
+        operation_began: float,
+        build: FollowedBuild | None = None,
+    ) -> None:
+        self._registry = registry
+        self._wanted = wanted
+        self._operation_began = operation_began
+        self._build = build
+
+    def check(self, memory: Memory, deadline: Deadline, *, archived_too: bool) -> CheckResult:
+        """Make one check.
+
+        Args:
+            memory: what earlier checks have read, found and started.
+            deadline: when the check must be done.
+            archived_too: whether an archived image is worth a second call, where there is one image.
+
+        Returns:
+            What was found, and what the wait remembers from then on.
+        """
+
+        def images(known: Memory) -> CheckResult:
+            check = _ImageCheck(self._registry, self._wanted, self._operation_began, known, deadline)
+            return check.run(archived_too=archived_too, alone=self._build is None)
+
+        return self._build.check(images, memory, deadline) if self._build else images(memory)
+
+    def newest_tags(self, given_up: GivenUp, deadline: Deadline) -> NewestTags | None:
+        """Return the newest tags of the repository without the image, where they tell why a wait ended."""
+        if not given_up.image_missing or given_up.cause in (Cause.BUILD_BROKEN, Cause.BUILD_HIDDEN):
+            return None
+        one = in_question(self._wanted, given_up.finding)
+        return self._registry.newest_tags(
+            one.image.repository, source=one.source, most=NEWEST_TAGS, seconds=deadline.left() / 2
+        )
+
+
+class _ImageCheck:
+    """One check of the images. It works on copies of what is remembered.
+
+    The registry looks, `assess` judges, and this goes between them until nothing is left to be read.
+    """
+
+    def __init__(
+        self, registry: Registry, wanted: Sequence[Wanted], operation_began: float, memory: Memory, deadline: Deadline
+    ) -> None:
+        self._registry = registry
+        self._wanted = wanted
+        self._operation_began = operation_began
+        self._memory = memory
+        self._deadline = deadline
+        self._cache = memory.cache.copy()
+        self._found: dict[str, Finding] = dict(memory.ready)
+        self._most_ids = memory.most_ids
+        self._labels = sorted({name for one in wanted for name in one.conditions.Labels})
+        self._most_known = max(MOST_KNOWN, len(wanted) * _MOST_KNOWN_OF_ONE)
+        self._weights = {
+            id(store): sum(map(_weight, store.values()))
+            for store in (self._cache.pushed, self._cache.manifests, self._cache.configs)
+        }
+
+    def run(self, *, archived_too: bool, alone: bool) -> CheckResult:
+        """Make the check. `alone`: no call follows it, unless a condition takes one."""
+        found = self._several() if len(self._wanted) > 1 else self._one(archived_too=archived_too, alone=alone)
+        ready = {id_: finding for id_, finding in self._found.items() if isinstance(finding, Image)}
+        return CheckResult(found, replace(self._memory, cache=self._cache, ready=ready, most_ids=self._most_ids))
+
+    def _one(self, *, archived_too: bool, alone: bool) -> Looked:
+        (one,) = self._wanted
+        calls = 1 if alone and not archived_too and one.conditions == Conditions() else 2
+        finding = self._assessed(one, self._look(one, archived_too=archived_too, calls=calls))
+        return Several(((one.id, finding),)) if one.id else finding
+
+    def _look(self, one: Wanted, *, archived_too: bool = False, calls: int = 2) -> Finding:
+        seconds = self._deadline.per_call(calls)
+        return self._registry.look(one.image, source=one.source, archived_too=archived_too, seconds=seconds)
+
+    def _several(self) -> Several:
+        for _ in range(_MOST_ROUNDS):
+            pending = [one for one in self._wanted if not isinstance(self._found.get(one.id), Image)]
+            for group in _groups(pending, self._most_ids):
+                self._ask(group)
+            if self._missing() or not self._changed():
+                break
+        # What changed under the last round is looked for anew in the next check, which describes all of them again.
+        return Several(tuple((one.id, self._found[one.id]) for one in self._wanted))
+
+    def _missing(self) -> list[Finding]:
+        return [finding for finding in self._found.values() if not isinstance(finding, Image)]
+
+    def _ask(self, group: Sequence[Wanted]) -> None:
+        """Look for those images of one repository that are not ready yet."""
+        source = group[0].source
+        if source.alias:  # ECR Public has no BatchGetImage
+            for one in group:
+                seen = self._registry.look(
+                    one.image, source=source, archived_too=False, seconds=self._deadline.per_call()
+                )
+                self._found[one.id] = self._assessed(one, seen)
+            return
+        for one, answer in self._answers(self._registry.get, group):
+            if isinstance(answer, tuple):
+                found: Finding = answer[0]
+                if one.conditions != Conditions():
+                    self._keep(self._cache.manifests, answer[0].digest, answer[1])
+            elif isinstance(answer, Never):
+                # Its manifest is too large, which matters only if there is a condition that must read it.
+                found = self._registry.look(
+                    one.image, source=source, archived_too=False, seconds=self._deadline.per_call()
+                )
+            else:
+                found = answer
+            self._found[one.id] = self._assessed(one, found)
+
+    def _answers(
+        self,
+        call: Callable[..., Mapping[ImageId, T] | Finding],
+        group: Sequence[Wanted],
+    ) -> Iterator[tuple[Wanted, T | Finding]]:
+        """Yields what a call says of each image of a group, with as many calls as it takes to read the answers."""
+        source, repository = group[0].source, group[0].image.repository
+        told = call(repository, [one.image for one in group], source=source, seconds=self._deadline.per_call())
+        if isinstance(told, Unavailable) and told.code == TOO_LARGE and len(group) > 1:
+            self._most_ids = half = len(group) // 2
+            for part in (group[:half], group[half:]):
+                yield from self._answers(call, part)
+            return
+        for one in group:
+            yield one, told[one.image] if isinstance(told, Mapping) else told
+
+    def _changed(self) -> bool:
+        """Describe all images, and see whether each is still the one that was found ready.
+
+        Returns:
+            Whether it is worth another look at once: not where ECR refuses to say, or does not answer.
+        """
+        for group in _groups(self._wanted, self._most_ids):
+            for one, now in self._answers(self._registry.describe, group):
+                ready = self._found[one.id]
+                if isinstance(ready, Image) and isinstance(now, Image) and now.digest == ready.digest:
+                    self._found[one.id] = replace(
+                        now, architecture=ready.architecture, platform_digest=ready.platform_digest
+                    )
+                elif isinstance(ready, Image) and isinstance(now, Image | NoImage):
+                    self._found[one.id] = NotYet("it was there, and then something in its repository changed", ready)
+                else:
+                    self._found[one.id] = now
+        missing = self._missing()
+        return bool(missing) and all(isinstance(finding, NotYet) for finding in missing)
+
+    def _assessed(self, one: Wanted, finding: Finding) -> Finding:
+        while isinstance(finding, Image):
+            verdict = assess(finding, one.conditions, self._cache, self._operation_began)
+            if not isinstance(verdict, Unread):
+                return verdict
+            if one.source.alias and verdict.what != "details":
+                return finding  # ECR Public gives no manifests, so there is nothing to hold against the image
+            fault = self._read(one, finding, verdict, self._deadline.per_call())
+            if fault:
+                return replace(fault, image=finding) if isinstance(fault, Never) else fault
+        return finding
+
+    def _read(self, one: Wanted, seen: Image, unread: Unread, seconds: float) -> Finding | None:
+        """Read what is to be known next. Returns a finding where that cannot be had."""
+        if seconds < _SHORTEST_CALL:
+            return Unavailable("OutOfTime", "this check had no time left to read the image's manifest and config")
+        source, repository = one.source, one.image.repository
+        if unread.what == "config":
+            config = self._registry.config(repository, unread.digest, self._labels, source=source, seconds=seconds)
+            if not isinstance(config, Config):
+                return config
+            self._keep(self._cache.configs, unread.digest, config)
+            return None
+        image = ImageId(repository, None, unread.digest)
+        if unread.what == "manifest":
+            got = self._registry.get(repository, [image], source=source, seconds=seconds)
+            answer = got[image] if isinstance(got, Mapping) else got
+            if not isinstance(answer, tuple):
+                return answer
+            self._keep(self._cache.manifests, unread.digest, answer[1])
+            return None
+        described = self._registry.describe(repository, [image], source=source, seconds=seconds)
+        detail = described[image] if isinstance(described, Mapping) else described
+        if not isinstance(detail, Image):
+            return detail
+        self._keep(self._cache.pushed, seen.uri, detail.pushed_at or 0.0)
+        return None
+
+    def _keep(self, store: dict[str, K], digest: str, value: K) -> None:
+        total = self._weights[id(store)] + _weight(value) - (_weight(store.pop(digest)) if digest in store else 0)
+        store[digest] = value
+        while total > self._most_known and len(store) > 1:
+            total -= _weight(store.pop(next(iter(store))))
+        self._weights[id(store)] = total
+
+
+def _weight(value: Manifest | Config | float) -> int:
+    """Returns how much memory it may take, in units of about a kilobyte."""
+    if isinstance(value, Manifest):
+        return 1 + len(value.entries)
+    return 1 + sum(map(len, value.labels.values())) // _LABEL_UNIT if isinstance(value, Config) else 1
+
+
+def check_in_rollback(registry: Registry, wanted: Sequence[Wanted], deadline: Deadline) -> Looked:
+    """Check once what is there, whatever it is: only its platform is told, where that can be read.
+
+    Args:
+        registry: looks into ECR.
+        wanted: the images.
+        deadline: when the check must be done.
+    """
+
+    def found(conditions: Callable[[Conditions], Conditions]) -> Looked:
+        images = [replace(one, conditions=conditions(one.conditions)) for one in wanted]
+        return _ImageCheck(registry, images, 0.0, Memory(), deadline).run(archived_too=False, alone=False).images
+
+    first = found(without_judgement)
+    tells_platforms = any(one.conditions.Platform for one in wanted)
+    # Where a platform cannot be read, the image may be there all the same.
+    again = tells_platforms and not isinstance(decisive(first), Image | Never)
+    return found(lambda _: Conditions()) if again else first
+
+
+def _groups(wanted: Iterable[Wanted], most: int) -> list[list[Wanted]]:
+    """Return the images by repository, at most so many together."""
+    groups: dict[tuple[Source, str], list[Wanted]] = {}
+    for one in wanted:
+        groups.setdefault((one.source, one.image.repository), []).append(one)
+    return [group[n : n + most] for group in groups.values() for n in range(0, len(group), most)]

@@ -1,0 +1,193 @@
+"""The stack operation that a request belongs to: whether it still waits, whether it rolls back, and its response then.
+
+Nothing in the event of an Update says that the stack rolls back, and a FAILED would leave the stack stuck in
+UPDATE_ROLLBACK_FAILED. What CloudFormation's DescribeStacks says of the stack decides.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Final
+
+from aws_lambda_powertools import Logger
+
+from .aws.cloudformation import Stacks
+from .aws.ecr import Registry
+from .cfn.attributes import attributes_in_rollback
+from .cfn.event import StackRequest, named_images, service_timeout_of, session_of, stack_properties, start_of
+from .cfn.response import Response, fits
+from .check import BuildService, check_in_rollback
+from .core.builds import BuilderKind
+from .core.conditions import Wanted
+from .core.deadline import CALL_SECONDS, RESPONSE_SECONDS, Clock, Deadline, Invocation, response_reserve
+from .core.faults import InvalidRequest, StackUnknown
+from .core.model import Image, Looked, StackFinding, StackHidden, StackSeen, decisive
+from .core.polling import Ended, Outcome
+from .core.stack import SETTLES, is_answer, pause_before_asking_again, rolls_back, still_waits
+from .text.reasons import seen, subject
+
+_NEXT_RUN: Final = 135.0
+"""Seconds: Lambda runs a failed invocation again after 60, then after 120, and that one needs some of its own."""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What waits are made with.
+
+    `services`: what knows the runs of each kind of builder. `random` spreads the checks of waits that began together.
+    """
+
+    registry: Registry
+    stacks: Stacks
+    services: Mapping[BuilderKind, BuildService]
+    logger: Logger
+    clock: Clock
+    random: Random
+
+
+class Operation:
+    """Asks about the stack of a request, and answers the Updates of rollbacks."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._registry = tools.registry
+        self._stacks = tools.stacks
+        self._logger = tools.logger
+        self._clock = tools.clock
+        self._random = tools.random
+
+    def ask(self, request: StackRequest, invocation: Invocation, most: float = math.inf) -> StackFinding:
+        """Returns what is known of the request's stack, from one question that leaves time for the response.
+
+        Args:
+            request: CloudFormation's.
+            invocation: whose time it has.
+            most: how many seconds it may take at most.
+        """
+        now = self._clock.now()
+        seconds = min(invocation.for_question(), (_gives_up_at(request, now) - now) / 4, most)
+        return self._stacks.look(request.stack_id, seconds, account=invocation.place.account)
+
+    def ask_of_wait(self, request: StackRequest, invocation: Invocation) -> StackFinding:
+        """Returns the same for a wait under way, which goes on if CloudFormation does not say."""
+        stack = self.ask(request, invocation)
+        if isinstance(stack, StackHidden) and stack.denied:
+            self._logger.warning(
+                "CloudFormation does not tell the function whether the stack still waits (%s): going on to the limit",
+                stack.code,
+            )
+        elif isinstance(stack, StackHidden):
+            self._logger.info("CloudFormation did not say whether the stack still waits (%s): going on", stack.code)
+        return stack
+
+    def may_start(self, request: StackRequest, invocation: Invocation, seconds: float) -> bool:
+        """Returns whether a build may be started: not for a stack that rolls back or waits no more, nor in doubt.
+
+        Args:
+            request: CloudFormation's.
+            invocation: whose time it has.
+            seconds: how long the question may take.
+        """
+        stack = self.ask(request, invocation, seconds)
+        if isinstance(stack, StackHidden):
+            # No Create belongs to a rollback.
+            allowed = stack.denied and request.type == "Create"
+        else:
+            allowed = still_waits(stack, start_of(request, invocation.began))
+        if not allowed:
+            self._logger.warning(
+                "No build is started: the stack is %s",
+                stack.status if isinstance(stack, StackSeen) else f"hidden ({stack.code})",
+            )
+        return allowed
+
+    def response_if_rolling_back(
+        self, request: StackRequest, invocation: Invocation, stack: StackFinding | None = None
+    ) -> Response | None:
+        """Returns the response to an Update whose stack certainly rolls back.
+
+        Args:
+            request: CloudFormation's.
+            invocation: whose time it has.
+            stack: what was found of the stack; None to ask.
+        """
+        if request.type != "Update":
+            return None
+        if stack is None:
+            stack = self.ask(request, invocation)
+            if isinstance(stack, StackHidden):
+                self._logger.info("CloudFormation does not say whether the stack rolls back (%s)", stack.code)
+        return self.response(request, invocation) if rolls_back(stack) else None
+
+    def is_certain(self, request: StackRequest, invocation: Invocation, withheld: str) -> bool:
+        """Returns whether the stack rolls back. Asks until CloudFormation answers or the response's reserve is used up.
+
+        The first question waits until the stack's status has settled, the others until throttling may have passed.
+
+        Args:
+            request: the Update.
+            invocation: whose time it has.
+            withheld: the Reason that the Update fails with if its stack does not roll back.
+
+        Raises:
+            StackUnknown: there is time for another run, or for the last resort, which may be told more.
+        """
+        clock = self._clock
+        began = clock.now()
+        latest = _gives_up_at(request, began) - RESPONSE_SECONDS
+        # The last third of this invocation is for the image and the response.
+        deadline = Deadline(began + invocation.deadline.left() * 2 / 3, clock).before(
+            min(began + response_reserve(service_timeout_of(request)), latest)
+        )
+        clock.sleep(max(min(start_of(request, began) + SETTLES, deadline.at) - began, 0.0))
+        attempt = 0
+        while True:
+            stack = self.ask(request, invocation)
+            if is_answer(stack):
+                return rolls_back(stack)
+            attempt += 1
+            pause = pause_before_asking_again(attempt, self._random)
+            if pause >= deadline.left():
+                break
+            clock.sleep(pause)
+        unsaid = f"CloudFormation did not say in {attempt} attempts whether the stack rolls back"
+        if clock.now() + _NEXT_RUN <= latest:
+            self._logger.warning("%s, so it is asked again before the Update fails: %s", unsaid, withheld)
+            raise StackUnknown(f"{withheld} ({unsaid})")
+        self._logger.error(unsaid)
+        return False
+
+    def response(self, request: StackRequest, invocation: Invocation) -> Response:
+        """Returns the response to an Update whose stack rolls back: SUCCESS after one check, whatever that finds."""
+        wanted, found, told = self._check(request, invocation)
+        if found is None or not isinstance(decisive(found), Image):
+            self._logger.warning(
+                "The stack is rolling back: SUCCESS without the image (%s)",
+                told,
+                extra={"image": subject(wanted) if wanted else ""},
+            )
+        data = attributes_in_rollback(wanted, found, self._registry.uri, invocation.place)
+        response = Response("SUCCESS", data=data, ended=Ended(Outcome.ROLLBACK))
+        # Properties that are refused today may name more than fits a response.
+        return response if fits(request, response) else replace(response, data={})
+
+    def _check(self, request: StackRequest, invocation: Invocation) -> tuple[Sequence[Wanted], Looked | None, str]:
+        """Returns the images, what was found of them, and that in words."""
+        wanted: tuple[Wanted, ...] | None = None
+        try:
+            properties = stack_properties(request, invocation.place)
+            wanted = tuple(one.in_session(session_of(request)) for one in properties.all_wanted)
+            now = self._clock.now()
+            left = invocation.deadline.before(_gives_up_at(request, now) - RESPONSE_SECONDS).left()
+            deadline = Deadline(now + min(left / 2, 2 * CALL_SECONDS), self._clock)
+            found = check_in_rollback(self._registry, wanted, deadline)
+        except InvalidRequest as error:
+            return named_images(request), None, str(error)
+        except Exception as error:  # whatever went wrong, the rollback goes on
+            self._logger.exception("The check during a rollback failed")
+            return wanted or (), None, type(error).__name__
+        return wanted, found, seen(found)
+
+
+def _gives_up_at(request: StackRequest, now: float) -> float:
+    return start_of(request, now) + service_timeout_of(request)
