@@ -532,7 +532,7 @@ def test_of_several_images_those_that_the_build_did_not_push_are_named(place: Pl
     place.world.run_to_the_end(request)
 
     reason = place.world.answer["Reason"]
-    assert reason.startswith("Gave up on 1 of 2 images (app:v2 in eu-west-1) (checked ")
+    assert reason.startswith("Gave up on 1 of 2 images (in eu-west-1: app:v2) (checked ")
     assert "failed, in POST_BUILD" in reason
 
 
