@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, Final
 
-from tests.support.simulation import EPOCH, Reply, Simulation, image, no_image, throttled
+from tests.support.ecr import Reply
+from tests.support.simulation import EPOCH, THERE, Simulation, no_image, throttled
 
 GIGABYTES: Final = 0.125
 _PROPERTIES: Final = {"RepositoryName": "team/app", "ImageTag": "v1", "MaxRetries": "3600", "ServiceTimeout": "3600"}
@@ -37,7 +38,7 @@ class Ecr:
         self.calls: list[float] = []
         """When each call came, in seconds since the beginning."""
 
-    def __call__(self, elapsed: float) -> Reply:
+    def __call__(self, elapsed: float) -> Reply | None:
         """Answer one call, and its retry if it is throttled."""
         if self._refused(elapsed):
             if self.simulation is None:
@@ -46,7 +47,7 @@ class Ecr:
             elapsed = self.simulation.elapsed()
             if self._refused(elapsed):
                 return throttled()
-        return image() if elapsed >= self._pushed else no_image()
+        return THERE if elapsed >= self._pushed else no_image()
 
     def _refused(self, elapsed: float) -> bool:
         self.calls.append(elapsed)
@@ -77,7 +78,7 @@ def _simulate(ecr: Ecr, properties: Mapping[str, Any], waits: int = 1, seed: int
     ecr.simulation = simulation
     for number in range(waits):
         simulation.at(number / waits, lambda: simulation.create(_PROPERTIES | dict(properties)))
-    simulation.run(10_000_000)
+    simulation.play(10_000_000)
     return simulation
 
 

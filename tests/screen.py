@@ -21,8 +21,8 @@ from ecr_image_waiter.cli.connection import Connection
 from ecr_image_waiter.cli.options import parse
 from ecr_image_waiter.cli.screen import LiveLine, Standing
 from sandbox.processes import ROOT
-from tests.support.fakes import FakeClock
-from tests.support.memory_ecr import ACCOUNT, MemoryEcr
+from tests.support.clock import FakeClock
+from tests.support.ecr import ACCOUNT, Ecr
 
 PICTURE: Final = ROOT / "docs" / "images" / "command.svg"
 COMES_AFTER: Final = 55.0
@@ -34,7 +34,7 @@ class Played:
 
     def __init__(self) -> None:
         self.clock = FakeClock()
-        self.ecr = MemoryEcr(self.clock)
+        self.ecr = Ecr(self.clock)
         self.terminal = Console(
             file=io.StringIO(), width=140, record=True, force_terminal=True, color_system="truecolor", highlight=False
         )

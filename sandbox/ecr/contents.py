@@ -41,6 +41,10 @@ def in_milliseconds(moment: float) -> float:
     return round(moment, 3)
 
 
+def _items(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
 @dataclass(slots=True)
 class Image:
     """A manifest and its tags. `active_from`: when it is, or was, restored; None while it is archived."""
@@ -54,8 +58,18 @@ class Image:
 
     @property
     def document(self) -> dict[str, Any]:
-        document: dict[str, Any] = json.loads(self.manifest)
-        return document
+        """What the manifest says; nothing where it is no JSON object, which only a test puts here."""
+        try:
+            document = json.loads(self.manifest)
+        except (ValueError, RecursionError):
+            return {}
+        return document if isinstance(document, dict) else {}
+
+    def _listed(self, *keys: str) -> list[dict[str, Any]]:
+        """Return the descriptors that the manifest has under some keys."""
+        document = self.document
+        found = [each for key in keys for each in (document.get(key), *_items(document.get(key)))]
+        return [each for each in found if isinstance(each, dict) and isinstance(each.get("digest"), str)]
 
     @property
     def is_index(self) -> bool:
@@ -64,13 +78,12 @@ class Image:
     @property
     def children(self) -> list[str]:
         """The digests of an index's entries."""
-        return [entry["digest"] for entry in self.document.get("manifests", [])] if self.is_index else []
+        return [entry["digest"] for entry in self._listed("manifests")] if self.is_index else []
 
     @property
     def blobs(self) -> list[dict[str, Any]]:
         """The descriptors of a single manifest's config and layers."""
-        document = self.document
-        return [] if self.is_index else [document["config"], *document.get("layers", [])]
+        return [] if self.is_index else self._listed("config", "layers")
 
     def ids(self) -> list[Answer]:
         """Return what ListImages has for it: an entry for each tag, or one without."""
@@ -210,15 +223,16 @@ class Repository:
         }
         if image.tags:
             detail["imageTags"] = list(image.tags)
-        if not image.is_index:
-            detail["artifactMediaType"] = image.document["config"]["mediaType"]
+        config = image.document.get("config")
+        if isinstance(config, dict) and isinstance(config.get("mediaType"), str):
+            detail["artifactMediaType"] = config["mediaType"]
         return detail
 
     def size(self, image: Image) -> int:
         """Return the size of a manifest's blobs; of an index the largest of its images'."""
         if image.is_index:
             return max((self.size(self.images[child]) for child in image.children if child in self.images), default=0)
-        return sum(int(entry["size"]) for entry in image.blobs)
+        return sum(entry["size"] for entry in image.blobs if isinstance(entry.get("size"), int))
 
 
 def page(items: list[Any], request: Request, member: str) -> Answer:

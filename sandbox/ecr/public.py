@@ -38,10 +38,12 @@ class Public:
 
     Args:
         clock: the time.
+        aliases: an account's default alias and its own.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, aliases: Callable[[str], tuple[str, str]] | None = None) -> None:
         self._clock = clock
+        self._aliases = aliases or _aliases
         self._registries: dict[str, dict[str, PublicRepository]] = {}
         self.operations: dict[str, Operation] = {
             "BatchCheckLayerAvailability": lambda *call: self._repository(*call).check_layers(call[1]),
@@ -84,7 +86,7 @@ class Public:
                 "RepositoryAlreadyExistsException",
                 f"The repository with name '{name}' already exists in the registry with id '{account}'",
             )
-        registry[name] = PublicRepository(account, name, self._clock.now(), _aliases(account)[1])
+        registry[name] = PublicRepository(account, name, self._clock.now(), self._aliases(account)[1])
         return {"repository": registry[name].described_itself, "catalogData": {}}
 
     def _delete_repository(self, account: str, request: Request) -> Answer:
@@ -99,7 +101,7 @@ class Public:
         return {"repository": repository.described_itself}
 
     def _describe_registries(self, account: str, request: Request) -> Answer:
-        default, own = _aliases(account)
+        default, own = self._aliases(account)
         aliases = [
             {
                 "name": name,

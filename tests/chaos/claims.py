@@ -11,7 +11,8 @@ from ecr_image_waiter.core.state import STATE_KEY
 from last_resort import NotDeliveredError
 from sandbox.player import CANARIES, Outcome
 from tests.chaos.world import ELSEWHERE, Asked, ChaosWorld, Story, elapsed, hostile_image, told
-from tests.support.simulation import DIGEST, Record
+from tests.support.fakes import DIGEST
+from tests.support.simulation import Record
 
 ATTRIBUTES = {
     *("ImageUri", "ImageDigest", "TaggedImageUri", "RepositoryUri", "RepositoryName", "ImageTag", "RegistryId"),
@@ -352,7 +353,7 @@ def _of_the_log(world: ChaosWorld) -> Iterator[str]:
     if any(canary in text for text in (log, *told_elsewhere) for canary in CANARIES):
         yield "a part of the response URL's query is shown"
     failed = [record for record in world.invocations if isinstance(record.error, DeliveryFailed)]
-    lines = world.log_lines()
+    lines = world.lines
     errors = [line for line in lines if line["level"] == "ERROR" and "did not take the answer" in line["message"]]
     if len(errors) < len(failed):
         yield "an answer that was not delivered is not in the log"

@@ -10,7 +10,7 @@ from random import Random
 from typing import Any, Final
 
 from ecr_image_waiter.core.manifests import OCI_INDEX, OCI_MANIFEST
-from tests.support.memory_ecr import OCI_CONFIG, MemoryEcr, Stored, digest_of, entry
+from tests.support.ecr import OCI_CONFIG, Ecr, digest_of, entry
 
 PARTS: Final = (
     *(
@@ -118,8 +118,8 @@ KINDS: Final[Mapping[str, Callable[[Random], Hostile]]] = {
 }
 
 
-def push(ecr: MemoryEcr, image: Hostile, repository: str, digest: str) -> None:
+def push(ecr: Ecr, image: Hostile, repository: str, tag: str, digest: str) -> None:
     """Pushes an image under a digest that is not its own: whoever looks knows the digest before the manifest."""
-    holds = ecr.repository(repository)
-    holds.images[digest] = Stored(image.manifest, image.media_type, ecr.clock.now())
-    holds.blobs[digest_of(image.config)] = image.config
+    ecr.repository(repository).images.pop(digest, None)
+    ecr.put_text(repository, tag, image.manifest, image.media_type, digest)
+    ecr.repository(repository).blobs[digest_of(image.config)] = image.config

@@ -16,19 +16,20 @@ from ecr_image_waiter.core.deadline import Clock
 from ecr_image_waiter.core.state import STATE_KEY
 from sandbox.player import ACCOUNT, Delay, Event, Fault, Operation, Reset, Resource, StackState, Status, new_resource
 from tests.chaos import hostile
+from tests.support.ecr import Call, Reply
+from tests.support.fakes import DIGEST
 from tests.support.simulation import (
-    DIGEST,
     EPOCH,
+    THERE,
     Killed,
     Moment,
     QueuedEvent,
     Record,
-    Reply,
     Simulation,
     broken,
     denied,
     fault,
-    image,
+    moment_of,
     no_image,
     no_repository,
     throttled,
@@ -101,6 +102,11 @@ ELSEWHERE: Final = "210987654321"
 """Another account."""
 MOST_EVENTS: Final = 20_000
 """Of one run, each check, pause and delivery being one: beyond that there is no end."""
+NONSENSE: Final[Mapping[str, Reply]] = {
+    "manifest": {"images": [{"registryId": "1"}], "failures": []},
+    "config": {"layerDigest": "1"},
+}
+"""Answers without what the waiter needs, besides DescribeImages'."""
 LONGEST_LIE: Final = 4.0
 """Seconds. So old is what CloudFormation tells of a stack that rolls back at most."""
 
@@ -319,9 +325,8 @@ class ChaosWorld(Simulation):
         self._faults: dict[int, str | None] = {}
         """What befalls it there."""
         super().__init__(
-            self._reply_to_check,
+            self._truth,
             timeout=plan.timeout,
-            newest_tags=self._reply_to_newest_tags,
             ecr_latency=self._latency,
             question_reply=self._reply_to_question,
             has_room=lambda _: self.clock.now() >= self._full_until,
@@ -333,7 +338,8 @@ class ChaosWorld(Simulation):
         """Let the request, and all that follows from it, happen."""
         plan = self.plan
         if self._image:
-            hostile.push(self.images, self._image, "team/app", DIGEST)
+            hostile.push(self.ecr, self._image, "team/app", "v1", DIGEST)
+        self.ecr.image("team/app").tags.append("v0")
         resource = new_resource(account=plan.account)
         resource.properties = dict(plan.before)
         if plan.kind == "Create":
@@ -347,7 +353,7 @@ class ChaosWorld(Simulation):
             self._count("another account's", "rollback", self.story_of(operation.event))
         if plan.cancel_at is not None:
             self.at(plan.cancel_at, lambda: self._cancel(operation))
-        self.run(MOST_EVENTS)
+        self.play(MOST_EVENTS)
 
     def _begin(self, resource: Resource) -> Operation:
         plan = self.plan
@@ -467,25 +473,16 @@ class ChaosWorld(Simulation):
         self._faults[self._number] = drawn
         return 1e6 if drawn == "hang" else self._chance.choice([0.05, 0.05, 2.0])
 
-    def _reply_to_check(self, elapsed: float) -> Reply:
-        reply = self._fault_or(lambda: self._truth(elapsed))
-        if self._steps[self._number] == "check" and reply == image() and not self._image:
+    def reply(self, call: Call) -> Reply | None:
+        moment = moment_of(call)
+        reply = self._fault_or(moment, lambda: super(ChaosWorld, self).reply(call))
+        if moment == "check" and reply is THERE and not self._image:
             self._present.saw_image.add(self._number)
+        if self._image and self._image.where == moment and not self._faults[self._number]:
+            self._count("hostile", moment, self._present)
         return reply
 
-    def reply_about_images(self, operation: str, asked: Mapping[str, Any]) -> Reply:
-        reply = self._fault_or(lambda: super(ChaosWorld, self).reply_about_images(operation, asked))
-        where = "config" if operation == "get_download_url_for_layer" else "manifest"
-        if self._image and self._image.where == where and not self._faults[self._number]:
-            self._count("hostile", where, self._present)
-        if isinstance(reply, Exception):
-            raise reply
-        return reply
-
-    def _reply_to_newest_tags(self, _: float) -> Reply:
-        return self._fault_or(lambda: image("some-other-tag"))
-
-    def _fault_or(self, truth: Callable[[], Reply]) -> Reply:
+    def _fault_or(self, moment: Moment, truth: Callable[[], Reply | None]) -> Reply | None:
         present = self._present
         error: Exception
         match self._faults[self._number]:
@@ -500,15 +497,15 @@ class ChaosWorld(Simulation):
                 present.first_denied = present.first_denied or self._check_began
                 return denied()
             case "nonsense":
-                return {"imageDetails": [{"registryId": "1"}]}
+                return NONSENSE.get(moment, {"imageDetails": [{"registryId": "1"}]})
             case _:
                 return truth()
 
-    def _truth(self, elapsed: float) -> Reply:
+    def _truth(self, elapsed: float) -> Reply | None:
         properties = self._present.operation.event["ResourceProperties"]
         if elapsed < self.plan.repository_from or properties["RepositoryName"] == "team/gone":
             return no_repository()
-        return image() if elapsed >= self.plan.image_from else no_image()
+        return THERE if elapsed >= self.plan.image_from else no_image()
 
     def _reply_to_question(self, elapsed: float) -> Exception | None:
         present, seconds = self._present, self.patience

@@ -28,7 +28,9 @@ from ecr_image_waiter.clock import SystemClock
 from ecr_image_waiter.core.faults import AnswerTooLarge, HandOverFailed
 from ecr_image_waiter.core.model import OWN, AccessDenied, Finding, ImageId, NoRegion, Source, Unavailable
 from ecr_image_waiter.telemetry import make_logger
-from tests.support.fakes import FUNCTION_ARN, NOW, FakeClock, NoBlobs, leaked, stack_event
+from tests.support.clock import NOW, FakeClock
+from tests.support.ecr import NoBlobs
+from tests.support.fakes import FUNCTION_ARN, leaked, stack_event
 from tests.support.sockets import (
     answering,
     closed_port,

@@ -16,7 +16,8 @@ from ecr_image_waiter.aws.clients import Urllib3Blobs
 from ecr_image_waiter.aws.ecr import MOST_DOCUMENT_BYTES, Registry
 from ecr_image_waiter.core.model import OWN, Unavailable
 from ecr_image_waiter.telemetry import make_logger
-from tests.support.fakes import DIGEST, FakeClock, as_client, leaked, signed_query
+from tests.support.clock import FakeClock
+from tests.support.fakes import DIGEST, as_client, leaked, signed_query
 from tests.support.sockets import answering, closed_port, full_listener, reset_after, silent_listener, trickle
 
 Serve = Callable[[socket.socket], None]

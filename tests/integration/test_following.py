@@ -21,7 +21,8 @@ from sandbox.builds import Action, Build, Builds, Execution, Run
 from sandbox.builds import Place as SandboxPlace
 from sandbox.builds.front import client_of
 from sandbox.proxy import Proxy, Rule, deny, fail, throttle
-from tests.support.fakes import NOW, FakeClock, aws_error, response_url, signed_query, stack_event
+from tests.support.clock import NOW, FakeClock
+from tests.support.fakes import aws_error, response_url, signed_query, stack_event
 from tests.support.shapes import faults
 from tests.support.world import IN_MEMORY, World
 
@@ -52,7 +53,7 @@ class Place:
         self.builds = Watched(self.clock)
         self.proxy = Proxy(self.builds.url)
         self.world = self.new_world(**options)
-        self.world.images.repository("app")
+        self.world.ecr.repository("app")
         self.builds.play("app", Build())
 
     def new_world(self, **options: Any) -> World:
@@ -81,7 +82,7 @@ class Place:
         assert self.builds.faults == []
 
     def push(self, tag: str = "v1") -> None:
-        self.world.images.push("app", tag)
+        self.world.ecr.push("app", tag)
 
     def create_pipeline(self) -> None:
         """Create a pipeline that runs at once, as all do."""
@@ -183,7 +184,7 @@ def test_a_failure_is_answered_without_a_look_for_tags_that_nobody_is_told(place
     assert "old (" not in place.wait(BuildProject="app")["Reason"]
 
     # A look each check, one more for what may be archived in the first, and the last look after the failure.
-    assert place.world.images.calls.count(("DescribeImages", "app")) == len(place.seen) + 2
+    assert place.world.ecr.calls.count(("DescribeImages", "app")) == len(place.seen) + 2
 
 
 def test_a_build_in_progress_shows_in_the_log_with_its_phase(place: Place) -> None:
@@ -249,7 +250,7 @@ def test_a_build_that_pushes_and_then_fails_has_done_its_part(place: Place) -> N
 
 def test_a_build_that_pushes_another_tag_fails_after_a_minute_saying_which(place: Place) -> None:
     place.push("old")
-    place.builds.play("app", Build({"BUILD": 20}, does=lambda: place.world.images.push("app", "v2", content="new")))
+    place.builds.play("app", Build({"BUILD": 20}, does=lambda: place.world.ecr.push("app", "v2", content="new")))
     place.clock.time += 5
     place.builds.start("app", place=HERE)
 
@@ -262,7 +263,7 @@ def test_a_build_that_pushes_another_tag_fails_after_a_minute_saying_which(place
 
 
 def test_a_repository_that_the_build_s_first_push_creates_is_waited_for_without_being_asked(place: Place) -> None:
-    place.builds.play("app", Build({"BUILD": 90}, does=lambda: place.world.images.push("new", "v1")))
+    place.builds.play("app", Build({"BUILD": 90}, does=lambda: place.world.ecr.push("new", "v1")))
 
     answer = place.wait(RepositoryName="new", BuildProject="app", StartBuild="true")
 
@@ -408,7 +409,7 @@ def test_the_same_event_again_starts_no_second_build(place: Place, later: float)
 
     place.clock.time += later
     again = place.new_world()
-    again.images = place.world.images
+    again.ecr = place.world.ecr
     again.build()
     again.run(request)
 
@@ -537,9 +538,9 @@ def test_of_several_images_those_that_the_build_did_not_push_are_named(place: Pl
 
 
 def test_an_old_image_at_the_tag_starts_the_build_that_replaces_it(place: Place) -> None:
-    place.world.images.push("app", "v1", labels={"commit": "old"})
+    place.world.ecr.push("app", "v1", labels={"commit": "old"})
     place.builds.play(
-        "app", Build({"BUILD": 5}, does=lambda: place.world.images.push("app", "v1", labels={"commit": "new"}))
+        "app", Build({"BUILD": 5}, does=lambda: place.world.ecr.push("app", "v1", labels={"commit": "new"}))
     )
 
     answer = place.wait(Labels={"commit": "new"}, BuildProject="app", StartBuild="true")

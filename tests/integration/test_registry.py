@@ -34,17 +34,9 @@ from ecr_image_waiter.core.model import (
 )
 from ecr_image_waiter.core.polling import Cause, GivenUp
 from ecr_image_waiter.text.reasons import reason_given_up, seen
-from tests.support.fakes import (
-    DIGEST,
-    NOW,
-    OTHER_DIGEST,
-    FakeClock,
-    NoBlobs,
-    ScriptedEcr,
-    aws_error,
-    details,
-    registry_on,
-)
+from tests.support.clock import NOW, FakeClock
+from tests.support.ecr import Ecr, NoBlobs, registry_on
+from tests.support.fakes import DIGEST, OTHER_DIGEST, aws_error, details
 from tests.support.sockets import closed_port, full_listener, silent_listener
 
 ACCOUNT: Final = "123456789012"
@@ -67,9 +59,10 @@ def look(registry: Registry, image: ImageId = TAGGED, *, archived_too: bool = Tr
     return registry.look(image, archived_too=archived_too, seconds=10.0)
 
 
-def scripted(*script: Any) -> tuple[Registry, ScriptedEcr]:
-    ecr = ScriptedEcr(*script)
-    return registry_on(ecr.within, lambda registry_id, name: f"{registry_id}/{name}"), ecr
+def scripted(*script: Any) -> tuple[Registry, Ecr]:
+    ecr = Ecr(FakeClock())
+    ecr.script(*script)
+    return ecr.registry(), ecr
 
 
 # --- Errors, by their codes -----------------------------------------------------------------------------------------
@@ -178,14 +171,14 @@ def test_an_archived_image_is_found_by_asking_for_any_status() -> None:
     registry, ecr = scripted(archive)
 
     assert look(registry) == NotPullable("ARCHIVED")
-    assert [call.get("filter") for call in ecr.calls] == [None, {"imageStatus": "ANY"}]
+    assert [call.get("filter") for call in ecr.asked] == [None, {"imageStatus": "ANY"}]
 
 
 def test_archived_images_are_not_asked_for_where_that_is_not_worth_a_call() -> None:
     registry, ecr = scripted(archive)
 
     assert look(registry, archived_too=False) == NoImage()
-    assert len(ecr.calls) == 1
+    assert len(ecr.asked) == 1
 
 
 @pytest.mark.parametrize("status", ["ARCHIVED", "ACTIVATING"])
@@ -193,7 +186,7 @@ def test_an_archived_image_that_is_described_at_once_is_not_pullable(status: str
     registry, ecr = scripted(details({"imageStatus": status}))
 
     assert look(registry) == NotPullable(status)
-    assert len(ecr.calls) == 1
+    assert len(ecr.asked) == 1
 
 
 def test_an_archived_image_of_another_digest_is_not_the_one() -> None:
@@ -223,7 +216,7 @@ def test_whatever_else_comes_of_the_second_call_is_plain_not_yet(second: Any) ->
     registry, ecr = scripted(aws_error("ImageNotFoundException"), second)
 
     assert look(registry) == NoImage()
-    assert len(ecr.calls) == 2
+    assert len(ecr.asked) == 2
 
 
 @pytest.mark.parametrize(
@@ -236,7 +229,7 @@ def test_an_unsupported_filter_is_asked_for_no_more(second: Exception, calls: in
     registry, ecr = scripted(missing, second, missing)
 
     assert (look(registry), look(registry)) == (NoImage(), NoImage())
-    assert len(ecr.calls) == calls
+    assert len(ecr.asked) == calls
 
 
 # --- Calls and answers ----------------------------------------------------------------------------------------------
@@ -262,7 +255,7 @@ def test_a_look_takes_one_call_and_a_second_one_only_where_nothing_is_found(answ
 
     look(registry)
 
-    assert len(ecr.calls) == calls
+    assert len(ecr.asked) == calls
     assert ecr.seconds == [10.0] * calls
 
 
@@ -270,7 +263,7 @@ def test_a_tag_at_another_digest_takes_one_call() -> None:
     registry, ecr = scripted(details({}))
 
     assert look(registry, ImageId("team/app", "v1", OTHER_DIGEST)) == NoImage(tag_points_at=DIGEST)
-    assert len(ecr.calls) == 1
+    assert len(ecr.asked) == 1
 
 
 @pytest.mark.parametrize(
@@ -287,7 +280,7 @@ def test_an_image_is_asked_for_by_its_tag_where_it_has_one(image: ImageId, asked
 
     look(registry, image)
 
-    assert ecr.calls == [{"repositoryName": "team/app", "imageIds": [asked]}]
+    assert ecr.asked == [{"repositoryName": "team/app", "imageIds": [asked]}]
 
 
 def test_an_empty_list_is_not_yet() -> None:
@@ -299,7 +292,9 @@ def test_an_empty_list_is_not_yet() -> None:
 def test_what_ecr_does_not_say_about_an_image_is_none() -> None:
     registry, _ = scripted(details({}))
 
-    assert look(registry) == Image(DIGEST, ACCOUNT, f"{ACCOUNT}/team/app", None, None, None)
+    assert look(registry) == Image(
+        DIGEST, ACCOUNT, f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/team/app", None, None, None
+    )
 
 
 def test_the_newest_tags_come_first_and_images_without_a_date_or_tag_are_left_out() -> None:
@@ -333,8 +328,8 @@ def test_all_pages_are_read_and_the_newest_tags_of_all_of_them_are_kept() -> Non
     newest = registry.newest_tags("team/app", most=3, seconds=5.0)
 
     assert newest == NewestTags((TagSeen("a", NOW - 10), TagSeen("d", NOW - 10), TagSeen("b", NOW - 20)))
-    assert [call.get("nextToken") for call in ecr.calls] == [None, "after c", "after d"]
-    assert all(call["filter"] == {"tagStatus": "TAGGED"} for call in ecr.calls)
+    assert [call.get("nextToken") for call in ecr.asked] == [None, "after c", "after d"]
+    assert all(call["filter"] == {"tagStatus": "TAGGED"} for call in ecr.asked)
 
 
 def test_at_most_a_thousand_images_are_read_a_hundred_at_a_time() -> None:
@@ -342,7 +337,7 @@ def test_at_most_a_thousand_images_are_read_a_hundred_at_a_time() -> None:
 
     assert registry.newest_tags("team/app", most=2, seconds=5.0) == NewestTags((TagSeen("a", NOW - 1),) * 2, images=10)
 
-    assert [call["maxResults"] for call in ecr.calls] == [100] * 10
+    assert [call["maxResults"] for call in ecr.asked] == [100] * 10
 
 
 def test_pages_too_large_to_be_read_are_asked_for_again_with_fewer_images() -> None:
@@ -352,7 +347,7 @@ def test_pages_too_large_to_be_read_are_asked_for_again_with_fewer_images() -> N
     newest = registry.newest_tags("team/app", most=1, seconds=5.0)
 
     assert newest == NewestTags((TagSeen("b", NOW - 1),))
-    assert [(call["maxResults"], call.get("nextToken")) for call in ecr.calls] == [
+    assert [(call["maxResults"], call.get("nextToken")) for call in ecr.asked] == [
         (100, None),
         (100, "after a"),
         (10, "after a"),
@@ -364,7 +359,7 @@ def test_where_even_one_image_is_too_large_nothing_is_told_of_tags() -> None:
     registry, ecr = scripted(AnswerTooLarge("x"))
 
     assert registry.newest_tags("team/app", most=1, seconds=5.0) is None
-    assert [call["maxResults"] for call in ecr.calls] == [100, 10, 1]
+    assert [call["maxResults"] for call in ecr.asked] == [100, 10, 1]
 
 
 def test_a_repository_that_the_last_page_ends_was_seen_whole() -> None:
@@ -378,23 +373,7 @@ def test_what_was_read_before_a_fault_is_kept(second: Exception) -> None:
     registry, ecr = scripted(page("a", age=1), second)
 
     assert registry.newest_tags("team/app", most=5, seconds=5.0) == NewestTags((TagSeen("a", NOW - 1),), images=1)
-    assert len(ecr.calls) == 2
-
-
-class SlowEcr:
-    """ECR of which each page takes two seconds, on the clock."""
-
-    def __init__(self, clock: FakeClock) -> None:
-        self.clock = clock
-        self.budgets: list[float] = []
-
-    def within(self, seconds: float) -> "SlowEcr":
-        self.budgets.append(seconds)
-        return self
-
-    def describe_images(self, **_: Any) -> dict[str, Any]:
-        self.clock.time += 2.0
-        return page("a", age=1)
+    assert len(ecr.asked) == 2
 
 
 @pytest.mark.parametrize(
@@ -404,11 +383,12 @@ class SlowEcr:
 def test_the_look_for_newest_tags_ends_in_time_and_never_takes_more_than_five_seconds(
     seconds: float, budgets: list[float]
 ) -> None:
-    ecr = SlowEcr(FakeClock())
+    registry, ecr = scripted(page("a", age=1))
+    ecr.before = lambda *_: ecr.clock.sleep(2.0)
 
-    newest = registry_on(ecr.within, clock=ecr.clock).newest_tags("team/app", most=1, seconds=seconds)
+    newest = registry.newest_tags("team/app", most=1, seconds=seconds)
 
-    assert ecr.budgets == budgets
+    assert ecr.seconds == budgets
     assert newest == (NewestTags((TagSeen("a", NOW - 1),), images=len(budgets)) if budgets else None)
 
 

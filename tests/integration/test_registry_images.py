@@ -53,7 +53,9 @@ from sandbox.ecr.front import Call
 from sandbox.ecr.standalone import standalone
 from sandbox.player import CANARIES
 from tests.support.checks import Look
-from tests.support.fakes import DIGEST, NOW, OTHER_DIGEST, FakeClock, NoBlobs, as_client, aws_error, leaked, registry_on
+from tests.support.clock import NOW, FakeClock
+from tests.support.ecr import NoBlobs, registry_on
+from tests.support.fakes import DIGEST, OTHER_DIGEST, as_client, aws_error, leaked
 from tests.support.shapes import faults
 
 REGION: Final = "eu-west-1"

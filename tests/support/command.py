@@ -13,8 +13,8 @@ from ecr_image_waiter.cli.results import Status
 from ecr_image_waiter.cli.screen import screen
 from ecr_image_waiter.core.builds import BuilderKind, BuildHidden, BuildRun, BuildUnavailable, RunStatus
 from ecr_image_waiter.core.deadline import Clock, Deadline
-from tests.support.fakes import NOW, FakeClock
-from tests.support.memory_ecr import ACCOUNT, MemoryEcr
+from tests.support.clock import NOW, FakeClock
+from tests.support.ecr import ACCOUNT, Ecr
 
 
 class Command:
@@ -22,7 +22,7 @@ class Command:
 
     def __init__(self) -> None:
         self.clock = FakeClock()
-        self.ecr = MemoryEcr(self.clock)
+        self.ecr = Ecr(self.clock)
         self.ecr.repository("app")
         self.misconfigured = ""
         self.width = 0

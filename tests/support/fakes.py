@@ -2,24 +2,18 @@
 
 import json
 import math
-from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import botocore.session
 from botocore.exceptions import ClientError
-from botocore.validate import ParamValidator
 
-from ecr_image_waiter.aws.ecr import Registry
-from ecr_image_waiter.core.deadline import Clock
 from sandbox.player import ACCESS_KEY_ID, SIGNATURE
 from tests.policy.leaks import NEEDLES, SESSION_TOKEN
+from tests.support.clock import FakeClock
 
-NOW: Final = 1_793_534_400.0
-"""2026-11-01T12:00:00Z, the moment the signed URL below was made."""
 SIGNED_AT: Final = "20261101T120000Z"
+"""`NOW`, the moment the signed URL below was made."""
 
 FUNCTION_ARN: Final = "arn:aws:lambda:eu-west-1:123456789012:function:waiter"
 STACK_ID: Final = "arn:aws:cloudformation:eu-west-1:123456789012:stack/shop/5b1c9a50-0000-11ee-9d01-0a1b2c3d4e5f"
@@ -81,32 +75,6 @@ def as_client(fake: object) -> Any:
     return fake
 
 
-class FakeClock:
-    """A clock on which nothing but sleeping takes time, and which sleeps exactly as long as it is told."""
-
-    def __init__(self, now: float = NOW) -> None:
-        self.time = now
-        self.sleeps: list[float] = []
-        self._plans: list[tuple[float, Callable[[], object]]] = []
-
-    def plan(self, after: float, action: Callable[[], object]) -> None:
-        """Have something happen so many seconds from now, while somebody sleeps."""
-        self._plans.append((self.time + after, action))
-        self._plans.sort(key=lambda plan: plan[0])
-
-    def now(self) -> float:
-        return self.time
-
-    def sleep(self, seconds: float) -> None:
-        assert seconds >= 0
-        self.sleeps.append(seconds)
-        wakes = self.time + seconds
-        while self._plans and self._plans[0][0] <= wakes:
-            self.time, action = self._plans.pop(0)
-            action()
-        self.time = wakes
-
-
 class FakeContext:
     """Lambda's context. Its time runs on the fake clock, and nothing ends an invocation that overruns it."""
 
@@ -119,81 +87,6 @@ class FakeContext:
 
     def get_remaining_time_in_millis(self) -> int:
         return int((self._ends - self._clock.now()) * 1000)
-
-
-class NoBlobs:
-    """A bucket of layers that nothing is in."""
-
-    def get(self, url: str, *, most_bytes: int, seconds: float) -> bytes | None:
-        raise OSError(f"none of {most_bytes} bytes in {seconds} s at {len(url)} characters")
-
-
-def registry_on(
-    client: Callable[[float], Any], uri: Callable[[str, str], str] = lambda *_: "", clock: Clock | None = None
-) -> Registry:
-    """Return a registry on a fake of ECR's client, which is the same for each source and holds no configs."""
-    return Registry(
-        lambda _, seconds: client(seconds),
-        lambda _, registry_id, name: uri(registry_id, name),
-        clock or FakeClock(),
-        NoBlobs(),
-    )
-
-
-@cache
-def _describe_images_shapes() -> tuple[Any, Any]:
-    model = botocore.session.get_session().get_service_model("ecr").operation_model("DescribeImages")
-    return model.input_shape, model.output_shape
-
-
-Answer = dict[str, Any] | Exception | Callable[[dict[str, Any]], dict[str, Any]]
-
-
-class ScriptedEcr:
-    """ECR's DescribeImages from a script, of which the last line repeats for ever.
-
-    Questions and answers are held against botocore's model (types and required members, not patterns). It knows no
-    repositories: a question gets the script's next answer, whatever it asks.
-    """
-
-    def __init__(self, *script: Answer) -> None:
-        self._script = list(script)
-        self._hangs_on: FakeClock | None = None
-        self.calls: list[dict[str, Any]] = []
-        self.seconds: list[float] = []
-
-    def within(self, seconds: float) -> Any:
-        """Stand in for the function that makes clients."""
-        self.seconds.append(seconds)
-        return self
-
-    def hang(self, clock: FakeClock) -> None:
-        """Let each call take all the time it may, without a reply."""
-        self._hangs_on = clock
-
-    def describe_images(self, **kwargs: Any) -> Any:
-        asked, answered = _describe_images_shapes()
-        _validate(kwargs, asked)
-        self.calls.append(kwargs)
-        if self._hangs_on:
-            self._hangs_on.time += self.seconds[-1]
-        answer = self._script.pop(0) if len(self._script) > 1 else self._script[0]
-        if isinstance(answer, Exception):
-            raise answer
-        if not isinstance(answer, dict):
-            answer = answer(kwargs)
-        _validate(answer, answered)
-        return answer
-
-    def batch_get_image(self, **kwargs: Any) -> Any:
-        raise AssertionError(f"nobody wants manifests here: {kwargs}")
-
-    get_download_url_for_layer = describe_registries = batch_get_image
-
-
-def _validate(value: dict[str, Any], shape: Any) -> None:
-    report = ParamValidator().validate(value, shape)
-    assert not report.has_errors(), report.generate_report()
 
 
 def details(*images: dict[str, Any]) -> dict[str, Any]:

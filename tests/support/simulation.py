@@ -1,54 +1,41 @@
-"""A world in one process and on a simulated clock, to run the whole service through hours of waiting in milliseconds.
+"""The world with Lambda's queue and CloudFormation's rules in it, to run hours of waiting in milliseconds.
 
-The service is the real one: `Waiter` with its own Registry, HandOver and Courier. Around it stand fakes of ECR, of
-asynchronous Lambda and of the way to CloudFormation, and CloudFormation itself is the player's rules. Each fake says
-what it is not. Everything in it is deterministic but the ids, and it runs one invocation at a time: a thread for each,
-of which all but one sleep.
+ECR and CloudFormation are the sandbox's rules, and replies can be put in front of ECR's. Each fake says what it is not.
+Everything in it is deterministic but the ids, and it runs one invocation at a time: a thread for each, of which all but
+one sleep.
 
     simulation = Simulation(pushed_at(1000.0))
     create = simulation.create({"RepositoryName": "team/app", "ImageTag": "v1"})
-    simulation.run()
+    simulation.play()
     assert create.outcome.status == "SUCCESS"
 """
 
-import heapq
-import io
-import itertools
 import json
 import math
 import threading
-import uuid
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import redirect_stdout
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cache
 from random import Random
 from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-import botocore.session
-from aws_lambda_powertools import Logger
-from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError, ReadTimeoutError
-from botocore.model import OperationModel
-from botocore.validate import ParamValidator
+from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 from samtranslator.yaml_helper import yaml_parse
 
 import last_resort
-from ecr_image_waiter.aws.cloudformation import Stacks
-from ecr_image_waiter.aws.ecr import Registry
-from ecr_image_waiter.aws.self_invoke import HandOver
-from ecr_image_waiter.cfn.response import Courier
+from ecr_image_waiter.cfn.response import Transport
 from ecr_image_waiter.core.deadline import Clock
 from ecr_image_waiter.core.state import STATE_KEY
-from ecr_image_waiter.operation import Tools
-from ecr_image_waiter.telemetry import Meter, to_json
 from ecr_image_waiter.waiter import Waiter
 from sandbox.player import FUNCTION_ARN, RESET, CloudFormation, Delay, Fault, Operation, Put, StackState
 from sandbox.processes import ROOT
-from tests.support.fakes import as_client, aws_error
-from tests.support.memory_ecr import MemoryEcr
+from tests.support.clock import FakeClock
+from tests.support.ecr import Call, Reply
+from tests.support.fakes import DIGEST, aws_error, details
+from tests.support.world import IN_MEMORY, World
 
 EPOCH: Final = 1_800_000_000.6
 """When a simulation begins. Not a whole second, because X-Amz-Date is one."""
@@ -60,61 +47,19 @@ LAST_RESORT_EVENT_AGE: Final[int] = _RESOURCES["LastResortFunction"]["Properties
     "MaximumEventAgeInSeconds"
 ]
 LAST_RESORT_TIMEOUT: Final = 120.0
-DIGEST: Final = "sha256:" + "ab" * 32
 PUSHED: Final = datetime(2027, 1, 15, 7, 30, tzinfo=UTC)
 
-_WORLDS: Final = uuid.uuid4().hex  # loggers outlive a module that is imported anew
 
 Event: TypeAlias = dict[str, Any]
 Moment: TypeAlias = Literal[
     "begin", "check", "archive check", "newest tags", "manifest", "config", "question", "hand-over", "put"
 ]
-Reply: TypeAlias = Mapping[str, Any] | Exception
-Schedule: TypeAlias = Callable[[float], Reply]
-
-
-class FakeClock:
-    """Time that passes only when somebody sleeps. Each sleep may last `overshoot` too long, as real ones do."""
-
-    def __init__(self, now: float = EPOCH, overshoot: float = 0.0) -> None:
-        self._now = now
-        self._overshoot = overshoot
-        self.sleeps: list[tuple[float, float]] = []
-        """Each pause that was asked for: when it began, and until when."""
-
-    def now(self) -> float:
-        return self._now
-
-    def sleep(self, seconds: float) -> None:
-        if seconds < 0:
-            raise ValueError(f"a pause of {seconds} s")
-        self.sleeps.append((self._now, self._now + seconds))
-        self._now += seconds + self._overshoot
-
-    def advance(self, seconds: float) -> None:
-        """Let time pass without anybody sleeping."""
-        self._now += seconds
+Schedule: TypeAlias = Callable[[float], Reply | None]
+THERE: Final = None
+"""The reply of a schedule that leaves it to ECR's rules: team/app:v1 is there."""
 
 
 # --- ECR
-
-
-def image(tag: str = "v1", digest: str = DIGEST, status: str = "ACTIVE") -> Mapping[str, Any]:
-    """DescribeImages finds the image."""
-    return {
-        "imageDetails": [
-            {
-                "registryId": "123456789012",
-                "repositoryName": "team/app",
-                "imageDigest": digest,
-                "imageTags": [tag],
-                "imageSizeInBytes": 1234,
-                "imagePushedAt": PUSHED,
-                "imageManifestMediaType": "application/vnd.oci.image.manifest.v1+json",
-                "imageStatus": status,
-            }
-        ]
-    }
 
 
 def fault(code: str, message: str, status: int = 400) -> Exception:
@@ -144,7 +89,7 @@ def broken() -> Reply:
 
 def pushed_at(seconds: float) -> Schedule:
     """Return the schedule of an image that is there from so many seconds on."""
-    return lambda elapsed: image() if elapsed >= seconds else no_image()
+    return lambda elapsed: THERE if elapsed >= seconds else no_image()
 
 
 def never(_: float) -> Reply:
@@ -152,52 +97,9 @@ def never(_: float) -> Reply:
     return no_image()
 
 
-@cache
-def describe_images_model() -> OperationModel:
-    """Return botocore's own model of the one call that is used of ECR."""
-    return botocore.session.get_session().get_service_model("ecr").operation_model("DescribeImages")
-
-
-class FakeEcr:
-    """The methods of boto3's ECR client that the waiter calls: DescribeImages answers by a schedule.
-
-    Not ECR: it does not look at which image is asked for, ignores every filter, has one page, and does not retry as
-    boto3 does. What boto3 would refuse to send, it refuses. Manifests and configs are those of the world's `images`.
-    """
-
-    def __init__(self, world: "Simulation", seconds: float) -> None:
-        self._world = world
-        self._seconds = seconds
-
-    def describe_images(self, **kwargs: Any) -> Mapping[str, Any]:
-        report = ParamValidator().validate(kwargs, describe_images_model().input_shape)
-        if report.has_errors():
-            raise ParamValidationError(report=report.generate_report())
-        moment: Moment = "newest tags"
-        if "imageIds" in kwargs:
-            moment = "archive check" if "filter" in kwargs else "check"
-        return self._reply(moment, self._world.newest_tags if moment == "newest tags" else self._world.schedule)
-
-    def batch_get_image(self, **kwargs: Any) -> Mapping[str, Any]:
-        return self._reply("manifest", lambda _: self._world.reply_about_images("batch_get_image", kwargs))
-
-    def get_download_url_for_layer(self, **kwargs: Any) -> Mapping[str, Any]:
-        return self._reply("config", lambda _: self._world.reply_about_images("get_download_url_for_layer", kwargs))
-
-    def describe_registries(self, **kwargs: Any) -> Any:
-        raise AssertionError(f"no registry here is public: {kwargs}")
-
-    def _reply(self, moment: Moment, schedule: Schedule) -> Mapping[str, Any]:
-        with self._world.around(moment):
-            latency = self._world.ecr_latency(self._world.elapsed())
-            patience = self._seconds if self._world.calls_end_in_time else math.inf
-            self._world.clock.sleep(min(latency, patience))
-            if latency > patience:
-                raise ReadTimeoutError(endpoint_url="https://api.ecr.us-east-1.amazonaws.com/")
-            reply = schedule(self._world.elapsed())
-        if isinstance(reply, Exception):
-            raise reply
-        return reply
+def another_tag(_: float) -> Reply:
+    """Return the schedule of a list of tags in which there is another one."""
+    return details({"imageTags": ["some-other-tag"], "imageDigest": DIGEST, "imagePushedAt": PUSHED})
 
 
 # --- Lambda
@@ -327,22 +229,6 @@ class _Strand:
         self._paused.release()
 
 
-class _Clock:
-    """The simulation's time: an invocation that sleeps lets everything else happen meanwhile."""
-
-    def __init__(self, world: "Simulation") -> None:
-        self._world = world
-        self.time = EPOCH
-
-    def now(self) -> float:
-        return self.time
-
-    def sleep(self, seconds: float) -> None:
-        if self._world.running is None:
-            raise RuntimeError("only an invocation can sleep; use Simulation.at")
-        self._world.running.sleep(seconds)
-
-
 class _LambdaClient:
     """The one method of boto3's Lambda client that the waiter calls. It knows no limit and no permission.
 
@@ -444,8 +330,8 @@ class _Around:
             self._world.reach(self._moment, "after")
 
 
-class Simulation:
-    """The world. Make operations by `create`, `at` and `cloudformation`, then `run`, then look.
+class Simulation(World):
+    """The world, in which time goes on. Make operations by `create`, `at` and `cloudformation`, then `play`, then look.
 
     Lambda as simulated: asynchronous events, each run after `queue_seconds`; a function error, crash or time-out is
     redelivered 60 s and then 120 s later and then dropped; while no concurrency is free, an event is tried again after
@@ -456,7 +342,7 @@ class Simulation:
     `finally` blocks still run in an invocation that is killed. One simulation at a time keeps a log.
 
     Args:
-        schedule: what ECR answers, by the seconds since the beginning.
+        schedule: what ECR answers in front of its rules, by the seconds since the beginning.
         timeout: of the function.
         crashes: where invocations are killed.
         ecr_latency: how long a call of ECR takes, by the seconds since the beginning.
@@ -479,7 +365,7 @@ class Simulation:
         timeout: float = 900.0,
         crashes: Iterable[Crash] = (),
         ecr_latency: Callable[[float], float] = lambda _: 0.05,
-        newest_tags: Schedule = lambda _: image("some-other-tag"),
+        newest_tags: Schedule = another_tag,
         calls_end_in_time: bool = True,
         question_reply: Callable[[float], Exception | None] = lambda _: None,
         hand_over_replies: Iterable[Exception | None] = (),
@@ -490,21 +376,22 @@ class Simulation:
         seed: int = 1,
         last_resort: bool = False,
     ) -> None:
+        super().__init__(IN_MEMORY, timeout=timeout, clock=FakeClock(EPOCH), region="us-east-1")
+        self.clock.sleeper = self._sleep
+        self.random = Random(seed)  # noqa: S311  # repeatable, guards nothing
         self.schedule = schedule
-        self.timeout = timeout
         self.ecr_latency = ecr_latency
         self.newest_tags = newest_tags
         self.calls_end_in_time = calls_end_in_time
+        self.ecr.push("team/app", "v1", digest=DIGEST)
+        self.ecr.image("team/app").pushed_at = PUSHED.timestamp()
+        self.ecr.front, self.ecr.around = self.reply, self._around_call
         self.question_reply = question_reply
         self.patience = math.inf
         """How long the question about a stack that is being asked may take."""
         self.questions: list[float] = []
         """When CloudFormation was asked about a stack, in seconds since 1970 UTC."""
-        self.clock = _Clock(self)
-        self.images = MemoryEcr(self.clock)
-        """The manifests and configs that there are."""
         self.cloudformation = CloudFormation(lambda operation: self.accept(operation.event), self.clock)
-        self.log = io.StringIO()
         self.invocations: list[Record] = []
         self.dropped: list[tuple[str, QueuedEvent]] = []
         """Events that Lambda gave up, and why: "age", "retries" or "recursion"."""
@@ -516,12 +403,8 @@ class Simulation:
         self._maximum_event_age = maximum_event_age
         self._has_room = has_room
         self._queue_seconds = queue_seconds
-        self._random = Random(seed)  # noqa: S311  # repeatable, guards nothing
-        self._agenda: list[tuple[float, int, Callable[[], object]]] = []
-        self._order = itertools.count()
         self._accepted = 0
         self._idle: list[Waiter] = []
-        self._containers = 0
 
     # What a test says and asks.
 
@@ -533,19 +416,17 @@ class Simulation:
         """Let something happen so many seconds after the beginning."""
         self.at_time(EPOCH + seconds, action)
 
-    def run(self, most: int = 100_000) -> None:
+    def play(self, most: int = 100_000) -> None:
         """Let time pass until nothing is left to happen."""
         for _ in range(most):
             deadlines = [each.deadline for each in self.cloudformation.operations if each.outcome is None]
-            following = self._agenda[0][0] if self._agenda else math.inf
-            if min(deadlines, default=math.inf) <= following:
+            if min(deadlines, default=math.inf) <= self.clock.next_plan:
                 if not deadlines:
                     return
                 self.clock.time = max(self.clock.time, min(deadlines))
                 self.cloudformation.expire()
             else:
-                self.clock.time, _order, action = heapq.heappop(self._agenda)
-                action()
+                self.clock.go_on()
         raise AssertionError(f"{most} things happened and there is no end")
 
     def elapsed(self) -> float:
@@ -556,21 +437,10 @@ class Simulation:
         """When each check of any invocation began, in order, in seconds since 1970 UTC."""
         return sorted(moment for record in self.invocations for moment in record.checks)
 
-    def log_lines(self) -> list[dict[str, Any]]:
-        """Return what the service logged, in order."""
-        return [line for line in self._json_lines() if "_aws" not in line]
-
-    def metrics(self) -> list[dict[str, Any]]:
-        """Return the documents of metrics that were written."""
-        return [line for line in self._json_lines() if "_aws" in line]
-
-    def _json_lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.log.getvalue().split("\n") if line]
-
     # What the fakes need of it.
 
     def at_time(self, moment: float, action: Callable[[], object]) -> None:
-        heapq.heappush(self._agenda, (moment, next(self._order), action))
+        self.clock.plan_at(moment, action)
 
     def accept(self, payload: Event, chain: int = 1) -> None:
         """Take an asynchronous event."""
@@ -663,10 +533,27 @@ class Simulation:
         ):
             raise Killed(f"{side} {moment}")
 
-    def reply_about_images(self, operation: str, asked: Mapping[str, Any]) -> Reply:
-        """Return what ECR answers of manifests and configs."""
-        reply: Reply = getattr(self.images.client(), operation)(**asked)
-        return reply
+    def _sleep(self, seconds: float) -> None:
+        if self.running is None:
+            raise RuntimeError("only an invocation can sleep; use Simulation.at")
+        self.running.sleep(seconds)
+
+    @contextmanager
+    def _around_call(self, call: Call) -> Iterator[None]:
+        with self.around(moment_of(call)):
+            latency = self.ecr_latency(self.elapsed())
+            patience = call.seconds if self.calls_end_in_time else math.inf
+            self.clock.sleep(min(latency, patience))
+            if latency > patience:
+                raise ReadTimeoutError(endpoint_url="https://api.ecr.us-east-1.amazonaws.com/")
+            yield
+
+    def reply(self, call: Call) -> Reply | None:
+        """Return what is in front of ECR's rules."""
+        moment = moment_of(call)
+        if moment == "newest tags":
+            return self.newest_tags(self.elapsed())
+        return self.schedule(self.elapsed()) if "check" in moment else None
 
     def stack_as_told(self, stack_id: str) -> StackState:
         """Return what CloudFormation tells of a stack."""
@@ -688,35 +575,22 @@ class Simulation:
         return self.clock
 
     def _new_container(self) -> Waiter:
-        self._containers += 1
-        clock = self.container_clock()
-        logger = _logger(self._containers)
-        logger.logger_handler.setStream(self.log)  # type: ignore[attr-defined]  # typed as a plain Handler
-        return Waiter(
-            tools=Tools(
-                registry=Registry(
-                    lambda _, seconds: as_client(FakeEcr(self, seconds)),
-                    lambda _, registry_id, name: f"{registry_id}.dkr.ecr.us-east-1.amazonaws.com/{name}",
-                    clock,
-                    self.images,
-                ),
-                stacks=Stacks(lambda seconds: as_client(_CloudFormationClient(self, seconds))),
-                services={},
-                logger=logger,
-                clock=clock,
-                random=self._random,
-            ),
-            hand_over=HandOver(lambda seconds: as_client(_LambdaClient(self, seconds))),
-            courier=Courier(_Transport(self), clock),
-            meter=Meter(lambda line: self.log.write(line + "\n"), "simulated"),
-            dns_suffix="amazonaws.com",
-            any_host=False,
-        )
+        return self.new_process(self.container_clock())
+
+    @property
+    def way(self) -> Transport:
+        return _Transport(self)
+
+    def stacks_within(self, seconds: float) -> Any:
+        return _CloudFormationClient(self, seconds)
+
+    def lambda_within(self, seconds: float) -> Any:
+        return _LambdaClient(self, seconds)
 
 
-@cache
-def _logger(container: int) -> Logger:
-    # Kept and given a new stream each time, because a logger lives as long as the process and Powertools adds
-    # a filter to the root logger's handlers for each.
-    name = f"simulated-{_WORLDS}-{container}"
-    return Logger(service=name, level="DEBUG", stream=io.StringIO(), json_serializer=to_json)
+def moment_of(call: Call) -> Moment:
+    if call.operation != "DescribeImages":
+        return "manifest" if call.operation == "BatchGetImage" else "config"
+    if "imageIds" not in call.asked:
+        return "newest tags"
+    return "archive check" if "filter" in call.asked else "check"

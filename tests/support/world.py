@@ -10,6 +10,7 @@ import json
 import uuid
 import weakref
 from collections.abc import Mapping
+from functools import cached_property
 from random import Random
 from typing import Any
 
@@ -18,29 +19,27 @@ from botocore.exceptions import ReadTimeoutError
 
 from ecr_image_waiter.aws.cloudformation import Stacks
 from ecr_image_waiter.aws.self_invoke import HandOver
-from ecr_image_waiter.cfn.response import Courier
+from ecr_image_waiter.cfn.response import Courier, Transport
 from ecr_image_waiter.check import BuildService
 from ecr_image_waiter.core.builds import BuilderKind
+from ecr_image_waiter.core.deadline import Clock
 from ecr_image_waiter.operation import Tools
 from ecr_image_waiter.telemetry import Meter, to_json
 from ecr_image_waiter.waiter import Waiter
+from tests.support.clock import FakeClock
+from tests.support.ecr import Ecr
 from tests.support.fakes import (
     PROPERTIES,
-    REPOSITORY_URI,
-    FakeClock,
     FakeCloudFormation,
     FakeContext,
     FakeLambda,
     FakeTransport,
-    ScriptedEcr,
     details,
-    registry_on,
 )
-from tests.support.memory_ecr import MemoryEcr
 
 FOUND = details({"imageTags": ["v1"]})
-IN_MEMORY = object()
-"""The script of a world whose ECR holds images."""
+IN_MEMORY = None
+"""The script of a world whose ECR answers by its rules."""
 NO_REPLY = ReadTimeoutError(endpoint_url="https://lambda")
 
 _idle: list[Logger] = []
@@ -75,7 +74,7 @@ class SlowLambda(FakeLambda):
 class World:
     """A Waiter and everything around it. Lambda keeps what is handed over.
 
-    ECR's script says what it finds; with the script `IN_MEMORY` it holds what is pushed to `images`.
+    ECR's script says what DescribeImages finds, by default the image, in front of what was pushed to `ecr`.
     """
 
     def __init__(
@@ -88,45 +87,68 @@ class World:
         any_host: bool = False,
         builds: Mapping[BuilderKind, BuildService] | None = None,
         clock: FakeClock | None = None,
+        region: str = "eu-west-1",
     ) -> None:
         self.clock = clock or FakeClock()
-        self.images = MemoryEcr(self.clock)
+        self.ecr = Ecr(self.clock, region)
+        self.ecr.script(*(script or (FOUND,)))
         self.stacks = FakeCloudFormation(*stack)
-        self._in_memory = script == (IN_MEMORY,)
-        self.ecr = ScriptedEcr(*(script or (FOUND,)))
         self.functions: FakeLambda = FakeLambda(*hand_overs)
         self.transport = FakeTransport(*answers)
         self.timeout = timeout
+        self.random = Random(1)  # noqa: S311  # any seed
+        self.log = io.StringIO()
+        """Lines of the log, those of metrics among them."""
         self._any_host = any_host
         self._builds = builds or {}
-        self.metrics: list[dict[str, Any]] = []
-        self._output = io.StringIO()
-        self._logger = _idle.pop() if _idle else _logger()
-        self._logger.clear_state()
-        self._logger.logger_handler.setStream(self._output)  # type: ignore[attr-defined]  # typed as a plain Handler
-        weakref.finalize(self, _idle.append, self._logger)
-        self.build()
+
+    @cached_property
+    def waiter(self) -> Waiter:
+        """The process in which invocations run."""
+        return self.new_process()
 
     def build(self) -> None:
-        """Make the service, which knows what is around it from then on."""
-        scripted = registry_on(self.ecr.within, lambda _, name: REPOSITORY_URI.replace("team/app", name), self.clock)
-        self.waiter = Waiter(
+        """Have a new process, which knows what is around it from then on."""
+        self.__dict__.pop("waiter", None)
+
+    def logger(self) -> Logger:
+        """Return a logger that no other process has."""
+        logger = _idle.pop() if _idle else _logger()
+        logger.clear_state()
+        logger.logger_handler.setStream(self.log)  # type: ignore[attr-defined]  # typed as a plain Handler
+        weakref.finalize(self, _idle.append, logger)
+        return logger
+
+    def new_process(self, clock: Clock | None = None) -> Waiter:
+        """Return the service in a process, which may have a clock of its own."""
+        clock = clock or self.clock
+        return Waiter(
             tools=Tools(
-                registry=self.images.registry() if self._in_memory else scripted,
-                stacks=Stacks(self.stacks.within),
+                registry=self.ecr.registry(clock),
+                stacks=Stacks(self.stacks_within),
                 services=self._builds,
-                logger=self._logger,
-                clock=self.clock,
-                random=Random(1),  # noqa: S311  # any seed
+                logger=self.logger(),
+                clock=clock,
+                random=self.random,
             ),
-            hand_over=HandOver(self._lambda),
-            courier=Courier(self.transport, self.clock),
-            meter=Meter(lambda line: self.metrics.append(json.loads(line)), "waiter"),
+            hand_over=HandOver(self.lambda_within),
+            courier=Courier(self.way, clock),
+            meter=Meter(lambda line: self.log.write(line + "\n"), "waiter"),
             dns_suffix="amazonaws.com",
             any_host=self._any_host,
         )
 
-    def _lambda(self, seconds: float) -> Any:
+    @property
+    def way(self) -> Transport:
+        """The way to CloudFormation."""
+        return self.transport
+
+    def stacks_within(self, seconds: float) -> Any:
+        """Return CloudFormation's client for a call that may take so many seconds."""
+        return self.stacks.within(seconds)
+
+    def lambda_within(self, seconds: float) -> Any:
+        """Return Lambda's client for a call that may take so many seconds."""
         if isinstance(self.functions, SlowLambda):
             self.functions.seconds = seconds
         return self.functions
@@ -147,8 +169,8 @@ class World:
 
     def empty_output(self) -> None:
         """Forget what was logged."""
-        self._output.seek(0)
-        self._output.truncate()
+        self.log.seek(0)
+        self.log.truncate()
 
     @property
     def answer(self) -> dict[str, Any]:
@@ -157,11 +179,18 @@ class World:
 
     @property
     def output(self) -> str:
-        return self._output.getvalue()
+        return self.log.getvalue()
 
     @property
     def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.output.splitlines()]
+        return [line for line in self._json_lines() if "_aws" not in line]
+
+    @property
+    def metrics(self) -> list[dict[str, Any]]:
+        return [line for line in self._json_lines() if "_aws" in line]
+
+    def _json_lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.output.split("\n") if line]
 
     def lines_with(self, beginning: str) -> list[dict[str, Any]]:
         return [line for line in self.lines if str(line["message"]).startswith(beginning)]

@@ -8,7 +8,8 @@ import pytest
 
 from ecr_image_waiter.core.polling import LAST_ASK
 from sandbox.player import Operation
-from tests.support.fakes import NOW, STACK_ID, aws_error, stack_event
+from tests.support.clock import NOW
+from tests.support.fakes import STACK_ID, aws_error, stack_event
 from tests.support.few import few_of
 from tests.support.simulation import EPOCH, Simulation, never, pushed_at
 from tests.support.world import World, short
@@ -36,7 +37,7 @@ def cancelled(
     simulation = Simulation(never, **options)
     create = simulation.create({**PROPERTIES, "RetryDelaySeconds": "30", **(properties or {})})
     simulation.at(seconds, lambda: simulation.cloudformation.cancel(create))
-    simulation.run()
+    simulation.play()
     return simulation, create
 
 
@@ -47,7 +48,7 @@ def test_a_stack_cancelled_in_a_thirty_minute_wait_is_known_after_four_minutes(s
 
     assert [attempt.counted for attempt in create.attempts] == [False]
     assert simulation.checks[-1] <= EPOCH + seconds + (255.0 if seconds < 120.0 else 211.0)
-    stopped = [line for line in simulation.log_lines() if line["message"].startswith("The stack no longer waits")]
+    stopped = [line for line in simulation.lines if line["message"].startswith("The stack no longer waits")]
     assert [line["stack_status"] for line in stopped] == ["ROLLBACK_COMPLETE"]
     assert [line["level"] for line in stopped] == ["WARNING"]
     assert simulation.dropped == []
@@ -111,13 +112,13 @@ def test_a_throttled_question_is_left_out_and_asked_again_three_minutes_later() 
 def test_who_may_not_ask_goes_on_to_the_limit_and_says_so_once() -> None:
     simulation = Simulation(never, question_reply=lambda _: DENIED)
     create = simulation.create(PROPERTIES)
-    simulation.run()
+    simulation.play()
 
     assert create.outcome
     assert create.outcome.by == "answer"
     assert "Gave up on team/app:v1" in create.outcome.reason
     assert len(simulation.questions) == 1
-    told = [line for line in simulation.log_lines() if "does not tell the function" in line["message"]]
+    told = [line for line in simulation.lines if "does not tell the function" in line["message"]]
     assert [line["level"] for line in told] == ["WARNING"]
 
 
@@ -138,7 +139,7 @@ def test_the_wait_of_another_accounts_stack_is_answered_at_its_limit_whatever_is
 def test_in_doubt_throughout_the_wait_ends_at_its_limit() -> None:
     simulation = Simulation(never, question_reply=lambda _: THROTTLED)
     create = simulation.create(PROPERTIES)
-    simulation.run()
+    simulation.play()
 
     assert create.outcome
     assert "Gave up on team/app:v1" in create.outcome.reason
@@ -147,7 +148,7 @@ def test_in_doubt_throughout_the_wait_ends_at_its_limit() -> None:
 def test_a_stack_that_still_waits_gets_its_image() -> None:
     simulation = Simulation(pushed_at(3000.0))
     create = simulation.create({**PROPERTIES, "MaxRetries": "120"})
-    simulation.run()
+    simulation.play()
 
     assert create.outcome
     assert create.outcome.status == "SUCCESS"
@@ -165,7 +166,7 @@ def test_a_function_with_short_slices_asks_at_its_hand_overs(timeout: float) -> 
 def test_a_hand_over_on_a_fresh_answer_does_without() -> None:
     simulation = Simulation(never)
     simulation.create(PROPERTIES)
-    simulation.run()
+    simulation.play()
 
     handed_over = simulation.invocations[0].ended
     asked = max(moment for moment in simulation.questions if moment <= handed_over)
@@ -176,7 +177,7 @@ def test_a_hand_over_on_a_fresh_answer_does_without() -> None:
 def test_nobody_asks_just_before_the_limit_because_the_last_check_must_not_come_late(seed: int) -> None:
     simulation = Simulation(never, seed=seed)
     create = simulation.create({**PROPERTIES, "MaxRetries": str(130 + seed), "RetryDelaySeconds": "1"})
-    simulation.run()
+    simulation.play()
 
     limit = create.sent // 1 + 130 + seed
     assert all(moment <= limit - LAST_ASK + 0.1 for moment in simulation.questions)
@@ -197,7 +198,7 @@ def test_five_hundred_waits_that_begin_together_ask_fewer_than_four_times_a_seco
         simulation.at(
             number / 500, lambda: simulation.create({**PROPERTIES, "RetryDelaySeconds": "300", "MaxRetries": "11"})
         )
-    simulation.run(1_000_000)
+    simulation.play(1_000_000)
 
     questions = simulation.questions
     busiest = max(sum(moment - 60.0 < other <= moment for other in questions) for moment in questions[::10])

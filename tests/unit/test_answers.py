@@ -32,7 +32,8 @@ from ecr_image_waiter.text.reasons import (
     reason_invalid,
     seen,
 )
-from tests.support.fakes import DIGEST, FUNCTION_ARN, NOW, OTHER_DIGEST, REPOSITORY_URI
+from tests.support.clock import NOW
+from tests.support.fakes import DIGEST, FUNCTION_ARN, OTHER_DIGEST, REPOSITORY_URI
 
 PLACE = Place("aws", "eu-west-1", "123456789012")
 PUBLIC = Place("aws", "public.ecr.aws/shop", "123456789012")

@@ -21,8 +21,9 @@ from ecr_image_waiter.core.state import Memory
 from ecr_image_waiter.operation import Operation, Tools
 from ecr_image_waiter.telemetry import make_logger
 from ecr_image_waiter.waiter import Part
-from tests.support.fakes import NOW, FakeClock, FakeCloudFormation, FakeContext, as_client, aws_error, stack_event
-from tests.support.memory_ecr import MemoryEcr
+from tests.support.clock import NOW, FakeClock
+from tests.support.ecr import Ecr
+from tests.support.fakes import FakeCloudFormation, FakeContext, as_client, aws_error, stack_event
 
 PUBLIC: Final = {"ImageUri": "public.ecr.aws/shop/team/app:v1"}
 PRIVATE: Final = {"RepositoryName": "team/app", "ImageTag": "v1"}
@@ -84,7 +85,7 @@ class World:
 
     def __init__(self, timeout: float) -> None:
         self.clock = FakeClock()
-        self.ecr = MemoryEcr(self.clock)
+        self.ecr = Ecr(self.clock)
         self.invocation = Invocation(FakeContext(self.clock, timeout), self.clock)
         self.memory = Memory()
         self.bounds = bounds_for_stack(NOW, 3600.0, 3600.0)

@@ -12,7 +12,8 @@ from ecr_image_waiter.aws.codebuild import CodeBuild
 from ecr_image_waiter.aws.codepipeline import CodePipeline
 from ecr_image_waiter.core.builds import Broken, BuildRun, NoRun, RunStatus, UnderWay, judge_runs
 from ecr_image_waiter.core.deadline import Deadline
-from tests.support.fakes import NOW, FakeClock, as_client
+from tests.support.clock import NOW, FakeClock
+from tests.support.fakes import as_client
 
 SOON = Deadline(NOW + 10.0, FakeClock())
 ARN = "arn:aws:codebuild:eu-west-1:123456789012:build/app:1"

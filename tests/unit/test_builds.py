@@ -44,7 +44,8 @@ from ecr_image_waiter.core.model import (
 from ecr_image_waiter.core.polling import Cause, GivenUp, Ready, Rhythm, judge
 from ecr_image_waiter.core.state import CheckResult, Memory, Progress
 from sandbox.processes import ROOT
-from tests.support.fakes import DIGEST, NOW, PROPERTIES, REPOSITORY_URI, FakeClock
+from tests.support.clock import NOW, FakeClock
+from tests.support.fakes import DIGEST, PROPERTIES, REPOSITORY_URI
 
 PROJECT = Builder(BuilderKind.PROJECT, "app")
 THERE = Image(DIGEST, "123456789012", REPOSITORY_URI)

@@ -25,9 +25,10 @@ from ecr_image_waiter.core.model import Place
 from ecr_image_waiter.core.polling import Cause
 from sandbox.processes import ROOT
 from tests.screen import PICTURE, picture
+from tests.support.clock import NOW, FakeClock
 from tests.support.command import Command
-from tests.support.fakes import DIGEST, NOW, FakeClock, aws_error
-from tests.support.memory_ecr import ACCOUNT
+from tests.support.ecr import ACCOUNT
+from tests.support.fakes import DIGEST, aws_error
 
 HERE = Place("aws", "eu-west-1", ACCOUNT)
 URI = f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/app"

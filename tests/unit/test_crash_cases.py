@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.player import CloudFormation, Operation, Put
 from tests.crash.cases import SOON, Blow, Case, Kind, Place, Run, violations, violations_of_all
-from tests.support.simulation import FakeClock
+from tests.support.clock import FakeClock
 
 LIMIT = 20
 CASE = Case(0, Kind.ONCE, Place.DEPLOYED, LIMIT)

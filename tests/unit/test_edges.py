@@ -11,7 +11,8 @@ from ecr_image_waiter.core.format import clipped
 from ecr_image_waiter.core.model import NoImage, StackFinding, StackHidden
 from ecr_image_waiter.core.polling import LAST_ASK, Abandoned, GivenUp, PartDone, Ready, Rhythm, wait
 from ecr_image_waiter.core.state import NEVER, CheckResult, Memory, Progress
-from tests.support.fakes import NOW, FakeClock, FakeContext, stack_event
+from tests.support.clock import NOW, FakeClock
+from tests.support.fakes import FakeContext, stack_event
 
 OBJECTS = "CloudFormation's custom-resource event, or the properties of a direct invocation"
 SLOW = Rhythm(delay=900.0, backoff_rate=1.0, wait_for_repository=False)

@@ -11,7 +11,8 @@ from ecr_image_waiter.cfn.response import physical_id
 from ecr_image_waiter.core.faults import GaveUp
 from ecr_image_waiter.core.state import STATE_KEY, Progress, State, continuation, read_state
 from sandbox.processes import ROOT
-from tests.support.fakes import DIGEST, NOW, aws_error, details
+from tests.support.clock import NOW
+from tests.support.fakes import DIGEST, aws_error, details
 from tests.support.world import World
 
 EVENTS = {path.stem: json.loads(path.read_text()) for path in (ROOT / "events").glob("*.json")}

@@ -23,9 +23,10 @@ from ecr_image_waiter.core.format import harmless
 from ecr_image_waiter.core.manifests import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from ecr_image_waiter.core.state import STATE_KEY
 from sandbox.player import MAX_BODY_BYTES, Put, judge
+from tests.support.clock import NOW
+from tests.support.ecr import OCI_CONFIG, Ecr, digest_of
 from tests.support.fakes import (
     DIGEST,
-    NOW,
     REPOSITORY_URI,
     FakeCloudFormation,
     FakeLambda,
@@ -36,7 +37,6 @@ from tests.support.fakes import (
     response_url,
     stack_event,
 )
-from tests.support.memory_ecr import OCI_CONFIG, MemoryEcr, digest_of
 from tests.support.strategies import HUGE, JSON, NUMBERS, TEXT
 from tests.support.world import IN_MEMORY, World
 
@@ -338,11 +338,11 @@ def world(*, found: bool = True, back: bool = False, push: Callable[[World], obj
     """Return the one world, as if nothing had happened in it. A logger for each example would stay for ever."""
     _world.clock.time = NOW
     _world.clock.sleeps.clear()
-    _world.images = MemoryEcr(_world.clock)
-    _world.images.repository("team/app")
+    _world.ecr = Ecr(_world.clock)
+    _world.ecr.repository("team/app")
     if found:
-        _world.images.push_index("team/app", "v1", labels={"a": "b"}, attestations=True)
-        _world.images.push("team/app", "v2", labels={"a": "b"})
+        _world.ecr.push_index("team/app", "v1", labels={"a": "b"}, attestations=True)
+        _world.ecr.push("team/app", "v2", labels={"a": "b"})
     _world.functions = FakeLambda(None)
     _world.transport = FakeTransport()
     _world.stacks = FakeCloudFormation("UPDATE_ROLLBACK_IN_PROGRESS" if back else "UPDATE_IN_PROGRESS")
@@ -452,14 +452,14 @@ def test_a_state_with_a_number_out_of_reach_is_refused_and_any_other_pauses_betw
     state, name = forged
 
     def throttle(there: World) -> None:
-        there.images.faults["DescribeImages"] = aws_error("ThrottlingException")
+        there.ecr.faults["DescribeImages"] = aws_error("ThrottlingException")
 
     there = settle(stack_event(**{STATE_KEY: state}), push=throttle)
 
     if name:
         assert name in there.answer["Reason"].split("cannot be read (")[1]
-    assert len(there.images.calls) <= len(there.clock.sleeps) + 2
-    assert there.images.calls or there.functions.calls or name
+    assert len(there.ecr.calls) <= len(there.clock.sleeps) + 2
+    assert there.ecr.calls or there.functions.calls or name
 
 
 @share(0.1)
@@ -476,15 +476,15 @@ def test_whatever_an_image_says_of_itself_is_answered_in_harmless_words(
 
     def push(there: World) -> None:
         digest = digest_of(config)
-        there.images.repository("team/app").blobs[digest] = config
+        there.ecr.repository("team/app").blobs[digest] = config
         for tag, (document, media_type) in (("odd", manifest), ("other", other)):
             named = json.loads(json.dumps(document).replace(CONFIG_DIGEST, digest))
-            there.images.put("team/app", tag, named, media_type)
+            there.ecr.put("team/app", tag, named, media_type)
 
     there = settle(event, back=way == "back", push=push)
 
-    read["configs"] += there.images.count("GET")
-    assert there.images.count("BatchGetImage") < 100
+    read["configs"] += there.ecr.count("GET")
+    assert there.ecr.count("BatchGetImage") < 100
     if way != "direct":
         answer = json.loads(there.transport.puts[0][1])
         assert all(text.isprintable() for text in [answer["Reason"], *answer["Data"].values()])

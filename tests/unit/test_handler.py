@@ -21,16 +21,14 @@ from ecr_image_waiter.clock import SystemClock
 from ecr_image_waiter.core.faults import DeliveryFailed, GaveUp, InvalidRequest, UnusableEvent
 from ecr_image_waiter.core.state import STATE_KEY
 from ecr_image_waiter.telemetry import make_logger
+from tests.support.clock import NOW, FakeClock
 from tests.support.fakes import (
     DIGEST,
-    NOW,
     PROPERTIES,
     REPOSITORY_URI,
     REQUEST_ID,
     STACK_ID,
-    FakeClock,
     FakeContext,
-    ScriptedEcr,
     aws_error,
     details,
     leaked,
@@ -213,7 +211,7 @@ def test_no_newest_tags_are_looked_for_in_a_repository_that_does_not_exist() -> 
 
     world.run(stack_event())
 
-    assert all("imageIds" in call for call in world.ecr.calls)
+    assert all("imageIds" in call for call in world.ecr.asked)
     assert world.clock.now() == NOW + 15
     assert "set WaitForRepository to true" in world.answer["Reason"]
 
@@ -318,7 +316,7 @@ def test_archived_images_are_asked_for_at_the_first_and_the_last_check_alone_whe
 
     world.run(stack_event(ResourceProperties=short()))
 
-    asked = ["filter" in call for call in world.ecr.calls if "imageIds" in call]
+    asked = ["filter" in call for call in world.ecr.asked if "imageIds" in call]
     assert (asked[:3], asked[-2:], asked.count(True)) == ([False, True, False], [False, True], 2)
 
 
@@ -516,14 +514,14 @@ def following(world: World, **state: Any) -> dict[str, Any]:
 def test_a_state_that_no_wait_can_be_in_is_answered_without_a_look(forged: dict[str, Any], named: str) -> None:
     world = World(NOT_FOUND)
     event = following(world, **forged)
-    looks = len(world.ecr.calls)
+    looks = len(world.ecr.asked)
 
     world.run(event)
 
     assert world.answer["Status"] == "FAILED"
     for name in named.split(", "):
         assert name in world.answer["Reason"].split("cannot be read (")[1].split(")")[0]
-    assert len(world.ecr.calls) == looks
+    assert len(world.ecr.asked) == looks
 
 
 def test_a_limit_after_service_timeout_is_none_and_a_check_due_after_it_is_made_at_it() -> None:
@@ -571,11 +569,7 @@ def test_a_grace_goes_on_across_a_hand_over() -> None:
     denied_from = NOW + 840
     world = World()
 
-    def ecr(_: dict[str, Any]) -> dict[str, Any]:
-        raise DENIED if world.clock.now() >= denied_from else NOT_FOUND
-
-    world.ecr = ScriptedEcr(ecr)
-    world.build()
+    world.ecr.script(lambda _: DENIED if world.clock.now() >= denied_from else NOT_FOUND)
 
     assert world.run_to_the_end(stack_event()) == 2
 

@@ -25,8 +25,8 @@ from ecr_image_waiter.core.faults import WaiterError
 from ecr_image_waiter.core.format import harmless
 from ecr_image_waiter.core.manifests import LONGEST_PLATFORM_NAME, OCI_INDEX, OCI_MANIFEST
 from tests.support.command import Builder, Command
+from tests.support.ecr import ACCOUNT, OCI_CONFIG, Ecr, digest_of, entry
 from tests.support.fakes import STACK_ID, FakeContext, aws_error, response_url, stack_event
-from tests.support.memory_ecr import ACCOUNT, OCI_CONFIG, MemoryEcr, digest_of, entry
 from tests.support.world import IN_MEMORY, World
 
 NASTY: Final = {  # at most twenty characters each, of which nothing is cut
@@ -90,11 +90,11 @@ def test_a_text_that_means_no_harm_stays_as_it_is(text: str) -> None:
 
 # --- what others write, and where
 
-Feed = Callable[[MemoryEcr, str], object]
+Feed = Callable[[Ecr, str], object]
 
 
 def config(**members: Any) -> Feed:
-    def push(ecr: MemoryEcr, nasty: str) -> None:
+    def push(ecr: Ecr, nasty: str) -> None:
         document = {"os": "linux", "architecture": "arm64"} | {key: each(nasty) for key, each in members.items()}
         blob = json.dumps(document).encode()
         ecr.repository("app").blobs[digest_of(blob)] = blob
@@ -104,7 +104,7 @@ def config(**members: Any) -> Feed:
     return push
 
 
-def index(ecr: MemoryEcr, nasty: str) -> None:
+def index(ecr: Ecr, nasty: str) -> None:
     entries = [entry(digest_of(str(n)), f"{nasty}/{nasty}/{nasty}{n}") for n in range(3)]
     ecr.put("app", "v1", {"schemaVersion": 2, "manifests": entries}, OCI_INDEX)
 
@@ -112,25 +112,25 @@ def index(ecr: MemoryEcr, nasty: str) -> None:
 def manifest(
     members: Callable[[str], dict[str, Any]], media_type: Callable[[str], str] = lambda _: OCI_MANIFEST
 ) -> Feed:
-    def push(ecr: MemoryEcr, nasty: str) -> None:
+    def push(ecr: Ecr, nasty: str) -> None:
         ecr.put("app", "v1", {"schemaVersion": 2, "layers": [], **members(nasty)}, media_type(nasty))
 
     return push
 
 
 def error(code: str, operation: str = "DescribeImages") -> Feed:
-    def fail(ecr: MemoryEcr, nasty: str) -> None:
+    def fail(ecr: Ecr, nasty: str) -> None:
         ecr.push("app")
         ecr.faults[operation] = aws_error(code, f"denied{nasty}")
 
     return fail
 
 
-def odd_error(ecr: MemoryEcr, nasty: str) -> None:
+def odd_error(ecr: Ecr, nasty: str) -> None:
     ecr.faults["DescribeImages"] = aws_error(f"Odd{nasty}", nasty)
 
 
-def tags(ecr: MemoryEcr, nasty: str) -> None:
+def tags(ecr: Ecr, nasty: str) -> None:
     ecr.push("app", f"v0{nasty}")
 
 
@@ -177,7 +177,7 @@ def properties(more: dict[str, Any]) -> dict[str, Any]:
 def test_a_stack_and_its_log_are_told_in_harmless_words(fed: str, nasty: str, back: bool) -> None:  # noqa: FBT001
     feed, more = FEEDS[fed]
     there = World(IN_MEMORY, stack=("UPDATE_ROLLBACK_IN_PROGRESS" if back else "UPDATE_IN_PROGRESS",))
-    feed(there.images, NASTY[nasty])
+    feed(there.ecr, NASTY[nasty])
 
     there.run(stack_event("Update" if back else "Create", ResourceProperties=properties(more)))
 
@@ -193,7 +193,7 @@ def test_a_stack_and_its_log_are_told_in_harmless_words(fed: str, nasty: str, ba
 def test_a_direct_invocation_returns_or_raises_harmless_words(fed: str, nasty: str) -> None:
     feed, more = FEEDS[fed]
     there = World(IN_MEMORY)
-    feed(there.images, NASTY[nasty])
+    feed(there.ecr, NASTY[nasty])
 
     try:
         told = texts(there.run(properties(more)))
@@ -265,7 +265,7 @@ def test_what_a_build_says_is_told_in_harmless_words(nasty: str, found: Callable
     builder, command = Builder(), Command()
     command.builder.found = builder.found = found(NASTY[nasty])
     there = World(IN_MEMORY, builds={BuilderKind.PROJECT: builder})
-    there.images.repository("app")
+    there.ecr.repository("app")
 
     there.run(stack_event(ResourceProperties=properties({"BuildProject": "app"})))
     command("wait", "app:v1", "--build-project", "app")
@@ -320,7 +320,7 @@ def test_an_event_that_nobody_can_be_answered_for_is_refused_in_harmless_words(n
 def test_lambdas_refusal_and_the_log_streams_name_are_told_in_harmless_words(nasty: str) -> None:
     denied = aws_error("AccessDeniedException", NASTY[nasty], operation="Invoke")
     there = World(IN_MEMORY, hand_overs=(denied,))
-    there.images.repository("app")
+    there.ecr.repository("app")
     event = stack_event(ResourceProperties=properties({"MaxRetries": "12"}))
 
     there.waiter.handle(event, FakeContext(there.clock, 60.0, stream=f"s{NASTY[nasty]}"))
@@ -397,7 +397,7 @@ def test_the_last_resort_tells_lambdas_words_harmlessly(nasty: str, capsys: pyte
 
 def test_an_architecture_of_half_a_character_is_answered_like_any_other() -> None:
     there = World(IN_MEMORY)
-    config(architecture=lambda _: "\ud800", config=lambda _: LABELS)(there.images, "")
+    config(architecture=lambda _: "\ud800", config=lambda _: LABELS)(there.ecr, "")
 
     there.run(stack_event(ResourceProperties=properties(LABELS)))
 
@@ -407,7 +407,7 @@ def test_an_architecture_of_half_a_character_is_answered_like_any_other() -> Non
 
 def test_an_exception_in_the_making_of_an_answer_becomes_one(monkeypatch: pytest.MonkeyPatch) -> None:
     there = World(IN_MEMORY)
-    there.images.push("app")
+    there.ecr.push("app")
     body = _Protocol.body
 
     def broken(self: _Protocol) -> dict[str, Any]:
@@ -425,10 +425,10 @@ def test_an_exception_in_the_making_of_an_answer_becomes_one(monkeypatch: pytest
 def test_whatever_an_image_calls_its_architecture_the_answer_fits() -> None:
     """It is the only attribute whose text an image's pusher chooses. What may not fit is refused before the wait."""
     there = World(IN_MEMORY)
-    config(architecture=lambda _: "\U000e0001" * 3000, config=lambda _: LABELS)(there.images, "")
+    config(architecture=lambda _: "\U000e0001" * 3000, config=lambda _: LABELS)(there.ecr, "")
     name, tag = "app" * 80, "v" * 300
-    there.images.repositories[ACCOUNT, "eu-west-1", name] = there.images.repository("app")
-    there.images.repository("app").tags[tag] = there.images.repository("app").tags["v1"]
+    there.ecr.repositories[ACCOUNT, "eu-west-1", name] = there.ecr.repository("app")
+    there.ecr.image("app").tags.append(tag)
     named = properties({"RepositoryName": name, "ImageTag": tag, **LABELS})
 
     ids = {"StackId": STACK_ID + "s" * 400, "RequestId": "r" * 255, "LogicalResourceId": "L" * 255}

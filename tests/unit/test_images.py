@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from ecr_image_waiter.core.faults import GaveUp
+from tests.support.clock import NOW
+from tests.support.ecr import ACCOUNT
 from tests.support.fakes import PROPERTIES, REPOSITORY_URI, aws_error, stack_event
-from tests.support.memory_ecr import ACCOUNT
 from tests.support.world import IN_MEMORY, World
 
 REVISION = "org.opencontainers.image.revision"
@@ -21,7 +22,7 @@ HOST = f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com"
 
 def world(**options: Any) -> World:
     there = World(IN_MEMORY, **options)
-    there.images.repository("team/app")
+    there.ecr.repository("team/app")
     return there
 
 
@@ -68,7 +69,7 @@ def entry(id_: str, name: str = "team/app", tag: str = "v1", **more: Any) -> dic
 )
 def test_a_uri_leads_to_its_image_and_the_answer_names_the_same_host(uri: str, source: dict[str, Any]) -> None:
     there = world()
-    digest = there.images.push("team/app", **source)
+    digest = there.ecr.push("team/app", **source)
 
     there.run(request(ImageUri=uri))
 
@@ -81,14 +82,14 @@ def test_a_uri_leads_to_its_image_and_the_answer_names_the_same_host(uri: str, s
 
 def test_a_uri_by_tag_and_digest_is_the_image_only_where_the_tag_points_at_the_digest() -> None:
     there = world()
-    first = there.images.push("team/app", content="first")
-    there.images.push("team/app", content="second")
-    there.clock.plan(20.0, lambda: there.images.repository("team/app").tags.update(v1=first))
+    first = there.ecr.push("team/app", content="first")
+    there.ecr.push("team/app", content="second")
+    there.clock.plan(20.0, lambda: there.ecr.tag("team/app", "v1", first))
 
     there.run(request(ImageUri=f"{HOST}/team/app:v1@{first}"))
 
     assert there.answer["Data"]["ImageUri"] == f"{HOST}/team/app@{first}"
-    assert there.clock.time > there.images.repository("team/app").images[first].pushed_at + 19
+    assert there.clock.time > there.ecr.image("team/app", first).pushed_at + 19
 
 
 @pytest.mark.parametrize(
@@ -103,14 +104,14 @@ def test_an_image_elsewhere_is_found_there_and_not_here(
     properties: dict[str, str], source: dict[str, Any], registry: str
 ) -> None:
     there = world()
-    there.images.push("team/app", content="here")
-    digest = there.images.push("team/app", content="there", **source)
+    there.ecr.push("team/app", content="here")
+    digest = there.ecr.push("team/app", content="there", **source)
 
     there.run(event(**properties))
 
     assert there.answer["Data"]["ImageDigest"] == digest
     assert there.answer["Data"]["RepositoryUri"].startswith(registry)
-    assert there.images.roles == ([ROLE] if "RoleArn" in properties else [])
+    assert there.ecr.roles == ([ROLE] if "RoleArn" in properties else [])
 
 
 @pytest.mark.parametrize(
@@ -124,20 +125,20 @@ def test_an_image_elsewhere_is_found_there_and_not_here(
 )
 def test_a_role_is_assumed_in_the_name_of_the_stack_that_waits(request_: Any, stack: str, session: str) -> None:
     there = World(IN_MEMORY, stack=(stack,))
-    there.images.push("team/app", account=OTHER)
+    there.ecr.push("team/app", account=OTHER)
 
     there.run(request_)
 
-    assert set(there.images.sessions) == {session}
+    assert set(there.ecr.sessions) == {session}
 
 
 def test_without_a_new_property_a_check_is_one_call_of_describe_images() -> None:
     there = world()
-    there.images.push("team/app")
+    there.ecr.push("team/app")
 
     there.run(event())
 
-    assert there.images.calls == [("DescribeImages", "team/app")]
+    assert there.ecr.calls == [("DescribeImages", "team/app")]
 
 
 # --- conditions
@@ -145,16 +146,16 @@ def test_without_a_new_property_a_check_is_one_call_of_describe_images() -> None
 
 def test_a_latest_that_moves_during_the_wait_is_answered_with_the_commit_meant() -> None:
     there = world()
-    there.images.push("team/app", "latest", labels={REVISION: "old"})
+    there.ecr.push("team/app", "latest", labels={REVISION: "old"})
     new: list[str] = []
-    there.clock.plan(40.0, lambda: new.append(there.images.push("team/app", "latest", labels={REVISION: "new"})))
+    there.clock.plan(40.0, lambda: new.append(there.ecr.push("team/app", "latest", labels={REVISION: "new"})))
 
     there.run(event(ImageTag="latest", Labels={REVISION: "new"}, MaxRetries="20"))
 
     assert there.answer["Status"] == "SUCCESS"
     assert there.answer["Data"]["ImageDigest"] == new[0]
     assert there.answer["Data"]["Architecture"] == "arm64"
-    assert there.images.count("GET") == 2  # one for each image, however many checks there were
+    assert there.ecr.count("GET") == 2  # one for each image, however many checks there were
     checks = there.lines_with("Checked")
     assert len(checks) > 4
     assert all(
@@ -164,7 +165,7 @@ def test_a_latest_that_moves_during_the_wait_is_answered_with_the_commit_meant()
 
 def test_an_image_that_stays_the_old_one_is_said_to_be_that_at_the_limit() -> None:
     there = world()
-    there.images.push("team/app", labels={REVISION: "old"})
+    there.ecr.push("team/app", labels={REVISION: "old"})
 
     there.run(event(Labels={REVISION: "new"}))
 
@@ -178,7 +179,7 @@ def test_an_image_that_stays_the_old_one_is_said_to_be_that_at_the_limit() -> No
 @pytest.mark.parametrize("attestations", [False, True])
 def test_an_index_for_lambda_fails_within_one_check_with_the_cure(*, attestations: bool) -> None:
     there = world()
-    there.images.push_index("team/app", platforms=["linux/arm64"], attestations=attestations)
+    there.ecr.push_index("team/app", platforms=["linux/arm64"], attestations=attestations)
 
     there.run(event(DeployTarget="Lambda"))
 
@@ -187,13 +188,13 @@ def test_an_index_for_lambda_fails_within_one_check_with_the_cure(*, attestation
         "The image team/app:v1 in eu-west-1 cannot be deployed (checked once in 0 s): an image index is there, and "
         "Lambda takes a single image only; push one with docker buildx build --provenance=false --platform linux/arm64 "
     )
-    assert there.images.calls == [("DescribeImages", "team/app")]  # which says the media type
+    assert there.ecr.calls == [("DescribeImages", "team/app")]  # which says the media type
 
 
 def test_an_image_of_an_index_is_named_by_platform_beside_the_whole() -> None:
     there = world()
-    index = there.images.push_index("team/app", attestations=True)
-    manifest = json.loads(there.images.repository("team/app").images[index].manifest)
+    index = there.ecr.push_index("team/app", attestations=True)
+    manifest = json.loads(there.ecr.image("team/app", index).manifest)
     (arm,) = (each["digest"] for each in manifest["manifests"] if each["platform"]["architecture"] == "arm64")
 
     there.run(event(Platform="linux/arm64", DeployTarget="ECS"))
@@ -207,10 +208,10 @@ def test_an_image_of_an_index_is_named_by_platform_beside_the_whole() -> None:
 def test_since_the_operation_began_means_since_cloudformation_asked() -> None:
     there = world()
     there.clock.time -= 1.0
-    there.images.push("team/app", content="before")
+    there.ecr.push("team/app", content="before")
     there.clock.time += 1.0
     new: list[str] = []
-    there.clock.plan(30.0, lambda: new.append(there.images.push("team/app", content="after")))
+    there.clock.plan(30.0, lambda: new.append(there.ecr.push("team/app", content="after")))
 
     there.run(event(PushedAfter="StackOperation", MaxRetries="10"))
 
@@ -219,11 +220,10 @@ def test_since_the_operation_began_means_since_cloudformation_asked() -> None:
 
 def test_an_archived_image_that_is_restored_during_the_wait_is_found() -> None:
     there = world()
-    digest = there.images.push("team/app")
-    image = there.images.repository("team/app").images[digest]
-    image.status = "ARCHIVED"
-    there.clock.plan(20.0, lambda: setattr(image, "status", "ACTIVATING"))
-    there.clock.plan(40.0, lambda: setattr(image, "status", "ACTIVE"))
+    digest = there.ecr.push("team/app")
+    image = there.ecr.image("team/app", digest)
+    image.active_from = None
+    there.clock.plan(20.0, lambda: setattr(image, "active_from", NOW + 40.0))
 
     there.run(event(MaxRetries="10"))
 
@@ -238,10 +238,10 @@ def test_an_archived_image_that_is_restored_during_the_wait_is_found() -> None:
 
 def test_several_images_are_ready_when_all_are_and_each_has_its_uri() -> None:
     there = world()
-    first = there.images.push("team/app", content="1")
+    first = there.ecr.push("team/app", content="1")
     later: list[str] = []
-    there.clock.plan(20.0, lambda: later.append(there.images.push("jobs", "v2", content="2")))
-    there.images.repository("jobs")
+    there.clock.plan(20.0, lambda: later.append(there.ecr.push("jobs", "v2", content="2")))
+    there.ecr.repository("jobs")
 
     there.run(several(entry("App"), entry("Jobs", "jobs", "v2")))
 
@@ -255,13 +255,13 @@ def test_several_images_are_ready_when_all_are_and_each_has_its_uri() -> None:
 
 def test_one_entry_alone_is_answered_as_several_are() -> None:
     there = world()
-    digest = there.images.push("team/app")
+    digest = there.ecr.push("team/app")
 
     there.run(several(entry("App")))
 
     assert there.answer["Data"].keys() == {"App.ImageUri", "Attempts", "WaitedSeconds"}
     assert there.answer["Data"]["App.ImageUri"] == f"{HOST}/team/app@{digest}"
-    assert there.images.calls == [("DescribeImages", "team/app")]
+    assert there.ecr.calls == [("DescribeImages", "team/app")]
 
 
 def test_twenty_images_pushed_in_any_order_over_hand_overs_are_all_found() -> None:
@@ -271,11 +271,11 @@ def test_twenty_images_pushed_in_any_order_over_hand_overs_are_all_found() -> No
     Random(5).shuffle(order)  # noqa: S311  # reproducible on purpose
     digests: dict[tuple[str, str], str] = {}
     for name in ("one", "two", "three"):
-        there.images.repository(name)
+        there.ecr.repository(name)
 
     def push(name: str, tag: str) -> None:
         content = f"{name}{tag}"
-        digests[name, tag] = there.images.push(name, tag, content=content, labels={"n": content})
+        digests[name, tag] = there.ecr.push(name, tag, content=content, labels={"n": content})
 
     for place, image in enumerate(order):
         there.clock.plan(10.0 + 12 * place, partial(push, *image))
@@ -289,13 +289,13 @@ def test_twenty_images_pushed_in_any_order_over_hand_overs_are_all_found() -> No
         f"I{number}.ImageUri": digests[name] for number, name in enumerate(names)
     }
     # What an invocation has read, the next one knows: no config is read twice.
-    assert there.images.count("GET") == len(set(names))
+    assert there.ecr.count("GET") == len(set(names))
 
 
 def test_what_is_missing_at_the_limit_is_listed() -> None:
     there = world()
-    there.images.push("team/app", "v0")
-    there.images.push("jobs", "v2", labels={"a": "b"})
+    there.ecr.push("team/app", "v0")
+    there.ecr.push("jobs", "v2", labels={"a": "b"})
 
     there.run(
         several(
@@ -319,10 +319,10 @@ def test_what_is_missing_at_the_limit_is_listed() -> None:
 def test_newest_tags_are_told_of_the_repository_that_they_are_of() -> None:
     """The last check got no answer, and one before it found that the repository lacks the image."""
     there = world()
-    there.images.push("team/app")
-    there.images.push("jobs", "v7")
+    there.ecr.push("team/app")
+    there.ecr.push("jobs", "v7")
     throttled = aws_error("ThrottlingException")
-    there.clock.plan(30.0, lambda: there.images.faults.update(BatchGetImage=throttled))
+    there.clock.plan(30.0, lambda: there.ecr.faults.update(BatchGetImage=throttled))
 
     there.run(several(entry("App"), entry("Jobs", "jobs", "v2"), MaxRetries="2"))
 
@@ -332,8 +332,8 @@ def test_newest_tags_are_told_of_the_repository_that_they_are_of() -> None:
 
 def test_newest_tags_are_told_also_where_ecr_never_answers_for_another_repository() -> None:
     there = world()
-    there.images.push("team/app", "v7")
-    there.images.faults["jobs"] = aws_error("ThrottlingException")
+    there.ecr.push("team/app", "v7")
+    there.ecr.faults["jobs"] = aws_error("ThrottlingException")
 
     there.run(several(entry("App"), entry("Jobs", "jobs", "v2")))
 
@@ -342,8 +342,8 @@ def test_newest_tags_are_told_also_where_ecr_never_answers_for_another_repositor
 
 def test_what_ends_the_wait_for_one_ends_it_for_all_and_is_named() -> None:
     there = world()
-    there.images.push("team/app")
-    there.images.push_index("jobs", "v2")
+    there.ecr.push("team/app")
+    there.ecr.push_index("jobs", "v2")
 
     there.run(several(entry("App"), entry("None", tag="v9"), entry("Jobs", "jobs", "v2", DeployTarget="Lambda")))
 
@@ -365,7 +365,7 @@ def test_a_repository_that_is_throttled_slows_the_checks_of_the_others_too() -> 
     def waits(fault: Exception | None) -> list[float]:
         there = world()
         if fault:
-            there.images.faults["jobs"] = fault
+            there.ecr.faults["jobs"] = fault
         there.run(several(entry("Jobs", "jobs"), entry("App", "none"), WaitForRepository="true", MaxRetries="20"))
         return there.clock.sleeps
 
@@ -374,8 +374,8 @@ def test_a_repository_that_is_throttled_slows_the_checks_of_the_others_too() -> 
 
 def test_each_check_of_several_is_logged_with_what_is_missing() -> None:
     there = world()
-    there.images.push("team/app")
-    there.clock.plan(5.0, lambda: there.images.push("team/app", "v2"))
+    there.ecr.push("team/app")
+    there.clock.plan(5.0, lambda: there.ecr.push("team/app", "v2"))
 
     there.run(several(entry("App"), entry("Two", tag="v2")))
 
@@ -392,12 +392,12 @@ def test_what_would_not_fit_an_answer_is_refused_before_any_call_with_how_many_w
     def asked(count: int) -> World:
         there = world()
         for id_ in ids:
-            there.images.push(name, id_, content=id_)
+            there.ecr.push(name, id_, content=id_)
         there.run(several(*(entry(id_, name, id_) for id_ in ids[:count])))
         return there
 
     refused = asked(20)
-    assert refused.images.calls == []
+    assert refused.ecr.calls == []
     reason = refused.answer["Reason"]
     assert "Images: received 20, allowed here: " in reason
     fits = int(reason.split("allowed here: ")[1].split(",")[0])
@@ -431,7 +431,7 @@ def test_twenty_images_of_usual_names_fit() -> None:
     there = world()
     entries = [entry(f"Service{n}", f"shop/backend-service-{n}", "latest") for n in range(20)]
     for n in range(20):
-        there.images.push(f"shop/backend-service-{n}", "latest")
+        there.ecr.push(f"shop/backend-service-{n}", "latest")
 
     there.run(several(*entries))
 
@@ -443,14 +443,14 @@ def test_twenty_images_of_usual_names_fit() -> None:
 
 def test_a_continuation_knows_what_was_read_before_it() -> None:
     there = world(timeout=100.0)
-    there.images.push("team/app", labels={REVISION: "old"})
+    there.ecr.push("team/app", labels={REVISION: "old"})
 
     there.run(event(Labels={REVISION: "new"}, MaxRetries="20"))
 
     (continuation,) = there.functions.events
-    there.images.calls.clear()
+    there.ecr.calls.clear()
     there.run(continuation)
-    assert {operation for operation, _ in there.images.calls} == {"DescribeImages"}
+    assert {operation for operation, _ in there.ecr.calls} == {"DescribeImages"}
 
 
 # --- rollback
@@ -458,8 +458,8 @@ def test_a_continuation_knows_what_was_read_before_it() -> None:
 
 def test_a_rollback_takes_whatever_is_there_and_tells_its_platform() -> None:
     there = world(stack=("UPDATE_ROLLBACK_IN_PROGRESS",))
-    index = there.images.push_index("team/app", labels={REVISION: "old"})
-    manifest = json.loads(there.images.repository("team/app").images[index].manifest)
+    index = there.ecr.push_index("team/app", labels={REVISION: "old"})
+    manifest = json.loads(there.ecr.image("team/app", index).manifest)
     (arm,) = (each["digest"] for each in manifest["manifests"] if each["platform"]["architecture"] == "arm64")
 
     there.run(
@@ -477,7 +477,7 @@ def test_a_rollback_has_a_uri_for_the_platform_also_where_no_image_for_it_is_kno
     more: dict[str, str], *, pushed: bool
 ) -> None:
     there = world(stack=("UPDATE_ROLLBACK_IN_PROGRESS",))
-    index = there.images.push_index("team/app", platforms=["linux/amd64"]) if pushed else ""
+    index = there.ecr.push_index("team/app", platforms=["linux/amd64"]) if pushed else ""
 
     there.run(event("Update", Platform="arm64", **more))
 
@@ -490,8 +490,8 @@ def test_a_rollback_has_a_uri_for_the_platform_also_where_no_image_for_it_is_kno
 @pytest.mark.parametrize("several_", [False, True])
 def test_a_rollback_tells_an_image_that_is_there_also_where_its_platform_cannot_be_read(*, several_: bool) -> None:
     there = world(stack=("UPDATE_ROLLBACK_IN_PROGRESS",))
-    digest = there.images.push("team/app", platform="linux/arm64")
-    there.images.faults["GetDownloadUrlForLayer"] = aws_error("AccessDeniedException")
+    digest = there.ecr.push("team/app", platform="linux/arm64")
+    there.ecr.faults["GetDownloadUrlForLayer"] = aws_error("AccessDeniedException")
 
     one = entry("App", Platform="arm64")
     there.run(several(one, kind="Update") if several_ else event("Update", Platform="arm64"))
@@ -501,7 +501,7 @@ def test_a_rollback_tells_an_image_that_is_there_also_where_its_platform_cannot_
 
 def test_a_rollback_of_several_names_each_with_its_digest_where_it_is_there() -> None:
     there = world(stack=("UPDATE_ROLLBACK_IN_PROGRESS",))
-    digest = there.images.push("team/app", "v0")
+    digest = there.ecr.push("team/app", "v0")
 
     there.run(
         several(entry("Here", tag="v0"), entry("Gone"), entry("Dig", tag="v0", ImageDigest=digest), kind="Update")
@@ -558,7 +558,7 @@ def test_a_rollback_answers_with_what_can_be_read_of_properties_that_are_refused
 
 def test_a_rollback_that_ecr_denies_goes_on() -> None:
     there = world(stack=("UPDATE_ROLLBACK_IN_PROGRESS",))
-    there.images.faults["team/app"] = aws_error("AccessDeniedException")
+    there.ecr.faults["team/app"] = aws_error("AccessDeniedException")
 
     there.run(several(entry("A"), entry("B", tag="v2"), kind="Update"))
 
@@ -570,7 +570,7 @@ def test_a_rollback_that_ecr_denies_goes_on() -> None:
 
 def test_a_caller_gets_the_same_attributes() -> None:
     there = world()
-    digest = there.images.push("team/app")
+    digest = there.ecr.push("team/app")
 
     found = there.run({"Images": [entry("App")], "MaxRetries": 0})
 
@@ -579,7 +579,7 @@ def test_a_caller_gets_the_same_attributes() -> None:
 
 def test_a_caller_is_told_what_can_never_be_deployed() -> None:
     there = world()
-    there.images.push("team/app", platform="linux/amd64")
+    there.ecr.push("team/app", platform="linux/amd64")
 
     with pytest.raises(GaveUp, match="the image there is for linux/amd64, wanted linux/arm64"):
         there.run({"RepositoryName": "team/app", "ImageTag": "v1", "Platform": "linux/arm64"})

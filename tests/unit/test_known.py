@@ -23,8 +23,9 @@ from ecr_image_waiter.core.manifests import (
 from ecr_image_waiter.core.model import OWN, Finding, Image, ImageId, Never, NotYet, Platform, Several, Source
 from ecr_image_waiter.core.state import STATE_KEY, Progress, State, continuation, read_state
 from tests.support.checks import Look
-from tests.support.fakes import NOW, FakeClock, stack_event
-from tests.support.memory_ecr import MemoryEcr, digest_of, entry
+from tests.support.clock import NOW, FakeClock
+from tests.support.ecr import Ecr, digest_of, entry
+from tests.support.fakes import stack_event
 
 MOST_QUEUED: Final = 1_048_576
 """Of bytes that Lambda queues (Developer Guide, "Lambda quotas"); 256 KiB formerly, and in some partitions still."""
@@ -32,11 +33,11 @@ MOST_EVENT: Final = 200_000
 
 
 @pytest.fixture
-def ecr() -> MemoryEcr:
-    return MemoryEcr(FakeClock())
+def ecr() -> Ecr:
+    return Ecr(FakeClock())
 
 
-def looking(ecr: MemoryEcr, *wanted: Wanted, known: Cache | None = None) -> Callable[[], tuple[Any, int]]:
+def looking(ecr: Ecr, *wanted: Wanted, known: Cache | None = None) -> Callable[[], tuple[Any, int]]:
     """Return what makes one check after another, and says what it found and how many calls that cost."""
     look = Look(ecr.registry(), wanted, known or Cache(), NOW)
 
@@ -58,7 +59,7 @@ def one(**conditions: Any) -> Wanted:
 # --- within a process
 
 
-def test_nothing_of_twenty_indexes_for_six_platforms_is_read_twice(ecr: MemoryEcr) -> None:
+def test_nothing_of_twenty_indexes_for_six_platforms_is_read_twice(ecr: Ecr) -> None:
     platforms = [f"linux/{name}" for name in ("amd64", "arm64", "arm/v7", "386", "ppc64le", "s390x")]
     wanted = []
     for number in range(20):
@@ -75,7 +76,7 @@ def test_nothing_of_twenty_indexes_for_six_platforms_is_read_twice(ecr: MemoryEc
     assert (first[1], again[1]) == (1 + 20 * 6 + 2 * 20, 1), "manifests and one config each; then BatchGetImage alone"
 
 
-def test_an_index_of_indexes_with_more_images_than_are_remembered_is_judged_all_the_same(ecr: MemoryEcr) -> None:
+def test_an_index_of_indexes_with_more_images_than_are_remembered_is_judged_all_the_same(ecr: Ecr) -> None:
     inner = []
     for number in range(40):
         platforms = [f"linux/arm/v{number * 100 + n}" for n in range(MOST_ENTRIES)]
@@ -205,13 +206,13 @@ def test_labels_that_are_no_valid_unicode_arrive_as_they_were() -> None:
     "labels",
     [None, [], "abc", 5, {"build": None}, {"build": 5}, {"build": ["new"]}, {"build": {"new": 1}}, {"BUILD": "new"}],
 )
-def test_labels_that_are_no_strings_are_not_the_wanted_ones(ecr: MemoryEcr, labels: Any) -> None:
+def test_labels_that_are_no_strings_are_not_the_wanted_ones(ecr: Ecr, labels: Any) -> None:
     push_config(ecr, {"os": "linux", "architecture": "arm64", "config": {"Labels": labels}})
 
     assert isinstance(looking(ecr, one(Labels={"build": "new"}))()[0], NotYet)
 
 
-def push_config(ecr: MemoryEcr, config: dict[str, Any]) -> None:
+def push_config(ecr: Ecr, config: dict[str, Any]) -> None:
     """Push an image with this config."""
     blob = json.dumps(config).encode()
     ecr.repository("team/app").blobs[digest_of(blob)] = blob
@@ -236,7 +237,7 @@ def push_config(ecr: MemoryEcr, config: dict[str, Any]) -> None:
     ids=str,
 )
 def test_a_platform_is_judged_by_what_the_config_says_of_it(
-    ecr: MemoryEcr, config: dict[str, Any], wanted: str, kind: type
+    ecr: Ecr, config: dict[str, Any], wanted: str, kind: type
 ) -> None:
     push_config(ecr, config)
 
@@ -245,7 +246,7 @@ def test_a_platform_is_judged_by_what_the_config_says_of_it(
     assert isinstance(found, kind)
 
 
-def test_of_several_windows_versions_in_an_index_the_first_is_the_one(ecr: MemoryEcr) -> None:
+def test_of_several_windows_versions_in_an_index_the_first_is_the_one(ecr: Ecr) -> None:
     entries = []
     for version in ("10.0.20348.1", "10.0.17763.1"):
         digest = ecr.push("team/app", None, platform="windows/amd64", content=version)
@@ -262,7 +263,7 @@ def test_of_several_windows_versions_in_an_index_the_first_is_the_one(ecr: Memor
 # --- what moved since it was found
 
 
-def test_a_public_tag_that_moves_while_others_are_waited_for_is_answered_as_it_is_in_the_end(ecr: MemoryEcr) -> None:
+def test_a_public_tag_that_moves_while_others_are_waited_for_is_answered_as_it_is_in_the_end(ecr: Ecr) -> None:
     public = Source(region="us-east-1", host="public.ecr.aws", alias="shop")
     ecr.push("team/app", "v1", content="first", region="public")
     ecr.repository("team/app")

@@ -11,6 +11,7 @@ import pytest
 from sandbox.player import new_resource, response_url
 from tests.policy.leaks import NEEDLES, Leak, leaks, main
 from tests.support import fakes
+from tests.support.clock import NOW
 
 
 def checked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> int:
@@ -65,7 +66,7 @@ FORMS: list[Callable[[str], str]] = [
 @pytest.mark.parametrize("form", FORMS, ids=["plain", "encoded", "encoded twice", "JSON", "dict", "bytes"])
 def test_a_whole_url_is_found_in_every_form(output: Path, form: Callable[[str], str]) -> None:
     resource = new_resource()
-    urls = [fakes.response_url(), response_url(resource.stack_id, "Image", "a-request", fakes.NOW)]
+    urls = [fakes.response_url(), response_url(resource.stack_id, "Image", "a-request", NOW)]
     (output / "planted.log").write_text("\n".join(map(form, urls)))
     assert {leak.needle for leak in leaks(output) if leak.line == 1} == set(NEEDLES)
     assert {leak.line for leak in leaks(output)} == {1, 2}

@@ -41,23 +41,24 @@ from ecr_image_waiter.core.model import (
     decisive,
 )
 from tests.support.checks import Look
-from tests.support.fakes import NOW, FakeClock, aws_error
-from tests.support.memory_ecr import ACCOUNT, MemoryEcr, digest_of
+from tests.support.clock import NOW, FakeClock
+from tests.support.ecr import ACCOUNT, STATUSES, Ecr, digest_of
+from tests.support.fakes import aws_error
 
 OPERATIONS = ("DescribeImages", "BatchGetImage", "GetDownloadUrlForLayer", "GET", "DescribeRegistries")
 ROLE = "arn:aws:iam::999999999999:role/reader"
 
 
 @pytest.fixture
-def ecr() -> MemoryEcr:
-    return MemoryEcr(FakeClock())
+def ecr() -> Ecr:
+    return Ecr(FakeClock())
 
 
 def wanted(number: int, *, repository: str = "team/app", source: Source = OWN, **conditions: Any) -> Wanted:
     return Wanted(f"I{number}", ImageId(repository, f"v{number}", None), source, Conditions(**conditions))
 
 
-def looking(ecr: MemoryEcr, *images: Wanted, known: Cache | None = None) -> Callable[[], Several]:
+def looking(ecr: Ecr, *images: Wanted, known: Cache | None = None) -> Callable[[], Several]:
     """Return what makes one check after another."""
     look = Look(ecr.registry(), images, known or Cache(), NOW)
 
@@ -70,14 +71,14 @@ def looking(ecr: MemoryEcr, *images: Wanted, known: Cache | None = None) -> Call
     return check
 
 
-def spent(ecr: MemoryEcr) -> dict[str, int]:
+def spent(ecr: Ecr) -> dict[str, int]:
     return {operation: ecr.count(operation) for operation in OPERATIONS if ecr.count(operation)}
 
 
 # --- calls
 
 
-def test_twenty_images_of_one_repository_cost_one_call_a_check_and_one_more_when_all_are_there(ecr: MemoryEcr) -> None:
+def test_twenty_images_of_one_repository_cost_one_call_a_check_and_one_more_when_all_are_there(ecr: Ecr) -> None:
     images = [wanted(number) for number in range(20)]
     ecr.repository("team/app")
     check = looking(ecr, *images)
@@ -91,7 +92,7 @@ def test_twenty_images_of_one_repository_cost_one_call_a_check_and_one_more_when
     assert spent(ecr) == {"BatchGetImage": 1, "DescribeImages": 1}
 
 
-def test_more_images_of_one_repository_than_a_call_takes_are_asked_for_in_several(ecr: MemoryEcr) -> None:
+def test_more_images_of_one_repository_than_a_call_takes_are_asked_for_in_several(ecr: Ecr) -> None:
     for number in range(230):
         ecr.push("team/app", f"v{number}", content=str(number))
 
@@ -99,7 +100,7 @@ def test_more_images_of_one_repository_than_a_call_takes_are_asked_for_in_severa
     assert spent(ecr) == {"BatchGetImage": 3, "DescribeImages": 3}
 
 
-def test_what_a_check_of_many_images_has_read_the_next_one_knows(ecr: MemoryEcr) -> None:
+def test_what_a_check_of_many_images_has_read_the_next_one_knows(ecr: Ecr) -> None:
     platforms = [f"linux/arm/v{n}" for n in range(25)]
     for number in range(60):
         ecr.push_index("team/app", f"v{number}", platforms=platforms, content=str(number), labels={"a": "old"})
@@ -111,7 +112,7 @@ def test_what_a_check_of_many_images_has_read_the_next_one_knows(ecr: MemoryEcr)
     assert spent(ecr) == {"BatchGetImage": 1}
 
 
-def test_images_that_are_ready_are_not_asked_for_again_until_the_last_is(ecr: MemoryEcr) -> None:
+def test_images_that_are_ready_are_not_asked_for_again_until_the_last_is(ecr: Ecr) -> None:
     ecr.push("one", "v0")
     ecr.repository("two")
     check = looking(ecr, wanted(0, repository="one"), wanted(1, repository="two"))
@@ -126,7 +127,7 @@ def test_images_that_are_ready_are_not_asked_for_again_until_the_last_is(ecr: Me
     assert ecr.calls == [("BatchGetImage", "two"), ("DescribeImages", "one"), ("DescribeImages", "two")]
 
 
-def test_a_manifest_and_a_config_are_read_once_and_never_again(ecr: MemoryEcr) -> None:
+def test_a_manifest_and_a_config_are_read_once_and_never_again(ecr: Ecr) -> None:
     ecr.push("team/app", "v0", labels={"a": "old"})
     look = Look(
         ecr.registry(),
@@ -146,7 +147,7 @@ def test_a_manifest_and_a_config_are_read_once_and_never_again(ecr: MemoryEcr) -
     assert spent(ecr) == {"DescribeImages": 2, "BatchGetImage": 1, "GetDownloadUrlForLayer": 1, "GET": 1}
 
 
-def test_several_images_with_conditions_use_the_manifests_they_came_with(ecr: MemoryEcr) -> None:
+def test_several_images_with_conditions_use_the_manifests_they_came_with(ecr: Ecr) -> None:
     for number in range(3):
         ecr.push("team/app", f"v{number}", content=str(number), labels={"a": "b"})
     images = [wanted(number, Labels={"a": "b"}, Platform="arm64", DeployTarget="Lambda") for number in range(3)]
@@ -155,7 +156,7 @@ def test_several_images_with_conditions_use_the_manifests_they_came_with(ecr: Me
     assert spent(ecr) == {"DescribeImages": 1, "BatchGetImage": 1, "GetDownloadUrlForLayer": 3, "GET": 3}
 
 
-def test_what_is_known_is_kept_within_bounds_however_large_each_of_it_is(ecr: MemoryEcr) -> None:
+def test_what_is_known_is_kept_within_bounds_however_large_each_of_it_is(ecr: Ecr) -> None:
     """An index of fifty entries counts for fifty-one, a config of long labels for its characters."""
     platform = Platform("linux", "arm64")
     entries = tuple(Entry(digest_of(str(n)), OCI_MANIFEST, platform) for n in range(MOST_ENTRIES))
@@ -178,7 +179,7 @@ def test_what_is_known_is_kept_within_bounds_however_large_each_of_it_is(ecr: Me
     assert len(kept.manifests) > 60 + MOST_KNOWN // 51 - 4, "no more than necessary is forgotten"
 
 
-def test_what_is_known_already_counts_where_a_wait_goes_on(ecr: MemoryEcr) -> None:
+def test_what_is_known_already_counts_where_a_wait_goes_on(ecr: Ecr) -> None:
     known = Cache(manifests={digest_of(f"{n}"): Manifest(OCI_MANIFEST) for n in range(MOST_KNOWN + 9)})
     ecr.push("team/app", "v0")
 
@@ -192,14 +193,14 @@ def test_what_is_known_already_counts_where_a_wait_goes_on(ecr: MemoryEcr) -> No
 # --- manifests too large to be read
 
 
-def pad(ecr: MemoryEcr, number: int, size: int, **more: Any) -> None:
+def pad(ecr: Ecr, number: int, size: int, **more: Any) -> None:
     """Push an image whose manifest has about that many bytes."""
     digest = ecr.push("team/app", None, content=str(number), **more)
-    manifest = json.loads(ecr.repository("team/app").images[digest].manifest)
+    manifest = json.loads(ecr.image("team/app", digest).manifest)
     ecr.put("team/app", f"v{number}", {**manifest, "annotations": {"a": "x" * size}}, OCI_MANIFEST)
 
 
-def test_manifests_too_large_for_one_call_are_asked_for_in_smaller_groups_and_so_from_then_on(ecr: MemoryEcr) -> None:
+def test_manifests_too_large_for_one_call_are_asked_for_in_smaller_groups_and_so_from_then_on(ecr: Ecr) -> None:
     """Twenty of 250 kB are 5 MB, which no function has the memory for."""
     for number in range(19):
         pad(ecr, number, 250_000)
@@ -218,7 +219,7 @@ def test_manifests_too_large_for_one_call_are_asked_for_in_smaller_groups_and_so
         assert ecr.count("BatchGetImage") == expected
 
 
-def test_answers_of_usual_size_are_one_call_as_ever(ecr: MemoryEcr) -> None:
+def test_answers_of_usual_size_are_one_call_as_ever(ecr: Ecr) -> None:
     for number in range(20):
         pad(ecr, number, 50_000)
 
@@ -228,9 +229,7 @@ def test_answers_of_usual_size_are_one_call_as_ever(ecr: MemoryEcr) -> None:
 
 @pytest.mark.parametrize("size", [MOST_DOCUMENT_BYTES, 4_000_000])
 @pytest.mark.parametrize("others", [0, 3])
-def test_an_image_whose_manifest_is_too_large_is_refused_within_one_check(
-    ecr: MemoryEcr, size: int, others: int
-) -> None:
+def test_an_image_whose_manifest_is_too_large_is_refused_within_one_check(ecr: Ecr, size: int, others: int) -> None:
     pad(ecr, 0, size)
     for number in range(1, 1 + others):
         ecr.push("team/app", f"v{number}", content=str(number))
@@ -242,19 +241,19 @@ def test_an_image_whose_manifest_is_too_large_is_refused_within_one_check(
     assert refused.because == "its manifest is larger than the 512 KiB that are read"
     assert refused.cannot == "be checked"
     assert refused.image
-    assert refused.image.digest == ecr.repository("team/app").tags["v0"]
+    assert refused.image.digest == ecr.image("team/app", "v0").digest
     assert ecr.count("BatchGetImage") <= (6 if others else 1)
 
 
-def test_a_manifest_just_small_enough_is_read(ecr: MemoryEcr) -> None:
+def test_a_manifest_just_small_enough_is_read(ecr: Ecr) -> None:
     pad(ecr, 0, 0)
-    length = len(ecr.repository("team/app").images[ecr.repository("team/app").tags["v0"]].manifest)
+    length = len(ecr.image("team/app", "v0").manifest)
     pad(ecr, 0, MOST_DOCUMENT_BYTES - length)
 
     assert isinstance(decisive(looking(ecr, wanted(0, Platform="arm64"), wanted(0))()), Image)
 
 
-def test_a_manifest_that_no_condition_must_read_may_be_of_any_size(ecr: MemoryEcr) -> None:
+def test_a_manifest_that_no_condition_must_read_may_be_of_any_size(ecr: Ecr) -> None:
     pad(ecr, 0, 4_000_000)
     pad(ecr, 1, MOST_DOCUMENT_BYTES)
     ecr.push("team/app", "v2")
@@ -263,7 +262,7 @@ def test_a_manifest_that_no_condition_must_read_may_be_of_any_size(ecr: MemoryEc
     assert not looking(ecr, *images)().missing
 
 
-def test_a_rollback_to_an_image_whose_manifest_is_too_large_is_told_its_digest(ecr: MemoryEcr) -> None:
+def test_a_rollback_to_an_image_whose_manifest_is_too_large_is_told_its_digest(ecr: Ecr) -> None:
     pad(ecr, 0, 4_000_000)
 
     found = check_in_rollback(
@@ -271,24 +270,24 @@ def test_a_rollback_to_an_image_whose_manifest_is_too_large_is_told_its_digest(e
     )
 
     assert isinstance(found, Several)
-    assert {image.digest for _, each in found.findings if (image := there(each))} == set(
-        ecr.repository("team/app").tags.values()
-    )
+    assert {image.digest for _, each in found.findings if (image := there(each))} == {
+        ecr.image("team/app", "v0").digest
+    }
     assert len(found.findings) == 2
 
 
-def test_images_of_a_thousand_tags_each_are_described_in_smaller_groups(ecr: MemoryEcr) -> None:
+def test_images_of_a_thousand_tags_each_are_described_in_smaller_groups(ecr: Ecr) -> None:
     for number in range(20):
         digest = ecr.push("team/app", f"v{number}", content=str(number))
-        ecr.repository("team/app").tags |= {f"{number}-{n}-{'t' * 118}": digest for n in range(999)}
+        ecr.image("team/app", digest).tags.extend(f"{number}-{n}-{'t' * 118}" for n in range(999))
 
     assert not looking(ecr, *(wanted(number) for number in range(20)))().missing
     assert spent(ecr) == {"BatchGetImage": 1, "DescribeImages": 3}
 
 
-def test_an_old_image_among_several_is_described_once_and_remembered(ecr: MemoryEcr) -> None:
+def test_an_old_image_among_several_is_described_once_and_remembered(ecr: Ecr) -> None:
     ecr.push("team/app", "v0")
-    ecr.repository("team/app").images[ecr.repository("team/app").tags["v0"]].pushed_at = NOW - 1
+    ecr.image("team/app", "v0").pushed_at = NOW - 1
     check = looking(ecr, wanted(0, PushedAfter="StackOperation", DeployTarget="ECS"), wanted(1))
 
     check()
@@ -298,9 +297,9 @@ def test_an_old_image_among_several_is_described_once_and_remembered(ecr: Memory
         assert spent(ecr) == {"BatchGetImage": 1}
 
 
-def test_the_same_image_pushed_to_two_repositories_is_as_old_in_each_as_its_push_there(ecr: MemoryEcr) -> None:
+def test_the_same_image_pushed_to_two_repositories_is_as_old_in_each_as_its_push_there(ecr: Ecr) -> None:
     old = ecr.push("staging", "v0")
-    ecr.repository("staging").images[old].pushed_at = NOW - 1
+    ecr.image("staging", old).pushed_at = NOW - 1
     assert ecr.push("live", "v1") == old
 
     images = [
@@ -311,7 +310,7 @@ def test_the_same_image_pushed_to_two_repositories_is_as_old_in_each_as_its_push
     assert [type(finding) for finding in found.values()] == [NotYet, Image]
 
 
-def test_a_check_without_time_left_reads_no_more_and_says_so(ecr: MemoryEcr) -> None:
+def test_a_check_without_time_left_reads_no_more_and_says_so(ecr: Ecr) -> None:
     ecr.push("team/app", "v0", labels={"a": "b"})
     left = iter([5.0, 0.01, 0.0])
     image = Wanted("", ImageId("team/app", "v0", None), OWN, Conditions(Labels={"a": "b"}))
@@ -322,7 +321,7 @@ def test_a_check_without_time_left_reads_no_more_and_says_so(ecr: MemoryEcr) -> 
     assert spent(ecr) == {"DescribeImages": 1}
 
 
-def test_each_call_of_a_check_may_take_what_the_budget_says_then(ecr: MemoryEcr) -> None:
+def test_each_call_of_a_check_may_take_what_the_budget_says_then(ecr: Ecr) -> None:
     ecr.push("team/app", "v0", labels={"a": "b"})
     ecr.push_index("team/app", "v1", labels={"a": "b"})
     registry = ecr.registry()
@@ -361,9 +360,7 @@ def test_each_call_of_a_check_may_take_what_the_budget_says_then(ecr: MemoryEcr)
         (KeyError("nonsense"), Unavailable),
     ],
 )
-def test_what_one_repository_says_is_said_of_its_images_and_decides(
-    ecr: MemoryEcr, fault: Exception, kind: type
-) -> None:
+def test_what_one_repository_says_is_said_of_its_images_and_decides(ecr: Ecr, fault: Exception, kind: type) -> None:
     ecr.push("one", "v0")
     ecr.faults["two"] = fault
 
@@ -374,7 +371,7 @@ def test_what_one_repository_says_is_said_of_its_images_and_decides(
     assert isinstance(decisive(found), kind)
 
 
-def test_what_can_never_be_deployed_decides_before_anything_else(ecr: MemoryEcr) -> None:
+def test_what_can_never_be_deployed_decides_before_anything_else(ecr: Ecr) -> None:
     ecr.push_index("one", "v0")
     ecr.faults["two"] = aws_error("AccessDeniedException")
 
@@ -385,19 +382,19 @@ def test_what_can_never_be_deployed_decides_before_anything_else(ecr: MemoryEcr)
 
 
 @pytest.mark.parametrize("status", ["ARCHIVED", "ACTIVATING"])
-def test_an_archived_image_among_several_is_not_yet_and_named_so(ecr: MemoryEcr, status: str) -> None:
+def test_an_archived_image_among_several_is_not_yet_and_named_so(ecr: Ecr, status: str) -> None:
     digest = ecr.push("team/app", "v0")
     ecr.push("team/app", "v1", content="1")
     check = looking(ecr, wanted(0), wanted(1))
-    ecr.repository("team/app").images[digest].status = status
+    ecr.image("team/app", digest).active_from = STATUSES[status]
 
     assert isinstance(dict(check().findings)["I0"], NotPullable)
 
-    ecr.repository("team/app").images[digest].status = "ACTIVE"
+    ecr.image("team/app", digest).active_from = 0.0
     assert not check().missing
 
 
-def test_an_uncompressed_docker_layer_among_several_images_is_never_for_lambda(ecr: MemoryEcr) -> None:
+def test_an_uncompressed_docker_layer_among_several_images_is_never_for_lambda(ecr: Ecr) -> None:
     ecr.push("team/app", "v0", layers=["application/vnd.docker.image.rootfs.diff.tar"])
     ecr.push("team/app", "v1", layers=["application/vnd.docker.image.rootfs.diff.tar.gzip"])
 
@@ -409,7 +406,7 @@ def test_an_uncompressed_docker_layer_among_several_images_is_never_for_lambda(e
 
 
 @pytest.mark.parametrize(("code", "kind"), [("KmsError", AccessDenied), ("UpstreamUnavailable", Unavailable)])
-def test_an_image_that_ecr_fails_to_serve_is_not_said_to_be_missing(ecr: MemoryEcr, code: str, kind: type) -> None:
+def test_an_image_that_ecr_fails_to_serve_is_not_said_to_be_missing(ecr: Ecr, code: str, kind: type) -> None:
     class Client:
         def batch_get_image(self, **asked: Any) -> Any:
             failures = [{"imageId": each, "failureCode": code, "failureReason": "why"} for each in asked["imageIds"]]
@@ -425,7 +422,7 @@ def test_an_image_that_ecr_fails_to_serve_is_not_said_to_be_missing(ecr: MemoryE
 # --- other registries
 
 
-def test_the_same_name_in_other_accounts_and_regions_is_another_repository(ecr: MemoryEcr) -> None:
+def test_the_same_name_in_other_accounts_and_regions_is_another_repository(ecr: Ecr) -> None:
     own = ecr.push("app", "v0", content="own")
     there = ecr.push("app", "v0", content="there", region="us-east-1")
     theirs = ecr.push("app", "v0", content="theirs", account="999999999999")
@@ -443,7 +440,7 @@ def test_the_same_name_in_other_accounts_and_regions_is_another_repository(ecr: 
     ]
 
 
-def test_a_role_is_assumed_where_it_is_named(ecr: MemoryEcr) -> None:
+def test_a_role_is_assumed_where_it_is_named(ecr: Ecr) -> None:
     digest = ecr.push("app", "v0", account="999999999999")
     image = Wanted("", ImageId("app", "v0", None), Source(role_arn=ROLE), Conditions())
 
@@ -457,7 +454,7 @@ def public(number: int, alias: str = "shop", **conditions: Any) -> Wanted:
     return wanted(number, source=Source(region="us-east-1", host="public.ecr.aws", alias=alias), **conditions)
 
 
-def test_public_images_are_described_one_by_one_and_their_registry_is_checked_once(ecr: MemoryEcr) -> None:
+def test_public_images_are_described_one_by_one_and_their_registry_is_checked_once(ecr: Ecr) -> None:
     ecr.push("team/app", "v0", region="public")
     check = looking(ecr, public(0), public(1))
 
@@ -471,7 +468,7 @@ def test_public_images_are_described_one_by_one_and_their_registry_is_checked_on
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_a_public_image_of_which_ecr_does_not_say_when_it_was_pushed_is_no_new_one(ecr: MemoryEcr, count: int) -> None:
+def test_a_public_image_of_which_ecr_does_not_say_when_it_was_pushed_is_no_new_one(ecr: Ecr, count: int) -> None:
     for number in range(count):
         ecr.push("team/app", f"v{number}", region="public")
     registry = ecr.registry()
@@ -495,7 +492,7 @@ def test_a_public_image_of_which_ecr_does_not_say_when_it_was_pushed_is_no_new_o
     assert "it was pushed at a time unknown, before this operation began at " in found.because
 
 
-def test_an_image_among_several_whose_time_is_denied_is_said_to_be_that(ecr: MemoryEcr) -> None:
+def test_an_image_among_several_whose_time_is_denied_is_said_to_be_that(ecr: Ecr) -> None:
     ecr.push("team/app", "v0")
     ecr.faults["DescribeImages"] = aws_error("AccessDeniedException", "no")
 
@@ -504,7 +501,7 @@ def test_an_image_among_several_whose_time_is_denied_is_said_to_be_that(ecr: Mem
     assert found == {"I0": AccessDenied("AccessDeniedException", "no"), "I1": NoImage()}
 
 
-def test_a_public_registry_of_somebody_else_can_never_be_waited_for(ecr: MemoryEcr) -> None:
+def test_a_public_registry_of_somebody_else_can_never_be_waited_for(ecr: Ecr) -> None:
     ecr.push("team/app", "v0", region="public")
 
     found = looking(ecr, public(0, alias="docker"), public(1))()
@@ -521,7 +518,7 @@ def test_a_public_registry_of_somebody_else_can_never_be_waited_for(ecr: MemoryE
 @pytest.mark.parametrize("several", [False, True])
 @pytest.mark.parametrize("seed", range(20))
 def test_whatever_moves_or_goes_between_two_calls_an_answer_is_one_image_that_was_there(
-    ecr: MemoryEcr, seed: int, *, several: bool
+    ecr: Ecr, seed: int, *, several: bool
 ) -> None:
     """Before each call a tag moves, goes or comes back; each build has an image and labels of its own."""
     random = Random(seed)  # noqa: S311  # reproducible on purpose
@@ -534,14 +531,14 @@ def test_whatever_moves_or_goes_between_two_calls_an_answer_is_one_image_that_wa
         builds[index] = (build, manifest["manifests"][1]["digest"])
 
     def disturb(*_: str) -> None:
-        repository, tag = ecr.repository("team/app"), random.choice(["v0", "v1", "v2"])
+        tag = random.choice(["v0", "v1", "v2"])
         act = random.randrange(12)
         if act <= 2:
             push(tag)
         elif act == 3:
-            repository.tags.pop(tag, None)
-        elif act == 4 and repository.tags.get(tag):
-            repository.images.pop(repository.tags.pop(tag), None)
+            ecr.untag("team/app", tag)
+        elif act == 4 and (gone := ecr.untag("team/app", tag)):
+            ecr.repository("team/app").images.pop(gone)
 
     for tag in ("v0", "v1", "v2"):
         push(tag)
@@ -566,7 +563,7 @@ def test_whatever_moves_or_goes_between_two_calls_an_answer_is_one_image_that_wa
     assert answered >= (1 if several else 20)
 
 
-def test_a_tag_that_moves_while_the_others_are_waited_for_is_answered_as_it_is_in_the_end(ecr: MemoryEcr) -> None:
+def test_a_tag_that_moves_while_the_others_are_waited_for_is_answered_as_it_is_in_the_end(ecr: Ecr) -> None:
     ecr.push("team/app", "v0", content="first")
     check = looking(ecr, wanted(0), wanted(1))
     assert len(check().missing) == 1
@@ -579,19 +576,19 @@ def test_a_tag_that_moves_while_the_others_are_waited_for_is_answered_as_it_is_i
     assert found["I0"].digest == moved
 
 
-def test_a_tag_that_is_gone_when_the_last_image_comes_is_missing_again(ecr: MemoryEcr) -> None:
+def test_a_tag_that_is_gone_when_the_last_image_comes_is_missing_again(ecr: Ecr) -> None:
     ecr.push("team/app", "v0")
     check = looking(ecr, wanted(0), wanted(1))
     check()
 
-    del ecr.repository("team/app").tags["v0"]
+    ecr.untag("team/app", "v0")
     ecr.push("team/app", "v1", content="1")
     found = check()
 
     assert [type(finding) for _, finding in found.findings] == [NoImage, Image]
 
 
-def test_a_tag_that_moves_at_every_call_is_not_yet_and_told(ecr: MemoryEcr) -> None:
+def test_a_tag_that_moves_at_every_call_is_not_yet_and_told(ecr: Ecr) -> None:
     count = iter(range(1000))
     ecr.push("team/app", "v1", content="still")
     ecr.before = lambda operation, _: (
@@ -606,7 +603,7 @@ def test_a_tag_that_moves_at_every_call_is_not_yet_and_told(ecr: MemoryEcr) -> N
     assert found["I0"].image.digest in ecr.repository("team/app").images  # which a rollback goes on with
 
 
-def test_ecr_that_does_not_answer_when_the_last_image_is_there_is_asked_once_a_check(ecr: MemoryEcr) -> None:
+def test_ecr_that_does_not_answer_when_the_last_image_is_there_is_asked_once_a_check(ecr: Ecr) -> None:
     ecr.push("one", "v0")
     ecr.push("two", "v1")
     ecr.faults["DescribeImages"] = aws_error("ThrottlingException")
@@ -620,7 +617,7 @@ def test_ecr_that_does_not_answer_when_the_last_image_is_there_is_asked_once_a_c
     assert not check().missing
 
 
-def test_an_image_deleted_before_its_manifest_is_read_is_not_there(ecr: MemoryEcr) -> None:
+def test_an_image_deleted_before_its_manifest_is_read_is_not_there(ecr: Ecr) -> None:
     digest = ecr.push("team/app", "v0", labels={"a": "b"})
     ecr.before = lambda operation, _: operation == "BatchGetImage" and ecr.repository("team/app").images.pop(digest)
     image = Wanted("", ImageId("team/app", "v0", None), OWN, Conditions(Labels={"a": "b"}))
@@ -630,7 +627,7 @@ def test_an_image_deleted_before_its_manifest_is_read_is_not_there(ecr: MemoryEc
     assert found == NoImage()
 
 
-def test_what_ecr_public_does_not_say_of_an_image_is_not_held_against_it(ecr: MemoryEcr) -> None:
+def test_what_ecr_public_does_not_say_of_an_image_is_not_held_against_it(ecr: Ecr) -> None:
     ecr.push("team/app", "v0", region="public", media_type=DOCKER_MANIFEST)
     source = Source(region="us-east-1", host="public.ecr.aws", alias="shop")
     image = Wanted("", ImageId("team/app", "v0", None), source, Conditions(DeployTarget="ECS"))

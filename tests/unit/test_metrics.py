@@ -12,8 +12,9 @@ from ecr_image_waiter.core.faults import DeliveryFailed, GaveUp, InvalidRequest,
 from ecr_image_waiter.core.polling import Cause, Ended, Outcome
 from ecr_image_waiter.core.state import Progress, State, continuation
 from ecr_image_waiter.telemetry import NAMESPACE, SERVICE, UNITS, Meter
+from tests.support.clock import NOW
 from tests.support.emf import faults, metrics_of
-from tests.support.fakes import DIGEST, NOW, PROPERTIES, aws_error, details, leaked, stack_event
+from tests.support.fakes import DIGEST, PROPERTIES, aws_error, details, leaked, stack_event
 from tests.support.world import FOUND, World, short
 
 NOT_FOUND: Final = aws_error("ImageNotFoundException")

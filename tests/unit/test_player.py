@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from sandbox.player import CANARIES, CloudFormation, Event, Operation, Put, Verdict, new_resource
-from tests.support.simulation import EPOCH, FakeClock
+from tests.support.clock import FakeClock
+from tests.support.simulation import EPOCH
 
 PROPERTIES = {"RepositoryName": "team/app", "ImageTag": "v1"}
 

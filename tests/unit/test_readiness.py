@@ -22,8 +22,9 @@ from ecr_image_waiter.core.manifests import (
 )
 from ecr_image_waiter.core.model import OWN, AccessDenied, Image, ImageId, Never, NotYet
 from tests.support.checks import Look
-from tests.support.fakes import NOW, FakeClock, aws_error
-from tests.support.memory_ecr import OCI_CONFIG, MemoryEcr, digest_of, entry
+from tests.support.clock import NOW, FakeClock
+from tests.support.ecr import OCI_CONFIG, Ecr, digest_of, entry
+from tests.support.fakes import aws_error
 
 REVISION = "org.opencontainers.image.revision"
 HELM = "application/vnd.cncf.helm.config.v1+json"
@@ -33,11 +34,11 @@ BUILD = "build it for that platform: docker buildx build --platform"
 
 
 @pytest.fixture
-def ecr() -> MemoryEcr:
-    return MemoryEcr(FakeClock())
+def ecr() -> Ecr:
+    return Ecr(FakeClock())
 
 
-def found(ecr: MemoryEcr, *, began: float = NOW, **conditions: Any) -> Any:
+def found(ecr: Ecr, *, began: float = NOW, **conditions: Any) -> Any:
     """Return what one look for team/app:v1 finds."""
     wanted = Wanted("", ImageId("team/app", "v1", None), OWN, Conditions(**conditions))
     return Look(ecr.registry(), [wanted], Cache(), began)(archived_too=False, budget=lambda: 9.0)
@@ -116,7 +117,7 @@ def found(ecr: MemoryEcr, *, began: float = NOW, **conditions: Any) -> Any:
     ],
 )
 def test_what_can_never_be_deployed_is_told_with_why_the_cure_and_what_is_there(
-    ecr: MemoryEcr, push: Callable[[MemoryEcr], str], conditions: dict[str, Any], because: str, cure: str
+    ecr: Ecr, push: Callable[[Ecr], str], conditions: dict[str, Any], because: str, cure: str
 ) -> None:
     digest = push(ecr)
 
@@ -128,13 +129,13 @@ def test_what_can_never_be_deployed_is_told_with_why_the_cure_and_what_is_there(
     assert refused.image.digest == digest
 
 
-def test_the_cure_of_an_index_for_lambda_names_the_platform_wanted(ecr: MemoryEcr) -> None:
+def test_the_cure_of_an_index_for_lambda_names_the_platform_wanted(ecr: Ecr) -> None:
     ecr.push_index("team/app")
 
     assert "--provenance=false --platform linux/amd64 (" in found(ecr, DeployTarget="Lambda", Platform="amd64").cure
 
 
-def test_of_an_index_of_many_platforms_a_reason_names_what_200_characters_hold(ecr: MemoryEcr) -> None:
+def test_of_an_index_of_many_platforms_a_reason_names_what_200_characters_hold(ecr: Ecr) -> None:
     platforms = [f"linux/arm/v{number}" for number in range(10, 50)]
     ecr.push_index("team/app", platforms=platforms)
 
@@ -148,9 +149,7 @@ def test_of_an_index_of_many_platforms_a_reason_names_what_200_characters_hold(e
 
 @pytest.mark.parametrize("media_type", [DOCKER_MANIFEST, OCI_MANIFEST])
 @pytest.mark.parametrize("target", ["Lambda", "ECS"])
-def test_a_single_image_in_either_format_is_ready_for_both_targets(
-    ecr: MemoryEcr, media_type: str, target: str
-) -> None:
+def test_a_single_image_in_either_format_is_ready_for_both_targets(ecr: Ecr, media_type: str, target: str) -> None:
     digest = ecr.push("team/app", media_type=media_type)
 
     assert found(ecr, DeployTarget=target).digest == digest
@@ -160,7 +159,7 @@ def test_a_single_image_in_either_format_is_ready_for_both_targets(
 @pytest.mark.parametrize(("media_type", "name"), [(OCI_INDEX, "an image index"), (DOCKER_INDEX, "a manifest list")])
 @pytest.mark.parametrize("attestations", [False, True])
 def test_an_index_is_never_for_lambda_with_the_cure_and_fine_for_ecs(
-    ecr: MemoryEcr, media_type: str, name: str, *, attestations: bool
+    ecr: Ecr, media_type: str, name: str, *, attestations: bool
 ) -> None:
     digest = ecr.push_index("team/app", media_type=media_type, attestations=attestations)
 
@@ -173,7 +172,7 @@ def test_an_index_is_never_for_lambda_with_the_cure_and_fine_for_ecs(
 
 
 @pytest.mark.parametrize("target", ["Lambda", "ECS"])
-def test_an_artifact_that_is_no_image_is_never_deployable(ecr: MemoryEcr, target: str) -> None:
+def test_an_artifact_that_is_no_image_is_never_deployable(ecr: Ecr, target: str) -> None:
     ecr.push("team/app", config_type=HELM)
 
     refused = found(ecr, DeployTarget=target)
@@ -199,7 +198,7 @@ ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd"
 
 @pytest.mark.parametrize("read", [{"Platform": "arm64"}, {"Labels": {"a": "b"}}])
 def test_an_uncompressed_docker_layer_is_never_for_lambda_where_the_manifest_is_read_anyway(
-    ecr: MemoryEcr, read: dict[str, Any]
+    ecr: Ecr, read: dict[str, Any]
 ) -> None:
     digest = ecr.push("team/app", media_type=DOCKER_MANIFEST, labels={"a": "b"}, layers=["gzip", UNCOMPRESSED])
 
@@ -214,7 +213,7 @@ def test_an_uncompressed_docker_layer_is_never_for_lambda_where_the_manifest_is_
     assert "compression=gzip,force-compression=true" in refused.cure
 
 
-def test_layers_of_every_other_media_type_are_accepted_for_lambda(ecr: MemoryEcr) -> None:
+def test_layers_of_every_other_media_type_are_accepted_for_lambda(ecr: Ecr) -> None:
     """Whether Lambda takes zstd could not be established."""
     digest = ecr.push("team/app", layers=[ZSTD, "application/vnd.oci.image.layer.v1.tar", ""])
 
@@ -263,9 +262,7 @@ def test_where_ecr_does_not_say_what_it_is_the_manifest_does() -> None:
         *((f"linux/arm{variant}", "linux/arm") for variant in ("", "/5", "/v6", "/v7", "/v8")),
     ],
 )
-def test_a_platform_is_known_by_the_names_that_docker_lambda_and_ecs_give_it(
-    ecr: MemoryEcr, built: str, wanted: str
-) -> None:
+def test_a_platform_is_known_by_the_names_that_docker_lambda_and_ecs_give_it(ecr: Ecr, built: str, wanted: str) -> None:
     ecr.push("team/app", platform=built)
 
     assert found(ecr, Platform=wanted).architecture == built.split("/")[1]
@@ -282,7 +279,7 @@ def test_a_platform_is_known_by_the_names_that_docker_lambda_and_ecs_give_it(
     [("linux/x86_64", "amd64"), ("linux/x86-64", "amd64"), ("Linux/AArch64", "arm64"), ("linux/i386", "386")],
 )
 def test_an_architecture_under_another_of_its_names_is_told_under_docker_s(
-    ecr: MemoryEcr, built: str, architecture: str
+    ecr: Ecr, built: str, architecture: str
 ) -> None:
     ecr.push("team/app", platform=built)
 
@@ -290,7 +287,7 @@ def test_an_architecture_under_another_of_its_names_is_told_under_docker_s(
 
 
 @pytest.mark.parametrize(("built", "wanted"), [("linux/armhf", "linux/arm/v7"), ("linux/armel", "linux/arm/v6")])
-def test_an_architecture_whose_name_says_a_variant_has_that(ecr: MemoryEcr, built: str, wanted: str) -> None:
+def test_an_architecture_whose_name_says_a_variant_has_that(ecr: Ecr, built: str, wanted: str) -> None:
     ecr.push("team/app", platform=built)
 
     assert found(ecr, Platform=wanted).architecture == "arm"
@@ -307,7 +304,7 @@ def test_an_architecture_whose_name_says_a_variant_has_that(ecr: MemoryEcr, buil
         ("linux/amd64/v3", "linux/amd64/v2"),
     ],
 )
-def test_another_platform_is_never_the_one_and_is_named(ecr: MemoryEcr, built: str, wanted: str) -> None:
+def test_another_platform_is_never_the_one_and_is_named(ecr: Ecr, built: str, wanted: str) -> None:
     ecr.push("team/app", platform=built)
     single = found(ecr, Platform=wanted)
     ecr.push_index("team/app", platforms=(built,), attestations=True)
@@ -320,7 +317,7 @@ def test_another_platform_is_never_the_one_and_is_named(ecr: MemoryEcr, built: s
     assert "docker buildx build --platform" in index.cure
 
 
-def test_attestations_do_not_count_as_a_platform(ecr: MemoryEcr) -> None:
+def test_attestations_do_not_count_as_a_platform(ecr: Ecr) -> None:
     ecr.push_index("team/app", platforms=("linux/amd64",), attestations=True)
 
     refused = found(ecr, Platform="linux/arm64")
@@ -329,7 +326,7 @@ def test_attestations_do_not_count_as_a_platform(ecr: MemoryEcr) -> None:
     assert refused.because == "the index there holds no image for linux/arm64; it has linux/amd64"
 
 
-def test_a_nested_index_is_read_too(ecr: MemoryEcr) -> None:
+def test_a_nested_index_is_read_too(ecr: Ecr) -> None:
     inner = ecr.push_index("team/app", None, platforms=("linux/s390x", "linux/arm64"))
     nested = {"mediaType": OCI_INDEX, "digest": inner, "size": 1}
     outer = ecr.push_index("team/app", platforms=("linux/amd64",), more=[nested])
@@ -348,7 +345,7 @@ def listing(*images: str) -> list[dict[str, Any]]:
     return [{"mediaType": OCI_MANIFEST, "digest": image, "size": 1} for image in images]
 
 
-def test_the_platform_of_an_entry_that_names_none_is_that_of_its_config(ecr: MemoryEcr) -> None:
+def test_the_platform_of_an_entry_that_names_none_is_that_of_its_config(ecr: Ecr) -> None:
     amd64, arm = (ecr.push("team/app", None, platform=platform) for platform in ("linux/amd64", "linux/arm"))
     chart = ecr.push("team/app", None, config_type=HELM)
     index = ecr.push_index("team/app", platforms=(), more=listing(chart, amd64, arm))
@@ -361,7 +358,7 @@ def test_the_platform_of_an_entry_that_names_none_is_that_of_its_config(ecr: Mem
     assert refused.because == "the index there holds no image for linux/s390x; it has linux/amd64, linux/arm/v7"
 
 
-def test_an_entry_that_names_no_platform_is_read_only_where_no_other_one_is_the_one(ecr: MemoryEcr) -> None:
+def test_an_entry_that_names_no_platform_is_read_only_where_no_other_one_is_the_one(ecr: Ecr) -> None:
     unnamed = ecr.push("team/app", None, platform="linux/arm64", content="unnamed")
     ecr.push_index("team/app", platforms=("linux/amd64",), more=listing(unnamed))
 
@@ -370,7 +367,7 @@ def test_an_entry_that_names_no_platform_is_read_only_where_no_other_one_is_the_
     assert found(ecr, Platform="linux/arm64").platform_digest == unnamed
 
 
-def test_labels_are_those_of_the_entry_whose_config_is_for_the_platform(ecr: MemoryEcr) -> None:
+def test_labels_are_those_of_the_entry_whose_config_is_for_the_platform(ecr: Ecr) -> None:
     old = ecr.push("team/app", None, platform="linux/amd64", labels={REVISION: "old"})
     new = ecr.push("team/app", None, platform="linux/arm64", labels={REVISION: "new"})
     ecr.push_index("team/app", platforms=(), more=listing(old, new))
@@ -379,7 +376,7 @@ def test_labels_are_those_of_the_entry_whose_config_is_for_the_platform(ecr: Mem
     assert isinstance(found(ecr, Labels={REVISION: "new"}, Platform="linux/amd64"), NotYet)
 
 
-def test_without_a_platform_wanted_no_more_is_read_of_entries_that_name_none(ecr: MemoryEcr) -> None:
+def test_without_a_platform_wanted_no_more_is_read_of_entries_that_name_none(ecr: Ecr) -> None:
     images = [ecr.push("team/app", None, platform=p, labels={REVISION: "old"}) for p in ("linux/amd64", "linux/arm64")]
     ecr.push_index("team/app", platforms=(), more=listing(*images))
 
@@ -388,16 +385,14 @@ def test_without_a_platform_wanted_no_more_is_read_of_entries_that_name_none(ecr
 
 
 @pytest.mark.parametrize("config", [{}, {"os": "linux"}, {"architecture": 5}])
-def test_an_entry_of_which_even_the_config_names_no_platform_is_told_as_that(
-    ecr: MemoryEcr, config: dict[str, Any]
-) -> None:
+def test_an_entry_of_which_even_the_config_names_no_platform_is_told_as_that(ecr: Ecr, config: dict[str, Any]) -> None:
     image = ecr.push("team/app", None, platform="/".join(str(config.get(key, "")) for key in ("os", "architecture")))
     ecr.push_index("team/app", platforms=(), more=[*listing(image, image), {"mediaType": OCI_MANIFEST}])
 
     assert isinstance(found(ecr, Platform="linux/arm64"), Never)
 
 
-def test_of_very_many_entries_that_name_no_platform_no_more_are_read_than_of_others(ecr: MemoryEcr) -> None:
+def test_of_very_many_entries_that_name_no_platform_no_more_are_read_than_of_others(ecr: Ecr) -> None:
     inner = [
         ecr.push_index(
             "team/app",
@@ -413,7 +408,7 @@ def test_of_very_many_entries_that_name_no_platform_no_more_are_read_than_of_oth
     assert ecr.count("BatchGetImage") == 60, "of 106"
 
 
-def test_indexes_that_list_each_other_without_end_are_read_to_an_end(ecr: MemoryEcr) -> None:
+def test_indexes_that_list_each_other_without_end_are_read_to_an_end(ecr: Ecr) -> None:
     inner = ""
     for level in range(70):
         more: list[dict[str, Any]] = [{"mediaType": OCI_INDEX, "digest": inner, "size": 1}][: len(inner)]
@@ -423,7 +418,7 @@ def test_indexes_that_list_each_other_without_end_are_read_to_an_end(ecr: Memory
     assert ecr.count("BatchGetImage") == 1 + MOST_INDEXES, "of 70"
 
 
-def test_an_artifact_has_no_platform(ecr: MemoryEcr) -> None:
+def test_an_artifact_has_no_platform(ecr: Ecr) -> None:
     ecr.push("team/app", config_type=HELM)
 
     refused = found(ecr, Platform="linux/arm64")
@@ -432,8 +427,8 @@ def test_an_artifact_has_no_platform(ecr: MemoryEcr) -> None:
     assert HELM in refused.because
 
 
-def ecr_child(ecr: MemoryEcr, index: str, number: int) -> str:
-    manifest = read_manifest(ecr.repository("team/app").images[index].manifest, "")
+def ecr_child(ecr: Ecr, index: str, number: int) -> str:
+    manifest = read_manifest(ecr.image("team/app", index).manifest, "")
     return manifest.entries[number].digest
 
 
@@ -441,7 +436,7 @@ def ecr_child(ecr: MemoryEcr, index: str, number: int) -> str:
 
 
 @pytest.mark.parametrize("labels", [None, {}, {REVISION: "old"}, {REVISION: "NEW"}, {"other": "new"}])
-def test_an_image_without_the_labels_is_not_yet_the_one(ecr: MemoryEcr, labels: dict[str, str] | None) -> None:
+def test_an_image_without_the_labels_is_not_yet_the_one(ecr: Ecr, labels: dict[str, str] | None) -> None:
     ecr.push("team/app", labels=labels)
 
     waits = found(ecr, Labels={REVISION: "new"})
@@ -451,7 +446,7 @@ def test_an_image_without_the_labels_is_not_yet_the_one(ecr: MemoryEcr, labels: 
     assert waits.because == f'the image there is another one: its label {REVISION} {carries}, wanted "new"'
 
 
-def test_an_image_with_all_the_labels_is_the_one(ecr: MemoryEcr) -> None:
+def test_an_image_with_all_the_labels_is_the_one(ecr: Ecr) -> None:
     digest = ecr.push("team/app", labels={REVISION: "new", "a": "x", "more": ""})
 
     assert found(ecr, Labels={REVISION: "new", "a": "x"}).digest == digest
@@ -459,7 +454,7 @@ def test_an_image_with_all_the_labels_is_the_one(ecr: MemoryEcr) -> None:
 
 
 @pytest.mark.parametrize("order", [1, -1], ids=["the new one first", "the old one first"])
-def test_an_index_is_the_one_when_each_of_its_images_carries_the_labels(ecr: MemoryEcr, order: int) -> None:
+def test_an_index_is_the_one_when_each_of_its_images_carries_the_labels(ecr: Ecr, order: int) -> None:
     one = ecr.push("team/app", None, platform="linux/amd64", labels={REVISION: "new"})
     other = ecr.push("team/app", None, platform="linux/arm64", labels={REVISION: "old"})
     manifests = [entry(one, "linux/amd64"), entry(other, "linux/arm64")][::order]
@@ -470,7 +465,7 @@ def test_an_index_is_the_one_when_each_of_its_images_carries_the_labels(ecr: Mem
     assert isinstance(found(ecr, Labels={REVISION: "new"}, Platform="linux/arm64"), NotYet)
 
 
-def test_what_an_index_lists_beside_its_images_needs_no_labels(ecr: MemoryEcr) -> None:
+def test_what_an_index_lists_beside_its_images_needs_no_labels(ecr: Ecr) -> None:
     image = ecr.push("team/app", None, labels={REVISION: "new"})
     chart = ecr.push("team/app", None, config_type=HELM)
     manifests = [entry(image, "linux/arm64"), {"mediaType": OCI_MANIFEST, "digest": chart, "size": 1}]
@@ -479,7 +474,7 @@ def test_what_an_index_lists_beside_its_images_needs_no_labels(ecr: MemoryEcr) -
     assert found(ecr, Labels={REVISION: "new"}).digest == index
 
 
-def test_an_architecture_is_told_of_one_image_and_not_of_several(ecr: MemoryEcr) -> None:
+def test_an_architecture_is_told_of_one_image_and_not_of_several(ecr: Ecr) -> None:
     ecr.push_index("team/app", platforms=("linux/amd64", "linux/arm64"), labels={REVISION: "new"})
     assert found(ecr, Labels={REVISION: "new"}).architecture == ""
 
@@ -487,7 +482,7 @@ def test_an_architecture_is_told_of_one_image_and_not_of_several(ecr: MemoryEcr)
     assert found(ecr, Labels={REVISION: "new"}).architecture == "arm64"
 
 
-def test_a_new_index_without_the_platform_fails_and_an_old_one_is_waited_out(ecr: MemoryEcr) -> None:
+def test_a_new_index_without_the_platform_fails_and_an_old_one_is_waited_out(ecr: Ecr) -> None:
     ecr.push_index("team/app", platforms=("linux/amd64",), labels={REVISION: "old"})
     assert isinstance(found(ecr, Labels={REVISION: "new"}, Platform="linux/arm64"), NotYet)
 
@@ -495,7 +490,7 @@ def test_a_new_index_without_the_platform_fails_and_an_old_one_is_waited_out(ecr
     assert isinstance(found(ecr, Labels={REVISION: "new"}, Platform="linux/arm64"), Never)
 
 
-def test_an_old_image_of_the_wrong_kind_is_waited_out(ecr: MemoryEcr) -> None:
+def test_an_old_image_of_the_wrong_kind_is_waited_out(ecr: Ecr) -> None:
     """What is there is not what is to be deployed, so it does not matter that it could not be."""
     ecr.push_index("team/app", labels={REVISION: "old"})
 
@@ -504,7 +499,7 @@ def test_an_old_image_of_the_wrong_kind_is_waited_out(ecr: MemoryEcr) -> None:
 
 
 @pytest.mark.parametrize("platforms", [(), ("unknown/unknown",)])
-def test_what_holds_no_image_carries_no_labels(ecr: MemoryEcr, platforms: Sequence[str]) -> None:
+def test_what_holds_no_image_carries_no_labels(ecr: Ecr, platforms: Sequence[str]) -> None:
     ecr.push_index("team/app", platforms=platforms)
     waits = found(ecr, Labels={"a": "b"})
     assert isinstance(waits, NotYet)
@@ -521,7 +516,7 @@ def test_what_holds_no_image_carries_no_labels(ecr: MemoryEcr, platforms: Sequen
 
 @pytest.mark.parametrize(("age", "ready"), [(-1.0, True), (0.0, True), (0.1, False), (86_400.0, False)])
 @pytest.mark.parametrize("after", ["StackOperation", "2026-11-01T12:00:00Z", "2026-11-01T14:00:00+02:00"])
-def test_an_image_pushed_earlier_is_not_yet_the_one(ecr: MemoryEcr, age: float, after: str, *, ready: bool) -> None:
+def test_an_image_pushed_earlier_is_not_yet_the_one(ecr: Ecr, age: float, after: str, *, ready: bool) -> None:
     ecr.push("team/app")
     next(iter(ecr.repository("team/app").images.values())).pushed_at = NOW - age
 
@@ -531,7 +526,7 @@ def test_an_image_pushed_earlier_is_not_yet_the_one(ecr: MemoryEcr, age: float, 
 @pytest.mark.parametrize("fraction", [0.001, 0.5, 0.999])
 @pytest.mark.parametrize("after", ["StackOperation", "2026-11-01T12:00:00.{}Z"])
 def test_an_image_pushed_in_the_very_second_counts_though_the_time_has_a_fraction(
-    ecr: MemoryEcr, after: str, fraction: float
+    ecr: Ecr, after: str, fraction: float
 ) -> None:
     """ECR tells whole seconds: an image of a moment later would look older."""
     ecr.push("team/app")
@@ -549,7 +544,7 @@ def test_an_image_pushed_in_the_very_second_counts_though_the_time_has_a_fractio
         ("2026-11-01T13:00:00+01:00", "before PushedAfter, 2026-11-01T12:00:00Z"),
     ],
 )
-def test_an_image_that_is_too_old_is_told_with_both_times(ecr: MemoryEcr, after: str, said: str) -> None:
+def test_an_image_that_is_too_old_is_told_with_both_times(ecr: Ecr, after: str, said: str) -> None:
     ecr.push("team/app")
     next(iter(ecr.repository("team/app").images.values())).pushed_at = NOW - 60.0
 
@@ -570,7 +565,7 @@ def test_an_image_of_which_ecr_does_not_say_when_it_was_pushed_is_asked_for_and_
     )
 
 
-def test_an_old_image_is_waited_out_whatever_it_is_and_nothing_of_it_is_read(ecr: MemoryEcr) -> None:
+def test_an_old_image_is_waited_out_whatever_it_is_and_nothing_of_it_is_read(ecr: Ecr) -> None:
     ecr.push_index("team/app")
     ecr.clock.sleep(10.0)
 
@@ -581,7 +576,7 @@ def test_an_old_image_is_waited_out_whatever_it_is_and_nothing_of_it_is_read(ecr
 # --- reading
 
 
-def test_without_conditions_nothing_but_the_description_is_asked_for(ecr: MemoryEcr) -> None:
+def test_without_conditions_nothing_but_the_description_is_asked_for(ecr: Ecr) -> None:
     ecr.push_index("team/app")
 
     assert isinstance(found(ecr), Image)
@@ -593,7 +588,7 @@ def test_without_conditions_nothing_but_the_description_is_asked_for(ecr: Memory
     [("BatchGetImage", {"Platform": "arm64"}), ("GetDownloadUrlForLayer", {"Labels": {"a": "b"}})],
 )
 def test_an_image_whose_manifest_or_config_is_denied_is_said_to_be_that(
-    ecr: MemoryEcr, operation: str, conditions: dict[str, Any]
+    ecr: Ecr, operation: str, conditions: dict[str, Any]
 ) -> None:
     ecr.push("team/app")
     ecr.faults[operation] = aws_error("AccessDeniedException", "no", operation=operation)
@@ -646,7 +641,7 @@ def test_a_label_longer_than_any_that_can_be_wanted_equals_none() -> None:
         Conditions(Labels={"a": "x" * 1025})
 
 
-def test_a_config_of_another_digest_than_its_own_is_not_believed(ecr: MemoryEcr) -> None:
+def test_a_config_of_another_digest_than_its_own_is_not_believed(ecr: Ecr) -> None:
     ecr.push("team/app", labels={"a": "b"})
     blobs = ecr.repository("team/app").blobs
     for digest in blobs:
@@ -655,7 +650,7 @@ def test_a_config_of_another_digest_than_its_own_is_not_believed(ecr: MemoryEcr)
     assert found(ecr, Labels={"a": "c"}).code == "ConfigUnread"
 
 
-def test_a_config_beyond_the_limit_is_not_read(ecr: MemoryEcr) -> None:
+def test_a_config_beyond_the_limit_is_not_read(ecr: Ecr) -> None:
     ecr.push("team/app", labels={"a": "x" * 1_100_000})
 
     assert isinstance(found(ecr, Labels={"a": "b"}), Never)

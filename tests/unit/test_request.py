@@ -24,10 +24,10 @@ from ecr_image_waiter.core.faults import InvalidRequest, UnusableEvent
 from ecr_image_waiter.core.model import ImageId, Place
 from ecr_image_waiter.core.polling import Rhythm
 from ecr_image_waiter.core.state import STATE_KEY
+from tests.support.clock import NOW
 from tests.support.fakes import (
     DIGEST,
     HOST,
-    NOW,
     PROPERTIES,
     REPOSITORY_URI,
     REQUEST_ID,

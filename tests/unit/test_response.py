@@ -21,11 +21,10 @@ from ecr_image_waiter.core.deadline import Deadline
 from ecr_image_waiter.core.faults import DeliveryFailed
 from ecr_image_waiter.core.format import harmless
 from ecr_image_waiter.telemetry import make_logger
+from tests.support.clock import NOW, FakeClock
 from tests.support.fakes import (
-    NOW,
     REQUEST_ID,
     STACK_ID,
-    FakeClock,
     FakeTransport,
     leaked,
     path_of,

@@ -12,7 +12,8 @@ from ecr_image_waiter.core.faults import StackUnknown
 from ecr_image_waiter.core.model import OWN, Image, ImageId
 from ecr_image_waiter.core.stack import SETTLES
 from sandbox.player import new_resource
-from tests.support.fakes import DIGEST, NOW, PROPERTIES, REPOSITORY_URI, FakeClock, aws_error, details, stack_event
+from tests.support.clock import NOW, FakeClock
+from tests.support.fakes import DIGEST, PROPERTIES, REPOSITORY_URI, aws_error, details, stack_event
 from tests.support.simulation import Simulation, never
 from tests.support.world import FOUND, World, short
 
@@ -31,7 +32,7 @@ HIDDEN = [
 ]
 
 
-def broken(_: float) -> Any:
+def broken(*_: str) -> Any:
     raise RuntimeError("no client can be made")
 
 
@@ -137,8 +138,7 @@ def test_more_images_than_fit_a_response_are_answered_without_attributes() -> No
 
 def test_a_fault_of_the_waiter_s_own_does_not_block_it_either() -> None:
     world = World(stack=(BACK,))
-    world.ecr.within = broken  # type: ignore[assignment,method-assign]  # of the fake, so that no look can be made
-    world.build()
+    world.ecr.before = broken
 
     world.run(update())
 
@@ -320,7 +320,7 @@ def test_through_an_outage_of_cloudformation_an_update_is_failed_before_service_
     resource = new_resource()
     resource.physical_id, resource.properties = "Image-0123", properties
     update = simulation.cloudformation.update(resource, properties)
-    simulation.run()
+    simulation.play()
 
     assert update.outcome
     assert (update.outcome.status, update.outcome.by) == ("FAILED", "answer")
@@ -337,7 +337,7 @@ def test_a_rollback_succeeds_however_long_cloudformation_throttled_before(second
     resource.physical_id, resource.properties = "Image-0123", {"RepositoryName": "team/app"}
     update = simulation.cloudformation.update(resource, {"RepositoryName": "team/app"})
     simulation.cloudformation.set_status(resource.stack_id, BACK)
-    simulation.run()
+    simulation.play()
 
     assert update.outcome
     assert update.outcome.status == "SUCCESS"

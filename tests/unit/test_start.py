@@ -10,7 +10,8 @@ from typing import Any
 import botocore
 
 from sandbox.processes import ROOT
-from tests.support.simulation import EPOCH, Reply, Simulation, image, no_image
+from tests.support.ecr import Reply
+from tests.support.simulation import EPOCH, THERE, Simulation, no_image
 from tests.support.starting import FORBIDDEN, MOST_LOOKS, MOST_MODULES, START
 
 PROPERTIES = {"RepositoryName": "team/app", "ImageTag": "v1"}
@@ -80,13 +81,13 @@ def simulated(pushed: float) -> tuple[Simulation, list[float]]:
     """Wait for an image that comes after so many seconds. Returns the world, and when each call of ECR came."""
     calls: list[float] = []
 
-    def answered(elapsed: float) -> Reply:
+    def answered(elapsed: float) -> Reply | None:
         calls.append(elapsed)
-        return image() if elapsed >= pushed else no_image()
+        return THERE if elapsed >= pushed else no_image()
 
     simulation = Simulation(answered)
     create = simulation.create(PROPERTIES)
-    simulation.run()
+    simulation.play()
     assert create.outcome
     assert create.outcome.status == "SUCCESS"
     return simulation, calls
@@ -108,14 +109,14 @@ def test_each_check_costs_one_call_and_the_first_one_more_for_an_archived_image(
 def test_a_delete_costs_one_put() -> None:
     calls: list[float] = []
 
-    def answered(elapsed: float) -> Reply:
+    def answered(elapsed: float) -> Reply | None:
         calls.append(elapsed)
-        return image()
+        return THERE
 
     simulation = Simulation(answered)
     create = simulation.create(PROPERTIES)
     simulation.at(60.0, lambda: simulation.cloudformation.delete(create.resource))
-    simulation.run()
+    simulation.play()
     assert [len(record.puts) for record in simulation.invocations if record.began > EPOCH + 59.0] == [1]
     assert len(calls) == 1, "the Create's"
     assert simulation.questions == []

@@ -14,9 +14,11 @@ from typing import Any, Final
 
 import pytest
 
+from ecr_image_waiter.core.model import OWN
 from ecr_image_waiter.core.state import STATE_KEY, continuation, read_state
 from sandbox.processes import ROOT
-from tests.support.fakes import NOW, PROPERTIES, REPOSITORY_URI, aws_error, stack_event
+from tests.support.clock import NOW
+from tests.support.fakes import PROPERTIES, REPOSITORY_URI, aws_error, stack_event
 from tests.support.world import FOUND, World
 
 RECORDED: Final = {
@@ -123,11 +125,13 @@ class TwoVersions(World):
 
     def _build_older(self) -> Any:
         return self._module("handler").Waiter(
-            registry=self._module("registry").Registry(self.ecr.within, lambda *_: REPOSITORY_URI, self.clock),
+            registry=self._module("registry").Registry(
+                lambda seconds: self.ecr.client(OWN, seconds), lambda *_: REPOSITORY_URI, self.clock
+            ),
             stacks=self._module("stacks").Stacks(self.stacks.within),
-            hand_over=self._module("continuation").HandOver(self._lambda),
+            hand_over=self._module("continuation").HandOver(self.lambda_within),
             courier=self._module("response").Courier(self.transport, self.clock),
-            logger=self._logger,
+            logger=self.waiter._logger,
             clock=self.clock,
             random=Random(1),  # noqa: S311  # any seed
             dns_suffix="amazonaws.com",
