@@ -16,7 +16,7 @@ class WaiterError(Exception):
 
 
 class UnusableEvent(WaiterError):
-    """The event is none of those in the contract, so there is nobody to answer. The invocation fails."""
+    """The event is none of those in docs/contract.md, so there is nobody to answer. The invocation fails."""
 
 
 class InvalidRequest(WaiterError):

@@ -1,7 +1,7 @@
 """When to look, when to stop looking, when to hand over: every decision of a wait, and no I/O.
 
 All times are seconds since 1970 UTC, all durations seconds. The clock and the random source come in from outside.
-The rules are those of the contract's sections 3 and 4, told to users in docs/EcrImageWaiter.md.
+The rules are those of docs/contract.md, sections 3 and 4.
 """
 
 import math
