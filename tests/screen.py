@@ -56,6 +56,7 @@ class Played:
                 clock=self.clock,
                 random=Random(1),  # noqa: S311  # any seed
                 connect=lambda clock, **_: Connection("eu-west-1", self.ecr.registry(clock), {}, lambda: ACCOUNT),
+                publish=lambda *_: None,
             ),
         )
         self.terminal.print(err.getvalue(), end="", soft_wrap=True, markup=False)

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +18,6 @@ import pytest
 from ecr_image_waiter.cli.connection import connect
 from ecr_image_waiter.clock import SystemClock
 from sandbox.ecr.front import Front
-from sandbox.ecr.standalone import standalone
 from sandbox.images import push
 from sandbox.processes import ROOT
 from tests.support.waiting import eventually
@@ -40,32 +39,6 @@ ON_A_TERMINAL: Final = [
         "os.execv(sys.executable, [sys.executable, '-m', 'ecr_image_waiter.cli', *sys.argv[1:]])"
     ),
 ]
-
-
-@pytest.fixture(scope="module")
-def front() -> Iterator[Front]:
-    with standalone() as front:
-        yield front
-
-
-@pytest.fixture
-def ecr(front: Front) -> Iterator[Any]:
-    ecr = front.client(region=REGION)
-    ecr.create_repository(repositoryName="app")
-    yield ecr
-    ecr.delete_repository(repositoryName="app", force=True)
-
-
-@pytest.fixture
-def environment(front: Front) -> dict[str, str]:
-    return {
-        **os.environ,
-        "PYTHONPATH": str(ROOT / "src"),
-        "AWS_ENDPOINT_URL": front.url,
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_REGION": REGION,
-        "TERM": "xterm",
-    }
 
 
 def ran(environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -428,14 +401,23 @@ def test_an_account_that_is_not_told_is_not_said(front: Front) -> None:
 # --- the package
 
 
-def test_without_the_extra_it_says_what_to_install(environment: dict[str, str]) -> None:
-    code = "import sys; sys.modules['rich'] = None; from ecr_image_waiter.cli import main; sys.exit(main())"
+def test_without_the_extra_it_works_in_plain_lines(ecr: Any, environment: dict[str, str]) -> None:
+    push(ecr, "app", "v1")
+    code = "import sys; sys.modules |= {'rich': None, 'shtab': None}\n"
+    code += "from ecr_image_waiter.cli import main\nsys.exit(main())"
+    terminal = Terminal()
     done = subprocess.run(
-        [sys.executable, "-c", code, "check", "app:v1"], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code, "wait", "app:v1"],
+        env=environment, stderr=terminal.slave, stdout=subprocess.PIPE, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout[:13]) == (0, b"app:v1: ready")
+    assert terminal.left().splitlines()[-1] == "Found app:v1 after 0 s, checked once"
+
+    done = subprocess.run(
+        [sys.executable, "-c", code, "completion", "bash"], env=environment, capture_output=True, check=False
     )
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert done.stderr.splitlines()[-1] == "  pip install 'ecr-image-waiter[cli]'"
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.splitlines()[-1] == b"  pip install 'ecr-image-waiter[cli]'"
 
 
 def test_the_version_is_told_to_whoever_asks(environment: dict[str, str]) -> None:

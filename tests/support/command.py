@@ -31,9 +31,10 @@ class Command:
         self.builder = Builder()
         self.stdin = io.StringIO()
         self.stdout, self.stderr = io.StringIO(), io.StringIO()
+        self.published: dict[str, str] = {}
 
     def __call__(self, *arguments: str) -> Status:
-        self.stdout, self.stderr = io.StringIO(), io.StringIO()
+        self.stdout, self.stderr, self.published = io.StringIO(), io.StringIO(), {}
         edges = Edges(
             stdin=self.stdin,
             stdout=self.stdout,
@@ -43,6 +44,7 @@ class Command:
             clock=self.clock,
             random=Random(1),  # noqa: S311  # any seed
             connect=self.connect,
+            publish=self.publish,
         )
         return run(parse(arguments), edges)
 
@@ -59,6 +61,9 @@ class Command:
             raise Misconfigured(self.misconfigured)
         builds = {BuilderKind.PROJECT: self.builder, BuilderKind.PIPELINE: self.builder}
         return Connection(region or "eu-west-1", self.ecr.registry(clock), builds, self.account)
+
+    def publish(self, variable: str, text: str) -> None:
+        self.published[variable] = self.published.get(variable, "") + text
 
     def account(self) -> str:
         self.accounts += 1

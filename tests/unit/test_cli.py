@@ -120,7 +120,7 @@ def test_a_completion_has_every_command_and_option(shell: str, capsys: pytest.Ca
         ("ecr-image-waiter ", {"wait", "check", "completion"}),
         ("ecr-image-waiter wait --ti", {"--timeout"}),
         ("ecr-image-waiter wait app:v1 --re", {"--region", "--registry-id", "--retry-delay-seconds"}),
-        ("ecr-image-waiter check --output ", {"text", "json", "uri"}),
+        ("ecr-image-waiter check --output ", {"text", "json", "uri", "github"}),
         ("ecr-image-waiter check --from pyproj", {"pyproject.toml"}),
         ("ecr-image-waiter completion f", {"fish"}),
     ],

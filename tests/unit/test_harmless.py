@@ -227,6 +227,21 @@ def test_the_command_writes_harmless_lines(fed: str, nasty: str, line: str) -> N
 
 
 @by_text
+def test_what_github_reads_of_the_command_is_harmless(nasty: str) -> None:
+    command = Command()
+    config(architecture=str)(command.ecr, NASTY[nasty])
+
+    command("wait", "app:v1", "--platform", "linux/arm64", "--output", "github")
+
+    assert "hit" in command.published["GITHUB_STEP_SUMMARY"]
+    for text in command.published.values():
+        assert_lines_harmless(text)
+    assert command.published["GITHUB_STEP_SUMMARY"].isascii()
+    (error,) = [line for line in command.out.splitlines() if line.startswith("::error title=ecr-image-waiter::")]
+    assert_lines_harmless(command.out.replace(error, error.removeprefix("::error title=ecr-image-waiter::")))
+
+
+@by_text
 def test_json_of_the_command_is_plain_ascii_and_says_what_is_there(nasty: str) -> None:
     command = Command()
     config(architecture=str)(command.ecr, NASTY[nasty])

@@ -1,6 +1,5 @@
 """The command `ecr-image-waiter`, for pipelines and laptops. Lambda's artifact goes without this package."""
 
-import importlib.util
 import io
 import logging
 import os
@@ -10,11 +9,9 @@ import traceback
 from contextlib import suppress
 from pathlib import Path
 from random import Random
-from typing import Final, NoReturn
+from typing import NoReturn
 
 from ecr_image_waiter.core.format import harmless
-
-_INSTALL: Final = "pip install 'ecr-image-waiter[cli]'"
 
 
 def main() -> int:
@@ -25,11 +22,6 @@ def main() -> int:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115  # until the process ends
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # as stderr is: a label may say what its encoding cannot
-    if importlib.util.find_spec("rich") is None:
-        sys.stderr.write(
-            f"ecr-image-waiter: error: the command needs rich, which is not here; install it with\n  {_INSTALL}\n"
-        )
-        return 2
     signal.signal(signal.SIGTERM, _interrupt)
     # What botocore and urllib3 have to say without being asked is no part of the output.
     logging.getLogger().addHandler(logging.NullHandler())
@@ -68,7 +60,7 @@ def _run() -> int:
     from .options import parse  # noqa: PLC0415  # may be interrupted
 
     line = parse(sys.argv[1:])  # help and its like end here
-    # Not before: rich may be missing, and botocore takes long enough to be interrupted.
+    # botocore takes long enough to be interrupted.
     from ecr_image_waiter.clock import SystemClock  # noqa: PLC0415  # as above
 
     from .command import Edges, run  # noqa: PLC0415  # as above
@@ -88,8 +80,17 @@ def _run() -> int:
         clock=clock,
         random=Random(),  # noqa: S311  # spreads checks, guards nothing
         connect=_interrupt if interrupts else connect,
+        publish=_publish,
     )
     return int(run(line, edges))
+
+
+def _publish(variable: str, text: str) -> None:
+    """Add a text to the file that a job of GitHub Actions names in a variable."""
+    file = os.environ.get(variable)
+    if file:
+        with Path(file).open("a", encoding="utf-8") as stream:
+            stream.write(text)
 
 
 def _interrupt(*_: object, **__: object) -> NoReturn:

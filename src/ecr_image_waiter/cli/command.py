@@ -26,6 +26,7 @@ from ecr_image_waiter.text.reasons import Reason, reason_of, seen, subject
 
 from .arguments import Asked, asked, regions
 from .connection import Connection, Misconfigured
+from .github import annotation, outputs, summary
 from .inspecting import inspect
 from .options import PROGRAM, Line
 from .results import Result, Seen, Status, laid_out, status_of_look, status_of_wait, without_images, written
@@ -51,6 +52,7 @@ class Edges:
 
     `show`: shows how a command goes on, and gives what shows a line; its second argument says whether to be quiet.
     `width`: of the terminal that stderr is, 0 if it is none. `random` spreads the checks of waits that began together.
+    `publish` adds a text to the file that a variable names.
     """
 
     stdin: TextIO
@@ -61,39 +63,52 @@ class Edges:
     clock: Clock
     random: Random
     connect: Connect
+    publish: Callable[[str, str], None]
 
 
 def run(line: Line, edges: Edges) -> Status:
     """Run the command and return its exit status. The result goes to stdout, all else to stderr."""
+    now = 0.0
     try:
         connection, request = _understood(line, edges)
         command = _Wait if line.command == "wait" else _Check
         result = command(line, request, connection, edges).run()
-        text = written(result, line.output, edges.clock.now())
+        now = edges.clock.now()
     except InvalidRequest as error:
-        for usage in line.usage.rstrip().split("\n"):
-            _say(edges, usage)
-        numbered = len(error.faults) > 1
-        for number, fault in enumerate(error.faults, 1):
-            _say(edges, f"{PROGRAM}: error: {f'({number}) ' if numbered else ''}{fault}")
-        return Status.WRONG_USAGE
+        return _wrong_usage(line, error.faults, edges)
     except KeyboardInterrupt:
         result = without_images(Status.INTERRUPTED, "Interrupted: there is no result", "interrupted")
-        text = written(result, line.output, 0.0)
     except Exception as error:
         said = f"The command failed ({type(error).__name__}); its traceback is on stderr"
         with suppress(OSError):
-            _write(edges, written(without_images(Status.BROKEN, said, "broken"), line.output, 0.0))
+            _publish(line, without_images(Status.BROKEN, said, "broken"), edges, 0.0)
         raise
-    _write(edges, text)
-    if not (line.quiet and result.status is Status.FOUND):
+    _publish(line, result, edges, now)
+    found = result.status is Status.FOUND
+    if not (line.quiet if found else line.output == "github"):
         for each in laid_out(result.note, edges.width):
             _say(edges, each)
     return result.status
 
 
-def _write(edges: Edges, text: str) -> None:
-    edges.stdout.write(text)
+def _wrong_usage(line: Line, faults: Sequence[str], edges: Edges) -> Status:
+    for usage in line.usage.rstrip().split("\n"):
+        _say(edges, usage)
+    numbered = len(faults) > 1
+    for number, fault in enumerate(faults, 1):
+        _say(edges, f"{PROGRAM}: error: {f'({number}) ' if numbered else ''}{fault}")
+    if line.output == "github":
+        _publish(line, without_images(Status.WRONG_USAGE, "; ".join(faults), "wrong-usage"), edges, 0.0)
+    return Status.WRONG_USAGE
+
+
+def _publish(line: Line, result: Result, edges: Edges, now: float) -> None:
+    edges.stdout.write(written(result, line.output, now))
+    if line.output == "github":
+        edges.publish("GITHUB_OUTPUT", outputs(result))
+        edges.publish("GITHUB_STEP_SUMMARY", summary(result))
+        if result.status is not Status.FOUND:
+            edges.stdout.write(annotation(result.reason))
     edges.stdout.flush()
 
 

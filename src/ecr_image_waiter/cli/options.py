@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from ecr_image_waiter.core.format import clipped, shown
 
 PROGRAM: Final = "ecr-image-waiter"
-OUTPUTS: Final = ("text", "json", "uri")
+OUTPUTS: Final = ("text", "json", "uri", "github")
 NOW: Final = "now"
 OPTIONS: Final = Path(__file__).with_name("options.json")
 DEFAULT_TIMEOUT: Final = 1800.0

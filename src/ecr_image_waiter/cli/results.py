@@ -104,16 +104,16 @@ def written(result: Result, form: str, now: float) -> str:
 
     Args:
         result: what to say.
-        form: `text`, `json` or `uri`.
+        form: `text`, which is that of `github` too, `json` or `uri`.
         now: the time, in seconds since 1970 UTC, from which ages are told.
     """
     if form == "json":
-        return json.dumps(_as_json(result), indent=2) + "\n"
-    if form == "text":
+        return json.dumps(as_json(result), indent=2) + "\n"
+    if form != "uri":
         lines = _as_text(result.images, now)
     else:
         # All or nothing: a script must not take the second image for the first.
-        lines = [_uri(image) for image in result.images] if result.status is Status.FOUND else []
+        lines = [uri(image) for image in result.images] if result.status is Status.FOUND else []
     return "".join(f"{harmless(line)}\n" for line in lines)
 
 
@@ -129,12 +129,14 @@ def laid_out(note: Reason, width: int) -> list[str]:
     return lines
 
 
-def _uri(seen_: Seen) -> str:
-    image = _there(seen_)
+def uri(seen_: Seen) -> str:
+    """Returns the URI by digest of an image, empty if there is none."""
+    image = there_in(seen_)
     return f"{image.repository_uri}@{image.digest}" if image else ""
 
 
-def _as_json(result: Result) -> dict[str, Any]:
+def as_json(result: Result) -> dict[str, Any]:
+    """Returns a result as docs/cli.md has it."""
     return {
         "Ready": result.status is Status.FOUND,
         "Reason": result.reason,
@@ -146,11 +148,11 @@ def _as_json(result: Result) -> dict[str, Any]:
 
 
 def _image_as_json(one: Seen) -> dict[str, Any]:
-    image = _there(one)
+    image = there_in(one)
     said: dict[str, Any] = {
         "Image": one.name,
         "Ready": isinstance(one.finding, Image),
-        "Seen": _phrase(one),
+        "Seen": phrase(one),
         **(attributes([one.wanted], image, checks=0, waited=0.0) if image else {}),
     }
     # They are of all images together.
@@ -166,18 +168,18 @@ def _as_text(images: Sequence[Seen], now: float) -> list[str]:
     """Return what was seen of each image; those that nothing but the same phrase is said of together."""
     named: dict[tuple[str, ...], list[str]] = {}
     for image in images:
-        ready = "ready" if isinstance(image.finding, Image) else f"not ready: {_phrase(image)}"
+        ready = "ready" if isinstance(image.finding, Image) else f"not ready: {phrase(image)}"
         named.setdefault((ready, *_rows(image, now)), []).append(image.name)
     return [line for (ready, *rows), names in named.items() for line in (f"{', '.join(names)}: {ready}", *rows)]
 
 
 def _rows(one: Seen, now: float) -> list[str]:
-    image = _there(one)
+    image = there_in(one)
     if not image:
         return []
     pushed = f"{iso(image.pushed_at)}, {duration(now - image.pushed_at)} ago" if image.pushed_at else ""
     rows = [
-        ("uri", _uri(one)),
+        ("uri", uri(one)),
         ("type", image.media_type or ""),
         ("pushed", pushed),
         ("size", f"{image.size:,} bytes" if image.size is not None else ""),
@@ -190,11 +192,13 @@ def _rows(one: Seen, now: float) -> list[str]:
     return [f"  {title:<{width}}  {text}" for title, text in rows if text]
 
 
-def _there(one: Seen) -> Image | None:
+def there_in(one: Seen) -> Image | None:
+    """Returns the image that is there, be it the one meant or not."""
     return there(one.finding) if one.finding else None
 
 
-def _phrase(one: Seen) -> str:
+def phrase(one: Seen) -> str:
+    """Says what was seen of an image."""
     if one.finding is None:
         return "not looked at"
     told = seen_of(one.wanted.image, one.finding)

@@ -1,16 +1,19 @@
-"""What the command shows meanwhile: one live line on a terminal, plain lines elsewhere, nothing if so asked."""
+"""What the command shows meanwhile: one live line on a terminal, plain lines elsewhere, nothing if so asked.
+
+Without rich, a terminal gets plain lines too.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final, TextIO
-
-from rich.console import Console
-from rich.live import Live
-from rich.text import Text
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Final, TextIO
 
 from ecr_image_waiter.core.deadline import Clock
 from ecr_image_waiter.core.format import duration, harmless, times
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 _REFRESHES_A_SECOND: Final = 4
 
@@ -37,17 +40,6 @@ class Standing:
         due = f"; the next in {max(self.due - now, 0.0):.1f} s" if self.due else ""
         return f"{duration(now - self.start)}: check {self.checks} of {self.subject}: {self.seen}{due}"
 
-    def line(self, now: float) -> Text:
-        """Return the live line."""
-        done, due = f"checked {times(self.checks)}" if self.checks else "checking", max(self.due - now, 0.0)
-        return Text.assemble(
-            ("● ", "yellow"),
-            f"{harmless(self.subject)}  ",
-            (duration(now - self.start), "bold"),
-            f"  {done}, next in {duration(due)}" if due else f"  {done}",
-            (f"  {harmless(self.seen)}", "dim") if self.seen else "",
-        )
-
 
 class Lines:
     """Shows what happens as lines, for the log of a pipeline."""
@@ -72,8 +64,18 @@ class LiveLine:
         self._standing = standing
         self._clock = clock
 
-    def __rich__(self) -> Text:
-        line = self._standing.line(self._clock.now())
+    def __rich__(self) -> "Text":
+        from rich.text import Text  # noqa: PLC0415  # for a terminal alone
+
+        standing, now = self._standing, self._clock.now()
+        done, due = f"checked {times(standing.checks)}" if standing.checks else "checking", max(standing.due - now, 0.0)
+        line = Text.assemble(
+            ("● ", "yellow"),
+            f"{harmless(standing.subject)}  ",
+            (duration(now - standing.start), "bold"),
+            f"  {done}, next in {duration(due)}" if due else f"  {done}",
+            (f"  {harmless(standing.seen)}", "dim") if standing.seen else "",
+        )
         line.no_wrap, line.overflow = True, "ellipsis"
         return line
 
@@ -95,7 +97,10 @@ def screen(
     """
     if quiet:
         yield _nothing
-    elif terminal:
+    elif terminal and find_spec("rich"):
+        from rich.console import Console  # noqa: PLC0415  # as above
+        from rich.live import Live  # noqa: PLC0415  # as above
+
         console = Console(file=stream, force_terminal=True)
         with Live(LiveLine(standing, clock), console=console, refresh_per_second=_REFRESHES_A_SECOND, transient=True):
             yield _nothing  # the line draws itself

