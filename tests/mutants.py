@@ -32,7 +32,7 @@ MODULES = (
         "core.manifests",
         "core.uris",
     ),
-    *("cfn.event", "cfn.properties", "cfn.attributes", "check"),
+    *("cfn.event", "cfn.properties", "cfn.validation", "cfn.attributes", "check"),
     *("text.reasons", "text.build_reasons", "core.format"),
 )
 """Those that decide, and the words they decide on."""

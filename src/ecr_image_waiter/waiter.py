@@ -7,8 +7,9 @@ from typing import Final, assert_never
 from .aws.self_invoke import HandOver, hand_over_with_retries
 from .cfn.attributes import attributes
 from .cfn.event import DirectRequest, StackRequest, read_event, session_of, stack_properties, start_of_wait, token_of
-from .cfn.properties import Properties, read_properties
+from .cfn.properties import Properties
 from .cfn.response import Courier, Response, encoded, most_that_fit
+from .cfn.validation import read_properties
 from .check import Checker, FollowedBuild
 from .core.conditions import Wanted
 from .core.deadline import (

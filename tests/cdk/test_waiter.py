@@ -20,7 +20,8 @@ from aws_cdk.assertions import Match, Template
 
 from ecr_image_waiter.cdk import EcrImageWaiter, EcrImageWaiterProvider, Image
 from ecr_image_waiter.cfn.attributes import longest_attributes
-from ecr_image_waiter.cfn.properties import Entry, Properties, read_properties
+from ecr_image_waiter.cfn.properties import Entry, Properties
+from ecr_image_waiter.cfn.validation import read_properties
 from ecr_image_waiter.core.faults import InvalidRequest
 from ecr_image_waiter.core.model import Place
 from sandbox.processes import ROOT

@@ -13,7 +13,7 @@ from ecr_image_waiter.aws.codebuild import CodeBuild
 from ecr_image_waiter.aws.codepipeline import CodePipeline
 from ecr_image_waiter.aws.ecr import Registry
 from ecr_image_waiter.cfn.event import StackRequest, read_event
-from ecr_image_waiter.cfn.properties import read_properties
+from ecr_image_waiter.cfn.validation import read_properties
 from ecr_image_waiter.core.builds import BuilderKind
 from ecr_image_waiter.core.deadline import Bounds, Deadline, Invocation, bounds_for_stack
 from ecr_image_waiter.core.model import Image, Unavailable

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ecr_image_waiter.cfn.properties import read_properties
+from ecr_image_waiter.cfn.validation import read_properties
 from ecr_image_waiter.check import FollowedBuild
 from ecr_image_waiter.core.builds import (
     Broken,

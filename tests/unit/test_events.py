@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from ecr_image_waiter.cfn.event import StackRequest, read_event
-from ecr_image_waiter.cfn.properties import read_properties
 from ecr_image_waiter.cfn.response import physical_id
+from ecr_image_waiter.cfn.validation import read_properties
 from ecr_image_waiter.core.faults import GaveUp
 from ecr_image_waiter.core.state import STATE_KEY, Progress, State, continuation, read_state
 from sandbox.processes import ROOT

@@ -19,7 +19,8 @@ from ecr_image_waiter.cfn.event import (
     stack_properties,
     start_of_wait,
 )
-from ecr_image_waiter.cfn.properties import OneImage, Properties, known_faults, read_properties
+from ecr_image_waiter.cfn.properties import OneImage, Properties
+from ecr_image_waiter.cfn.validation import known_faults, read_properties
 from ecr_image_waiter.core.faults import InvalidRequest, UnusableEvent
 from ecr_image_waiter.core.model import ImageId, Place
 from ecr_image_waiter.core.polling import Rhythm

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 from samtranslator.yaml_helper import yaml_parse
 
-from ecr_image_waiter.cfn.properties import Entry, OneImage, Properties, allowed_by, read_properties
+from ecr_image_waiter.cfn.properties import Entry, OneImage, Properties, allowed_by
+from ecr_image_waiter.cfn.validation import read_properties
 from ecr_image_waiter.core.faults import InvalidRequest
 from ecr_image_waiter.core.model import Place
 from sandbox.processes import ROOT

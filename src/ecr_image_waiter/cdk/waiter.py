@@ -14,7 +14,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from ecr_image_waiter.cfn.properties import known_faults
+from ecr_image_waiter.cfn.validation import known_faults
 from ecr_image_waiter.core.model import Place
 from ecr_image_waiter.core.uris import partition_of, read_uri
 

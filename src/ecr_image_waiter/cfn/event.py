@@ -18,7 +18,8 @@ from ecr_image_waiter.core.format import clipped, shown
 from ecr_image_waiter.core.model import Place
 from ecr_image_waiter.core.state import STATE_KEY
 
-from .properties import DEFAULT_SERVICE_TIMEOUT, OneImage, Properties, read_properties
+from .properties import DEFAULT_SERVICE_TIMEOUT, OneImage, Properties
+from .validation import read_properties
 
 RequestType = Literal["Create", "Update", "Delete"]
 _STACK_KEYS: Final = ("RequestType", "ResponseURL", "StackId", "RequestId")

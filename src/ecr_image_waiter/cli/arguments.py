@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ecr_image_waiter.cfn.properties import OneImage, Properties, read_properties
+from ecr_image_waiter.cfn.properties import OneImage, Properties
+from ecr_image_waiter.cfn.validation import read_properties
 from ecr_image_waiter.core.builds import Builder
 from ecr_image_waiter.core.conditions import STACK_OPERATION, Wanted
 from ecr_image_waiter.core.faults import InvalidRequest

@@ -3,7 +3,8 @@
 import re
 from typing import Final
 
-from ecr_image_waiter.cfn.properties import BESIDE_IMAGES, LEAVE_OUT, Properties
+from ecr_image_waiter.cfn.properties import Properties
+from ecr_image_waiter.cfn.validation import BESIDE_IMAGES, LEAVE_OUT
 from ecr_image_waiter.text.terms import Terms
 
 _PARTS: Final = {

@@ -1,0 +1,237 @@
+"""Properties read, and what is wrong with them: all faults at once, each one a sentence."""
+
+import difflib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sized
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+
+from ecr_image_waiter.core.builds import BuilderKind
+from ecr_image_waiter.core.conditions import read_platform, runs_on_lambda
+from ecr_image_waiter.core.faults import InvalidRequest
+from ecr_image_waiter.core.format import clipped, shown
+from ecr_image_waiter.core.model import Place, Source
+from ecr_image_waiter.core.uris import partition_of, read_uri, without_fips
+
+from .properties import Entry, OneImage, Properties, allowed_by
+
+_PARTS: Final = ("RepositoryName", "ImageTag", "ImageDigest", "RegistryId", "Region")
+LEAVE_OUT: Final = "; !Ref AWS::NoValue leaves it out"
+BESIDE_IMAGES: Final = "; it applies to every image, so set it beside Images"
+_LIMIT: Final = "MaxRetries: times RetryDelaySeconds, it is the longest wait in seconds"
+# Other waiters' names for our properties, in small letters.
+_ELSEWHERE: Final = {
+    "codebuildprojectname": "BuildProject",
+    "codepipelinename": "Pipeline",
+    "digest": "ImageDigest",
+    "maxattempts": _LIMIT,
+    "pollinterval": "RetryDelaySeconds",
+    "repository": "RepositoryName",
+    "tag": "ImageTag",
+    "timeoutseconds": _LIMIT,
+    "triggerbuildonmissing": "StartBuild",
+}
+
+
+def read_properties(received: object, place: Place | None = None) -> Properties:
+    """Return the validated properties.
+
+    Args:
+        received: `ResourceProperties` of an event, or a direct invocation's whole event.
+        place: where the function is; without it, nothing is said about regions and partitions that it cannot reach.
+
+    Raises:
+        InvalidRequest: with every fault of the request.
+    """
+    if not isinstance(received, Mapping):
+        raise InvalidRequest([f"ResourceProperties: received {shown(received)}, allowed: an object of properties"])
+    together = [*_faults_together(received), *(_faults_of_place(received, place) if place else ())]
+    try:
+        properties = Properties.model_validate(dict(received))
+    except ValidationError as error:
+        raise InvalidRequest([*dict.fromkeys([*_faults(error), *together])]) from None
+    if together:
+        raise InvalidRequest(together)
+    return properties
+
+
+def known_faults(
+    received: Mapping[Any, object], place: Place | None, known: Callable[[object], bool]
+) -> tuple[str, ...]:
+    """Return what can be said to be wrong with properties before all of their values are known.
+
+    Args:
+        received: the properties.
+        place: as for `read_properties`.
+        known: whether a value is known yet. A list or an object is, its own values may not be.
+    """
+    together = [*_faults_together(received), *(_faults_of_place(_only(known, received), place) if place else ())]
+    try:
+        Properties.model_validate(dict(received))
+    except ValidationError as error:
+        return (*dict.fromkeys([*_faults(error, known), *together]),)
+    return (*together,)
+
+
+def _faults(error: ValidationError, known: Callable[[object], bool] = lambda _: True) -> Iterator[str]:
+    yield from (_fault(item["type"], item["loc"], item["input"]) for item in error.errors() if known(item["input"]))
+
+
+def _only(known: Callable[[object], bool], received: Mapping[Any, object]) -> dict[Any, object]:
+    return {
+        name: [_only(known, each) if isinstance(each, Mapping) else each for each in value]
+        if isinstance(value, list)
+        else value
+        for name, value in received.items()
+        if known(value)
+    }
+
+
+def _each_image(received: Mapping[object, object]) -> Iterator[tuple[str, Mapping[object, object]]]:
+    """Return each image's own properties, unvalidated, with what stands before their names in a fault."""
+    images = received.get("Images")
+    if "Images" not in received:
+        yield "", received
+    elif isinstance(images, list):
+        yield from ((f"Images[{n}].", entry) for n, entry in enumerate(images) if isinstance(entry, Mapping))
+
+
+def _faults_together(received: Mapping[object, object]) -> Iterator[str]:
+    """Return what is wrong with properties beside each other, each of which may be right."""
+    if "Images" in received:
+        yield from (
+            f"{name}: received beside Images; give it in the entries of Images that it is meant for"
+            for name in OneImage.model_fields
+            if name in received
+        )
+        ids = [entry.get("Id") for _, entry in _each_image(received)]
+        # A caller's 1 is the same Id as "1"; a number of more digits is none.
+        read = [str(each) for each in ids if isinstance(each, str) or (isinstance(each, int) and 0 <= each < 10**64)]
+        yield from (
+            f"Images: the Id {shown(twice)} stands in it {times} times, allowed: once"
+            for twice, times in Counter(read).items()
+            if times > 1
+        )
+    for before, image in _each_image(received):
+        yield from _faults_of_identity(before, image)
+        if image.get("DeployTarget") == "Lambda":
+            yield from _faults_of_lambda(before, image)
+    first, *others = [kind.property for kind in BuilderKind if kind.property in received] or [""]
+    yield from (f"{name}: received beside {first}; name the one that is to be followed" for name in others)
+    if "StartBuild" in received and not first:
+        kinds = " and ".join(kind.property for kind in BuilderKind)
+        yield f"StartBuild: received without {kinds}; name the one that is to be started"
+
+
+def _faults_of_identity(before: str, image: Mapping[object, object]) -> Iterator[str]:
+    if "ImageUri" in image:
+        yield from (
+            f"{before}{name}: received beside ImageUri, which says it already; leave one of them out"
+            for name in _PARTS
+            if name in image
+        )
+        return
+    if "RepositoryName" not in image:
+        allowed = allowed_by(OneImage.model_fields["RepositoryName"])
+        yield f"{before}RepositoryName: missing; allowed: {allowed}{'' if before else '; or give ImageUri or Images'}"
+    if image.keys().isdisjoint({"ImageTag", "ImageDigest"}):
+        yield f"{before}ImageTag: missing; give ImageTag, ImageDigest or both"
+
+
+def _faults_of_lambda(before: str, image: Mapping[object, object]) -> Iterator[str]:
+    """Return what Lambda refuses whatever is there ("Create a Lambda function using a container image")."""
+    received = image.get("Platform")
+    platform = read_platform(str(received))
+    if platform and not runs_on_lambda(platform):
+        yield (
+            f"{before}Platform: received {shown(received)} beside DeployTarget Lambda, allowed: linux/amd64 or "
+            "linux/arm64; Lambda runs no other"
+        )
+    read = read_uri(_text(image.get("ImageUri")))
+    host = read[1].host if read else ""
+    if host != without_fips(host):
+        yield (
+            f"{before}ImageUri: received {shown(host)} beside DeployTarget Lambda, allowed: the usual host, "
+            f"{without_fips(host)}; Lambda takes no FIPS host"
+        )
+
+
+def _faults_of_place(received: Mapping[object, object], place: Place) -> Iterator[str]:
+    """Return what cannot be reached from where the function is, or not be deployed there."""
+    for kind in BuilderKind:
+        arn = _text(received.get(kind.property))
+        own = f"arn:{place.partition}:{kind.service}:{place.region}:{place.account}:"
+        if arn.startswith("arn:") and not arn.startswith(own):
+            yield (
+                f"{kind.property}: received {shown(arn)}, allowed: one of the waiter's own account and region, whose "
+                f"ARN begins with {own}"
+            )
+    for before, image in _each_image(received):
+        uri, region, role = (_text(image.get(name)) for name in ("ImageUri", "Region", "RoleArn"))
+        source = (read_uri(uri) or (None, Source(region=region)))[1]
+        named = "ImageUri" if uri else "Region"
+        if source.region and partition_of(source.region) != place.partition:
+            yield (
+                f"{before}{named}: received {shown(uri or region)}, which is in the partition "
+                f"{partition_of(source.region)}, allowed: the waiter's own, {place.partition}"
+            )
+        if role.startswith("arn:") and role.split(":")[1] != place.partition:
+            yield (
+                f"{before}RoleArn: received {shown(role)}, allowed: a role of the waiter's own partition, "
+                f"{place.partition}"
+            )
+        target = image.get("DeployTarget")
+        if target == "Lambda" and (source.alias or source.region not in ("", place.region)):
+            where = "ECR Public" if source.alias else source.region
+            yield (
+                f"{before}DeployTarget: received Lambda for an image in {where}, allowed: a private repository in the "
+                f"function's own region, {place.region}; Lambda deploys from nowhere else"
+            )
+        if source.alias:
+            for name in ("Platform", "Labels"):
+                if name in image:
+                    yield (
+                        f"{before}{name}: received for an image of ECR Public, allowed: without it; the API of ECR "
+                        "Public does not give manifests"
+                    )
+
+
+def _fault(kind: str, loc: tuple[int | str, ...], received: object) -> str:
+    model: type[BaseModel] = Properties
+    before, names = "", list(loc)
+    if len(names) > 2 and names[0] == "Images":
+        model, before, names = Entry, f"Images[{names[1]}].", names[2:]
+    elif len(names) == 2 and names[0] == "Images":
+        return f"Images[{names[1]}]: received {shown(received)}, allowed: an object with an Id"
+    # pydantic names no place for a key that is not valid Unicode.
+    name = str(names[0]) if names else "?"
+    if kind == "extra_forbidden" or name not in model.model_fields:
+        return f"{before}{clipped(name)}: received {shown(received)}, {_unknown(name, model)}"
+    allowed = allowed_by(model.model_fields[name])
+    if kind == "missing":
+        return f"{before}{name}: missing; allowed: {allowed}"
+    inner = f"[{shown(str(names[1]))}]" if len(names) > 1 else ""
+    count = f" of {len(received)}" if kind in ("too_short", "too_long") and isinstance(received, Sized) else ""
+    hint = LEAVE_OUT if received == "" and "[key]" not in names else ""
+    if isinstance(received, float) and (inner or model.model_fields[name].annotation is str):
+        hint = "; in quotes it keeps its digits"
+    return f"{before}{name}{inner}: received {shown(received)}{count}, allowed: {allowed}{hint}"
+
+
+def _unknown(name: str, model: type[BaseModel]) -> str:
+    """Say what is meant by a name that is none of a model's properties."""
+    # Case is what people get wrong most; it must not count as distance.
+    known = {field.lower(): field for field in {**model.model_fields, **Properties.model_fields}}
+    if model is Entry:
+        del known["images"]
+    meant = _ELSEWHERE.get(name.lower())
+    said = f"unknown property; use {meant}"
+    if not meant:
+        meant = known[difflib.get_close_matches(name.lower(), known, n=1, cutoff=0)[0]]
+        said = "no property of one image" if meant == name else f"unknown property; the nearest known one is {meant}"
+    return said + ("" if meant.partition(":")[0] in model.model_fields else BESIDE_IMAGES)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
