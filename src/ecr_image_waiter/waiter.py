@@ -22,6 +22,7 @@ from .core.deadline import (
     timeout_needed,
 )
 from .core.faults import DeliveryFailed, GaveUp, InvalidRequest, StackUnknown, UnusableEvent
+from .core.format import harmless
 from .core.model import Found, StackFinding
 from .core.polling import (
     LAST_ASK,
@@ -105,7 +106,8 @@ class Waiter:
             raise
         if isinstance(request, DirectRequest):
             with self._logger.append_context_keys(InvocationId=context.aws_request_id, RequestType="Direct"):
-                return self._serve_caller(request, invocation)
+                served = self._serve_caller(request, invocation)
+                return {name: harmless(value) for name, value in served.items()}
         with self._logger.append_context_keys(
             InvocationId=context.aws_request_id,
             StackId=request.stack_id,
