@@ -12,6 +12,7 @@ from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from ecr_image_waiter.cfn.validation import known_faults
@@ -157,9 +158,9 @@ class EcrImageWaiter(Construct):
         if faults:
             raise ValueError("\n- ".join([f"{self.node.path}, {TYPE}, is not valid:", *faults]))
 
-        # A parameter of the template would do as well, but show up wherever the stack's parameters do.
-        token = f"{{{{resolve:ssm:{service_token_parameter}}}}}"
-        if service_token is not None:
+        if service_token is None:
+            token = ssm.StringParameter.value_for_string_parameter(self, service_token_parameter)
+        else:
             token = service_token if isinstance(service_token, str) else service_token.service_token
         self._resource = CustomResource(
             self, "Resource", resource_type=TYPE, service_token=token, properties=properties
