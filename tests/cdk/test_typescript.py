@@ -1,8 +1,11 @@
 """The constructs in TypeScript: the same templates and the same faults as in Python, and a package for everybody."""
 
 import json
+import os
 import re
 import shutil
+import tarfile
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -13,12 +16,13 @@ from ecr_image_waiter.cdk import EcrImageWaiterProvider, waiter
 from ecr_image_waiter.cfn.properties import Entry, Properties
 from sandbox import typescript
 from sandbox.publishing import npm
+from sandbox.publishing.changelog import project
 from tests.cdk.parity import APPS, normal, snake, synthesized
 
 RIGHT, WRONG = APPS["right"], APPS["wrong"]
 Templates = Mapping[str, Any]
 PLANTED: Final = {
-    "the property of a prop": ('tag: "ImageTag"', 'tag: "ImageDigest"', "generated.js"),
+    "the property of a prop": ('"tag": "ImageTag"', '"tag": "ImageDigest"', "generated.js"),
     "the unit of a duration": (".toSeconds()", ".toMinutes()", "waiter.js"),
 }
 
@@ -119,3 +123,53 @@ def test_a_property_that_is_new_in_the_model_makes_what_typescript_has_stale(mon
     monkeypatch.setattr(json, "loads", lambda _: schema)
     assert "readonly novelty?: string;" in typescript.text()
     assert typescript.TARGET.read_text() != typescript.text()
+
+
+IMPORTS = {
+    "cjs": "const { EcrImageWaiter, EcrImageWaiterProvider } = require('ecr-image-waiter')",
+    "mjs": "import { EcrImageWaiter, EcrImageWaiterProvider } from 'ecr-image-waiter'",
+}
+
+
+def test_the_file_that_is_published_has_what_an_app_needs_and_can_be_imported_either_way(
+    package: Path, tmp_path: Path
+) -> None:
+    with tarfile.open(npm.pack(package, tmp_path)) as archive:
+        names = {name.removeprefix("package/") for name in archive.getnames()}
+        modules = {path.stem for path in (typescript.PACKAGE / "src").iterdir()}
+        assert names == {
+            *("LICENSE", "README.md", "package.json", "schema/ecr-image-waiter.json"),
+            *("artifact/waiter.json", "artifact/WaiterFunction.zip", "artifact/LastResortFunction.zip"),
+            *(f"lib/{module}{kind}" for module in modules for kind in (".js", ".d.ts")),
+        }
+        archive.extractall(tmp_path, filter="data")
+    installed = tmp_path / "node_modules"
+    installed.mkdir()
+    for module in npm.MODULES.iterdir():
+        (installed / module.name).symlink_to(module)
+    (tmp_path / "package").rename(installed / "ecr-image-waiter")
+    for kind, code in IMPORTS.items():
+        (tmp_path / f"app.{kind}").write_text(f"{code}; console.log(EcrImageWaiter.name, EcrImageWaiterProvider.name)")
+        assert npm.run(tmp_path, f"app.{kind}") == "EcrImageWaiter EcrImageWaiterProvider\n"
+
+
+def test_its_package_json_says_what_pyproject_says_and_no_more_than_a_user_needs(package: Path) -> None:
+    manifest, said = json.loads((package / "package.json").read_text()), project()
+    assert (manifest["name"], manifest["version"], manifest["license"]) == (said.name, said.version, said.licence)
+    assert manifest["repository"]["url"] == f"git+{said.repository}.git"
+    assert "devDependencies" not in manifest
+    assert "scripts" not in manifest
+    assert manifest["engines"] == {"node": ">=20"}
+
+
+def test_the_functions_archives_have_the_same_bytes_whenever_they_are_made(tmp_path: Path) -> None:
+    (tmp_path / "built" / "package").mkdir(parents=True)
+    (tmp_path / "built" / "package" / "code.py").write_text("pass")
+    made = []
+    for number, moment in enumerate((1_000_000_000, 1_500_000_000)):
+        os.utime(tmp_path / "built" / "package" / "code.py", (moment, moment))
+        npm.archive(tmp_path / "built", tmp_path / f"{number}.zip")
+        made.append((tmp_path / f"{number}.zip").read_bytes())
+    assert made[0] == made[1]
+    with zipfile.ZipFile(tmp_path / "0.zip") as archive:
+        assert archive.namelist() == ["package/code.py"]

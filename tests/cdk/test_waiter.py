@@ -91,7 +91,7 @@ def test_every_property_of_the_resource_can_be_given(stack: Stack) -> None:
 
     by_id = {id_[:-8]: each["Properties"] for id_, each in resources(stack).items()}
     assert by_id["Parser"] == {
-        "ServiceToken": "{{resolve:ssm:/ecr-image-waiter/service-token}}",
+        "ServiceToken": by_id["Several"]["ServiceToken"],
         "RepositoryName": "app",
         "ImageTag": "v1",
         "ImageDigest": DIGEST,
@@ -186,8 +186,10 @@ def test_what_cannot_be_reached_from_the_stack_s_region_is_told_where_that_is_kn
 def test_the_service_token_is_looked_up_when_the_stack_is_deployed(stack: Stack) -> None:
     parameter = "/other/token"
     waiter(stack, service_token_parameter=parameter)
-    assert properties(stack)["ServiceToken"] == f"{{{{resolve:ssm:{parameter}}}}}"
-    assert set(synthesized(stack)["Parameters"]) == {"BootstrapVersion"}
+    parameters = synthesized(stack)["Parameters"]
+    (name,) = parameters.keys() - {"BootstrapVersion"}
+    assert properties(stack)["ServiceToken"] == {"Ref": name}
+    assert parameters[name] == {"Type": "AWS::SSM::Parameter::Value<String>", "Default": parameter}
 
 
 def test_the_service_token_can_be_given(stack: Stack) -> None:

