@@ -138,7 +138,8 @@ def _attributes() -> Iterator[str]:
     yield "export abstract class Attributes extends Construct {"
     for each in construct.body:
         if isinstance(each, ast.FunctionDef) and each.decorator_list:
-            (name,) = (part.value for part in ast.walk(each.body[-1]) if isinstance(part, ast.Constant) and part.value)
+            constants = [part.value for part in ast.walk(each.body[-1]) if isinstance(part, ast.Constant)]
+            (name,) = (constant for constant in constants if isinstance(constant, str))
             of = "ofOne" if "_of_one" in ast.dump(each) else "attribute"
             first, *rest = each.name.split("_")
             yield from _comment(ast.get_docstring(each) or "")

@@ -34,7 +34,7 @@ def build(target: Path, functions: Mapping[str, Path] | None = None) -> None:
 
     Args:
         target: the folder.
-        functions: the built functions by their logical ids; without them, empty archives stand in for them.
+        functions: the built functions by their logical ids; without them, something small stands in for them.
 
     Raises:
         RuntimeError: the compiler found faults.
@@ -46,7 +46,7 @@ def build(target: Path, functions: Mapping[str, Path] | None = None) -> None:
         folder.mkdir()
         shutil.copyfile(file, folder / file.name)
     for name in FUNCTIONS:
-        archive(functions[name] if functions else None, target / "artifact" / f"{name}.zip")
+        archive(functions[name] if functions else target / "schema", target / "artifact" / f"{name}.zip")
     (target / "node_modules").symlink_to(MODULES)
     run(target, COMPILER)
 
@@ -89,10 +89,10 @@ def _manifest() -> dict[str, object]:
     }
 
 
-def archive(folder: Path | None, target: Path) -> None:
+def archive(folder: Path, target: Path) -> None:
     """Archive a folder so that the same files give the same bytes."""
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as file:
-        for path in sorted(folder.rglob("*")) if folder else ():
+        for path in sorted(folder.rglob("*")):
             if path.is_file():
                 entry = zipfile.ZipInfo(str(path.relative_to(folder)), _EARLIEST)
                 entry.external_attr = 0o644 << 16
