@@ -21,7 +21,7 @@ export interface ImageProps {
   readonly platform?: string | lambda.Architecture;
   /**
    * The labels that the image must carry. An image without them is an older one, so the wait goes on. Allowed: an
-   * object of 1 to 20 labels, each value a string of at most 1024 characters.
+   * object of 1 to 20 labels, each value a string of 1 to 1024 characters.
    */
   readonly labels?: Readonly<Record<string, string>>;
   /**
