@@ -12,7 +12,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from ecr_image_waiter.cfn.properties import Properties, read_properties
+from ecr_image_waiter.cfn.properties import Properties
+from ecr_image_waiter.cfn.validation import read_properties
 from ecr_image_waiter.core.faults import InvalidRequest
 from ecr_image_waiter.core.uris import without_fips
 
