@@ -124,3 +124,21 @@ def test_a_block_is_read_without_the_indent_of_its_list_and_an_anchor_as_github_
 
     assert (snippet.line, snippet.text) == (6, "a:\n  b\n")
     assert anchors(document) == {"a-title-with-marks"}
+
+
+def test_each_fault_of_the_page_on_reliability_names_tests_that_exist() -> None:
+    rows = re.findall(
+        r"^\| [^|\n]+ \|(?: [^|\n]* \|){2} ([^|\n]*) \|$", (ROOT / "docs/reliability.md").read_text(), re.MULTILINE
+    )
+    assert {row for row in rows if "test_" not in row} <= {"test", "----", "the same", "`make crash`"}
+    found = [each for row in rows for each in re.findall(r"`(\w+/test_\w+\.py)`((?:,? [a-z_]+\b)*)", row)]
+    missing = []
+    for name, parts in found:
+        tests = re.findall(r"^def (\w+)", (ROOT / "tests" / name).read_text(), re.MULTILINE)
+        missing += [f"{name} {part}" for part in re.findall(r"\w+", parts) if not any(part in test for test in tests)]
+    assert missing == []
+
+
+def test_each_path_of_a_test_in_the_documents_exists() -> None:
+    named = {each for file in DOCUMENTS for each in re.findall(r"\btests/[\w./]*\w", file.read_text())}
+    assert [each for each in sorted(named) if not (ROOT / each).exists()] == []
