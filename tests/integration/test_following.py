@@ -20,7 +20,7 @@ from ecr_image_waiter.core.uris import console_link
 from sandbox.builds import Action, Build, Builds, Execution, Run
 from sandbox.builds import Place as SandboxPlace
 from sandbox.builds.front import client_of
-from sandbox.proxy import Proxy, Rule, deny, fail, throttle
+from sandbox.proxy import Proxy, Rule, deny, throttle
 from tests.support.clock import NOW, FakeClock
 from tests.support.fakes import aws_error, response_url, signed_query, stack_event
 from tests.support.shapes import faults
@@ -187,16 +187,6 @@ def test_a_failure_is_answered_without_a_look_for_tags_that_nobody_is_told(place
     assert place.world.ecr.calls.count(("DescribeImages", "app")) == len(place.seen) + 2
 
 
-def test_a_build_in_progress_shows_in_the_log_with_its_phase(place: Place) -> None:
-    place.builds.play("app", Build({"QUEUED": 3, "BUILD": 30}, does=place.push))
-    place.builds.start("app", place=HERE)
-
-    assert place.wait(BuildProject="app")["Status"] == "SUCCESS"
-
-    assert any(seen.endswith("of the CodeBuild project app is under way, in QUEUED") for seen in place.seen)
-    assert any(seen.endswith("of the CodeBuild project app is under way, in BUILD") for seen in place.seen)
-
-
 def test_following_costs_two_calls_a_check_and_none_when_the_image_is_there(place: Place) -> None:
     place.builds.play("app", Build({"BUILD": 60}, does=place.push))
     place.builds.start("app", place=HERE)
@@ -228,17 +218,6 @@ def test_a_build_that_ends_in_any_other_way_but_well_ends_the_wait_too(place: Pl
     place.builds.start("app", place=HERE)
 
     assert f"which was to push it, {said}" in place.wait(BuildProject="app")["Reason"]
-
-
-def test_a_build_that_somebody_stops_ends_the_wait(place: Place) -> None:
-    place.builds.play("app", Build({"BUILD": 600}))
-    build = place.builds.start("app", place=HERE)
-    place.clock.plan(40, lambda: place.builds.stop_run(build))
-
-    answer = place.wait(BuildProject="app")
-
-    assert "was stopped, in BUILD" in answer["Reason"]
-    assert place.seconds < 40 + 31
 
 
 def test_a_build_that_pushes_and_then_fails_has_done_its_part(place: Place) -> None:
@@ -277,15 +256,6 @@ def test_a_repository_is_not_waited_for_beside_a_build_where_the_template_says_s
     assert "where its first push creates it, set WaitForRepository to true" in answer["Reason"]
     assert place.seconds <= 15
     assert place.calls(LIST) == {LIST: 0}
-
-
-def test_a_build_that_pushes_nothing_fails_after_a_minute_saying_so(place: Place) -> None:
-    place.builds.play("app", Build({"BUILD": 2}))
-    place.builds.start("app", place=HERE)
-
-    answer = place.wait(BuildProject="app")
-
-    assert "succeeded without pushing it, and since it began the repository got no new image" in answer["Reason"]
 
 
 def test_a_build_that_succeeds_while_ecr_is_slow_to_tell_has_a_minute(place: Place) -> None:
@@ -331,24 +301,6 @@ def test_a_project_that_does_not_exist_fails_after_a_minute(place: Place) -> Non
     assert 60 <= place.seconds <= 66
 
 
-def test_a_project_that_is_deleted_during_the_wait_ends_it(place: Place) -> None:
-    gone = fail("ResourceNotFoundException", 400)
-    with place.proxy.rule(Rule(LIST, gone, where=lambda _: place.seconds >= 50)):
-        answer = place.wait(BuildProject="app")
-
-    assert "the CodeBuild project app does not exist" in answer["Reason"]
-    assert 110 <= place.seconds <= 150
-
-
-def test_an_arn_names_a_project_as_its_name_does(place: Place) -> None:
-    place.builds.play("app", Build({"BUILD": 4}, does=place.push))
-    place.builds.start("app", place=HERE)
-
-    answer = place.wait(BuildProject=f"arn:aws:codebuild:eu-west-1:{ACCOUNT}:project/app")
-
-    assert answer["Status"] == "SUCCESS"
-
-
 # --- starting a build
 
 
@@ -360,23 +312,6 @@ def test_a_missing_image_starts_its_build_once_and_is_found(place: Place) -> Non
     assert answer["Status"] == "SUCCESS"
     assert place.calls(START) == {START: 1}
     assert place.seen[0].startswith("the repository has no such image; started build app:")
-
-
-def test_an_image_that_is_there_starts_nothing(place: Place) -> None:
-    place.push()
-
-    place.wait(BuildProject="app", StartBuild="true")
-
-    assert place.calls(LIST, START) == {LIST: 0, START: 0}
-
-
-def test_a_build_under_way_is_followed_instead_of_starting_another(place: Place) -> None:
-    place.builds.play("app", Build({"BUILD": 30}, does=place.push))
-    place.builds.start("app", place=HERE)
-
-    place.wait(BuildProject="app", StartBuild="true")
-
-    assert place.calls(START) == {START: 0}
 
 
 def test_our_own_build_decides_also_where_the_same_function_starts_another_for_another_wait(place: Place) -> None:
@@ -615,10 +550,6 @@ def test_a_missing_image_starts_its_pipeline_once(place: Place) -> None:
 
     assert place.world.answer["Status"] == "SUCCESS"
     assert place.calls(EXECUTE) == {EXECUTE: 1}
-
-
-def test_a_pipeline_that_does_not_exist_fails_after_a_minute(place: Place) -> None:
-    assert "the pipeline other does not exist in eu-west-1" in place.wait(Pipeline="other")["Reason"]
 
 
 def test_without_leave_to_follow_a_pipeline_its_arn_and_parameter_are_named(place: Place) -> None:

@@ -149,14 +149,6 @@ def test_a_region_that_does_not_exist_ends_the_wait_after_a_minute_and_names_the
     )
 
 
-def test_a_region_whose_host_appears_within_the_minute_is_waited_in() -> None:
-    world = World(*[NO_REGION] * 8, FOUND)
-
-    world.run(stack_event())
-
-    assert world.answer["Status"] == "SUCCESS"
-
-
 # --- Waits that end without the image -------------------------------------------------------------------------------
 
 
@@ -369,21 +361,6 @@ def test_a_delivery_ends_half_a_second_before_the_invocation(fault: int | Except
 
 
 # --- Hand-overs -----------------------------------------------------------------------------------------------------
-
-
-def test_a_slice_hands_over_the_event_unchanged_and_gives_no_answer() -> None:
-    world = World(NOT_FOUND)
-    event = stack_event()
-
-    assert world.run(event) is None
-
-    assert world.transport.puts == []
-    assert world.clock.now() == NOW + 870
-    (following,) = world.functions.events
-    assert {key: value for key, value in following.items() if key != STATE_KEY} == event
-    assert (following[STATE_KEY]["start"], following[STATE_KEY]["limit"]) == (NOW, NOW + 1800)
-    assert following[STATE_KEY]["progress"]["hops"] == 1
-    assert world.functions.calls[0]["FunctionName"] == FakeContext(world.clock).invoked_function_arn
 
 
 def test_the_first_limit_stays_although_the_properties_would_say_another() -> None:

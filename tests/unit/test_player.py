@@ -1,13 +1,12 @@
 """The player refuses what CloudFormation refuses, and follows up as CloudFormation does."""
 
 import json
-import re
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
-from sandbox.player import CANARIES, CloudFormation, Event, Operation, Put, Verdict, new_resource
+from sandbox.player import CANARIES, CloudFormation, Event, Operation, Put, Verdict
 from tests.support.clock import FakeClock
 from tests.support.simulation import EPOCH
 
@@ -18,7 +17,7 @@ class Stage:
     """The rules with a fake clock and a function that only takes notes."""
 
     def __init__(self) -> None:
-        self.clock = FakeClock()
+        self.clock = FakeClock(EPOCH)
         self.events: list[Event] = []
         self.cloudformation = CloudFormation(lambda operation: self.events.append(operation.event), self.clock)
 
@@ -73,28 +72,6 @@ def test_properties_arrive_as_strings_at_any_depth(stage: Stage) -> None:
     assert (properties["MaxRetries"], properties["BackoffRate"]) == ("5", "1.5")
     assert properties["WaitForRepository"] == "true"
     assert properties["Nested"] == {"list": ["1", "false"]}
-
-
-def test_service_timeout_stands_in_both_places_when_it_is_given_and_in_none_when_not(stage: Stage) -> None:
-    given, not_given = stage.create(ServiceTimeout=60).event, stage.create().event
-    assert given["ServiceTimeout"] == given["ResourceProperties"]["ServiceTimeout"] == "60"
-    assert "ServiceTimeout" not in not_given
-    assert "ServiceTimeout" not in not_given["ResourceProperties"]
-
-
-def test_an_update_carries_the_id_and_the_old_properties_and_a_delete_the_id(stage: Stage) -> None:
-    create = stage.create()
-    assert "PhysicalResourceId" not in create.event
-    stage.put(create)
-    update = stage.cloudformation.update(create.resource, {**PROPERTIES, "ImageTag": "v2"})
-    assert update.event["PhysicalResourceId"] == "the-id"
-    assert update.event["ResourceProperties"]["ImageTag"] == "v2"
-    assert update.event["OldResourceProperties"]["ImageTag"] == "v1"
-    assert update.event["StackId"] == create.event["StackId"]
-    assert update.event["RequestId"] != create.event["RequestId"]
-    stage.put(update)
-    delete = stage.cloudformation.delete(create.resource)
-    assert (delete.event["PhysicalResourceId"], delete.event["ResourceProperties"]["ImageTag"]) == ("the-id", "v2")
 
 
 # --- what S3 refuses: the operation goes on
@@ -180,58 +157,6 @@ def test_the_first_accepted_answer_wins_and_later_ones_are_kept_and_ignored(stag
     assert create.follow_up is None
 
 
-def test_a_failed_create_is_followed_by_a_delete_with_the_id_of_the_answer(stage: Stage) -> None:
-    create = stage.create()
-    stage.put(create, answer(create, Status="FAILED", Reason="no", PhysicalResourceId="failed-id"))
-    delete = create.follow_up
-    assert delete
-    assert delete.kind == "Delete"
-    assert delete.event["PhysicalResourceId"] == "failed-id"
-    assert delete.event["ResourceProperties"]["ImageTag"] == "v1"
-    assert stage.events == [create.event, delete.event]
-
-
-def test_a_create_that_timed_out_is_followed_by_a_delete_with_a_made_up_id(stage: Stage) -> None:
-    create = stage.create(ServiceTimeout=60)
-    stage.clock.advance(60)
-    stage.cloudformation.expire()
-    assert create.follow_up
-    assert re.fullmatch(r"consumer-Image-[0-9A-F]{12}", create.follow_up.event["PhysicalResourceId"])
-
-
-def test_an_update_that_changes_the_id_is_followed_by_a_delete_of_the_old_one(stage: Stage) -> None:
-    create = stage.create()
-    stage.put(create)
-    update = stage.cloudformation.update(create.resource, {**PROPERTIES, "ImageTag": "v2"})
-    stage.put(update, answer(update, PhysicalResourceId="new-id"))
-    delete = update.follow_up
-    assert delete
-    assert (delete.event["PhysicalResourceId"], delete.event["ResourceProperties"]["ImageTag"]) == ("the-id", "v1")
-    assert create.resource.physical_id == "new-id"
-
-
-def test_an_update_that_keeps_the_id_or_fails_is_followed_by_nothing(stage: Stage) -> None:
-    create = stage.create()
-    stage.put(create)
-    kept = stage.cloudformation.update(create.resource, PROPERTIES)
-    stage.put(kept)
-    failed = stage.cloudformation.update(create.resource, PROPERTIES)
-    stage.put(failed, answer(failed, Status="FAILED", Reason="no"))
-    assert kept.follow_up is None
-    assert failed.follow_up is None
-
-
-def test_a_cancelled_create_gets_its_delete_while_its_own_answer_no_longer_counts(stage: Stage) -> None:
-    create = stage.create()
-    delete = stage.cloudformation.cancel(create)
-    assert delete.event["PhysicalResourceId"] != "the-id"
-    stage.put(create)
-    assert create.outcome
-    assert (create.outcome.status, create.outcome.by) == ("FAILED", "cancellation")
-    with pytest.raises(ValueError, match="under way"):
-        stage.cloudformation.cancel(create)
-
-
 def test_a_stack_tells_its_status_and_when_its_last_update_began_now_and_as_it_was(stage: Stage) -> None:
     create = stage.create()
     stack, began = create.resource.stack_id, stage.clock.now()
@@ -248,18 +173,6 @@ def test_a_stack_tells_its_status_and_when_its_last_update_began_now_and_as_it_w
     assert stage.cloudformation.state_of(stack, began + 119).status == "UPDATE_IN_PROGRESS"
     assert stage.cloudformation.state_of(stack, began + 99).status == "CREATE_COMPLETE"
     assert stage.cloudformation.state_of(stack, began - 99).status == "CREATE_IN_PROGRESS"
-
-
-def test_a_create_in_the_update_of_a_stack_is_rolled_back_as_an_update_and_may_be_made_again(stage: Stage) -> None:
-    image = new_resource()
-    create = stage.cloudformation.create(PROPERTIES, new=image)
-    delete = stage.cloudformation.cancel(create)
-    assert stage.cloudformation.status_of(image.stack_id) == "UPDATE_ROLLBACK_IN_PROGRESS"
-    stage.put(delete)
-    assert stage.cloudformation.status_of(image.stack_id) == "UPDATE_ROLLBACK_COMPLETE"
-    stage.clock.advance(60)
-    again = stage.cloudformation.create(PROPERTIES, new=image)
-    assert stage.cloudformation.state_of(image.stack_id).updated_at == again.sent
 
 
 def test_a_rollback_s_update_that_fails_leaves_the_stack_stuck(stage: Stage) -> None:

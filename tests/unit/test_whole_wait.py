@@ -348,12 +348,6 @@ def test_two_crashes_in_a_row_at_the_limit_still_leave_time_for_the_answer(momen
     assert waits(simulation)[-1].checks
 
 
-def test_an_image_pushed_while_an_invocation_is_down_is_found_on_redelivery() -> None:
-    _, create = run(pushed_at(100.0), crashes=[Crash("check", 1, 9)])
-    assert create.outcome
-    assert create.outcome.status == "SUCCESS"
-
-
 def test_a_function_time_out_is_redelivered_and_the_wait_goes_on() -> None:
     hang_once = iter([math.inf])
     # The time-out is at the 900 s themselves.
@@ -419,13 +413,6 @@ def test_the_longest_chain_stays_under_lambda_s_guard_against_recursion() -> Non
 
 
 # --- duplicates, faults, deletes
-
-
-def test_an_event_that_lambda_delivers_twice_does_no_harm() -> None:
-    simulation, create = run(never, duplicates=[1, 3])
-    gave_up(create)
-    assert len({attempt.verdict.answer["PhysicalResourceId"] for attempt in create.attempts}) == 1
-    assert {record.end for record in simulation.invocations} == {"returned"}
 
 
 def test_an_answer_that_cannot_be_delivered_is_delivered_by_the_next_run() -> None:
