@@ -7,7 +7,7 @@ all are described once, for a response of one moment.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 from .aws.ecr import Registry
 from .core.builds import (
@@ -23,9 +23,9 @@ from .core.builds import (
     UnderWay,
     judge_runs,
 )
-from .core.conditions import MOST_INDEXES, MOST_READ, Conditions, Unread, Wanted, assess, without_judgement
+from .core.conditions import Conditions, Wanted, assess, without_judgement
 from .core.deadline import Deadline
-from .core.manifests import MOST_ENTRIES, Config, Manifest
+from .core.manifests import Config, Unread
 from .core.model import (
     TOO_LARGE,
     Awaited,
@@ -46,31 +46,13 @@ from .core.model import (
 from .core.polling import Cause, GivenUp
 from .core.state import CheckResult, Memory
 from .text.reasons import NEWEST_TAGS, in_question
+from .tools import BuildService
 
 T = TypeVar("T")
-K = TypeVar("K", Manifest, Config, float)
 
-# What one check can need, or it would read again and again what it has just read.
-_MOST_KNOWN_OF_ONE: Final = (1 + MOST_INDEXES) * (1 + MOST_ENTRIES) + MOST_READ
-MOST_KNOWN: Final = 20 * _MOST_KNOWN_OF_ONE
-"""Of manifests, and of configs, in the units of `_weight`: about 10 MB each, whatever an image's pusher writes."""
-_LABEL_UNIT: Final = 200  # characters of labels, of up to four bytes each
 _MOST_ROUNDS: Final = 3  # of one check, while images change under it
 _SHORTEST_CALL: Final = 0.05
 _START_AGAIN: Final = 60.0  # seconds after which it is asked again whether a build may be started
-
-
-class BuildService(Protocol):
-    """What `CodeBuild` and `CodePipeline` do; see there."""
-
-    def runs(self, name: str, own: str, deadline: Deadline) -> Sequence[BuildRun] | BuildHidden | BuildUnavailable:
-        """Return the newest runs."""
-
-    def start(self, name: str, token: str, deadline: Deadline) -> BuildRun | BuildHidden | BuildUnavailable:
-        """Start a run."""
-
-    def explained(self, name: str, run: BuildRun, deadline: Deadline) -> BuildRun:
-        """Return a run with all that is known of it."""
 
 
 @dataclass(frozen=True)
@@ -203,15 +185,10 @@ class _ImageCheck:
         self._operation_began = operation_began
         self._memory = memory
         self._deadline = deadline
-        self._cache = memory.cache.copy()
+        self._cache = memory.cache.to_add_to(len(wanted))
         self._found: dict[str, Finding] = dict(memory.ready)
         self._most_ids = memory.most_ids
         self._labels = sorted({name for one in wanted for name in one.conditions.Labels})
-        self._most_known = max(MOST_KNOWN, len(wanted) * _MOST_KNOWN_OF_ONE)
-        self._weights = {
-            id(store): sum(map(_weight, store.values()))
-            for store in (self._cache.pushed, self._cache.manifests, self._cache.configs)
-        }
 
     def run(self, *, archived_too: bool, alone: bool) -> CheckResult:
         """Make the check. `alone`: no call follows it, unless a condition takes one."""
@@ -256,7 +233,7 @@ class _ImageCheck:
             if isinstance(answer, tuple):
                 found: Finding = answer[0]
                 if one.conditions != Conditions():
-                    self._keep(self._cache.manifests, answer[0].digest, answer[1])
+                    self._cache.manifests[answer[0].digest] = answer[1]
             elif isinstance(answer, Never):
                 # Its manifest is too large, which matters only if there is a condition that must read it.
                 found = self._registry.look(
@@ -323,7 +300,7 @@ class _ImageCheck:
             config = self._registry.config(repository, unread.digest, self._labels, source=source, seconds=seconds)
             if not isinstance(config, Config):
                 return config
-            self._keep(self._cache.configs, unread.digest, config)
+            self._cache.configs[unread.digest] = config
             return None
         image = ImageId(repository, None, unread.digest)
         if unread.what == "manifest":
@@ -331,28 +308,14 @@ class _ImageCheck:
             answer = got[image] if isinstance(got, Mapping) else got
             if not isinstance(answer, tuple):
                 return answer
-            self._keep(self._cache.manifests, unread.digest, answer[1])
+            self._cache.manifests[unread.digest] = answer[1]
             return None
         described = self._registry.describe(repository, [image], source=source, seconds=seconds)
         detail = described[image] if isinstance(described, Mapping) else described
         if not isinstance(detail, Image):
             return detail
-        self._keep(self._cache.pushed, seen.uri, detail.pushed_at or 0.0)
+        self._cache.pushed[seen.uri] = detail.pushed_at or 0.0
         return None
-
-    def _keep(self, store: dict[str, K], digest: str, value: K) -> None:
-        total = self._weights[id(store)] + _weight(value) - (_weight(store.pop(digest)) if digest in store else 0)
-        store[digest] = value
-        while total > self._most_known and len(store) > 1:
-            total -= _weight(store.pop(next(iter(store))))
-        self._weights[id(store)] = total
-
-
-def _weight(value: Manifest | Config | float) -> int:
-    """Returns how much memory it may take, in units of about a kilobyte."""
-    if isinstance(value, Manifest):
-        return 1 + len(value.entries)
-    return 1 + sum(map(len, value.labels.values())) // _LABEL_UNIT if isinstance(value, Config) else 1
 
 
 def check_in_rollback(registry: Registry, wanted: Sequence[Wanted], deadline: Deadline) -> Looked:

@@ -19,8 +19,8 @@ from .aws.self_invoke import HandOver
 from .cfn.response import Courier, Urllib3Transport
 from .clock import SystemClock
 from .core.deadline import Context
-from .operation import Tools
 from .telemetry import SERVICE, Meter, make_logger, to_log
+from .tools import Tools
 from .waiter import Waiter
 
 
@@ -41,13 +41,13 @@ def _waiter() -> Waiter:
                     lambda seconds: aws.client("codepipeline", seconds), aws.console_link, clock.now
                 ),
             },
+            hand_over=HandOver(lambda seconds: aws.client("lambda", seconds)),
+            courier=Courier(Urllib3Transport(), clock),
+            meter=Meter(to_log, os.environ.get("POWERTOOLS_SERVICE_NAME") or SERVICE),
             logger=make_logger(),
             clock=clock,
             random=SystemRandom(),  # has no state that environments started from one snapshot would share
         ),
-        hand_over=HandOver(lambda seconds: aws.client("lambda", seconds)),
-        courier=Courier(Urllib3Transport(), clock),
-        meter=Meter(to_log, os.environ.get("POWERTOOLS_SERVICE_NAME") or SERVICE),
         dns_suffix=aws.dns_suffix,
         any_host=any_host,
     )

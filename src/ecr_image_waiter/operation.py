@@ -5,45 +5,25 @@ UPDATE_ROLLBACK_FAILED. What CloudFormation's DescribeStacks says of the stack d
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from random import Random
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
-from aws_lambda_powertools import Logger
-
-from .aws.cloudformation import Stacks
-from .aws.ecr import Registry
 from .cfn.attributes import attributes_in_rollback
 from .cfn.event import StackRequest, named_images, service_timeout_of, session_of, stack_properties, start_of
 from .cfn.response import Response, fits
-from .check import BuildService, check_in_rollback
-from .core.builds import BuilderKind
+from .check import check_in_rollback
 from .core.conditions import Wanted
-from .core.deadline import CALL_SECONDS, RESPONSE_SECONDS, Clock, Deadline, Invocation, response_reserve
+from .core.deadline import CALL_SECONDS, RESPONSE_SECONDS, Deadline, Invocation, response_reserve
 from .core.faults import InvalidRequest, StackUnknown
 from .core.model import Image, Looked, StackFinding, StackHidden, StackSeen, decisive
 from .core.polling import Ended, Outcome
 from .core.stack import SETTLES, is_answer, pause_before_asking_again, rolls_back, still_waits
 from .text.reasons import seen, subject
+from .tools import Tools
 
 _NEXT_RUN: Final = 135.0
 """Seconds: Lambda runs a failed invocation again after 60, then after 120, and that one needs some of its own."""
-
-
-@dataclass(frozen=True)
-class Tools:
-    """What waits are made with.
-
-    `services`: what knows the runs of each kind of builder. `random` spreads the checks of waits that began together.
-    """
-
-    registry: Registry
-    stacks: Stacks
-    services: Mapping[BuilderKind, BuildService]
-    logger: Logger
-    clock: Clock
-    random: Random
 
 
 class Operation:
@@ -68,8 +48,10 @@ class Operation:
         seconds = min(invocation.for_question(), (_gives_up_at(request, now) - now) / 4, most)
         return self._stacks.look(request.stack_id, seconds, account=invocation.place.account)
 
-    def ask_of_wait(self, request: StackRequest, invocation: Invocation) -> StackFinding:
-        """Returns the same for a wait under way, which goes on if CloudFormation does not say."""
+    def ask_of_wait(self, request: StackRequest | None, invocation: Invocation) -> StackFinding:
+        """Returns the same for a wait under way, which goes on if CloudFormation does not say, or if no stack waits."""
+        if request is None:
+            return StackHidden("", denied=True)
         stack = self.ask(request, invocation)
         if isinstance(stack, StackHidden) and stack.denied:
             self._logger.warning(
@@ -118,6 +100,21 @@ class Operation:
             if isinstance(stack, StackHidden):
                 self._logger.info("CloudFormation does not say whether the stack rolls back (%s)", stack.code)
         return self.response(request, invocation) if rolls_back(stack) else None
+
+    def response_instead(self, request: StackRequest, failed: Response, invocation: Invocation) -> Response:
+        """Returns the response to an Update that fails: SUCCESS if its stack certainly rolls back.
+
+        Raises:
+            StackUnknown: nobody knows whether FAILED would block a rollback.
+        """
+        withheld = failed.reason + failed.note
+        try:
+            return self.response(request, invocation) if self.is_certain(request, invocation, withheld) else failed
+        except StackUnknown:
+            raise
+        except Exception as error:  # nobody knows whether FAILED would block a rollback
+            self._logger.exception("The question whether the stack rolls back failed unexpectedly")
+            raise StackUnknown(withheld) from error
 
     def is_certain(self, request: StackRequest, invocation: Invocation, withheld: str) -> bool:
         """Returns whether the stack rolls back. Asks until CloudFormation answers or the response's reserve is used up.

@@ -1,17 +1,23 @@
 """Create, Update, Delete and direct invocations, and the one place that turns any exception into a response."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Final, assert_never
 
-from .aws.self_invoke import HandOver, hand_over_with_retries
 from .cfn.attributes import attributes
-from .cfn.event import DirectRequest, StackRequest, read_event, session_of, stack_properties, start_of_wait, token_of
+from .cfn.event import (
+    DirectRequest,
+    StackRequest,
+    caller_properties,
+    read_event,
+    session_of,
+    stack_properties,
+    start_of_wait,
+    token_of,
+)
 from .cfn.properties import Properties
-from .cfn.response import Courier, Response, encoded, most_that_fit
-from .cfn.validation import read_properties
+from .cfn.response import Response, encoded, most_that_fit
 from .check import Checker, FollowedBuild
-from .core.conditions import Wanted
 from .core.deadline import (
     MAX_INVOCATIONS,
     Bounds,
@@ -21,9 +27,7 @@ from .core.deadline import (
     invocations_needed,
     timeout_needed,
 )
-from .core.faults import DeliveryFailed, GaveUp, InvalidRequest, StackUnknown, UnusableEvent
-from .core.format import harmless
-from .core.model import Found, StackFinding
+from .core.faults import DeliveryFailed, GaveUp, InvalidRequest, UnusableEvent
 from .core.polling import (
     LAST_ASK,
     Abandoned,
@@ -37,8 +41,7 @@ from .core.polling import (
     wait,
 )
 from .core.state import CheckResult, Memory, Progress
-from .operation import Operation, Tools
-from .telemetry import Meter
+from .operation import Operation
 from .text.reasons import (
     fault_too_long,
     fault_too_much,
@@ -49,38 +52,25 @@ from .text.reasons import (
     seen,
     subject,
 )
+from .tools import Tools
 
 _LOGGED: Final = 4000  # characters of a Reason; an answer does not hold more
 
 
 class Waiter:
-    """The service: one event in, one answer, hand-over or error out.
+    """The service: one event in, one response, hand-over or error out.
 
     Args:
         tools: what waits are made with.
-        hand_over: invokes this function again.
-        courier: brings answers to CloudFormation.
-        meter: counts waits.
         dns_suffix: of the function's partition; answers go to hosts under it alone.
         any_host: whether answers may go elsewhere too, for an emulator or a local run.
     """
 
-    def __init__(
-        self,
-        *,
-        tools: Tools,
-        hand_over: HandOver,
-        courier: Courier,
-        meter: Meter,
-        dns_suffix: str,
-        any_host: bool,
-    ) -> None:
+    def __init__(self, *, tools: Tools, dns_suffix: str, any_host: bool) -> None:
         self._tools = tools
         self._operation = Operation(tools)
-        self._hand_over = hand_over
-        self._courier = courier
         self._logger = tools.logger
-        self._meter = meter
+        self._meter = tools.meter
         self._clock = tools.clock
         self._dns_suffix = dns_suffix
         self._any_host = any_host
@@ -92,8 +82,8 @@ class Waiter:
             The attributes for a direct invocation; nothing where CloudFormation is answered, or the wait handed over.
 
         Raises:
-            UnusableEvent: there is nobody to answer.
-            DeliveryFailed: CloudFormation did not take the answer.
+            UnusableEvent: there is nobody to response.
+            DeliveryFailed: CloudFormation did not take the response.
             StackUnknown: a FAILED to this Update could block a rollback.
             GaveUp: a direct invocation ends without the image.
         """
@@ -106,8 +96,7 @@ class Waiter:
             raise
         if isinstance(request, DirectRequest):
             with self._logger.append_context_keys(InvocationId=context.aws_request_id, RequestType="Direct"):
-                served = self._serve_caller(request, invocation)
-                return {name: harmless(value) for name, value in served.items()}
+                return self._serve_caller(request, invocation)
         with self._logger.append_context_keys(
             InvocationId=context.aws_request_id,
             StackId=request.stack_id,
@@ -115,13 +104,13 @@ class Waiter:
             RequestId=request.request_id,
             RequestType=request.type,
         ):
-            answer = self._answer(request, invocation)
-            if answer is not None:
-                self._deliver(request, answer, invocation)
+            response = self._answer(request, invocation)
+            if response is not None:
+                self._deliver(request, response, invocation)
         return None
 
     def _answer(self, request: StackRequest, invocation: Invocation) -> Response | None:
-        """Return the answer, encoded, or None after a hand-over.
+        """Return the response, encoded, or None after a hand-over.
 
         Raises:
             StackUnknown: it would be FAILED, and nobody knows whether that would block a rollback.
@@ -130,32 +119,24 @@ class Waiter:
             return encoded(request, Response("SUCCESS"))
         if request.state is None:
             self._meter.started()
-        answer = self._answer_of_wait(request, invocation)
-        if answer is None or answer.status == "SUCCESS" or request.type == "Create":
-            return answer
-        withheld = answer.reason + answer.note
-        try:
-            if self._operation.is_certain(request, invocation, withheld):
-                answer = encoded(request, self._operation.response(request, invocation))
-        except StackUnknown:
-            raise
-        except Exception as error:  # as above; nobody knows whether FAILED would block a rollback
-            self._logger.exception("The question whether the stack rolls back failed unexpectedly")
-            raise StackUnknown(withheld) from error
-        return answer
+        response = self._answer_of_wait(request, invocation)
+        if response and response.status == "FAILED" and request.type == "Update":
+            instead = self._operation.response_instead(request, response, invocation)
+            return response if instead is response else encoded(request, instead)
+        return response
 
     def _answer_of_wait(self, request: StackRequest, invocation: Invocation) -> Response | None:
-        """Return the answer, encoded, or None after a hand-over. Every exception of a wait ends here, as an answer."""
+        """Return the response, encoded, or None after a hand-over. Every exception of a wait ends here."""
         try:
-            answer = self._serve_stack(request, invocation)
-            return encoded(request, answer) if answer else None
+            response = self._serve_stack(request, invocation)
+            return encoded(request, response) if response else None
         except InvalidRequest as error:
-            answer = Response("FAILED", reason_invalid(error), invocation.note, ended=Ended(Outcome.INVALID))
+            reason, outcome = reason_invalid(error), Outcome.INVALID
         except Exception as error:  # the one place: whatever went wrong, the stack is told
             self._logger.exception("The wait failed unexpectedly")
             reason = f"The waiter failed unexpectedly ({type(error).__name__}); its log has the details"
-            answer = Response("FAILED", reason, invocation.note, ended=Ended(Outcome.UNEXPECTED))
-        return encoded(request, answer)
+            outcome = Outcome.UNEXPECTED
+        return encoded(request, Response("FAILED", reason, invocation.note, ended=Ended(outcome)))
 
     def _serve_stack(self, request: StackRequest, invocation: Invocation) -> Response | None:
         if request.state is None and (rolled_back := self._operation.response_if_rolling_back(request, invocation)):
@@ -163,7 +144,11 @@ class Waiter:
             return rolled_back
         properties = stack_properties(request, invocation.place)
         if request.state is None:
-            self._require_room(request, properties, invocation)
+            # What could not be answered in the end is refused, rather than waited for.
+            images, uri = properties.all_wanted, self._tools.registry.uri
+            most = most_that_fit(request, images, uri, invocation.place)
+            if most < len(images):
+                raise InvalidRequest([fault_too_much(most, len(images))])
         bounds, progress, memory = self._begin_or_go_on(request, properties, invocation)
         part = Part(self._tools, self._operation, properties, bounds, invocation, request)
         outcome = part.run(progress, memory)
@@ -194,17 +179,6 @@ class Waiter:
     def _what(properties: Properties, invocation: Invocation) -> str:
         wanted = properties.all_wanted
         return subject(wanted) + (f" in {invocation.place.at(wanted[0].source).region}" if len(wanted) == 1 else "")
-
-    def _require_room(self, request: StackRequest, properties: Properties, invocation: Invocation) -> None:
-        """Refuse what could not be answered in the end, rather than wait for it.
-
-        Raises:
-            InvalidRequest: the response would be too long; with how many images would fit.
-        """
-        images = len(properties.all_wanted)
-        most = most_that_fit(request, properties.all_wanted, self._tools.registry.uri, invocation.place)
-        if most < images:
-            raise InvalidRequest([fault_too_much(most, images)])
 
     def _begin_or_go_on(
         self, request: StackRequest, properties: Properties, invocation: Invocation
@@ -243,31 +217,21 @@ class Waiter:
     def _go_on_elsewhere(
         self, properties: Properties, done: PartDone, bounds: Bounds, request: StackRequest, invocation: Invocation
     ) -> Response | None:
-        progress, hops = done.progress, done.progress.hops + 1
-        fault = hand_over_with_retries(
-            self._hand_over, request.event, bounds, done, invocation=invocation, logger=self._logger
+        fault = self._tools.hand_over.with_retries(
+            request.event,
+            bounds,
+            done,
+            image=subject(properties.all_wanted),
+            invocation=invocation,
+            logger=self._logger,
         )
-        now = self._clock.now()
-        if fault:
-            self._logger.error("The hand-over failed: %s", fault)
-            reason = reason_stopped(
-                self._what(properties, invocation), checks=progress.checks, waited=now - bounds.start, fault=fault
-            )
-            ended = self._ended(Outcome.STOPPED, bounds.start, progress)
-            return Response("FAILED", reason, invocation.note, ended=ended)
-        self._meter.handed_over(hops)
-        self._logger.info(
-            "Handed over to invocation %d of this wait",
-            hops + 1,
-            extra={
-                "image": subject(properties.all_wanted),
-                "hops": hops,
-                "attempt": progress.checks,
-                "elapsed_seconds": round(now - bounds.start, 3),
-                "seconds_to_limit": round(bounds.limit - now, 3),
-            },
-        )
-        return None
+        if not fault:
+            self._meter.handed_over(done.progress.hops + 1)
+            return None
+        waited, what = self._clock.now() - bounds.start, self._what(properties, invocation)
+        reason = reason_stopped(what, checks=done.progress.checks, waited=waited, fault=fault)
+        ended = self._ended(Outcome.STOPPED, bounds.start, done.progress)
+        return Response("FAILED", reason, invocation.note, ended=ended)
 
     def _serve_caller(self, request: DirectRequest, invocation: Invocation) -> dict[str, str]:
         if request.deletes:
@@ -275,7 +239,7 @@ class Waiter:
             return {}
         self._meter.started()
         try:
-            properties = read_properties(request.properties, invocation.place)
+            properties = caller_properties(request, invocation.place)
         except InvalidRequest as error:
             self._logger.error("The request is not valid: %s", error)
             self._meter.ended(Ended(Outcome.INVALID))
@@ -293,27 +257,22 @@ class Waiter:
         self._meter.ended(self._ended(Cause.TOO_LATE, bounds.start, outcome.progress))
         raise GaveUp("The invocation had no time to wait in; give the caller's function time-out more seconds")
 
-    def _deliver(self, request: StackRequest, answer: Response, invocation: Invocation) -> None:
+    def _deliver(self, request: StackRequest, response: Response, invocation: Invocation) -> None:
         try:
-            attempts = self._courier.deliver(request.response_url, answer.body, invocation.deadline)
+            attempts = self._tools.courier.deliver(request.response_url, response.body, invocation.deadline)
         except DeliveryFailed as error:
-            self._logger.error(
-                "%s; the answer was %s: %s", error, answer.status, answer.reason[:_LOGGED] or "no Reason"
-            )
+            told = response.reason[:_LOGGED] or "no Reason"
+            self._logger.error("%s; the answer was %s: %s", error, response.status, told)
             raise
         self._logger.info(
             "Answered %s%s",
-            answer.status,
-            f": {answer.reason[:_LOGGED]}" if answer.reason else "",
-            extra={
-                "status": answer.status,
-                "body_bytes": len(answer.body),
-                "delivery_attempts": attempts,
-                **answer.data,
-            },
+            response.status,
+            f": {response.reason[:_LOGGED]}" if response.reason else "",
+            extra={"status": response.status, "body_bytes": len(response.body), "delivery_attempts": attempts}
+            | dict(response.data),
         )
-        if answer.ended:
-            self._meter.ended(answer.ended, attempts)
+        if response.ended:
+            self._meter.ended(response.ended, attempts)
 
 
 @dataclass(frozen=True)
@@ -328,24 +287,20 @@ class Part:
     request: StackRequest | None = None
 
     @cached_property
-    def wanted(self) -> tuple[Wanted, ...]:
-        """The images, each with the name under which its role is assumed."""
-        return tuple(one.in_session(session_of(self.request)) for one in self.properties.all_wanted)
-
-    @cached_property
     def checker(self) -> Checker:
         """What makes the checks."""
-        builder, build = self.properties.builder, None
-        if builder:
+        properties, request, build = self.properties, self.request, None
+        wanted = [one.in_session(session_of(request)) for one in properties.all_wanted]
+        if properties.builder:
             build = FollowedBuild(
-                self.tools.services[builder.kind],
-                builder,
+                self.tools.services[properties.builder.kind],
+                properties.builder,
                 self.bounds.start,
-                token=token_of(self.request) if self.request else self.invocation.id,
+                token=token_of(request) if request else self.invocation.id,
                 may_start=self._may_start,
-                waits_for_repository=self.properties.waits_for_repository,
+                waits_for_repository=properties.waits_for_repository,
             )
-        return Checker(self.tools.registry, self.wanted, self.bounds.start, build)
+        return Checker(self.tools.registry, wanted, self.bounds.start, build)
 
     def run(self, progress: Progress, memory: Memory) -> Ready | GivenUp | Abandoned | PartDone:
         """Go on with the wait for as long as this invocation may."""
@@ -364,7 +319,7 @@ class Part:
             checks_end=self.invocation.checks_end,
             check=self.check,
             checked=self._checked,
-            ask=self._ask,
+            ask=partial(self.operation.ask_of_wait, self.request, self.invocation),
             clock=self.tools.clock,
             random=self.tools.random,
         )
@@ -379,7 +334,7 @@ class Part:
         newest = self.checker.newest_tags(given_up, self.invocation.deadline.for_response(self.bounds))
         now = self.tools.clock.now()
         return reason_of(
-            self.wanted, self.invocation.place, self.bounds, given_up=given_up, now=now, newest=newest
+            self.properties.all_wanted, self.invocation.place, self.bounds, given_up=given_up, now=now, newest=newest
         ).sentence
 
     def _may_start(self, seconds: float) -> bool:
@@ -388,20 +343,15 @@ class Part:
             return False
         return self.request is None or self.operation.may_start(self.request, self.invocation, seconds)
 
-    def _ask(self) -> StackFinding:
-        if self.request is None:
-            raise TypeError("no stack waits for a direct invocation")
-        return self.operation.ask_of_wait(self.request, self.invocation)
-
-    def _checked(self, judged: Progress | Ready | GivenUp, found: Found) -> None:
+    def _checked(self, judged: Progress | Ready | GivenUp, result: CheckResult) -> None:
         now = self.tools.clock.now()
         details: dict[str, object] = {
-            "image": subject(self.wanted),
+            "image": subject(self.properties.all_wanted),
             "attempt": judged.checks,
             "elapsed_seconds": round(now - self.bounds.start, 3),
-            "seen": seen(found),
+            "seen": seen(result.found),
         }
         if isinstance(judged, Progress):
             details["next_check_in_seconds"] = round(judged.due - now, 3)
             details["unanswered"] = judged.faults
-        self.tools.logger.info("Checked %s: %s", subject(self.wanted), details["seen"], extra=details)
+        self.tools.logger.info("Checked %s: %s", subject(self.properties.all_wanted), details["seen"], extra=details)

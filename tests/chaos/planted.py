@@ -94,12 +94,12 @@ def _(real: Function) -> Function:
     return broken
 
 
-@bug("the hand-over is dropped", self_invoke, "hand_over_with_retries")
+@bug("the hand-over is dropped", self_invoke.HandOver, "with_retries")
 def _(_: Function) -> Function:
     return lambda *_, **__: ""
 
 
-@bug("a failed hand-over counts as made", self_invoke, "hand_over_with_retries")
+@bug("a failed hand-over counts as made", self_invoke.HandOver, "with_retries")
 def _(real: Function) -> Function:
     return lambda *args, **kwargs: real(*args, **kwargs) and ""
 

@@ -20,11 +20,10 @@ from botocore.exceptions import ReadTimeoutError
 from ecr_image_waiter.aws.cloudformation import Stacks
 from ecr_image_waiter.aws.self_invoke import HandOver
 from ecr_image_waiter.cfn.response import Courier, Transport
-from ecr_image_waiter.check import BuildService
 from ecr_image_waiter.core.builds import BuilderKind
 from ecr_image_waiter.core.deadline import Clock
-from ecr_image_waiter.operation import Tools
 from ecr_image_waiter.telemetry import Meter, to_json
+from ecr_image_waiter.tools import BuildService, Tools
 from ecr_image_waiter.waiter import Waiter
 from tests.support.clock import FakeClock
 from tests.support.ecr import Ecr
@@ -127,13 +126,13 @@ class World:
                 registry=self.ecr.registry(clock),
                 stacks=Stacks(self.stacks_within),
                 services=self._builds,
+                hand_over=HandOver(self.lambda_within),
+                courier=Courier(self.way, clock),
+                meter=Meter(lambda line: self.log.write(line + "\n"), "waiter"),
                 logger=self.logger(),
                 clock=clock,
                 random=self.random,
             ),
-            hand_over=HandOver(self.lambda_within),
-            courier=Courier(self.way, clock),
-            meter=Meter(lambda line: self.log.write(line + "\n"), "waiter"),
             dns_suffix="amazonaws.com",
             any_host=self._any_host,
         )

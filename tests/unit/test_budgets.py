@@ -18,8 +18,9 @@ from ecr_image_waiter.core.builds import BuilderKind
 from ecr_image_waiter.core.deadline import Bounds, Deadline, Invocation, bounds_for_stack
 from ecr_image_waiter.core.model import Image, Unavailable
 from ecr_image_waiter.core.state import Memory
-from ecr_image_waiter.operation import Operation, Tools
+from ecr_image_waiter.operation import Operation
 from ecr_image_waiter.telemetry import make_logger
+from ecr_image_waiter.tools import Tools
 from ecr_image_waiter.waiter import Part
 from tests.support.clock import NOW, FakeClock
 from tests.support.ecr import Ecr
@@ -113,16 +114,20 @@ class World:
         def build_client(seconds: float) -> Any:
             return Slow(runs_of, seconds, self.clock)
 
+        unused: Any = None
         tools = Tools(
-            self.registry,
-            Stacks(lambda seconds: as_client(Slow(cloud, seconds, self.clock))),
-            {
+            registry=self.registry,
+            stacks=Stacks(lambda seconds: as_client(Slow(cloud, seconds, self.clock))),
+            services={
                 BuilderKind.PROJECT: CodeBuild(build_client, str),
                 BuilderKind.PIPELINE: CodePipeline(build_client, str, self.clock.now),
             },
-            make_logger(),
-            self.clock,
-            Random(0),  # noqa: S311  # a test's
+            hand_over=unused,
+            courier=unused,
+            meter=unused,
+            logger=make_logger(),
+            clock=self.clock,
+            random=Random(0),  # noqa: S311  # a test's
         )
         wanted = read_properties(properties, self.invocation.place)
         request = read_event(stack_event(), dns_suffix="amazonaws.com", any_host=False)

@@ -10,12 +10,13 @@ import pytest
 
 from ecr_image_waiter.aws.ecr import MOST_DOCUMENT_BYTES, Registry
 from ecr_image_waiter.cfn.attributes import there
-from ecr_image_waiter.check import MOST_KNOWN, check_in_rollback
+from ecr_image_waiter.check import check_in_rollback
 from ecr_image_waiter.core.conditions import Conditions, Wanted
 from ecr_image_waiter.core.deadline import Deadline
 from ecr_image_waiter.core.manifests import (
     DOCKER_MANIFEST,
     MOST_ENTRIES,
+    MOST_KNOWN,
     OCI_INDEX,
     OCI_MANIFEST,
     Cache,

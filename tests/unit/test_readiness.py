@@ -7,16 +7,18 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from ecr_image_waiter.core.conditions import MOST_INDEXES, Conditions, Unread, Wanted, assess
+from ecr_image_waiter.core.conditions import Conditions, Wanted, assess
 from ecr_image_waiter.core.manifests import (
     DOCKER_INDEX,
     DOCKER_MANIFEST,
     DOCKER_SCHEMA_1,
     INDEXES,
+    MOST_INDEXES,
     OCI_INDEX,
     OCI_MANIFEST,
     SINGLE,
     Cache,
+    Unread,
     read_config,
     read_manifest,
 )

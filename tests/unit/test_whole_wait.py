@@ -24,7 +24,6 @@ from ecr_image_waiter.core.deadline import (
 from ecr_image_waiter.core.model import (
     AccessDenied,
     Finding,
-    Found,
     Image,
     NoImage,
     NoRegion,
@@ -534,7 +533,7 @@ def play(
             looks.append(Look(began, clock.now(), finding, Progress(began)))
             return CheckResult(finding, memory)
 
-        def checked(judged: Progress | Ready | GivenUp, _: Found) -> None:
+        def checked(judged: Progress | Ready | GivenUp, _: CheckResult) -> None:
             looks[-1] = replace(looks[-1], judged=judged)
 
         outcome = wait(

@@ -56,37 +56,50 @@ class HandOver:
                 reply_lost=isinstance(error, ReadTimeoutError | ConnectionClosedError),
             ) from None
 
+    def with_retries(
+        self,
+        event: Mapping[str, Any],
+        bounds: Bounds,
+        done: PartDone,
+        *,
+        image: str,
+        invocation: Invocation,
+        logger: "Logger",
+    ) -> str:
+        """Return why the hand-over failed in the end, nothing where it went through. Its attempts are logged.
 
-def hand_over_with_retries(
-    hand_over: HandOver,
-    event: Mapping[str, Any],
-    bounds: Bounds,
-    done: PartDone,
-    *,
-    invocation: Invocation,
-    logger: "Logger",
-) -> str:
-    """Return why the hand-over failed in the end, nothing where it went through.
-
-    A try whose reply was lost may have gone through: two continuations do no harm, none would. But after the third
-    lost reply of a wait there is no further try, since their number would double with each hand-over.
-    """
-    progress = replace(done.progress, hops=done.progress.hops + 1)
-    state = State(bounds.start, bounds.limit, progress, done.memory.cache, done.memory.started)
-    deadline, clock = invocation.deadline, invocation.deadline.clock
-    last_try = deadline.at - (deadline.at - invocation.checks_end) / 3
-    pause = _FIRST_PAUSE
-    while True:
-        try:
-            seconds = min(deadline.left() / 2, _TRY_SECONDS)
-            hand_over.to(invocation.function_arn, continuation(event, state), seconds=seconds)
-        except HandOverFailed as error:
-            lost = state.progress.lost_replies + error.reply_lost
-            if lost == MOST_LOST_REPLIES or clock.now() + pause > last_try:
-                return str(error)
-            state = replace(state, progress=replace(state.progress, lost_replies=lost))
-            logger.warning("The hand-over failed, the next try is in %.0f s: %s", pause, error)
-            clock.sleep(pause)
-            pause *= 2
-        else:
-            return ""
+        A try whose reply was lost may have gone through: two continuations do no harm, none would. But after the third
+        lost reply of a wait there is no further try, since their number would double with each hand-over.
+        """
+        progress = replace(done.progress, hops=done.progress.hops + 1)
+        state = State(bounds.start, bounds.limit, progress, done.memory.cache, done.memory.started)
+        deadline, clock = invocation.deadline, invocation.deadline.clock
+        last_try = deadline.at - (deadline.at - invocation.checks_end) / 3
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                seconds = min(deadline.left() / 2, _TRY_SECONDS)
+                self.to(invocation.function_arn, continuation(event, state), seconds=seconds)
+            except HandOverFailed as error:
+                lost = state.progress.lost_replies + error.reply_lost
+                if lost == MOST_LOST_REPLIES or clock.now() + pause > last_try:
+                    logger.error("The hand-over failed: %s", error)
+                    return str(error)
+                state = replace(state, progress=replace(state.progress, lost_replies=lost))
+                logger.warning("The hand-over failed, the next try is in %.0f s: %s", pause, error)
+                clock.sleep(pause)
+                pause *= 2
+            else:
+                now = clock.now()
+                logger.info(
+                    "Handed over to invocation %d of this wait",
+                    progress.hops + 1,
+                    extra={
+                        "image": image,
+                        "hops": progress.hops,
+                        "attempt": progress.checks,
+                        "elapsed_seconds": round(now - bounds.start, 3),
+                        "seconds_to_limit": round(bounds.limit - now, 3),
+                    },
+                )
+                return ""

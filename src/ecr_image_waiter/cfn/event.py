@@ -116,6 +116,11 @@ def stack_properties(request: StackRequest, place: Place | None = None) -> Prope
     return read_properties(received, place)
 
 
+def caller_properties(request: DirectRequest, place: Place) -> Properties:
+    """Return the validated properties of a direct invocation; see `read_properties`."""
+    return read_properties(request.properties, place)
+
+
 def service_timeout_of(request: StackRequest) -> int:
     """Returns ServiceTimeout in seconds, as far as it can be read; CloudFormation's default of 3600 otherwise."""
     received = request.properties if isinstance(request.properties, Mapping) else {}

@@ -234,7 +234,8 @@ class _Wait(_Command):
         try:
             with edges.show(self._standing, self._line.quiet) as show:
 
-                def checked(judged: Progress | Ready | GivenUp, found: Found) -> None:
+                def checked(judged: Progress | Ready | GivenUp, result: CheckResult) -> None:
+                    found = result.found
                     self._last = found
                     self._standing.checks, self._standing.seen = judged.checks, clipped(seen(found), _LONGEST_SEEN)
                     self._standing.due = judged.due if isinstance(judged, Progress) else 0.0

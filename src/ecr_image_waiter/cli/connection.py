@@ -13,11 +13,11 @@ from ecr_image_waiter.aws.codebuild import CodeBuild
 from ecr_image_waiter.aws.codepipeline import CodePipeline
 from ecr_image_waiter.aws.ecr import Registry
 from ecr_image_waiter.aws.errors import finding_of
-from ecr_image_waiter.check import BuildService
 from ecr_image_waiter.core.builds import BuilderKind
 from ecr_image_waiter.core.deadline import Clock
 from ecr_image_waiter.core.faults import WaiterError
 from ecr_image_waiter.core.model import OWN, Unavailable
+from ecr_image_waiter.tools import BuildService
 
 _QUESTION_SECONDS: Final = 5.0
 

@@ -7,10 +7,10 @@ to know more says what is to be read, and is asked again.
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
@@ -27,9 +27,11 @@ from .manifests import (
     OCI_INDEX,
     SINGLE,
     Cache,
-    Config,
-    Entry,
     Manifest,
+    Unread,
+    images_meant,
+    listed,
+    matches,
     platform_of,
 )
 from .model import Image, ImageId, Never, NotYet, Source
@@ -41,8 +43,6 @@ _PLATFORM: Final = (
 _OF_LAMBDA: Final = frozenset({("linux", "amd64"), ("linux", "arm64")})
 _OLD: Final = "an image in Docker's old schema 1"
 _RENEW: Final = "build and push it again: today's Docker pushes schema 2"
-MOST_READ: Final = 60  # manifests of one index, those of indexes in it among them
-MOST_INDEXES: Final = 4  # in an index, so that all of what twenty hold can be remembered
 _NAMES: Final = {
     DOCKER_INDEX: "a manifest list",
     OCI_INDEX: "an image index",
@@ -153,14 +153,6 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Unread:
-    """What must be read before a rule can say anything: the digest of an image, of a manifest or of a config."""
-
-    what: Literal["details", "manifest", "config"]
-    digest: str
-
-
-@dataclass(frozen=True, slots=True)
 class _Case:
     conditions: Conditions
     image: Image
@@ -169,14 +161,7 @@ class _Case:
 
     @property
     def manifest(self) -> Manifest | Unread:
-        return self.read(self.image.digest)
-
-    def read(self, digest: str) -> Manifest | Unread:
-        return self.cache.manifests.get(digest) or Unread("manifest", digest)
-
-    def config(self, manifest: Manifest) -> Config | Unread:
-        digest = manifest.config_digest
-        return self.cache.configs.get(digest) or Unread("config", digest)
+        return self.cache.manifest(self.image.digest)
 
     def not_yet(self, because: str) -> NotYet:
         return NotYet(because, self.image)
@@ -244,14 +229,14 @@ def _labels(case: _Case) -> Verdict:
         old = f"{_OLD} is there, of which no labels are read"
         artifact = "what is there is no container image, so it carries no labels"
         return case.not_yet(old if manifest.media_type in DOCKER_SCHEMA_1 else artifact)
-    meant = _of_platform(case, manifest)
+    meant = images_meant(case.cache, case.image.digest, case.conditions.platform)
     if isinstance(meant, Unread):
         return meant
     if not meant:
         return case.not_yet("the index there holds no container image, so it carries no labels")
     architecture = ""
     for single in meant:
-        config = case.config(single)
+        config = case.cache.config(single)
         if isinstance(config, Unread):
             return config
         for name, value in wanted.items():
@@ -311,8 +296,8 @@ def _platform(case: _Case) -> Verdict:
         return manifest
     cure = f"build it for that platform: docker buildx build --platform {wanted}"
     if manifest.is_index:
-        entries, unread = _entries(case, manifest)
-        found = next((entry for entry in entries if _matches(wanted, entry.platform)), None)
+        entries, unread = listed(case.cache, case.image.digest, wanted)
+        found = next((entry for entry in entries if matches(wanted, entry.platform)), None)
         if found:
             return replace(case.image, architecture=found.platform.architecture, platform_digest=found.digest)
         if unread:
@@ -323,10 +308,10 @@ def _platform(case: _Case) -> Verdict:
         return case.never(f"{_OLD} is there, of which no platform is read", _RENEW)
     if not manifest.is_image:
         return _artifact(case, manifest.config_type)
-    config = case.config(manifest)
+    config = case.cache.config(manifest)
     if isinstance(config, Unread):
         return config
-    if not _matches(wanted, config.platform):
+    if not matches(wanted, config.platform):
         return case.never(f"the image there is for {clipped(str(config.platform))}, wanted {wanted}", cure)
     return replace(case.image, architecture=config.platform.architecture)
 
@@ -339,70 +324,6 @@ def _artifact(case: _Case, config_type: str | None) -> Never:
 
 
 _RULES: Final[tuple[Callable[[_Case], Verdict], ...]] = (_pushed_after, _labels, _deploy_target, _platform)
-
-
-def _of_platform(case: _Case, manifest: Manifest) -> list[Manifest] | Unread:
-    """Return the manifests of the images meant: of an index, those of the wanted platform, or all where none is."""
-    if not manifest.is_index:
-        return [manifest]
-    entries, unread = _entries(case, manifest)
-    if unread:
-        return unread
-    wanted = case.conditions.platform
-    meant: list[Manifest] = []
-    of_platform = [entry for entry in entries if wanted and _matches(wanted, entry.platform)] or entries
-    for entry in of_platform[:MOST_READ]:
-        single = case.read(entry.digest)
-        if isinstance(single, Unread):
-            return single
-        meant += [single] if single.is_image else []
-    return meant
-
-
-def _entries(case: _Case, manifest: Manifest) -> tuple[list[Entry], Unread | None]:
-    """Return the images that an index lists, those of an index in it among them, and what is left to be read.
-
-    Where a platform is wanted, that of an entry that names none (OCI image specification, "platform") is its config's.
-    """
-    listed: list[Entry] = []
-    unread: Unread | None = None
-    open_: list[Iterator[Entry]] = [iter(manifest.entries)]
-    read: set[str] = {case.image.digest}
-    indexes = 0
-    while open_:
-        entry = next(open_[-1], None)
-        if entry is None:
-            open_.pop()
-        elif entry.media_type not in INDEXES and (entry.platform.architecture or not case.conditions.Platform):
-            listed.append(entry)
-        elif entry.digest and entry.digest not in read and len(read) < MOST_READ and indexes < MOST_INDEXES:
-            read.add(entry.digest)
-            inner = _behind(case, entry)
-            if isinstance(inner, Unread):
-                unread = unread or inner
-                indexes += entry.media_type in INDEXES
-            elif isinstance(inner, Entry):
-                listed.append(inner)
-            else:
-                open_.append(iter(inner.entries))
-                indexes += bool(inner.entries)
-    return listed, unread
-
-
-def _behind(case: _Case, entry: Entry) -> Manifest | Entry | Unread:
-    """Return the entry of an image with its config's platform; of anything else, its manifest."""
-    manifest = case.read(entry.digest)
-    if isinstance(manifest, Unread) or not manifest.is_image:
-        return manifest
-    config = case.config(manifest)
-    return config if isinstance(config, Unread) else replace(entry, platform=config.platform)
-
-
-def _matches(wanted: model.Platform, seen: model.Platform) -> bool:
-    exact = platform_of(wanted.os, wanted.architecture, wanted.variant)
-    return (exact.os, exact.architecture) == (seen.os, seen.architecture) and (
-        not wanted.variant or exact.variant == seen.variant
-    )
 
 
 def _moment(text: str) -> float | None:

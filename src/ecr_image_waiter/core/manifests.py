@@ -4,12 +4,14 @@ The forms are those of the OCI image specification 1.1 and of Docker's manifest 
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeVar
 
 from .model import Platform
+
+K = TypeVar("K", bound="Manifest | Config | float")
 
 DOCKER_MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
 OCI_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
@@ -29,6 +31,13 @@ IMAGE_CONFIGS: Final = frozenset(
 )
 
 MOST_ENTRIES: Final = 50
+MOST_READ: Final = 60  # manifests of one index, those of indexes in it among them
+MOST_INDEXES: Final = 4  # in an index, so that all of what twenty hold can be remembered
+# What one check can need, or it would read again and again what it has just read.
+_MOST_KNOWN_OF_ONE: Final = (1 + MOST_INDEXES) * (1 + MOST_ENTRIES) + MOST_READ
+MOST_KNOWN: Final = 20 * _MOST_KNOWN_OF_ONE
+"""Of manifests, and of configs, in the units of `_weight`: about 10 MB each, whatever an image's pusher writes."""
+_LABEL_UNIT: Final = 200  # characters of labels, of up to four bytes each
 _LONGEST_NAME: Final = 135  # of a digest, which by SHA-512 has 135, and a media type
 LONGEST_PLATFORM_NAME: Final = 20  # of an operating system, an architecture, a variant; those there are have up to 11
 MOST_LABEL_CHARACTERS: Final = 1024
@@ -86,6 +95,14 @@ class Config:
 
 
 @dataclass(frozen=True, slots=True)
+class Unread:
+    """What must be read before more can be said: the digest of an image, of a manifest or of a config."""
+
+    what: Literal["details", "manifest", "config"]
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Cache:
     """What was read of images, so that nothing is read twice. A continuation carries it.
 
@@ -97,9 +114,41 @@ class Cache:
     manifests: dict[str, Manifest] = field(default_factory=dict)
     configs: dict[str, Config] = field(default_factory=dict)
 
-    def copy(self) -> "Cache":
-        """Returns one that changes apart from this."""
-        return Cache(dict(self.pushed), dict(self.manifests), dict(self.configs))
+    def manifest(self, digest: str) -> "Manifest | Unread":
+        """Return a manifest, or that it is to be read."""
+        return self.manifests.get(digest) or Unread("manifest", digest)
+
+    def config(self, manifest: Manifest) -> "Config | Unread":
+        """Return the config of an image, or that it is to be read."""
+        digest = manifest.config_digest
+        return self.configs.get(digest) or Unread("config", digest)
+
+    def to_add_to(self, images: int) -> "Cache":
+        """Return a copy to add to, which forgets the oldest where it is too much for so many images."""
+        most = max(MOST_KNOWN, images * _MOST_KNOWN_OF_ONE)
+        return Cache(_Bounded(self.pushed, most), _Bounded(self.manifests, most), _Bounded(self.configs, most))
+
+
+class _Bounded(dict[str, K]):
+    """A dict that forgets its oldest entries when all weigh more than `most`; see `_weight`."""
+
+    def __init__(self, kept: Mapping[str, K], most: int) -> None:
+        super().__init__(kept)
+        self._most = most
+        self._total = sum(map(_weight, kept.values()))
+
+    def __setitem__(self, digest: str, value: K) -> None:
+        self._total += _weight(value) - (_weight(self.pop(digest)) if digest in self else 0)
+        super().__setitem__(digest, value)
+        while self._total > self._most and len(self) > 1:
+            self._total -= _weight(self.pop(next(iter(self))))
+
+
+def _weight(value: Manifest | Config | float) -> int:
+    """Returns how much memory it may take, in units of about a kilobyte."""
+    if isinstance(value, Manifest):
+        return 1 + len(value.entries)
+    return 1 + sum(map(len, value.labels.values())) // _LABEL_UNIT if isinstance(value, Config) else 1
 
 
 def platform_of(os: str, architecture: str, variant: str) -> Platform:
@@ -107,6 +156,81 @@ def platform_of(os: str, architecture: str, variant: str) -> Platform:
     architecture, variant = _WITH_VARIANT.get(architecture.lower(), (architecture.lower(), variant.lower()))
     architecture = _ARCHITECTURES.get(architecture, architecture)
     return Platform(os.lower(), architecture, _VARIANTS.get(architecture, {}).get(variant, variant))
+
+
+def images_meant(cache: Cache, digest: str, wanted: Platform | None) -> list[Manifest] | Unread:
+    """Return the manifests of the images meant: of an index, those of the wanted platform, or all where none is.
+
+    The arguments are those of `listed`.
+    """
+    manifest = cache.manifest(digest)
+    if isinstance(manifest, Unread):
+        return manifest
+    if not manifest.is_index:
+        return [manifest]
+    entries, unread = listed(cache, digest, wanted)
+    if unread:
+        return unread
+    meant: list[Manifest] = []
+    of_platform = [entry for entry in entries if wanted and matches(wanted, entry.platform)] or entries
+    for entry in of_platform[:MOST_READ]:
+        single = cache.manifest(entry.digest)
+        if isinstance(single, Unread):
+            return single
+        meant += [single] if single.is_image else []
+    return meant
+
+
+def listed(cache: Cache, digest: str, wanted: Platform | None) -> tuple[list[Entry], Unread | None]:
+    """Return the images that an index lists, those of an index in it among them, and what is left to be read.
+
+    Where a platform is wanted, that of an entry that names none (OCI image specification, "platform") is its config's.
+
+    Args:
+        cache: what has been read, the index itself among it.
+        digest: of the index.
+        wanted: the platform, None where any will do.
+    """
+    images: list[Entry] = []
+    unread: Unread | None = None
+    open_: list[Iterator[Entry]] = [iter(cache.manifests[digest].entries)]
+    read: set[str] = {digest}
+    indexes = 0
+    while open_:
+        entry = next(open_[-1], None)
+        if entry is None:
+            open_.pop()
+        elif entry.media_type not in INDEXES and (entry.platform.architecture or not wanted):
+            images.append(entry)
+        elif entry.digest and entry.digest not in read and len(read) < MOST_READ and indexes < MOST_INDEXES:
+            read.add(entry.digest)
+            inner = _behind(cache, entry)
+            if isinstance(inner, Unread):
+                unread = unread or inner
+                indexes += entry.media_type in INDEXES
+            elif isinstance(inner, Entry):
+                images.append(inner)
+            else:
+                open_.append(iter(inner.entries))
+                indexes += bool(inner.entries)
+    return images, unread
+
+
+def _behind(cache: Cache, entry: Entry) -> Manifest | Entry | Unread:
+    """Return the entry of an image with its config's platform; of anything else, its manifest."""
+    manifest = cache.manifest(entry.digest)
+    if isinstance(manifest, Unread) or not manifest.is_image:
+        return manifest
+    config = cache.config(manifest)
+    return config if isinstance(config, Unread) else replace(entry, platform=config.platform)
+
+
+def matches(wanted: Platform, seen: Platform) -> bool:
+    """Return whether a platform is the wanted one, of which the variant may be left open."""
+    exact = platform_of(wanted.os, wanted.architecture, wanted.variant)
+    return (exact.os, exact.architecture) == (seen.os, seen.architecture) and (
+        not wanted.variant or exact.variant == seen.variant
+    )
 
 
 def read_manifest(text: str, media_type: str) -> Manifest:

@@ -278,7 +278,7 @@ def wait(
     *,
     checks_end: float,
     check: Callable[[Memory, bool], CheckResult],
-    checked: Callable[[Progress | Ready | GivenUp, Found], None],
+    checked: Callable[[Progress | Ready | GivenUp, CheckResult], None],
     ask: Callable[[], StackFinding],
     clock: Clock,
     random: Random,
@@ -325,7 +325,7 @@ def wait(
         result = check(memory, archived_too)
         memory = result.memory
         judged = judge(rhythm, bounds, progress, result.found, began=now, ended=clock.now(), random=random)
-        checked(judged, result.found)
+        checked(judged, result)
         if not isinstance(judged, Progress):
             return judged
         progress = judged
