@@ -54,8 +54,8 @@ from sandbox.ecr.standalone import standalone
 from sandbox.player import CANARIES
 from tests.support.checks import Look
 from tests.support.clock import NOW, FakeClock
-from tests.support.ecr import NoBlobs, registry_on
-from tests.support.fakes import DIGEST, OTHER_DIGEST, as_client, aws_error, leaked
+from tests.support.ecr import Ecr, NoBlobs, registry_on
+from tests.support.fakes import DIGEST, OTHER_DIGEST, aws_error, leaked
 from tests.support.shapes import faults
 
 REGION: Final = "eu-west-1"
@@ -224,18 +224,6 @@ def test_whatever_is_pushed_is_found_by_tag_and_by_digest_with_its_media_types(
     assert describe(registry, named()) == {named(): by_tag}
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_its_manifest_comes_with_the_digest_under_which_it_was_pushed(ecr: Any, registry: Registry, kind: str) -> None:
-    digest = KINDS[kind](ecr)
-    by_digest = named(None, digest)
-
-    found = get(registry, named(), by_digest)
-
-    assert found[named()] == found[by_digest]
-    assert isinstance(found[named()], tuple)
-    assert digest_in(found[named()][0]) == digest  # type: ignore[index]  # a tuple, see above
-
-
 @pytest.mark.parametrize("kind", ["docker", "oci"])
 def test_a_single_image_has_a_config_which_says_its_platform_and_labels(
     ecr: Any, registry: Registry, kind: str
@@ -280,23 +268,7 @@ def test_an_index_in_an_index_is_one_of_its_entries(ecr: Any, registry: Registry
     assert [entry.platform for entry in manifest(registry, named(None, inner.digest)).entries] == [AMD64, ARM64]
 
 
-@pytest.mark.parametrize(("kind", "config_type"), [("chart", images.HELM_CONFIG), ("artifact", SBOM)])
-def test_an_artifact_is_no_image(ecr: Any, registry: Registry, kind: str, config_type: str) -> None:
-    KINDS[kind](ecr)
-
-    found = manifest(registry)
-
-    assert (found.is_image, found.is_index, found.config_type) == (False, False, config_type)
-
-
 # --- Configs --------------------------------------------------------------------------------------------------------
-
-
-def test_a_layer_that_is_not_there_is_not_yet(ecr: Any, registry: Registry) -> None:
-    found = config(registry, DIGEST)
-
-    assert isinstance(found, Unavailable)
-    assert found.code == "LayersNotFoundException"
 
 
 def test_the_url_of_a_config_carries_the_canaries_by_which_leaks_are_found(ecr: Any, registry: Registry) -> None:
@@ -308,48 +280,23 @@ def test_the_url_of_a_config_carries_the_canaries_by_which_leaks_are_found(ecr: 
     assert set(CANARIES) < set(leaked(url))
 
 
-class SlowEcr:
-    """ECR that takes its time for each call, on the clock, and gives what it was told."""
-
-    def __init__(self, clock: FakeClock, takes: float) -> None:
-        self.clock = clock
-        self.takes = takes
-        self.budgets: list[float] = []
-
-    def within(self, seconds: float) -> "SlowEcr":
-        self.budgets.append(seconds)
-        return self
-
-    def get_download_url_for_layer(self, **asked: str) -> dict[str, str]:
-        self.clock.time += self.takes
-        return {"downloadUrl": "https://layers", "layerDigest": asked["layerDigest"]}
-
-    def describe_images(self, **_: object) -> Any:
-        raise AssertionError("only a config is read here")
-
-    batch_get_image = describe_registries = describe_images
-
-
-class Timed(NoBlobs):
-    """A bucket that keeps how long it was given."""
-
-    def __init__(self) -> None:
-        self.budgets: list[float] = []
-
-    def get(self, url: str, *, most_bytes: int, seconds: float) -> bytes | None:
-        self.budgets.append(seconds)
-        return super().get(url, most_bytes=most_bytes, seconds=seconds)
-
-
 @pytest.mark.parametrize(("takes", "left"), [(0.5, 7.5), (4.0, 4.0), (9.0, 0.1)])
 def test_a_config_is_read_in_what_its_url_left_of_the_time(takes: float, left: float) -> None:
-    clock, blobs = FakeClock(), Timed()
-    ecr = SlowEcr(clock, takes)
-    registry = Registry(lambda _, seconds: as_client(ecr.within(seconds)), lambda *_: "", clock, blobs)
+    budgets: list[float] = []
 
-    registry.config("app", DIGEST, [], source=OWN, seconds=8.0)
+    class Timed(NoBlobs):
+        def get(self, url: str, *, most_bytes: int, seconds: float) -> bytes | None:
+            budgets.append(seconds)
+            return super().get(url, most_bytes=most_bytes, seconds=seconds)
 
-    assert (ecr.budgets, blobs.budgets) == ([4.0], [left])
+    ecr = Ecr(FakeClock())
+    ecr.before = lambda *_: ecr.clock.sleep(takes)
+    ecr.push("app")
+    registry = Registry(ecr.client, lambda *_: "", ecr.clock, Timed())
+
+    registry.config("app", next(iter(ecr.repository("app").blobs)), [], source=OWN, seconds=8.0)
+
+    assert (ecr.seconds, budgets) == ([4.0], [left])
 
 
 # --- Tags and digests -----------------------------------------------------------------------------------------------
@@ -619,13 +566,10 @@ def test_every_failure_code_that_botocore_knows_has_a_meaning() -> None:
     ids=lambda each: type(each).__name__,
 )
 def test_a_call_that_fails_says_the_same_of_all_its_images(error: Exception, finding: Finding) -> None:
-    class Failing(SlowEcr):
-        def batch_get_image(self, **_: object) -> Any:
-            raise error
+    ecr = Ecr(FakeClock())
+    ecr.faults["BatchGetImage"] = error
 
-    registry = registry_on(Failing(FakeClock(), 0.0).within)
-
-    assert registry.get("app", [named(), named("v2")], source=OWN, seconds=10.0) == finding
+    assert ecr.registry().get("app", [named(), named("v2")], source=OWN, seconds=10.0) == finding
 
 
 # --- Answers that nobody would expect -------------------------------------------------------------------------------
@@ -659,20 +603,12 @@ def test_an_answer_with_something_missing_ends_no_wait(front: Watched, answer: d
 
 def described_as(text: str, media_type: str = OCI_MANIFEST) -> Finding | Several:
     """Return what a check with every condition makes of an image with this manifest and no readable config."""
-    got = {**_GOT, "imageManifest": text, "imageManifestMediaType": media_type}
-    detail = {**_GOT, "imageDigest": DIGEST, "imageTags": ["v1"], "imageManifestMediaType": media_type}
-    del detail["imageId"]
-
-    class Odd(SlowEcr):
-        def describe_images(self, **_: object) -> Any:
-            return {"imageDetails": [detail]}
-
-        def batch_get_image(self, **_: object) -> Any:
-            return {"images": [got], "failures": []}
-
-    registry = registry_on(Odd(FakeClock(), 0.0).within)
+    ecr = Ecr(FakeClock())
+    ecr.put_text("app", "v1", text, media_type)
     conditions = Conditions(Platform="linux/arm64", Labels={"a": "b"}, DeployTarget="ECS")
-    return Look(registry, [Wanted("", named(), OWN, conditions)], Cache(), NOW)(archived_too=False, budget=lambda: 10.0)
+    return Look(ecr.registry(), [Wanted("", named(), OWN, conditions)], Cache(), NOW)(
+        archived_too=False, budget=lambda: 10.0
+    )
 
 
 @pytest.mark.parametrize("media_type", [OCI_MANIFEST, DOCKER_INDEX, "", "text/plain"])
