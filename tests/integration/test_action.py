@@ -1,6 +1,5 @@
 """The Action: its steps, run by bash as GitHub runs those of a composite action, against the sandbox's ECR."""
 
-import html
 import json
 import os
 import re
@@ -11,60 +10,15 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from samtranslator.yaml_helper import yaml_parse
 
 from ecr_image_waiter.cli.options import parser
 from sandbox.cloud import CDK_PYTHON, node_for_the_cdk
 from sandbox.images import push
 from sandbox.processes import ROOT
 from tests.run import ACTIONLINT
+from tests.support.action import ACTION, INSTALL, STEPS, WAIT, Run
 
-ACTION: Final = yaml_parse((ROOT / "action.yml").read_text())
-STEPS: Final = ACTION["runs"]["steps"]
-INSTALL, WAIT = (next(step for step in STEPS if step.get("name") == name) for name in ("Install", "Wait"))
 URI: Final = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/app"
-EXPRESSION: Final = re.compile(r"\$\{\{ (.*?) \}\}")
-
-
-class Run:
-    """A step that was run: its exit status, log, outputs and summary."""
-
-    def __init__(
-        self, step: Mapping[str, Any], environment: Mapping[str, str], folder: Path, inputs: Mapping[str, str]
-    ) -> None:
-        assert step["shell"] == "bash"
-        known = {f"inputs.{name}": str(each.get("default", "")) for name, each in ACTION["inputs"].items()}
-        known |= {f"inputs.{name.replace('_', '-')}": value for name, value in inputs.items()}
-        known["steps.python.outputs.python-path"] = sys.executable
-        values = {name: EXPRESSION.sub(lambda each: known[each[1]], text) for name, text in step["env"].items()}
-        files = {name: folder / name for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
-        for file in files.values():
-            file.write_text("")
-        values |= {name: str(file) for name, file in files.items()} | {"GITHUB_ACTION_PATH": str(ROOT)}
-        (folder / "script.sh").write_text(step["run"])
-        done = subprocess.run(
-            ["bash", "--noprofile", "--norc", "-eo", "pipefail", folder / "script.sh"],  # noqa: S607  # as GitHub does
-            env={**environment, **values},
-            capture_output=True, text=True, check=False, cwd=folder, timeout=500,
-        )  # fmt: skip
-        self.status, self.log = done.returncode, done.stdout + done.stderr
-        self.outputs = outputs_in(files["GITHUB_OUTPUT"].read_text())
-        self.source = files["GITHUB_STEP_SUMMARY"].read_text()
-        self.summary = html.unescape(self.source)
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.outputs["json"])
-
-    @property
-    def errors(self) -> list[str]:
-        return re.findall(r"^::error title=ecr-image-waiter::(.*)$", self.log, re.MULTILINE)
-
-
-def outputs_in(text: str) -> dict[str, str]:
-    """Return what GitHub reads in the file of outputs."""
-    found = re.findall(r"^(\w+)(?:=(.*)|<<(\w+)\n((?:.*\n)*?)\3)$", text, re.MULTILINE)
-    return {name: value or several.rstrip("\n") for name, value, _, several in found}
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +39,9 @@ class Job:
         self._folder = folder
 
     def __call__(self, **inputs: str) -> Run:
-        return Run(WAIT, self._environment, self._folder, inputs)
+        return Run(
+            WAIT, self._environment, self._folder, {name.replace("_", "-"): text for name, text in inputs.items()}
+        )
 
 
 @pytest.fixture

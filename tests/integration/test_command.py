@@ -170,6 +170,12 @@ def test_a_reader_that_leaves_gets_no_traceback(ecr: Any, environment: dict[str,
     assert (done.stdout, done.stderr) == ("141\n", "checking app:v1\n")
 
 
+def test_the_form_for_github_is_text_where_no_job_names_files(ecr: Any, environment: dict[str, str]) -> None:
+    push(ecr, "app", "v1")
+    without = changed(environment, "GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")
+    assert ran(without, "check", "app:v1", "--output", "github").stdout.startswith("app:v1: ready\n")
+
+
 # --- in a terminal
 
 

@@ -770,6 +770,51 @@ def test_profile_region_and_endpoint_reach_the_connection(command: Command) -> N
     }
 
 
+# --- in a job of GitHub Actions
+
+
+def test_outputs_give_the_uris_of_all_images_or_none(command: Command) -> None:
+    one, two = command.ecr.push("app", "v1"), command.ecr.push("app", "v2", content="2")
+
+    assert command("wait", "app:v2", "app:v1", "--output", "github") == 0
+    *first, json_ = command.published["GITHUB_OUTPUT"].splitlines()
+    assert first == [
+        f"uri={URI}@{two}", f"digest={two}", "uris<<END_OF_URIS", f"{URI}@{two}", f"{URI}@{one}", "END_OF_URIS",
+    ]  # fmt: skip
+    assert json.loads(json_.removeprefix("json="))["Ready"] is True
+    assert "::error" not in command.out
+    assert command.err.endswith("Found 2 images after 0 s, checked once\n")
+
+    assert command("wait", "app:v1", "app:v3", "--timeout", "0", "--output", "github") == 1
+    *first, json_ = command.published["GITHUB_OUTPUT"].splitlines()
+    assert first == ["uri=", "digest=", "uris<<END_OF_URIS", "END_OF_URIS"]
+    reason = json.loads(json_.removeprefix("json="))["Reason"]
+    assert command.out.splitlines()[-1] == f"::error title=ecr-image-waiter::{reason}"
+    assert reason not in command.err
+
+
+def test_an_end_without_a_result_is_published_too(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert command("wait", "app:v1", "--timeout", "5", "--output", "github") == 2
+    assert command.published["GITHUB_STEP_SUMMARY"].startswith("### ecr-image-waiter: wrong usage\n")
+    assert '"Cause": "wrong-usage"' in command.published["GITHUB_OUTPUT"]
+    assert command.out.startswith('::error title=ecr-image-waiter::--timeout: received "5", allowed: ')
+
+    def fail(*_: str) -> None:
+        raise ArithmeticError
+
+    monkeypatch.setattr(command.clock, "now", fail)
+    with pytest.raises(ArithmeticError):
+        command("wait", "app:v1", "--output", "github")
+    assert '"Cause": "broken"' in command.published["GITHUB_OUTPUT"]
+
+    def interrupt(*_: object, **__: object) -> Connection:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "connect", interrupt)
+    assert command("wait", "app:v1", "--output", "github") == 130
+    assert command.published["GITHUB_STEP_SUMMARY"].startswith("### ecr-image-waiter: interrupted\n")
+
+
 # --- one look
 
 
