@@ -46,6 +46,7 @@ from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import quote, urlencode, urlsplit
 
 from ecr_image_waiter.core.deadline import Clock
+from sandbox.processes import PATIENCE
 
 ACCESS_KEY_ID: Final = "AKIACANARYINAREDCAGE"
 SIGNATURE: Final = "5ca1ab1e" * 8
@@ -307,7 +308,7 @@ class Operation:
         """Every answer that CloudFormation would take, also those after the first."""
         return [attempt for attempt in self.attempts if attempt.verdict.refusal is None]
 
-    def wait(self, timeout: float = 90) -> Outcome:
+    def wait(self, timeout: float = PATIENCE) -> Outcome:
         """Return the outcome, at the latest when ServiceTimeout has passed.
 
         Raises:

@@ -8,9 +8,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 ROOT = Path(__file__).resolve().parent.parent
+PATIENCE: Final = 300.0
+"""Seconds for which whatever waits for an event waits at most: far more than any takes on a busy machine."""
 _LISTENS = "0A"  # in /proc/net/tcp
 _READ = {"0", "63"}  # the number of the system call, on x86_64 and on arm64
 
@@ -110,7 +112,7 @@ class Program:
         sockets = {f"socket:[{line[9]}]" for line in lines if line[1].endswith(f":{port:04X}") and line[3] == _LISTENS}
         return bool(sockets) and any(sockets & _open_files(pid) for pid in self.processes())
 
-    def wait_until(self, ready: Callable[[], bool], seconds: float = 60) -> None:
+    def wait_until(self, ready: Callable[[], bool], seconds: float = PATIENCE) -> None:
         """Return when `ready` says so.
 
         Raises:

@@ -6,8 +6,10 @@ Output goes to the terminal and to a folder, which the last step reads for leaks
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -49,6 +51,7 @@ CONSTRUCTS = {
 }
 """A check that takes most of a minute, which the tests run beside."""
 
+SUPERVISE = str(ROOT / "sandbox" / "supervise.py")
 PYTHON = [sys.executable, "-m"]
 PYTEST = [*PYTHON, "pytest"]
 PYTEST_OF_CONSTRUCTS = [str(CDK_PYTHON), "-m", "pytest"]
@@ -116,6 +119,23 @@ def acceptance(seeds: int, examples: int, runs: int) -> list[Stream]:
     ]
 
 
+def leave_nothing_behind() -> None:
+    """Have this process end at once when it is interrupted, or when its parent has ended.
+
+    However it ends, `sandbox/supervise.py` then ends the steps and everything that they have started.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: os._exit(128 + number))
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def step(name: str, command: list[str], output: Path, environment: dict[str, str], mark: str = "") -> None:
     """Run one step. `mark` stands before each line that it prints.
 
@@ -124,22 +144,31 @@ def step(name: str, command: list[str], output: Path, environment: dict[str, str
     """
     began = time.monotonic()
     print(f"=== {name}: {' '.join(command)}", flush=True)
-    with (output / "steps.txt").open("a") as file:
-        process = subprocess.Popen(
-            command,
+    told, tell = os.pipe()
+    supervised = [sys.executable, SUPERVISE, "--status-to", str(tell), *command]
+    with (
+        (output / "steps.txt").open("a") as file,
+        subprocess.Popen(
+            supervised,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             env={**os.environ, **environment},
             cwd=ROOT,
-        )
+            pass_fds=(tell,),
+            start_new_session=True,
+        ) as process,
+    ):
+        os.close(tell)
         if process.stdout:
             for line in process.stdout:
                 print(mark + line, end="", flush=True)
                 file.write(line)
-        status = process.wait()
-    if status:
-        sys.exit(f"=== {name} failed with status {status}")
+    with os.fdopen(told) as status:
+        code = status.read()
+    if code != "0":
+        sys.exit(f"=== {name} failed with status {code or 'unknown'}")
     print(f"=== {name}: ok, {time.monotonic() - began:.1f} s", flush=True)
 
 
@@ -171,6 +200,7 @@ def main() -> None:
     parser.add_argument("--examples", type=int, default=20_000, help="examples of the fuzz tests")
     parser.add_argument("--runs", type=int, default=100, help="waits of the crash suite")
     options = parser.parse_args()
+    leave_nothing_behind()
     began = time.monotonic()
     output = options.output.resolve()
     shutil.rmtree(output, ignore_errors=True)

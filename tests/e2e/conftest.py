@@ -7,7 +7,7 @@ import pytest
 
 from sandbox.cloud import STACK, Cloud
 from tests.support.functions import LONG_TIMEOUT, TIMEOUT, Deployed
-from tests.support.terraform import Stories
+from tests.support.terraform import BY_INVOCATION, BY_STACK, Stories
 
 
 @pytest.fixture(scope="session")
@@ -32,9 +32,13 @@ def deployed(cloud: Cloud) -> dict[int, Deployed]:
 
 
 @pytest.fixture(scope="session")
-def stories(cloud: Cloud, output: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stories]:
-    """The deployments by Terraform, under way."""
-    stories = Stories(cloud, tmp_path_factory.mktemp("terraform"), output / "terraform.txt")
+def stories(
+    request: pytest.FixtureRequest, cloud: Cloud, output: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stories]:
+    """The deployments by Terraform that the selected tests are about, under way."""
+    asking = [item for item in request.session.items if "stories" in getattr(item, "fixturenames", ())]
+    ways = [BY_STACK, *([BY_INVOCATION] if any(item.get_closest_marker("slow") for item in asking) else [])]
+    stories = Stories(ways, cloud, tmp_path_factory.mktemp("terraform"), output / "terraform.txt")
     yield stories
     stories.stop()
 

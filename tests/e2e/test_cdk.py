@@ -12,7 +12,8 @@ import pytest
 
 from sandbox.cloud import CDK_PYTHON, REGION, Cloud, function_python_version
 from sandbox.images import push
-from sandbox.processes import ROOT
+from sandbox.processes import PATIENCE, ROOT
+from tests.support.few import some_slow
 from tests.support.functions import Deployed, uri
 from tests.support.waiting import eventually
 
@@ -33,7 +34,7 @@ def templates(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     out = tmp_path_factory.mktemp("cdk") / "cdk.out"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
     command: list[str | Path] = [CDK_PYTHON, "-m", "tests.cdk.app", out, BUCKET]
-    subprocess.run(command, env=environment, cwd=ROOT, check=True, timeout=300)
+    subprocess.run(command, env=environment, cwd=ROOT, check=True, timeout=PATIENCE)
     s3 = cloud.client("s3")
     s3.create_bucket(Bucket=BUCKET)
     for listed in out.glob("*.assets.json"):
@@ -45,7 +46,7 @@ def templates(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     return {path.name.partition(".")[0]: path.read_text() for path in out.glob("*.template.json")}
 
 
-@pytest.mark.parametrize("name", ["looked-up", "own"])
+@pytest.mark.parametrize("name", some_slow(["looked-up", "own"], lambda name: name == "own"))
 def test_a_stack_of_the_cdk_goes_on_when_its_image_is_there_and_runs_that_very_image(
     cloud: Cloud, deployed: dict[int, Deployed], templates: dict[str, str], name: str
 ) -> None:

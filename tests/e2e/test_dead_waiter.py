@@ -27,12 +27,12 @@ def test_an_artifact_that_cannot_be_imported_fails_the_create_with_lambda_s_erro
 
     with Player(invoke) as player, cloud.proxy.rule(stacks_of(player)):
         create = player.create({"RepositoryName": "app", "ImageTag": "v1"})
-        outcome = create.wait(60)
+        outcome = create.wait()
         assert create.follow_up
-        deleted = create.follow_up.wait(60)
+        deleted = create.follow_up.wait()
         resource = new_resource()
         resource.physical_id, resource.properties = "Image-0123", {"RepositoryName": "app", "ImageTag": "v1"}
-        back = player.cancel_update(player.update(resource, {"RepositoryName": "app", "ImageTag": "v2"})).wait(60)
+        back = player.cancel_update(player.update(resource, {"RepositoryName": "app", "ImageTag": "v2"})).wait()
     assert (outcome.status, outcome.by) == ("FAILED", "answer")
     assert "The waiter function died before it could answer" in outcome.reason
     assert "nothing_that_is_there" in outcome.reason

@@ -22,10 +22,11 @@ from sandbox.builds import Action, Execution, Place, Run
 from sandbox.cloud import REGION, Cloud
 from sandbox.commands import COMMIT
 from sandbox.images import push
-from sandbox.processes import ROOT
+from sandbox.processes import PATIENCE, ROOT
 from tests.policy.ordering import dependencies, mutants, pins, sorted_last
 from tests.support.accounts import HANDLE, STAND_INS, Account, assert_created_in_order, with_waiter
 from tests.support.apps import synthesized
+from tests.support.few import some_slow
 from tests.support.side_by_side import side_by_side
 from tests.support.waiting import eventually
 
@@ -282,8 +283,8 @@ def deployments(
     return side_by_side(request, dict(zip(NAMES, jobs, strict=True)), at_once=4, needs=needs)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", some_slow(NAMES, lambda name: "," in name))
 def test_functions_are_created_when_their_build_has_pushed_what_they_run(
     name: str, deployments: Mapping[str, Future[None]]
 ) -> None:
-    deployments[name].result(timeout=300)
+    deployments[name].result(timeout=2 * PATIENCE)

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from rich.console import Console
 
 from sandbox.cloud import Cloud
-from sandbox.processes import ROOT
+from sandbox.processes import PATIENCE, ROOT
 from tests.live.__main__ import Run, Stops, cost
 from tests.live.account import PREFIX, Account
 from tests.live.checks import CHECKS, Check, Scene
@@ -77,12 +77,14 @@ def whole(cloud: Cloud, output: Path) -> Whole:
     return Whole(run, (output / "live.txt").read_text(), calls)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHECKS)
 def test_a_check_holds_in_the_sandbox_or_says_why_it_does_not_run_there(whole: Whole, name: str) -> None:
     result = whole.run.results[name]
     assert (result.outcome, result.said) == ("not run", CHECKS[name].emulator) or result.outcome == "ok", result
 
 
+@pytest.mark.slow
 def test_a_whole_run_reports_every_check_and_leaves_nothing(cloud: Cloud, whole: Whole) -> None:
     assert all(f"{name}: Image CREATE_" in whole.text for name, check in CHECKS.items() if not check.emulator)
     assert "Nothing is left over." in whole.text
@@ -90,6 +92,7 @@ def test_a_whole_run_reports_every_check_and_leaves_nothing(cloud: Cloud, whole:
     assert left_over(cloud, "whole") == []
 
 
+@pytest.mark.slow
 def test_the_policy_of_the_documents_allows_every_call_of_a_run(whole: Whole) -> None:
     (block,) = re.findall(r"```json\n(.*?)```", (ROOT / "docs" / "live.md").read_text(), re.DOTALL)
     allowed = {action for statement in json.loads(block)["Statement"] for action in listed(statement["Action"])}
@@ -107,7 +110,7 @@ def test_only_what_the_emulator_cannot_do_is_left_out() -> None:
 
 def test_without_confirmation_a_run_says_what_it_would_make_and_cost_and_makes_nothing(cloud: Cloud) -> None:
     process = live(cloud, "--id", "dry")
-    told = process.communicate(timeout=60)[0]
+    told = process.communicate(timeout=PATIENCE)[0]
     assert process.returncode == 0
     assert "costs less than $0.0" in told
     assert "CONFIRM=yes" in told
@@ -163,6 +166,7 @@ def test_what_cannot_be_removed_is_named_with_the_command_for_it(
     assert left_over(cloud, "stuck") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_is_interrupted_leaves_nothing(cloud: Cloud, ending: signal.Signals, tmp_path: Path) -> None:
     name, file = ending.name.lower(), tmp_path / "live.txt"
@@ -175,10 +179,10 @@ def test_a_run_that_is_interrupted_leaves_nothing(cloud: Cloud, ending: signal.S
         stacks = {each["StackName"]: each["StackStatus"] for each in cloudformation.describe_stacks()["Stacks"]}
         return stacks.get(stack) == "CREATE_IN_PROGRESS"
 
-    eventually(waits, "the check's stack waits", 120)
+    eventually(waits, "the check's stack waits")
     process.send_signal(ending)
     process.send_signal(ending)
-    told = process.communicate(timeout=120)[0]
+    told = process.communicate(timeout=PATIENCE)[0]
     assert process.returncode == 130, told
     assert "not finished" in file.read_text()
     assert left_over(cloud, name) == []
@@ -187,11 +191,11 @@ def test_a_run_that_is_interrupted_leaves_nothing(cloud: Cloud, ending: signal.S
 def test_what_a_killed_run_has_left_is_removed_by_its_name_and_nobody_else_takes_that(cloud: Cloud) -> None:
     cloud.client("s3").create_bucket(Bucket=Account(cloud.client, "killed").bucket)
     again = live(cloud, "--confirm", "yes", "--id", "killed")
-    told = again.communicate(timeout=60)[0]
+    told = again.communicate(timeout=PATIENCE)[0]
     assert again.returncode == 1
     assert "there is a run killed" in told
     removal = live(cloud, "--remove", "yes", "--id", "killed")
-    assert "Nothing is left over" in removal.communicate(timeout=120)[0]
+    assert "Nothing is left over" in removal.communicate(timeout=PATIENCE)[0]
     assert left_over(cloud, "killed") == []
 
 

@@ -18,8 +18,10 @@ from samtranslator.yaml_helper import yaml_parse
 from sandbox.builds import Action, Execution, Place
 from sandbox.cloud import REGION, Cloud
 from sandbox.commands import COMMIT
+from sandbox.processes import PATIENCE
 from tests.policy.ordering import pins, sorted_last
 from tests.support.accounts import STAND_INS, Account, assert_created_in_order, with_waiter
+from tests.support.few import some_slow
 from tests.support.registry_stack import FOLDER, Synthesized, stacks
 from tests.support.side_by_side import side_by_side
 from tests.support.waiting import eventually
@@ -141,7 +143,7 @@ def from_nothing(account: Account, app: Mapping[str, Synthesized]) -> None:
     (created,) = account.cloud.builds.pipeline_runs(PIPELINE, place=Place(account.number, REGION))
     eventually(lambda: created.ended and time.time() >= int(created.ended) + 1, "the run of the creation is past")
     begin(account, "MediaBackend", app["MediaBackend"])
-    eventually(lambda: account.status("MediaBackend") == "ROLLBACK_COMPLETE", "its wait fails", seconds=120)
+    eventually(lambda: account.status("MediaBackend") == "ROLLBACK_COMPLETE", "its wait fails")
     assert "docker build: exit status 1" in account.reasons("MediaBackend")
     begun = {name for name, status in account.events("MediaBackend") if status == "CREATE_IN_PROGRESS"}
     assert begun.isdisjoint(pins(app["MediaBackend"].template))
@@ -201,8 +203,8 @@ def deployments(
     return side_by_side(request, jobs, at_once=2)
 
 
-@pytest.mark.parametrize("name", [way.__name__ for way in WAYS.values()])
+@pytest.mark.parametrize("name", some_slow([way.__name__ for way in WAYS.values()], lambda name: name == "by_hand"))
 def test_functions_are_created_when_their_images_are_there_and_nothing_that_lasts_is_touched(
     name: str, deployments: Mapping[str, Future[None]]
 ) -> None:
-    deployments[name].result(timeout=300)
+    deployments[name].result(timeout=2 * PATIENCE)

@@ -14,10 +14,12 @@ from rich.console import Console
 
 from sandbox.cloud import STACK, Cloud
 from sandbox.demo import chosen, play
-from sandbox.processes import ROOT, PortTaken, require_free
+from sandbox.processes import PATIENCE, ROOT, PortTaken, require_free
 from sandbox.scenarios import IMAGES, SCENARIOS
 from tests.support.demonstrated import require_every_line, told_of
+from tests.support.few import some_slow
 from tests.support.functions import TIMEOUT, Deployed
+from tests.support.processes import processes_naming
 from tests.support.waiting import eventually
 
 OWNER = """
@@ -43,19 +45,6 @@ def processes_of(group: int) -> list[int]:
     return found
 
 
-def processes_naming(text: str) -> list[str]:
-    """Return the command lines of running processes that hold a text, in their command or environment."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            held = (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes()
-        except OSError:
-            continue
-        if text.encode() in held and folder.name != str(os.getpid()):
-            found.append((folder / "cmdline").read_bytes().replace(b"\0", b" ").decode())
-    return found
-
-
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_no_process_of_the_sandbox_outlives_its_owner(ending: signal.Signals, output: Path) -> None:
     log = output / f"owner-{ending.name}"
@@ -72,7 +61,7 @@ def test_no_process_of_the_sandbox_outlives_its_owner(ending: signal.Signals, ou
     assert owner.stdout.readline().startswith("up")
     assert len(processes_naming(mark)) >= 3
     owner.send_signal(ending)
-    owner.wait(20)
+    owner.wait(PATIENCE)
     owner.stdout.close()
     eventually(lambda: not processes_naming(mark), "nothing is left")
 
@@ -121,7 +110,7 @@ def test_a_port_that_is_taken_is_said_so(output: Path) -> None:
         Cloud(log=output / "second", port=port)
 
 
-@pytest.mark.parametrize("image", IMAGES)
+@pytest.mark.parametrize("image", some_slow(IMAGES, lambda image: image == "never"))
 def test_every_line_of_the_demo_is_one_of_the_stack_s_events_or_of_the_log_s_and_none_is_missing(
     cloud: Cloud, deployed: dict[int, Deployed], image: str
 ) -> None:

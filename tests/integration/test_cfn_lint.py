@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.processes import ROOT
+from sandbox.processes import PATIENCE, ROOT
 
 TYPE = "Custom::EcrImageWaiter"
 RULE = "E9350"
@@ -143,7 +143,7 @@ def lint(tmp_path_factory: pytest.TempPathFactory) -> Lint:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE,
             check=False,
         )
         assert not done.stderr

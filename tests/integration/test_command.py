@@ -19,7 +19,7 @@ from ecr_image_waiter.cli.connection import connect
 from ecr_image_waiter.clock import SystemClock
 from sandbox.ecr.front import Front
 from sandbox.images import push
-from sandbox.processes import ROOT
+from sandbox.processes import PATIENCE, ROOT
 from tests.support.waiting import eventually
 
 REGION: Final = "eu-west-1"
@@ -44,7 +44,7 @@ ON_A_TERMINAL: Final = [
 def ran(environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command in pipes, to its end."""
     return subprocess.run(
-        [*COMMAND, *arguments], env=environment, capture_output=True, text=True, check=False, timeout=60
+        [*COMMAND, *arguments], env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
     )
 
 
@@ -102,7 +102,7 @@ def test_an_image_that_comes_is_found_and_its_uri_alone_is_on_stdout(ecr: Any, e
     assert "the repository has no such image; the next in" in stderr.readline()
     digest = push(ecr, "app", "v1")
 
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=PATIENCE)
 
     assert (process.returncode, out) == (0, f"{URI}@{digest}\n")
     assert "\x1b" not in err
@@ -133,7 +133,7 @@ def test_an_interrupt_says_what_was_seen_so_far(how: signal.Signals, ecr: Any, e
     stderr.readline()
     process.send_signal(how)
 
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 130
     assert re.search(r"^Interrupted: waited \d s for app:v1, checked once, last seen: the repo", err, re.MULTILINE)
@@ -157,7 +157,7 @@ def test_an_interrupt_while_the_command_starts_is_a_result_too(
     )
     done = subprocess.run(
         [sys.executable, "-c", code, "wait", "app:v1", "--output", "json"],
-        env=environment, capture_output=True, text=True, check=False, timeout=60,
+        env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE,
     )  # fmt: skip
     assert done.returncode == 130
     assert json.loads(done.stdout)["Cause"] == "interrupted"
@@ -189,7 +189,7 @@ def test_a_terminal_shows_one_line_that_goes_on_and_is_gone_in_the_end(ecr: Any,
     eventually(lambda: line.search(plain(terminal.shown)), "a live line")
     digest = push(ecr, "app", "v1")
 
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=PATIENCE)
 
     shown = terminal.left()
     assert (process.returncode, out) == (0, f"{URI}@{digest}\n")
@@ -223,7 +223,7 @@ def test_ctrl_c_on_a_terminal_says_what_was_seen_and_gives_the_cursor_back(
     eventually(lambda: "no such image" in terminal.shown, "a live line")
     os.write(terminal.master, b"\x03")
 
-    assert process.wait(timeout=60) == 130
+    assert process.wait(timeout=PATIENCE) == 130
     shown = terminal.left()
     assert "Interrupted: waited " in shown
     assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l")
@@ -262,7 +262,7 @@ def test_a_stream_that_is_closed_changes_nothing_but_what_is_said(
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
@@ -275,7 +275,7 @@ def test_images_from_a_stdin_that_is_closed_are_none(environment: dict[str, str]
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert (done.returncode, "no image is named" in done.stderr) == (2, True)
 
@@ -292,7 +292,7 @@ def test_a_full_disk_is_not_taken_for_an_image_that_is_not_there(
         env=changed(environment, PYTHONUNBUFFERED=unbuffered),
         capture_output=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert done.returncode == 70
 
@@ -305,7 +305,7 @@ def test_a_fault_of_the_command_itself_is_a_result_on_stdout(ecr: Any, environme
         env=environment,
         capture_output=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert done.returncode == 70
     assert json.loads(done.stdout)["Cause"] == "broken"
@@ -451,14 +451,14 @@ def test_what_the_dockerfile_installs_works_alone(ecr: Any, environment: dict[st
     inside = {"PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}", "PIP_CONSTRAINT": str(tmp_path / "pins.txt")}
     script = run.removeprefix("RUN ").replace("/source", str(source))
     done = subprocess.run(
-        ["sh", "-c", script], env=os.environ | inside, capture_output=True, text=True, check=False, timeout=500  # noqa: S607  # the image's shell
+        ["sh", "-c", script], env=os.environ | inside, capture_output=True, text=True, check=False, timeout=PATIENCE  # noqa: S607  # the image's shell
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
 
     alone = changed(environment, "PYTHONPATH")
     done = subprocess.run(
         [binaries / json.loads(entrypoint.removeprefix("ENTRYPOINT "))[0], "check", "app:v1"],
-        env=alone, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=60,
+        env=alone, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=PATIENCE,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("app:v1: ready\n")

@@ -14,7 +14,7 @@ from samtranslator.yaml_helper import yaml_parse
 from sandbox import commands
 from sandbox.cloud import ISOLATED, STACK, Cloud
 from sandbox.commands import COMMIT
-from sandbox.processes import ROOT
+from sandbox.processes import PATIENCE, ROOT
 
 HANDLE = "a handle that nobody waits for, with the same dependencies"
 STAND_INS = {
@@ -139,13 +139,13 @@ class Account:
         events = [event for page in pages for event in page["StackEvents"]]
         return [(event["LogicalResourceId"], event["ResourceStatus"]) for event in reversed(events)]
 
-    def wait_for(self, stack: str, resource: str, status: str, seconds: float = 120) -> None:
+    def wait_for(self, stack: str, resource: str, status: str) -> None:
         """Return when a resource of a stack has got to a status.
 
         Raises:
             AssertionError: it has failed, or did not in time.
         """
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + PATIENCE
         while (resource, status) not in (events := self.events(stack)):
             assert not any("FAILED" in each or "ROLLBACK" in each for _, each in events), self.reasons(stack)
             assert time.monotonic() < deadline, f"{resource} of {stack} is not {status}: {events}"

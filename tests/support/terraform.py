@@ -15,7 +15,7 @@ import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,7 +24,7 @@ from typing import Any
 
 from sandbox.cloud import Cloud
 from sandbox.images import push
-from sandbox.processes import ROOT
+from sandbox.processes import PATIENCE, ROOT
 from tests.support.accounts import Account, with_waiter
 from tests.support.waiting import eventually
 
@@ -292,7 +292,7 @@ class Stage:
                 return running.done() or all(asked)
 
             try:
-                eventually(waits, f"the waiter has asked for {tag} in each repository", seconds=180)
+                eventually(waits, f"the waiter has asked for {tag} in each repository")
                 assert not running.done(), f"it did not wait: {running.result().errors}"
                 result = act()
             except BaseException:
@@ -361,16 +361,17 @@ def _by_invocation(stage: Stage, prod: Workspace) -> Story:
 
 
 class Stories:
-    """Both stories, under way in threads.
+    """The stories, under way in threads.
 
     Args:
+        ways: those to tell.
         cloud: the sandbox.
         folder: an empty folder.
         log: a file for the output of Terraform.
     """
 
-    def __init__(self, cloud: Cloud, folder: Path, log: Path) -> None:
-        self._cloud, self._folder, self._log = cloud, folder, log
+    def __init__(self, ways: Collection[str], cloud: Cloud, folder: Path, log: Path) -> None:
+        self._ways, self._cloud, self._folder, self._log = ways, cloud, folder, log
         self._steps: dict[str, dict[str, Future[Step]]] = {
             way: {name: Future() for name in STEPS} for way in (BY_STACK, BY_INVOCATION)
         }
@@ -380,10 +381,10 @@ class Stories:
 
     def step(self, way: str, name: str) -> Step:
         """Returns a step once it is over, and raises the exception that ended the story before it."""
-        return self._steps[way][name].result(timeout=400)
+        return self._steps[way][name].result(timeout=2 * PATIENCE)
 
     def stop(self) -> None:
-        """Ends both stories, in the middle if need be."""
+        """Ends the stories, in the middle if need be."""
         for workspace in self._workspaces:
             workspace.stop()
 
@@ -397,6 +398,8 @@ class Stories:
             wait_by_invocation(prod.folder)
             self._workspaces += [dev, prod]
             for way, workspace, story in ((BY_STACK, dev, _by_stack), (BY_INVOCATION, prod, _by_invocation)):
+                if way not in self._ways:
+                    continue
                 threading.Thread(target=self._tell, args=(way, found, workspace, story), daemon=True).start()
         except BaseException as error:  # noqa: BLE001  # pytest's failures are no Exceptions
             for way in self._steps:

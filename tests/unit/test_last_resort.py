@@ -53,11 +53,11 @@ def player(monkeypatch: pytest.MonkeyPatch) -> Iterator[Player]:
     with Player(lambda event: last_resort.lambda_handler(record(event), None)) as player:
         yield player
         for operation in list(player.operations):  # the Delete that follows a failed Create, too
-            operation.wait(10)
+            operation.wait()
 
 
 def test_a_create_is_failed_with_what_lambda_said(player: Player) -> None:
-    outcome = player.create({"RepositoryName": "app", "ImageTag": "v1"}).wait(10)
+    outcome = player.create({"RepositoryName": "app", "ImageTag": "v1"}).wait()
 
     assert (outcome.status, outcome.by) == ("FAILED", "answer")
     assert "RetriesExhausted, attempts: 3" in outcome.reason
@@ -239,24 +239,24 @@ def test_a_create_and_a_delete_are_answered_without_a_question(monkeypatch: pyte
 
 def test_the_delete_that_follows_and_any_other_succeeds(player: Player) -> None:
     create = player.create({"RepositoryName": ["nonsense"]})
-    create.wait(10)
+    create.wait()
 
     assert create.follow_up
-    assert create.follow_up.wait(10).status == "SUCCESS"
+    assert create.follow_up.wait().status == "SUCCESS"
 
 
 def test_an_update_keeps_its_physical_id(player: Player) -> None:
     create = player.create({})
-    create.wait(10)
+    create.wait()
     create.resource.physical_id = "Image-0123"
 
-    assert player.update(create.resource, {"ImageTag": "v2"}).wait(10).physical_id == "Image-0123"
+    assert player.update(create.resource, {"ImageTag": "v2"}).wait().physical_id == "Image-0123"
 
 
 def test_the_answer_is_retried_after_a_503_and_a_reset(player: Player) -> None:
     create = player.create({}, faults=[Status(503), Reset()])
 
-    assert create.wait(10).by == "answer"
+    assert create.wait().by == "answer"
     assert len(create.attempts) == 3
 
 

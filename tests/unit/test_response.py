@@ -40,6 +40,7 @@ from tests.support.sockets import (
     reset_after,
     trickle,
 )
+from tests.support.waiting import NO_SIGN_OF_AN_END
 
 NOTE = " (log stream 2026/11/01/[$LATEST]0123456789abcdef0123456789abcdef)"
 
@@ -381,7 +382,6 @@ def test_a_host_that_is_not_there_is_an_os_error_that_shows_nothing(
     assert not leaked(caplog.text + str(caught.value))
 
 
-MARGIN = 1.0
 """What a busy machine may add. Far less than what any of these takes without a deadline."""
 
 
@@ -396,12 +396,12 @@ def put(url: str, seconds: float) -> float:
 def test_a_put_to_a_name_with_many_dead_addresses_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     every_name_has_many_addresses(monkeypatch)
     with full_listener() as port:
-        assert put(response_url(f"name.invalid:{port}", scheme="http"), 0.5) < 0.5 + MARGIN
+        assert put(response_url(f"name.invalid:{port}", scheme="http"), 0.5) < NO_SIGN_OF_AN_END
 
 
 def test_a_put_to_a_name_that_is_never_found_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     no_name_is_ever_found(monkeypatch)
-    assert put(response_url("name.invalid", scheme="http"), 0.3) < 0.3 + MARGIN
+    assert put(response_url("name.invalid", scheme="http"), 0.3) < NO_SIGN_OF_AN_END
 
 
 def test_a_put_tries_the_next_address_while_there_is_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -419,7 +419,7 @@ def test_a_put_tries_the_next_address_while_there_is_time(monkeypatch: pytest.Mo
 )
 def test_an_answer_that_trickles_before_its_headers_end_is_left_in_time(beginning: bytes) -> None:
     with answering(trickle(beginning)) as port:
-        assert put(response_url(f"127.0.0.1:{port}", scheme="http"), 0.3) < 0.3 + MARGIN
+        assert put(response_url(f"127.0.0.1:{port}", scheme="http"), 0.3) < NO_SIGN_OF_AN_END
 
 
 @pytest.mark.parametrize("serve", [trickle, reset_after], ids=["trickles", "is reset"])
