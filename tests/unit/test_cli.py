@@ -529,7 +529,10 @@ def test_a_timeout_is_laid_out_on_a_terminal_and_one_sentence_elsewhere(command:
 
 def test_the_reasons_of_several_images_do_not_name_one_twice(command: Command) -> None:
     command("wait", "app:v1", "app:v2", "--max-retries", "0")
-    assert "last seen: in eu-west-1, the repository has no such image: app:v1, app:v2" in command.err
+    assert (
+        "2 of 2 images in eu-west-1: checked once in 0 s, last seen: the repository has no such image: app:v1, app:v2"
+        in command.err
+    )
 
 
 def hopeless(command: Command, what: str) -> list[str]:

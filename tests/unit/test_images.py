@@ -326,7 +326,7 @@ def test_newest_tags_are_told_of_the_repository_that_they_are_of() -> None:
 
     there.run(several(entry("App"), entry("Jobs", "jobs", "v2"), MaxRetries="2"))
 
-    assert "in eu-west-1, ECR did not answer (ThrottlingException" in there.answer["Reason"]
+    assert "last seen: ECR did not answer (ThrottlingException" in there.answer["Reason"]
     assert "jobs's newest tags are v7 (1 min old)" in there.answer["Reason"]
 
 

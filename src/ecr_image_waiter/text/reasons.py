@@ -207,14 +207,18 @@ def reason_of(
         if len(wanted) == 1:
             return reason
         return replace(reason, sentence=f"{id_}, one of {len(wanted)} images: {reason.sentence}")
-    regions = {each.id: place.at(each.source).region for each in wanted}
-    last = grouped((f"in {regions[id_]}, {seen(each)}", _called(by_id[id_])) for id_, each in found.missing)
+    regions = [place.at(by_id[id_].source).region for id_, _ in found.missing]
+    where = f" in {regions[0]}" if len({*regions}) == 1 else ""
+    last = grouped(
+        (seen(each) if where else f"in {region}, {seen(each)}", _called(by_id[id_]))
+        for region, (id_, each) in zip(regions, found.missing, strict=True)
+    )
     # Once, for the one that decides: twenty times it would leave no room for what to do.
     last[-1] += _elsewhere(one.image.repository) if isinstance(finding, NoRepository) else ""
     last[-1] += _build(given_up.finding)
     image = in_question(wanted, found).image
     return _reason_timed_out(
-        f"{len(found.missing)} of {len(wanted)} images",
+        f"{len(found.missing)} of {len(wanted)} images{where}",
         f"{effort}{_cut(bounds)}",
         last,
         _newest(newest, now, finding, whose=image.repository),
