@@ -35,7 +35,7 @@ resource "aws_ecr_lifecycle_policy" "this" {
   })
 }
 
-# Whoever pushed first has the repositories already; they become Terraform's.
+# After a push that came first: takes over the repositories that scripts/build-and-push has created.
 import {
   for_each = var.adopt_repositories ? local.functions : toset([])
   to       = aws_ecr_repository.this[each.key]

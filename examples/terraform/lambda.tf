@@ -4,7 +4,7 @@ resource "aws_lambda_function" "this" {
   function_name = "${var.environment}-${var.project_name}-${each.key}"
   role          = aws_iam_role.functions.arn
   package_type  = "Image"
-  architectures = ["arm64"]
+  architectures = [var.architecture]
   memory_size   = 512
   timeout       = 60
 

@@ -5,7 +5,7 @@ variable "region" {
 
 variable "environment" {
   type        = string
-  description = "Goes before the names of the functions: dev, prod"
+  description = "Goes before the names of the functions: dev, staging, prod"
 }
 
 variable "project_name" {
@@ -16,17 +16,11 @@ variable "project_name" {
 
 variable "ecr_image_tag" {
   type        = string
-  description = "The tag that is deployed: latest in dev, a version in prod"
-}
-
-variable "trigger" {
-  type        = string
-  default     = ""
-  description = "Change it to have the tag looked up again; a tag that moves, like latest, needs that for every deployment"
+  description = "The tag that is deployed: latest in dev, a version in staging and prod"
 }
 
 variable "adopt_repositories" {
   type        = bool
   default     = false
-  description = "Whether the repositories are there already, because scripts/build-and-push was run first"
+  description = "Whether to import the repositories, because scripts/build-and-push was run first; true does no harm later"
 }

@@ -68,6 +68,8 @@ def _parameters(client: Any, operation: str, words: Sequence[str]) -> dict[str, 
 
 def _as_text(value: Any) -> str:
     if isinstance(value, list):
+        if value and isinstance(value[0], list):
+            return "\n".join(_as_text(each) for each in value)
         return "\t".join(_as_text(each) for each in value)
     return "None" if value is None else str(value)
 

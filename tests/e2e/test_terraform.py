@@ -14,6 +14,7 @@ from tests.support.terraform import (
     BY_INVOCATION,
     BY_STACK,
     EXAMPLE,
+    FROM_BEFORE,
     FUNCTIONS,
     REPOSITORIES,
     TIME,
@@ -69,7 +70,7 @@ def test_terraform_takes_the_files_for_valid(way: str, tell: Tell) -> None:
 
 
 def test_every_environment_is_deployed() -> None:
-    assert {file.stem for file in (EXAMPLE / "environments").iterdir()} == {"dev", "prod"}
+    assert {file.stem for file in (EXAMPLE / "environments").iterdir()} == {"dev", "staging", "prod"}
 
 
 @both
@@ -123,9 +124,7 @@ def test_a_second_plan_has_nothing_to_do(way: str, tell: Tell) -> None:
 def test_a_new_tag_changes_exactly_the_functions_and_their_waits(way: str, tell: Tell) -> None:
     wait = {BY_STACK: "update", BY_INVOCATION: "delete, create"}[way]
     expected = dict.fromkeys(DEPLOYED.values(), "update") | dict.fromkeys(WAITS[way].values(), wait)
-    changes = tell(way, "new tag").plan["resource_changes"]
-    actions = {each["address"]: ", ".join(each["change"]["actions"]) for each in changes}
-    assert {address: action for address, action in actions.items() if action not in ("no-op", "read")} == expected
+    assert actions(tell(way, "new tag").plan) == expected
 
 
 @both
@@ -140,7 +139,7 @@ def test_the_reason_of_a_wait_that_fails_is_in_terraform_s_error(way: str, tell:
     assert (run.status, len(errors)) == (1, len(FUNCTIONS)), errors
     for repository in REPOSITORIES.values():
         (error,) = (each for each in errors if repository in each)
-        assert re.search("cannot be deployed .*: the image there is for linux/amd64, wanted linux/arm64", error)
+        assert re.search("cannot be deployed .*: the image there is for linux/arm64, wanted linux/amd64", error)
 
 
 @both
@@ -161,19 +160,49 @@ def test_the_apply_after_a_wait_that_failed_begins_the_wait_anew(tell: Tell) -> 
 @pytest.mark.slow
 def test_repositories_that_the_script_made_become_terraform_s(tell: Tell) -> None:
     adopted = tell(BY_INVOCATION, "create")
-    assert adopted.script.count("terraform apply then needs -var adopt_repositories=true") == len(FUNCTIONS)
+    assert adopted.script.count("Creating the repository") == len(FUNCTIONS)
     imported = {address for address, action in adopted.run.planned.items() if action == "import"}
     assert imported == {f'aws_ecr_repository.this["{name}"]' for name in FUNCTIONS}
     assert imported < adopted.state
-    assert "adopt_repositories" not in tell(BY_STACK, "create").script
+    assert "Creating the repository" not in tell(BY_STACK, "create").script
+
+
+def test_the_commands_under_check_it_print_what_the_page_shows(tell: Tell) -> None:
+    checks = tell(BY_STACK, "check it").checks
+    assert len(checks) == 4
+    for command, (shown, printed) in checks.items():
+        # The failed wait left a tag behind.
+        assert [word for word in comparable(printed) if word != "broken"] == comparable(shown), command
+
+
+@pytest.mark.slow
+def test_a_project_that_adds_the_wait_keeps_its_repositories_and_functions(tell: Tell) -> None:
+    before, added = tell(FROM_BEFORE, "before"), tell(FROM_BEFORE, "wait added")
+    assert actions(added.plan) == {
+        **{f"aws_lambda_function.{name}": "update" for name in FUNCTIONS},
+        **dict.fromkeys(WAITS[BY_STACK].values(), "create"),
+    }
+    assert before.uris == {name: uri_by_tag(added.uris[name], "v1.0.0") for name in FUNCTIONS}
+    assert added.uris == {name: added.pushed[name]["v1.0.0"] for name in FUNCTIONS}
+
+
+@pytest.mark.slow
+def test_a_project_that_takes_the_example_s_files_over_moves_all_and_replaces_nothing(tell: Tell) -> None:
+    taken = tell(FROM_BEFORE, "taken over")
+    kinds = ("aws_ecr_repository", "aws_ecr_lifecycle_policy", "aws_lambda_function")
+    changes = taken.plan["resource_changes"]
+    moved = {each["address"]: each["previous_address"] for each in changes if "previous_address" in each}
+    assert moved == {f'{kind}.this["{name}"]': f"{kind}.{name}" for kind in kinds for name in FUNCTIONS}
+    assert actions(taken.plan) == {}
+    assert taken.uris == tell(FROM_BEFORE, "wait added").uris
 
 
 def test_every_parameter_that_terraform_leaves_empty_has_a_default(tell: Tell) -> None:
     for stack in resources(tell(BY_STACK, "new tag").plan, "aws_cloudformation_stack"):
         parameters = yaml_parse(stack["template_body"])["Parameters"]
-        empty = {name for name, value in stack["parameters"].items() if not value}
-        assert empty <= {name for name, each in parameters.items() if "Default" in each}
-        assert stack["parameters"].keys() == parameters.keys()
+        given = {name for name, value in stack["parameters"].items() if value}
+        assert parameters.keys() - given <= {name for name, each in parameters.items() if "Default" in each}
+        assert stack["parameters"].keys() <= parameters.keys()
 
 
 def test_terraform_waits_for_a_stack_longer_than_cloudformation_does_for_the_waiter(tell: Tell) -> None:
@@ -210,3 +239,25 @@ def resources(plan: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
     found = [each["change"]["after"] for each in plan["resource_changes"] if each["type"] == kind]
     assert found
     return found
+
+
+def actions(plan: Mapping[str, Any]) -> dict[str, str]:
+    """Returns what a plan does to each resource that it changes."""
+    found = {each["address"]: ", ".join(each["change"]["actions"]) for each in plan["resource_changes"]}
+    return {address: action for address, action in found.items() if action not in ("no-op", "read")}
+
+
+def comparable(output: str) -> list[str]:
+    """Returns the words of a command's output, with placeholders for the time, the account and the digest."""
+    for pattern, placeholder in (
+        (r"\d{8}-\d{6}", TIME),
+        (r"\b\d{12}\b", "ACCOUNT"),
+        (r"sha256:[0-9a-f]+(\.\.\.)?", "DIGEST"),
+    ):
+        output = re.sub(pattern, placeholder, output)
+    return sorted(output.split())
+
+
+def uri_by_tag(uri: str, tag: str) -> str:
+    """Returns the URI by its tag of an image whose URI by digest is known."""
+    return f"{uri.partition('@')[0]}:{tag}"

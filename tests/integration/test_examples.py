@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -164,6 +165,7 @@ def test_both_scripts_push_what_terraform_deploys() -> None:
     )
     (functions,) = re.findall(r"functions = toset\((.+)\)", (TERRAFORM / "ecr.tf").read_text())
     names = json.loads(functions)
+    assert f"for_each = toset({functions})" in (TERRAFORM / "images.tf").read_text()
     for script in (TERRAFORM / "scripts").iterdir():
         text = script.read_text()
         assert re.search(rf"project ?= ?'?{project}'?$", text, flags=re.MULTILINE), script
@@ -177,3 +179,82 @@ def test_a_script_refuses_a_version_that_the_environment_does_not_deploy() -> No
     done = subprocess.run([script, "prod", "v2.0.0"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "prod deploys v1.0.0 (environments/prod.tfvars)" in done.stderr
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of the Terraform example, beside a folder `bin` whose aws and docker write down their arguments."""
+    folder = tmp_path / "project"
+    shutil.copytree(TERRAFORM, folder)
+    (tmp_path / "bin").mkdir()
+    for name in ("aws", "docker"):
+        program = tmp_path / "bin" / name
+        program.write_text(f'#!/bin/sh\ncat >/dev/null\necho "{name} $*" >>{tmp_path / "told"}\necho 123456789012\n')
+        program.chmod(0o755)
+    return folder
+
+
+def pushed_by(project: Path, *arguments: str) -> tuple[str, list[str]]:
+    """Runs build-and-push.sh; returns what it printed, and the commands that it ran."""
+    path = f"{project.parent / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    script = project / "scripts" / "build-and-push.sh"
+    done = subprocess.run(
+        [script, *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PATH": path},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout, (project.parent / "told").read_text().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("architecture", "platform"), [("x86_64", "linux/amd64"), ("arm64", "linux/arm64")], ids=["x86_64", "arm64"]
+)
+def test_the_script_reads_variables_with_a_comment_and_the_line_ends_of_windows(
+    project: Path, architecture: str, platform: str
+) -> None:
+    lines = [
+        'region="eu-west-1" # "there"',
+        'environment = "staging"',
+        '  ecr_image_tag = "v1.0.0"   // the release',
+        f'architecture\t= "{architecture}"',
+    ]
+    (project / "environments" / "staging.tfvars").write_bytes("\r\n".join([*lines, ""]).encode())
+    printed, told = pushed_by(project, "staging", "v1.0.0")
+    registry = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
+    assert f"docker build --platform {platform} --tag creative-automation-parser lambda/parser" in told
+    assert f"docker push {registry}/creative-automation-parser:v1.0.0" in told
+    assert all("--region eu-west-1" in each for each in told if each.startswith("aws ecr "))
+    assert printed.splitlines()[-1] == (
+        "terraform apply -var-file=environments/staging.tfvars -var adopt_repositories=true"
+    )
+
+
+def test_the_apply_that_the_script_prints_for_latest_has_it_looked_up_again(project: Path) -> None:
+    printed, told = pushed_by(project, "dev")
+    (time,) = re.findall(r"docker push \S+-parser:(\d{8}-\d{6})", "\n".join(told))
+    assert printed.splitlines()[-1] == (
+        f"terraform apply -var-file=environments/dev.tfvars -var adopt_repositories=true -var trigger={time}"
+    )
+
+
+def test_a_script_refuses_an_environment_without_an_architecture(project: Path) -> None:
+    variables = project / "environments" / "dev.tfvars"
+    variables.write_text(variables.read_text().replace("architecture", "# architecture"))
+    script = project / "scripts" / "build-and-push.sh"
+    done = subprocess.run([script, "dev"], capture_output=True, text=True, check=False)
+    assert (done.returncode, 'architecture is ""' in done.stderr) == (2, True)
+
+
+def test_neither_a_module_nor_an_image_has_a_platform_that_nobody_chose() -> None:
+    for file in TERRAFORM.glob("modules/*/variables.tf"):
+        (variable,) = re.findall(r'variable "architecture" {.*?^}', file.read_text(), re.MULTILINE | re.DOTALL)
+        assert "default" not in variable
+    (variable,) = re.findall(
+        r'variable "architecture" {.*?^}', (TERRAFORM / "images.tf").read_text(), re.MULTILINE | re.DOTALL
+    )
+    assert "default" not in variable
+    assert "architectures = [var.architecture]" in (TERRAFORM / "lambda.tf").read_text()

@@ -1,16 +1,20 @@
 """The Terraform example, deployed by Terraform itself with the real AWS provider, in each of its two ways to wait.
 
+A third story is that of a project that had no wait: tests/e2e/terraform_before.
+
 Each way is a story in an account of its own. Its commands run one after the other in a thread, and a test asks for the
 step that it is about.
 
 - By stack: a wait that fails; then dev, deployed while the script pushes; then another tag, pushed during the wait.
-- By invocation: the script first, and then prod, which takes the script's repositories over; then another version,
-  pushed during the wait; then a wait that fails.
+- By invocation: the script first, and then prod by the apply that the script prints; then another version, pushed
+  during the wait; then a wait that fails.
+- From before: staging without a wait; then with the wait added as the page says; then with the example's files.
 """
 
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -31,8 +35,10 @@ from tests.support.waiting import eventually
 EXAMPLE = ROOT / "examples" / "terraform"
 FUNCTIONS = sorted(folder.name for folder in (EXAMPLE / "lambda").iterdir())
 REPOSITORIES = {name: f"creative-automation-{name}" for name in FUNCTIONS}
-BY_STACK, BY_INVOCATION = "by stack", "by invocation"
-STEPS = ("validate", "create", "second plan", "new trigger", "new tag", "failed wait", "destroy")
+BEFORE = ROOT / "tests" / "e2e" / "terraform_before"
+BY_STACK, BY_INVOCATION, FROM_BEFORE = "by stack", "by invocation", "from before"
+_STEPS = ("validate", "create", "second plan", "new trigger", "new tag", "failed wait", "destroy")
+STEPS = {BY_STACK: ("check it", *_STEPS), BY_INVOCATION: _STEPS, FROM_BEFORE: ("before", "wait added", "taken over")}
 TIME = "00000000-000000"
 
 
@@ -157,6 +163,35 @@ def edit(file: Path, old: str, new: str) -> None:
     file.write_text(text.replace(old, new))
 
 
+def go_back(folder: Path) -> None:
+    """Changes a copy of the example into a project whose author has not read its page."""
+    shutil.rmtree(folder / "modules")
+    for name in ("images.tf", "moved.tf", "outputs.tf"):
+        (folder / name).unlink()
+    shutil.copytree(BEFORE, folder, dirs_exist_ok=True)
+    for variables in (folder / "environments").iterdir():
+        variables.write_text(re.sub(r"^architecture .*\n", "", variables.read_text(), flags=re.MULTILINE))
+
+
+def add_the_wait(folder: Path, environment: str) -> None:
+    """Changes a project as the page says under "Add the wait to your own project"."""
+    page = (EXAMPLE / "README.md").read_text()
+    old, new = re.findall(r"^ +[-+]  image_uri +(= .*)$", page, re.MULTILINE)
+    (architecture,) = re.findall(r"`(architecture = .*?)`", page)
+    shutil.copytree(EXAMPLE / "modules", folder / "modules")
+    shutil.copy(EXAMPLE / "images.tf", folder)
+    for name in FUNCTIONS:
+        edit(folder / "lambda.tf", old.replace("parser", name), new.replace("parser", name))
+    with (folder / "environments" / f"{environment}.tfvars").open("a") as variables:
+        variables.write(f"{architecture}\n")
+
+
+def take_over(folder: Path) -> None:
+    """Replaces a project's files by those of the example, its moved.tf included."""
+    for name in ("ecr.tf", "lambda.tf", "moved.tf"):
+        shutil.copy(EXAMPLE / name, folder)
+
+
 def wait_by_invocation(folder: Path) -> None:
     """Changes a copy of the example as the comment in images.tf says."""
     images = folder / "images.tf"
@@ -171,12 +206,14 @@ class Workspace:
         account: to deploy to.
         folder: to copy the example into.
         environment: the name of its tfvars file.
+        provider: the folder with the AWS provider.
         log: a file for the output of Terraform.
     """
 
-    def __init__(self, account: Account, folder: Path, environment: str, log: Path) -> None:
+    def __init__(self, account: Account, folder: Path, environment: str, provider: Path, log: Path) -> None:
         copy_example(folder)
         self.account, self.folder, self.environment, self._log = account, folder, environment, log
+        self._provider = provider
         self._variables = f"-var-file=environments/{environment}.tfvars"
         self._running: subprocess.Popen[str] | None = None
         self._stopped = False
@@ -187,10 +224,18 @@ class Workspace:
 
     def script_of_the_page(self) -> str:
         """Builds and pushes by the command under Deploy, and returns the output of the script."""
-        (command,) = re.findall(
-            r"^```sh\n(.*?)^```$", (self.folder / "README.md").read_text(), re.MULTILINE | re.DOTALL
-        )
+        (command,) = re.findall(r"^```sh\n(.*?)^```$", self._page, re.MULTILINE | re.DOTALL)
         return self.account.run(command, self.folder)
+
+    def check_it(self) -> dict[str, tuple[str, str]]:
+        """Runs the commands under Check it, and returns for each the page's output and that of the command."""
+        (block,) = re.findall(r"^## Check it\n\n```text\n(.*?)^```$", self._page, re.MULTILINE | re.DOTALL)
+        shown = re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)+)", block, re.MULTILINE)
+        return {command: (output, self.account.run(command, self.folder)) for command, output in shown}
+
+    @property
+    def _page(self) -> str:
+        return (self.folder / "README.md").read_text()
 
     def terraform(self, *arguments: str) -> Run:
         assert not self._stopped
@@ -206,8 +251,8 @@ class Workspace:
         if self._running and self._running.poll() is None:
             os.killpg(self._running.pid, signal.SIGKILL)
 
-    def init(self, provider: Path) -> None:
-        self.terraform("init", "-input=false", "-no-color", f"-plugin-dir={provider}").checked()
+    def init(self) -> None:
+        self.terraform("init", "-input=false", "-no-color", f"-plugin-dir={self._provider}").checked()
 
     def apply(self, *options: str) -> Run:
         return self.terraform("apply", "-json", "-auto-approve", "-input=false", self._variables, *options)
@@ -237,6 +282,7 @@ class Step:
 
     Attributes:
         run: the command.
+        checks: for each command of the page under Check it, its output there and here.
         uris: the image of each function.
         pushed: the images of each function's repository by their tags, with TIME for a tag that is a time.
         left: the names of all resources in the account that were not there before the story.
@@ -245,7 +291,8 @@ class Step:
         script: the output of the script.
     """
 
-    run: Run
+    run: Run = Run(0, "")
+    checks: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     uris: Mapping[str, str] = field(default_factory=dict)
     pushed: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     left: frozenset[str] = frozenset()
@@ -269,6 +316,7 @@ class Stage:
         names = {name.rpartition("-")[2]: name for kind, name in map(str.split, left) if kind == "function"}
         return Step(
             run,
+            {},
             {short: get_function(FunctionName=name)["Code"]["ImageUri"] for short, name in names.items()},
             {name: self._pushed(each) for name, each in REPOSITORIES.items() if f"repository {each}" in left},
             left,
@@ -302,11 +350,11 @@ class Stage:
 
     def push_other_images(self, *tags: str) -> str:
         """Pushes images that differ from those of the script."""
-        return self._push(tags, content="other", architecture="arm64")
+        return self._push(tags, content="other", architecture="amd64")
 
     def push_broken_images(self, tag: str) -> str:
         """Pushes images that the functions cannot run."""
-        return self._push([tag], content="broken", architecture="amd64")
+        return self._push([tag], content="broken", architecture="arm64")
 
     def delete_images(self) -> None:
         ecr = self._account.client("ecr")
@@ -334,6 +382,7 @@ def _by_stack(stage: Stage, dev: Workspace) -> Story:
     yield "failed wait", stage.step(run)
     run, script = stage.during_its_wait(dev.apply, "latest", dev.script_of_the_page)
     yield "create", stage.step(run.checked(), script=script)
+    yield "check it", Step(checks=dev.check_it())
     yield "second plan", Step(dev.plan())
     yield "new trigger", Step(dev.plan("-var", "trigger=another"))
     plan = dev.show_plan("-var", "ecr_image_tag=v2.0.0")
@@ -346,8 +395,10 @@ def _by_stack(stage: Stage, dev: Workspace) -> Story:
 def _by_invocation(stage: Stage, prod: Workspace) -> Story:
     yield "validate", Step(prod.terraform("validate", "-json"))
     script = prod.script("v1.0.0")
-    yield "create", stage.step(prod.apply("-var", "adopt_repositories=true").checked(), script=script)
-    yield "second plan", Step(prod.plan())
+    terraform, apply, variables, *options = shlex.split(script.splitlines()[-1])
+    assert (terraform, apply, variables) == ("terraform", "apply", "-var-file=environments/prod.tfvars")
+    yield "create", stage.step(prod.apply(*options).checked(), script=script)
+    yield "second plan", Step(prod.plan(*options))
     edit(prod.folder / "environments" / "prod.tfvars", "v1.0.0", "v1.1.0")
     plan = prod.show_plan()
     run, _ = stage.during_its_wait(prod.apply_plan, "v1.1.0", partial(stage.push_other_images, "v1.1.0", "latest"))
@@ -358,6 +409,19 @@ def _by_invocation(stage: Stage, prod: Workspace) -> Story:
     yield "failed wait", failed
     stage.delete_images()
     yield "destroy", stage.step(prod.apply("-destroy"))
+
+
+def _from_before(stage: Stage, staging: Workspace) -> Story:
+    staging.apply(*(f"-target=aws_ecr_repository.{name}" for name in FUNCTIONS)).checked()
+    stage.push_other_images("v1.0.0")
+    yield "before", stage.step(staging.apply().checked())
+    add_the_wait(staging.folder, staging.environment)
+    staging.init()
+    plan = staging.show_plan()
+    yield "wait added", stage.step(staging.apply_plan().checked(), plan=plan)
+    take_over(staging.folder)
+    plan = staging.show_plan()
+    yield "taken over", stage.step(staging.apply_plan().checked(), plan=plan)
 
 
 class Stories:
@@ -373,7 +437,7 @@ class Stories:
     def __init__(self, ways: Collection[str], cloud: Cloud, folder: Path, log: Path) -> None:
         self._ways, self._cloud, self._folder, self._log = ways, cloud, folder, log
         self._steps: dict[str, dict[str, Future[Step]]] = {
-            way: {name: Future() for name in STEPS} for way in (BY_STACK, BY_INVOCATION)
+            way: {name: Future() for name in names} for way, names in STEPS.items()
         }
         self._workspaces: list[Workspace] = []
         _ = cloud.artifact  # built here, once: tests in other threads ask for it as well
@@ -391,23 +455,30 @@ class Stories:
     def _begin(self) -> None:
         try:
             found = provider(self._folder)
-            numbers = ["555555555555", "666666666666"]
-            first, second = with_waiter(self._cloud, self._folder, numbers, stack="waiter-for-terraform")
-            dev = Workspace(first, self._folder / "by-stack", "dev", self._log)
-            prod = Workspace(second, self._folder / "by-invocation", "prod", self._log)
+            numbers = ["555555555555", "666666666666", "777777777777"]
+            first, second, third = with_waiter(self._cloud, self._folder, numbers, stack="waiter-for-terraform")
+            dev = Workspace(first, self._folder / "by-stack", "dev", found, self._log)
+            prod = Workspace(second, self._folder / "by-invocation", "prod", found, self._log)
+            staging = Workspace(third, self._folder / "from-before", "staging", found, self._log)
             wait_by_invocation(prod.folder)
-            self._workspaces += [dev, prod]
-            for way, workspace, story in ((BY_STACK, dev, _by_stack), (BY_INVOCATION, prod, _by_invocation)):
+            go_back(staging.folder)
+            self._workspaces += [dev, prod, staging]
+            told = (
+                (BY_STACK, dev, _by_stack),
+                (BY_INVOCATION, prod, _by_invocation),
+                (FROM_BEFORE, staging, _from_before),
+            )
+            for way, workspace, story in told:
                 if way not in self._ways:
                     continue
-                threading.Thread(target=self._tell, args=(way, found, workspace, story), daemon=True).start()
+                threading.Thread(target=self._tell, args=(way, workspace, story), daemon=True).start()
         except BaseException as error:  # noqa: BLE001  # pytest's failures are no Exceptions
             for way in self._steps:
                 self._fail(way, error)
 
-    def _tell(self, way: str, found: Path, workspace: Workspace, story: Callable[[Stage, Workspace], Story]) -> None:
+    def _tell(self, way: str, workspace: Workspace, story: Callable[[Stage, Workspace], Story]) -> None:
         try:
-            workspace.init(found)
+            workspace.init()
             for name, step in story(Stage(workspace), workspace):
                 self._steps[way][name].set_result(step)
         except BaseException as error:  # noqa: BLE001  # as above

@@ -1,3 +1,4 @@
 region        = "us-east-1"
 environment   = "prod"
 ecr_image_tag = "v1.0.0"
+architecture  = "x86_64"

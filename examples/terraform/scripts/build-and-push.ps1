@@ -3,11 +3,11 @@
 Builds the three images and pushes them, tagged latest, with the time and, for an environment that deploys versions, with
 the version.
 .DESCRIPTION
-Into the account and region that the AWS CLI is configured for. Repositories that are not there are created.
+Into the account and region that the AWS CLI is configured for. Repositories that do not exist are created.
 .EXAMPLE
 scripts/build-and-push.ps1 dev
 .EXAMPLE
-scripts/build-and-push.ps1 prod v1.0.0
+scripts/build-and-push.ps1 staging v1.0.0
 #>
 param(
     [Parameter(Mandatory)][string]$Environment,
@@ -23,11 +23,18 @@ function Assert-Success([string]$What) {
 }
 
 $project = 'creative-automation'
-$variables = "environments/$Environment.tfvars"
+$environments = 'environments' # terraform/environments, if Terraform has a folder of its own
+$variables = "$environments/$Environment.tfvars"
 if (-not (Test-Path $variables)) { throw "There is no $variables" }
 $text = Get-Content -Raw $variables
-$wanted = [regex]::Match($text, '(?m)^ecr_image_tag *= *"(.*)"').Groups[1].Value
-$region = [regex]::Match($text, '(?m)^region *= *"(.*)"').Groups[1].Value
+function Get-Value([string]$Name) {
+    [regex]::Match($text, "(?m)^\s*$Name\s*=\s*`"([^`"]*)`"").Groups[1].Value
+}
+$wanted = Get-Value 'ecr_image_tag'
+$region = Get-Value 'region'
+$architecture = Get-Value 'architecture'
+$platform = @{ x86_64 = 'linux/amd64'; arm64 = 'linux/arm64' }[$architecture]
+if (-not $platform) { throw "${variables}: architecture is '$architecture', not x86_64 or arm64" }
 if ($wanted -ne 'latest' -and $wanted -ne $Version) {
     throw "$Environment deploys $wanted ($variables), and that is the version to give"
 }
@@ -51,12 +58,12 @@ foreach ($function in 'parser', 'generator', 'variants') {
         --query "repositories[?repositoryName=='$repository'].repositoryName"
     Assert-Success 'aws ecr describe-repositories'
     if (-not $known) {
-        Write-Output "Creating the repository $repository; terraform apply then needs -var adopt_repositories=true, once"
+        Write-Output "Creating the repository $repository"
         aws ecr create-repository --region $region --repository-name $repository `
             --image-scanning-configuration scanOnPush=true | Out-Null
         Assert-Success 'aws ecr create-repository'
     }
-    docker build --platform linux/arm64 --tag $repository "lambda/$function"
+    docker build --platform $platform --tag $repository "lambda/$function"
     Assert-Success 'docker build'
     foreach ($tag in $tags) {
         docker tag $repository "${registry}/${repository}:${tag}"
@@ -65,4 +72,9 @@ foreach ($function in 'parser', 'generator', 'variants') {
         Assert-Success 'docker push'
     }
 }
-Write-Output "Pushed. If it is not running already: terraform apply -var-file=$variables"
+
+# Terraform does not see that latest has moved, unless the trigger changes.
+$trigger = if ($wanted -eq 'latest') { " -var trigger=$time" } else { '' }
+Write-Output 'Pushed. Unless an apply is waiting for these images, deploy them:'
+# Quoted, because PowerShell splits an option at its dot.
+Write-Output "terraform apply '-var-file=environments/$Environment.tfvars' -var adopt_repositories=true$trigger"

@@ -11,7 +11,8 @@ resource "aws_lambda_invocation" "image" {
     RepositoryName    = var.repository_name
     ImageTag          = var.image_tag
     DeployTarget      = "Lambda"
-    Platform          = var.platform
+    Platform          = var.architecture
+    WaitForRepository = true
     MaxRetries        = 20
     RetryDelaySeconds = 15
   })

@@ -1,11 +1,11 @@
 variable "name" {
   type        = string
-  description = "Of what waits; unique in the account and region"
+  description = "Name of the wait; unique in the account and region"
 }
 
 variable "repository_name" {
   type        = string
-  description = "The repository, which must exist"
+  description = "The repository; it need not exist yet"
 }
 
 variable "image_tag" {
@@ -13,10 +13,9 @@ variable "image_tag" {
   description = "The tag to wait for"
 }
 
-variable "platform" {
+variable "architecture" {
   type        = string
-  default     = "linux/arm64"
-  description = "What the image must be for"
+  description = "Processor of the function that runs the image, as Lambda spells it: x86_64 or arm64"
 }
 
 variable "trigger" {

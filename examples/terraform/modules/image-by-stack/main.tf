@@ -6,7 +6,7 @@ resource "aws_cloudformation_stack" "image" {
   parameters = {
     RepositoryName = var.repository_name
     ImageTag       = var.image_tag
-    Platform       = var.platform
+    Architecture   = var.architecture
     Trigger        = var.trigger
   }
 
