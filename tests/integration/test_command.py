@@ -200,18 +200,6 @@ def test_a_terminal_shows_one_line_that_goes_on_and_is_gone_in_the_end(ecr: Any,
     assert "\x1b[?25h" in shown
 
 
-def test_a_timeout_on_a_terminal_is_laid_out_for_reading(ecr: Any, environment: dict[str, str]) -> None:
-    terminal = Terminal()
-    done = subprocess.run(
-        [*COMMAND, "wait", "app:v1", "--timeout", "0", "--quiet"],
-        env=environment, stderr=terminal.slave, stdout=subprocess.PIPE, check=False,
-    )  # fmt: skip
-    shown = plain(terminal.left()).splitlines()
-    assert done.returncode == 1
-    assert shown[0] == f"Gave up on app:v1 in {REGION}"
-    assert [line.split("  ")[1] for line in shown[1:5]] == ["checked", "last seen", "newest tags", "what to do"]
-
-
 def test_ctrl_c_on_a_terminal_says_what_was_seen_and_gives_the_cursor_back(
     ecr: Any, environment: dict[str, str]
 ) -> None:

@@ -15,13 +15,11 @@ from botocore.stub import Stubber
 
 from ecr_image_waiter.aws.clients import Aws, Urllib3Blobs
 from ecr_image_waiter.aws.ecr import Blobs, Registry
-from ecr_image_waiter.core.conditions import Conditions, Wanted
 from ecr_image_waiter.core.manifests import (
     DOCKER_INDEX,
     DOCKER_MANIFEST,
     OCI_INDEX,
     OCI_MANIFEST,
-    Cache,
     Config,
     Manifest,
 )
@@ -37,10 +35,8 @@ from ecr_image_waiter.core.model import (
     NoImage,
     NoRepository,
     NotPullable,
-    NotYet,
     Platform,
     Refused,
-    Several,
     Source,
     TagSeen,
     Unavailable,
@@ -52,7 +48,6 @@ from sandbox.ecr.contents import Answer
 from sandbox.ecr.front import Call
 from sandbox.ecr.standalone import standalone
 from sandbox.player import CANARIES
-from tests.support.checks import Look
 from tests.support.clock import NOW, FakeClock
 from tests.support.ecr import Ecr, NoBlobs, registry_on
 from tests.support.fakes import DIGEST, OTHER_DIGEST, aws_error, leaked
@@ -599,42 +594,3 @@ def test_an_answer_with_something_missing_ends_no_wait(front: Watched, answer: d
     found = answering(answer).get("app", [named()], source=OWN, seconds=10.0)
 
     assert isinstance(found[named()] if isinstance(found, dict) else found, NoImage | Unavailable)
-
-
-def described_as(text: str, media_type: str = OCI_MANIFEST) -> Finding | Several:
-    """Return what a check with every condition makes of an image with this manifest and no readable config."""
-    ecr = Ecr(FakeClock())
-    ecr.put_text("app", "v1", text, media_type)
-    conditions = Conditions(Platform="linux/arm64", Labels={"a": "b"}, DeployTarget="ECS")
-    return Look(ecr.registry(), [Wanted("", named(), OWN, conditions)], Cache(), NOW)(
-        archived_too=False, budget=lambda: 10.0
-    )
-
-
-@pytest.mark.parametrize("media_type", [OCI_MANIFEST, DOCKER_INDEX, "", "text/plain"])
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "null",
-        "[]",
-        "{}",
-        "no JSON",
-        '{"manifests": null}',
-        '{"manifests": "abc"}',
-        '{"manifests": [null, 5, [], {}]}',
-        '{"manifests": [{"platform": null, "digest": 5}]}',
-        '{"config": null}',
-        '{"config": {"mediaType": 5, "digest": []}}',
-        f'{{"config": {{"mediaType": "{OCI_CONFIG}"}}}}',
-        f'{{"config": {{"mediaType": "{OCI_CONFIG}", "digest": "sha512:{"ab" * 64}"}}}}',
-        '{"a":' * 10_000,
-        "[" * 4_000_000,
-        '{"manifests": [' + ",".join(['{"platform": {"os": "linux", "architecture": "s390x"}}'] * 1000) + "]}",
-    ],
-    ids=lambda text: text[:40],
-)
-def test_whatever_a_manifest_says_a_check_ends_with_a_finding(text: str, media_type: str) -> None:
-    found = described_as(text, media_type)
-
-    assert isinstance(found, Never | NotYet | Unavailable | NoImage), found

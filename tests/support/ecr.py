@@ -81,6 +81,7 @@ class Ecr:
         self.before: Callable[[str, str], object] = lambda *_: None
         self.faults: dict[str, Exception] = {}
         self.front: Callable[[Call], Reply | None] = lambda _: None
+        self._slow: FakeClock | None = None
         self._private = Private(clock)
         self._public = Public(clock, lambda _: ALIASES)
 
@@ -111,10 +112,11 @@ class Ecr:
         self.front = front
 
     def hang(self, clock: FakeClock) -> None:
-        """Let each call take all the time it may, before its reply."""
+        """Let each call, and each config that is read, take all the time it may before its reply."""
+        self._slow = clock
 
         def around(call: Call) -> AbstractContextManager[object]:
-            clock.advance(call.seconds)
+            clock.advance(max(call.seconds, 0.0))
             return nullcontext()
 
         self.around = around
@@ -231,9 +233,11 @@ class Ecr:
 
     # --- What is asked of it
 
-    def get(self, url: str, *, most_bytes: int, seconds: float) -> bytes | None:  # noqa: ARG002  # nothing takes time
+    def get(self, url: str, *, most_bytes: int, seconds: float) -> bytes | None:
         """Be the bucket of layers."""
         self.calls.append(("GET", ""))
+        if self._slow:
+            self._slow.advance(seconds)
         self.before("GET", "")
         if "GET" in self.faults:
             raise self.faults["GET"]

@@ -11,7 +11,6 @@ import pytest
 from ecr_image_waiter.aws.cloudformation import Stacks
 from ecr_image_waiter.aws.codebuild import CodeBuild
 from ecr_image_waiter.aws.codepipeline import CodePipeline
-from ecr_image_waiter.aws.ecr import Registry
 from ecr_image_waiter.cfn.event import StackRequest, read_event
 from ecr_image_waiter.cfn.validation import read_properties
 from ecr_image_waiter.core.builds import BuilderKind
@@ -24,7 +23,7 @@ from ecr_image_waiter.tools import Tools
 from ecr_image_waiter.waiter import Part
 from tests.support.clock import NOW, FakeClock
 from tests.support.ecr import Ecr
-from tests.support.fakes import FakeCloudFormation, FakeContext, as_client, aws_error, stack_event
+from tests.support.fakes import FakeCloudFormation, FakeContext, aws_error, stack_event
 
 PUBLIC: Final = {"ImageUri": "public.ecr.aws/shop/team/app:v1"}
 PRIVATE: Final = {"RepositoryName": "team/app", "ImageTag": "v1"}
@@ -81,8 +80,8 @@ class SlowBuilds:
         return {"pipelineExecutionId": "2"}
 
 
-class World:
-    """An ECR in which everything takes as long as it may."""
+class SlowCheck:
+    """A check for which everything takes as long as it may."""
 
     def __init__(self, timeout: float) -> None:
         self.clock = FakeClock()
@@ -90,17 +89,8 @@ class World:
         self.invocation = Invocation(FakeContext(self.clock, timeout), self.clock)
         self.memory = Memory()
         self.bounds = bounds_for_stack(NOW, 3600.0, 3600.0)
-        quick = self.ecr.registry()
-        self.registry = Registry(
-            lambda source, seconds: as_client(Slow(quick._client(source, seconds), seconds, self.clock)),
-            quick._uri,
-            self.clock,
-            self,
-        )
-
-    def get(self, url: str, *, most_bytes: int, seconds: float) -> bytes | None:
-        self.clock.time += seconds
-        return self.ecr.get(url, most_bytes=most_bytes, seconds=seconds)
+        self.ecr.hang(self.clock)
+        self.registry = self.ecr.registry()
 
     def check(
         self,
@@ -110,6 +100,7 @@ class World:
         runs: Sequence[dict[str, Any]] = (),
     ) -> Any:
         cloud, runs_of = FakeCloudFormation("CREATE_IN_PROGRESS"), SlowBuilds(runs)
+        cloud.hang(self.clock)
 
         def build_client(seconds: float) -> Any:
             return Slow(runs_of, seconds, self.clock)
@@ -117,7 +108,7 @@ class World:
         unused: Any = None
         tools = Tools(
             registry=self.registry,
-            stacks=Stacks(lambda seconds: as_client(Slow(cloud, seconds, self.clock))),
+            stacks=Stacks(cloud.within),
             services={
                 BuilderKind.PROJECT: CodeBuild(build_client, str),
                 BuilderKind.PIPELINE: CodePipeline(build_client, str, self.clock.now),
@@ -163,7 +154,7 @@ WANTED: Final[Sequence[dict[str, Any]]] = [
 def test_a_check_leaves_half_of_the_time_for_the_hand_over_or_the_answer(
     *, properties: dict[str, Any], pushed: bool, archived_too: bool, at_end: bool, timeout: float
 ) -> None:
-    world = World(timeout)
+    world = SlowCheck(timeout)
     for name, region in [
         ("team/app", "eu-west-1"),
         ("team/app", "public"),
@@ -200,7 +191,7 @@ RUNS: Final[dict[str, list[dict[str, Any]]]] = {
 def test_a_check_with_a_build_keeps_to_the_same_time(
     *, builder: dict[str, Any], runs: str, before: float | None, timeout: float
 ) -> None:
-    world = World(timeout)
+    world = SlowCheck(timeout)
     world.ecr.repository("team/app")
     world.clock.time = began = world.invocation.checks_end
     if before is not None:
@@ -242,7 +233,7 @@ def test_the_next_of_many_calls_may_take_half_of_what_is_left_and_never_more_tha
 
 
 def test_what_a_check_had_no_time_to_read_the_next_one_reads() -> None:
-    world = World(900.0)
+    world = SlowCheck(900.0)
     world.ecr.push_index("team/app", "v1", platforms=[f"linux/arm/v{n}" for n in range(30)], labels={"build": "new"})
 
     found = [world.check(PRIVATE | LABELS) for _ in range(12)]
@@ -253,7 +244,7 @@ def test_what_a_check_had_no_time_to_read_the_next_one_reads() -> None:
 
 
 def test_a_public_registry_that_did_not_answer_at_first_takes_no_more_time_later() -> None:
-    world = World(10.0)
+    world = SlowCheck(10.0)
     world.ecr.push("team/app", "v1", region="public")
     world.ecr.faults["DescribeRegistries"] = aws_error("ServerException")
     assert isinstance(world.check(PUBLIC), Unavailable)
@@ -267,7 +258,7 @@ def test_a_public_registry_that_did_not_answer_at_first_takes_no_more_time_later
 
 
 def test_the_fake_is_as_slow_as_it_says() -> None:
-    world = World(900.0)
+    world = SlowCheck(900.0)
 
     world.registry.look(read_properties(PRIVATE).image, archived_too=False, seconds=7.0)
 

@@ -617,7 +617,19 @@ def test_a_manifest_that_names_the_type_of_an_artifact_is_of_no_image(config: st
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "null", "{", '{"manifests": 5}', '{"config": []}', '{"manifests": [1, {}]}']
+    "text",
+    [
+        "",
+        "[]",
+        "null",
+        "{",
+        '{"manifests": 5}',
+        '{"config": []}',
+        '{"manifests": [1, {}]}',
+        "[" * 100_000,
+        '{"a":' * 9999,
+    ],
+    ids=lambda text: text[:20],
 )
 def test_a_manifest_that_cannot_be_read_says_nothing(text: str) -> None:
     manifest = read_manifest(text, OCI_MANIFEST)
