@@ -4,7 +4,8 @@
   attribute; of the properties, those are heeded that `_declaration` names.
 - AWS::ECR::Repository, AWS::ECR::PublicRepository: MiniStack makes the first in an ECR of its own, which nobody here
   asks, and has none of the second. `Ref` is the name, attributes are `Arn` and `RepositoryUri`; RepositoryName and
-  EmptyOnDelete are heeded, and by an Update a new name alone.
+  EmptyOnDelete are heeded, and by an Update a new name alone. An import takes them as they are, whatever the template
+  says.
 - A nested stack's template: MiniStack applies SAM's transform to the outer one alone, and here to both.
 - A custom resource's function: MiniStack invokes it synchronously and once. Here it is invoked asynchronously, with
   Lambda's retries and its on-failure destination, and the ResponseURL has an X-Amz-Date.
@@ -71,7 +72,7 @@ def delete_pipeline(name: str, _: Mapping[str, Any]) -> None:
 
 
 def repositories(service: str) -> dict[str, Callable[..., Any]]:
-    """Return what makes, changes and deletes the repositories of a stack in ECR or in ECR Public."""
+    """Return what makes, changes, imports and deletes the repositories of a stack in ECR or in ECR Public."""
 
     def create(logical_id: str, properties: Mapping[str, Any], stack_name: str) -> tuple[str, dict[str, Any]]:
         name = properties.get("RepositoryName") or _PROVISIONERS._physical_name(  # noqa: SLF001  # as above
@@ -84,6 +85,9 @@ def repositories(service: str) -> dict[str, Callable[..., Any]]:
     ) -> tuple[str, dict[str, Any]]:
         if properties.get("RepositoryName", name) != name:
             return create("", properties, stack_name)
+        return found(name)
+
+    def found(name: str) -> tuple[str, dict[str, Any]]:
         return name, attributes(_client(service).describe_repositories(repositoryNames=[name])["repositories"][0])
 
     def attributes(repository: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,7 +99,10 @@ def repositories(service: str) -> dict[str, Callable[..., Any]]:
         with suppress(client.exceptions.RepositoryNotFoundException):
             client.delete_repository(repositoryName=name, force=force)
 
-    return {"create": create, "update": update, "delete": delete}
+    def import_existing(identifier: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
+        return found(identifier["RepositoryName"])
+
+    return {"create": create, "update": update, "delete": delete, "import": import_existing}
 
 
 def transform_nested_templates() -> None:

@@ -28,6 +28,12 @@ def main(arguments: Sequence[str]) -> None:
         print(base64.b64decode(token).decode().removeprefix("AWS:"))
         return
     try:
+        if options.operation == "wait":
+            name, *rest = rest
+            waiter = client.get_waiter(name.replace("-", "_"))
+            wanted = _parameters(client, xform_name(waiter.config.operation, "-"), rest)
+            waiter.wait(**wanted, WaiterConfig={"Delay": 1})
+            return
         method = getattr(client, xform_name(options.operation).replace("-", "_"))
         answer = method(**_parameters(client, options.operation, rest))
     except ClientError as error:
@@ -57,13 +63,17 @@ def _parameters(client: Any, operation: str, words: Sequence[str]) -> dict[str, 
         elif member is None:
             sys.exit(f"Unknown options: {word}")
         elif member.type_name == "list":
-            found.setdefault(name, []).append(word)
+            found.setdefault(name, []).append(_structure(word) if member.member.type_name == "structure" else word)
         elif member.type_name == "structure":
-            pairs = (pair.partition("=") for pair in word.split(","))
-            found[name] = {key: {"true": True, "false": False}.get(value, value) for key, _, value in pairs}
+            found[name] = _structure(word)
         else:
             found[name] = word
     return found
+
+
+def _structure(word: str) -> dict[str, Any]:
+    pairs = (pair.partition("=") for pair in word.split(","))
+    return {key: {"true": True, "false": False}.get(value, value) for key, _, value in pairs}
 
 
 def _as_text(value: Any) -> str:

@@ -73,7 +73,9 @@ def main(arguments: Sequence[str]) -> None:
     build = commands.add_parser("build", allow_abbrev=False)
     build.add_argument("--platform", default="linux/amd64")
     build.add_argument("--label", action="append", default=[])
-    build.add_argument("--tag", action="append", required=True)
+    build.add_argument("--build-arg", action="append", default=[])
+    build.add_argument("--tag", "-t", action="append", required=True)
+    build.add_argument("--file", "-f", type=Path)
     build.add_argument("folder", type=Path)
     tag = commands.add_parser("tag", allow_abbrev=False)
     tag.add_argument("image", type=_with_tag)
@@ -87,7 +89,11 @@ def main(arguments: Sequence[str]) -> None:
         case "build":
             system, _, architecture = options.platform.partition("/")
             built = {
-                "content": _content(options.folder),
+                "content": _content(
+                    options.folder,
+                    options.file or options.folder / "Dockerfile",
+                    dict(each.split("=", 1) for each in options.build_arg),
+                ),
                 "os": system,
                 "architecture": architecture,
                 "labels": dict(label.split("=", 1) for label in options.label),
@@ -103,15 +109,20 @@ def _with_tag(name: str) -> str:
     return name if ":" in name.rpartition("/")[2] else f"{name}:latest"
 
 
-def _content(folder: Path) -> str:
-    """Return a hash over a folder's files, if its Dockerfile finds what it copies."""
-    dockerfile = folder / "Dockerfile"
+def _content(folder: Path, dockerfile: Path, arguments: Mapping[str, str]) -> str:
+    """Return a hash over a Dockerfile, its arguments and a folder's files, if the Dockerfile finds what it copies."""
     if not dockerfile.is_file():
         sys.exit(f"ERROR: failed to read dockerfile: open {dockerfile}: no such file or directory")
-    for copied in re.findall(r"^COPY (\S+) ", dockerfile.read_text(), flags=re.MULTILINE):
+    text = dockerfile.read_text()
+    unknown = arguments.keys() - re.findall(r"^ARG (\w+)", text, flags=re.MULTILINE)
+    if unknown:
+        sys.exit(f"ERROR: build arguments that {dockerfile} does not declare: {', '.join(sorted(unknown))}")
+    for name, value in arguments.items():
+        text = text.replace(f"${{{name}}}", value)
+    digest = hashlib.sha256(text.encode())
+    for copied in re.findall(r"^COPY (\S+) ", text, flags=re.MULTILINE):
         if not (folder / copied).exists():
             sys.exit(f'ERROR: failed to compute cache key: "/{copied}": not found')
-    digest = hashlib.sha256()
     for file in sorted(folder.iterdir()):
         digest.update(file.name.encode() + (file.read_bytes() if file.is_file() else b""))
     return digest.hexdigest()

@@ -19,6 +19,7 @@ REGISTRY = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com"
         (f"echo x | docker login --username AWS --password-stdin {REGISTRY}; docker push {REGISTRY}/a:b", "No such"),
         ("docker build --tag app elsewhere", "failed to read dockerfile"),
         ("docker build --tag app .", '"/app.py": not found'),
+        ("touch app.py; docker build --build-arg NAME=x --tag app .", "does not declare: NAME"),
         ("docker build --no-such-option --tag app .", "unrecognized arguments"),
         (f"docker login --username AWS --password-stdin {REGISTRY} </dev/null", "failed"),
         ("aws ecr describe-repositories --repository app", "Unknown options: --repository"),
