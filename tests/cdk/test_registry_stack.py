@@ -1,23 +1,30 @@
 """The example registry-stack: what lasts is apart from what waits, and each check notices what is taken out."""
 
 import copy
+import os
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
 from itertools import chain
+from pathlib import Path
 
 import pytest
 
+from sandbox.cloud import node_for_the_cdk
+from sandbox.processes import ROOT
 from tests.policy.ordering import faults, mutants, pins, sorted_last, uses, waiters
 from tests.support.lint import Linter
 from tests.support.pushing import lacking
-from tests.support.registry_stack import LASTING, Synthesized, stacks
+from tests.support.registry_stack import FOLDER, LASTING, Synthesized, stacks
 
 App = Mapping[str, Synthesized]
 
-STATEFUL = {"MediaRegistry", "MediaStorage"}
+STATEFUL = {"AiSocialMediaRegistry", "AiSocialMediaStorage"}
 PINS: Mapping[str, Mapping[str, list[str]]] = {
-    "MediaBackend": {user: ["Images"] for user in ("Api", "Triage", "Publish", "Thumbnails", "Video")},
-    "MediaWebhook": {"Webhook": ["Image"]},
+    "AiSocialMediaBackend": {user: ["Images"] for user in ("Api", "Triage", "Publish", "Thumbnails", "Video")},
+    "AiSocialMediaWebhook": {"Webhook": ["Image"]},
 }
 """What runs an image, and by the digest that which waiter found, without the hashes at the ends of the ids."""
 FORGOTTEN = sorted(
@@ -53,52 +60,63 @@ def lost(app: App) -> list[str]:
 # --- Stacks -----------------------------------------------------------------------------------------------------------
 
 
-def test_repositories_and_data_come_first_then_what_fills_them_then_what_waits(app: App) -> None:
-    assert [*app] == ["MediaRegistry", "MediaStorage", "MediaBackendPipeline", "MediaBackend", "MediaWebhook"]
-    assert {name: set(stack.needs) for name, stack in app.items()} == {
-        "MediaRegistry": set(),
-        "MediaStorage": set(),
-        "MediaBackendPipeline": STATEFUL,
-        "MediaBackend": {*STATEFUL, "MediaBackendPipeline"},
-        "MediaWebhook": {"MediaRegistry", "MediaBackendPipeline"},
+def test_a_copied_folder_passes_its_own_tests_which_say_who_owns_what_and_what_depends_on_what(tmp_path: Path) -> None:
+    copied = tmp_path / "copied"
+    shutil.copytree(FOLDER, copied)
+    told = own_tests(copied)
+    assert " passed" in told
+    assert "failed" not in told
+
+
+def test_its_own_tests_notice_what_is_taken_out(tmp_path: Path) -> None:
+    copied = tmp_path / "copied"
+    shutil.copytree(FOLDER, copied)
+    for file, line, instead in (
+        ("stacks/__init__.py", "RETAIN_ON_UPDATE_OR_DELETE", "RETAIN"),
+        ("app.py", ", termination_protection=True", ""),
+        ("stacks/backend.py", "function_name=function_name(name),", ""),
+    ):
+        changed = copied / file
+        assert line in changed.read_text()
+        changed.write_text(changed.read_text().replace(line, instead))
+    told = own_tests(copied)
+    assert "test_storage_alone_is_protected" in told
+    assert "test_what_lasts_has_an_explicit_name_and" in told
+    assert "test_functions_have_the_names" in told
+    assert "3 failed" in told
+
+
+def own_tests(folder: Path) -> str:
+    """Run the tests of a folder, and return what they print."""
+    environment = {**os.environ, **node_for_the_cdk(), "PYTHONPATH": str(ROOT / "src")}
+    environment.pop("CDK_CONTEXT_JSON", None)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
+
+
+def test_scripts_and_stacks_name_the_same_repository_and_tag_of_each_function(app: App, tmp_path: Path) -> None:
+    aws = tmp_path / "aws"
+    aws.write_text("#!/bin/sh\necho 123456789012\n")
+    aws.chmod(0o755)
+    script = 'source images.sh; for each in "$@"; do of_function "$each"; echo "$each $repository $tag"; done'
+    functions = ["api", "triage", "publish", "thumbnails", "video", "webhook"]
+    command = ["/bin/bash", "-euc", script, "bash", *functions]
+    environment = {**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    told = subprocess.run(command, cwd=FOLDER, env=environment, capture_output=True, text=True, check=True).stdout
+    names = {
+        name: each["Properties"]["RepositoryName"]
+        for name, each in app["AiSocialMediaRegistry"].template["Resources"].items()
+        if each["Type"] == "AWS::ECR::Repository"
     }
-
-
-def test_the_registry_owns_every_repository_and_nothing_else(app: App) -> None:
-    registry = app["MediaRegistry"]
-    private = [each for each in registry.template["Resources"].values() if each["Type"] == "AWS::ECR::Repository"]
-    assert {each["Properties"]["RepositoryName"] for each in private} == {
-        "media-lambda-light",
-        "media-lambda-heavy",
-        "media-webhook",
-    }
-    assert all("LifecyclePolicy" in each["Properties"] for each in private)
-    assert registry.ids("AWS::ECR::PublicRepository") == ["PublicHeavy", "PublicLight"]
-    assert len(registry.template["Resources"]) == 5
-
-
-def test_the_storage_owns_every_bucket_and_the_table_and_is_protected(app: App) -> None:
-    storage = app["MediaStorage"]
-    assert {bare(name) for name in storage.ids("AWS::S3::Bucket")} == {
-        "Media",
-        "Frontend",
-        "LogArchive",
-        "MetricsArchive",
-        "BackendArtifacts",
-        "FrontendArtifacts",
-    }
-    assert [bare(name) for name in storage.ids("AWS::DynamoDB::Table")] == ["Sessions"]
-    assert {name for name, stack in app.items() if stack.protected} == {"MediaStorage"}
-
-
-def test_what_must_not_be_lost_has_a_name_and_outlives_its_stack_but_not_a_creation_that_fails(app: App) -> None:
-    resources = [app[name].template["Resources"][each] for name in STATEFUL for each in app[name].ids(*LASTING)]
-    assert len(resources) == 12
-    assert {(each["DeletionPolicy"], each["UpdateReplacePolicy"]) for each in resources} == {
-        ("RetainExceptOnCreate", "Retain")
-    }
-    names = {"RepositoryName", "BucketName", "TableName"}
-    assert all(names & each["Properties"].keys() for each in resources)
+    found = set()
+    for stack in PINS:
+        (waiter,) = waiters(app[stack].template)
+        properties = app[stack].template["Resources"][waiter]["Properties"]
+        for image in properties.get("Images", [{"Id": "Webhook", **properties}]):
+            (repository,) = {name for id_, name in names.items() if id_ in str(image["RepositoryName"])}
+            found.add(f"{image['Id'].lower()} {repository} {image['ImageTag']}")
+    assert set(told.splitlines()) == found
 
 
 def test_no_stateless_stack_declares_a_bucket_a_table_or_a_repository(app: App) -> None:
@@ -107,9 +125,9 @@ def test_no_stateless_stack_declares_a_bucket_a_table_or_a_repository(app: App) 
 
 @pytest.mark.parametrize("resource_type", LASTING)
 def test_a_bucket_a_table_or_a_repository_in_a_stateless_stack_is_noticed(app: App, resource_type: str) -> None:
-    stack = copy.deepcopy(app["MediaBackend"])
+    stack = copy.deepcopy(app["AiSocialMediaBackend"])
     stack.template["Resources"]["Own"] = {"Type": resource_type}
-    assert lost({**app, "MediaBackend": stack}) == ["MediaBackend: Own"]
+    assert lost({**app, "AiSocialMediaBackend": stack}) == ["AiSocialMediaBackend: Own"]
 
 
 # --- Waits ------------------------------------------------------------------------------------------------------------
@@ -129,9 +147,9 @@ def test_each_wait_is_for_the_commit_s_image_and_has_it_built_where_it_is_missin
         (waiter,) = waiters(template)
         properties = template["Resources"][waiter]["Properties"]
         assert properties["StartBuild"] is True
-        assert "MediaBackendPipeline:" in str(properties["Pipeline"])
+        assert "AiSocialMediaBackendPipeline:" in str(properties["Pipeline"])
         for image in properties.get("Images", [properties]):
-            assert "MediaRegistry:" in str(image["RepositoryName"])
+            assert "AiSocialMediaRegistry:" in str(image["RepositoryName"])
             assert set(image["Labels"]) == {"org.opencontainers.image.revision"}
 
 
@@ -155,7 +173,15 @@ def test_a_stack_with_its_waiters_sorted_last_is_the_same_otherwise(app: App) ->
 
 
 def test_whoever_pushes_may_do_all_that_a_push_asks(app: App) -> None:
-    assert lacking(app["MediaBackendPipeline"].template) == [""] * 3
+    assert lacking(app["AiSocialMediaBackendPipeline"].template) == [""] * 3
+
+
+def test_the_pipeline_needs_no_function_so_that_functions_can_wait_for_it(app: App) -> None:
+    pipeline = app["AiSocialMediaBackendPipeline"]
+    assert pipeline.needs == STATEFUL
+    assert all(f"ai-social-media-{each}" in str(pipeline.template) for each in ("api", "video", "webhook"))
+    for name in PINS:
+        assert "AiSocialMediaBackendPipeline" in app[name].needs
 
 
 # --- Templates --------------------------------------------------------------------------------------------------------

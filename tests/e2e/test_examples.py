@@ -23,25 +23,14 @@ from sandbox.cloud import REGION, Cloud
 from sandbox.commands import COMMIT
 from sandbox.images import push
 from sandbox.processes import PATIENCE, ROOT
-from tests.policy.ordering import dependencies, mutants, pins, sorted_last
-from tests.support.accounts import HANDLE, STAND_INS, Account, assert_created_in_order, with_waiter
+from tests.policy.ordering import mutants, pins, sorted_last
+from tests.support.accounts import STAND_INS, Account, assert_created_in_order, with_stand_ins, with_waiter
 from tests.support.apps import synthesized
 from tests.support.few import some_slow
 from tests.support.side_by_side import side_by_side
 from tests.support.waiting import eventually
 
 EXAMPLES = ROOT / "examples"
-
-
-def with_stand_ins(template: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a template without the types that MiniStack refuses."""
-    resources = {
-        name: {"Type": "AWS::CloudFormation::WaitConditionHandle", "DependsOn": dependencies(template, name)}
-        if STAND_INS.get(each["Type"]) == HANDLE
-        else each
-        for name, each in template["Resources"].items()
-    }
-    return {**template, "Resources": resources}
 
 
 def commands(example: str) -> list[str]:

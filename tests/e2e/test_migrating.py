@@ -24,7 +24,7 @@ from samtranslator.yaml_helper import yaml_parse
 from sandbox.builds import Place
 from sandbox.cloud import CDK_PYTHON, REGION, Cloud, node_for_the_cdk
 from sandbox.images import push
-from sandbox.processes import ROOT
+from sandbox.processes import PATIENCE, ROOT
 from tests.policy.ordering import pins, waiters
 from tests.support.accounts import Account, with_waiter
 from tests.support.side_by_side import side_by_side
@@ -282,4 +282,4 @@ def test_every_section_with_a_diff_is_tried() -> None:
 def test_the_new_template_replaces_the_old_one_without_a_wait(
     section: str, migrations: Mapping[str, Future[None]]
 ) -> None:
-    migrations[section].result(timeout=300)
+    migrations[section].result(timeout=PATIENCE)

@@ -15,6 +15,7 @@ from sandbox import commands
 from sandbox.cloud import ISOLATED, STACK, Cloud
 from sandbox.commands import COMMIT
 from sandbox.processes import PATIENCE, ROOT
+from tests.policy.ordering import dependencies
 
 HANDLE = "a handle that nobody waits for, with the same dependencies"
 STAND_INS = {
@@ -28,8 +29,22 @@ STAND_INS = {
     "AWS::ECS::Service": "MiniStack's service, which starts no task",
     "AWS::EC2::SecurityGroupEgress": HANDLE,
     "AWS::EC2::SecurityGroupIngress": HANDLE,
+    "AWS::CloudWatch::MetricStream": HANDLE,
+    "AWS::CloudFront::Distribution": "MiniStack's distribution, which serves nothing",
+    "cdk import": "the change set that it makes, without its questions",
 }
 """What an account has and the sandbox has not, and what is there in its place."""
+
+
+def with_stand_ins(template: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a template without the types that MiniStack refuses."""
+    resources = {
+        name: {"Type": "AWS::CloudFormation::WaitConditionHandle", "DependsOn": dependencies(template, name)}
+        if STAND_INS.get(each["Type"]) == HANDLE
+        else each
+        for name, each in template["Resources"].items()
+    }
+    return {**template, "Resources": resources}
 
 
 @dataclass(frozen=True)

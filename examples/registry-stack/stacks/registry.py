@@ -2,13 +2,11 @@
 
 from typing import Any
 
-from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_ecr as ecr
 from constructs import Construct
 
-LASTING = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
-"""RETAIN would also keep it when its own creation rolls back, and its name would block the next try."""
-LIGHT, HEAVY, WEBHOOK = "media-lambda-light", "media-lambda-heavy", "media-webhook"
+from . import LASTING, PREFIX
 
 
 class RegistryStack(Stack):
@@ -16,11 +14,11 @@ class RegistryStack(Stack):
 
     def __init__(self, scope: Construct, name: str, **settings: Any) -> None:
         super().__init__(scope, name, **settings)
-        self.light = self._repository("Light", LIGHT)
-        self.heavy = self._repository("Heavy", HEAVY)
-        self.webhook = self._repository("Webhook", WEBHOOK)
-        for each in (LIGHT, HEAVY):
-            public = ecr.CfnPublicRepository(self, f"Public{each.rpartition('-')[2].title()}", repository_name=each)
+        self.light = self._repository("Light", f"{PREFIX}-lambda-light")
+        self.heavy = self._repository("Heavy", f"{PREFIX}-lambda-heavy")
+        self.webhook = self._repository("Webhook", f"{PREFIX}-webhook")
+        for each in ("light", "heavy"):
+            public = ecr.CfnPublicRepository(self, f"Public{each.title()}", repository_name=f"{PREFIX}-lambda-{each}")
             public.apply_removal_policy(LASTING)
 
     def _repository(self, name: str, repository_name: str) -> ecr.Repository:

@@ -1,8 +1,8 @@
-"""The webhook; a stand-in for yours."""
+"""The webhook. Stands in for yours."""
 
 from typing import Any
 
 
 def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
-    """Answer the challenge that a platform sends when it is told of the webhook."""
+    """Answers the challenge that a platform sends when the webhook is registered."""
     return {"statusCode": 200, "body": (event.get("queryStringParameters") or {}).get("hub.challenge", "")}
