@@ -26,14 +26,13 @@ MODULES = (
         "core.polling",
         "core.stack",
         "core.deadline",
-        "core.state",
         "core.builds",
         "core.conditions",
         "core.manifests",
         "core.uris",
     ),
     *("cfn.event", "cfn.properties", "cfn.validation", "cfn.attributes", "check"),
-    *("text.reasons", "text.build_reasons", "core.format"),
+    *("text.seen", "text.reasons", "text.build_reasons", "core.format"),
 )
 """Those that decide, and the words they decide on."""
 LEAST_KILLED = 0.9

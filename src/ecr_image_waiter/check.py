@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
+from .aws.builds import BuildService
 from .aws.ecr import Registry
 from .core.builds import (
     Broken,
@@ -45,14 +46,13 @@ from .core.model import (
 )
 from .core.polling import Cause, GivenUp
 from .core.state import CheckResult, Memory
-from .text.reasons import NEWEST_TAGS, in_question
-from .tools import BuildService
+from .text.seen import NEWEST_TAGS, in_question, seen, subject
 
 T = TypeVar("T")
 
 _MOST_ROUNDS: Final = 3  # of one check, while images change under it
 _SHORTEST_CALL: Final = 0.05
-_START_AGAIN: Final = 60.0  # seconds after which it is asked again whether a build may be started
+_START_AGAIN: Final = 60.0  # seconds after which a build may be asked for again
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class FollowedBuild:
             return result
         build, memory = self._build(result.memory, deadline)
         if isinstance(build, Broken):
-            # It may have pushed the image after the check, and then failed.
+            # It may have pushed the image meanwhile, and then failed.
             result = images(memory)
             if not self._awaits(result):
                 return result
@@ -129,6 +129,8 @@ class Checker:
         wanted: the images.
         operation_began: when CloudFormation asked, in seconds since 1970 UTC.
         build: what is to push the images, None where nobody says.
+
+    `subject` is the images in a word or two.
     """
 
     def __init__(
@@ -142,6 +144,7 @@ class Checker:
         self._wanted = wanted
         self._operation_began = operation_began
         self._build = build
+        self.subject = subject(wanted)
 
     def check(self, memory: Memory, deadline: Deadline, *, archived_too: bool) -> CheckResult:
         """Make one check.
@@ -161,6 +164,11 @@ class Checker:
 
         return self._build.check(images, memory, deadline) if self._build else images(memory)
 
+    @staticmethod
+    def seen(result: CheckResult) -> str:
+        """Return what a check saw, in a phrase."""
+        return seen(result.found)
+
     def newest_tags(self, given_up: GivenUp, deadline: Deadline) -> NewestTags | None:
         """Return the newest tags of the repository without the image, where they tell why a wait ended."""
         if not given_up.image_missing or given_up.cause in (Cause.BUILD_BROKEN, Cause.BUILD_HIDDEN):
@@ -172,10 +180,7 @@ class Checker:
 
 
 class _ImageCheck:
-    """One check of the images. It works on copies of what is remembered.
-
-    The registry looks, `assess` judges, and this goes between them until nothing is left to be read.
-    """
+    """One check of the images, on copies of what is remembered: reads until `assess` has nothing left to ask for."""
 
     def __init__(
         self, registry: Registry, wanted: Sequence[Wanted], operation_began: float, memory: Memory, deadline: Deadline
@@ -332,10 +337,10 @@ def check_in_rollback(registry: Registry, wanted: Sequence[Wanted], deadline: De
         return _ImageCheck(registry, images, 0.0, Memory(), deadline).run(archived_too=False, alone=False).images
 
     first = found(without_judgement)
-    tells_platforms = any(one.conditions.Platform for one in wanted)
+    if isinstance(decisive(first), Image | Never) or not any(one.conditions.Platform for one in wanted):
+        return first
     # Where a platform cannot be read, the image may be there all the same.
-    again = tells_platforms and not isinstance(decisive(first), Image | Never)
-    return found(lambda _: Conditions()) if again else first
+    return found(lambda _: Conditions())
 
 
 def _groups(wanted: Iterable[Wanted], most: int) -> list[list[Wanted]]:

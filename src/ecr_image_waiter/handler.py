@@ -10,10 +10,9 @@ if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
     # Hardly anything that INIT makes is garbage, and to look for some is a twentieth of it.
     gc.disable()
 
+from .aws.builds import CodeBuild, CodePipeline
 from .aws.clients import Aws, Urllib3Blobs
 from .aws.cloudformation import Stacks
-from .aws.codebuild import CodeBuild
-from .aws.codepipeline import CodePipeline
 from .aws.ecr import Registry
 from .aws.self_invoke import HandOver
 from .cfn.response import Courier, Urllib3Transport

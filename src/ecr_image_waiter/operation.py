@@ -18,8 +18,8 @@ from .core.deadline import CALL_SECONDS, RESPONSE_SECONDS, Deadline, Invocation,
 from .core.faults import InvalidRequest, StackUnknown
 from .core.model import Image, Looked, StackFinding, StackHidden, StackSeen, decisive
 from .core.polling import Ended, Outcome
-from .core.stack import SETTLES, is_answer, pause_before_asking_again, rolls_back, still_waits
-from .text.reasons import seen, subject
+from .core.stack import LAST_ASK, SETTLES, is_answer, pause_before_asking_again, rolls_back, still_waits
+from .text.seen import seen, subject
 from .tools import Tools
 
 _NEXT_RUN: Final = 135.0
@@ -62,14 +62,20 @@ class Operation:
             self._logger.info("CloudFormation did not say whether the stack still waits (%s): going on", stack.code)
         return stack
 
-    def may_start(self, request: StackRequest, invocation: Invocation, seconds: float) -> bool:
+    def may_start(self, request: StackRequest | None, invocation: Invocation, seconds: float, limit: float) -> bool:
         """Returns whether a build may be started: not for a stack that rolls back or waits no more, nor in doubt.
 
         Args:
-            request: CloudFormation's.
+            request: CloudFormation's, None where no stack waits.
             invocation: whose time it has.
             seconds: how long the question may take.
+            limit: of the wait.
         """
+        # Like any question about the stack, not in the last moments: the check at the limit must not come late.
+        if self._clock.now() > limit - LAST_ASK:
+            return False
+        if request is None:
+            return True
         stack = self.ask(request, invocation, seconds)
         if isinstance(stack, StackHidden):
             # No Create belongs to a rollback.

@@ -1,32 +1,19 @@
 """What waits are made with. The handler makes it of the real things, tests of others."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
-from typing import Protocol
 
 from aws_lambda_powertools import Logger
 
+from .aws.builds import BuildService
 from .aws.cloudformation import Stacks
 from .aws.ecr import Registry
 from .aws.self_invoke import HandOver
 from .cfn.response import Courier
-from .core.builds import BuilderKind, BuildHidden, BuildRun, BuildUnavailable
-from .core.deadline import Clock, Deadline
+from .core.builds import BuilderKind
+from .core.deadline import Clock
 from .telemetry import Meter
-
-
-class BuildService(Protocol):
-    """What `CodeBuild` and `CodePipeline` do; see there."""
-
-    def runs(self, name: str, own: str, deadline: Deadline) -> Sequence[BuildRun] | BuildHidden | BuildUnavailable:
-        """Return the newest runs."""
-
-    def start(self, name: str, token: str, deadline: Deadline) -> BuildRun | BuildHidden | BuildUnavailable:
-        """Start a run."""
-
-    def explained(self, name: str, run: BuildRun, deadline: Deadline) -> BuildRun:
-        """Return a run with all that is known of it."""
 
 
 @dataclass(frozen=True)

@@ -16,20 +16,16 @@ from .cfn.event import (
     token_of,
 )
 from .cfn.properties import Properties
-from .cfn.response import Response, encoded, most_that_fit
+from .cfn.response import Response, encoded, require_room
 from .check import Checker, FollowedBuild
 from .core.deadline import (
-    MAX_INVOCATIONS,
     Bounds,
     Context,
     Invocation,
     bounds_for_caller,
-    invocations_needed,
-    timeout_needed,
 )
 from .core.faults import DeliveryFailed, GaveUp, InvalidRequest, UnusableEvent
 from .core.polling import (
-    LAST_ASK,
     Abandoned,
     Cause,
     Ended,
@@ -42,16 +38,7 @@ from .core.polling import (
 )
 from .core.state import CheckResult, Memory, Progress
 from .operation import Operation
-from .text.reasons import (
-    fault_too_long,
-    fault_too_much,
-    reason_abandoned,
-    reason_invalid,
-    reason_of,
-    reason_stopped,
-    seen,
-    subject,
-)
+from .text.reasons import reason_abandoned, reason_invalid, reason_of, reason_stopped, waited_for
 from .tools import Tools
 
 _LOGGED: Final = 4000  # characters of a Reason; an answer does not hold more
@@ -104,8 +91,7 @@ class Waiter:
             RequestId=request.request_id,
             RequestType=request.type,
         ):
-            response = self._answer(request, invocation)
-            if response is not None:
+            if response := self._answer(request, invocation):
                 self._deliver(request, response, invocation)
         return None
 
@@ -144,12 +130,16 @@ class Waiter:
             return rolled_back
         properties = stack_properties(request, invocation.place)
         if request.state is None:
-            # What could not be answered in the end is refused, rather than waited for.
-            images, uri = properties.all_wanted, self._tools.registry.uri
-            most = most_that_fit(request, images, uri, invocation.place)
-            if most < len(images):
-                raise InvalidRequest([fault_too_much(most, len(images))])
-        bounds, progress, memory = self._begin_or_go_on(request, properties, invocation)
+            require_room(request, properties.all_wanted, self._tools.registry.uri, invocation.place)
+        bounds, progress, memory = begin_or_go_on(
+            request.state,
+            start=start_of_wait(request.started, invocation.began),
+            max_wait=properties.max_wait,
+            service_timeout=properties.ServiceTimeout,
+            now=invocation.began,
+            timeout=invocation.timeout,
+            random=self._tools.random,
+        )
         part = Part(self._tools, self._operation, properties, bounds, invocation, request)
         outcome = part.run(progress, memory)
         match outcome:
@@ -162,9 +152,9 @@ class Waiter:
             case Abandoned():
                 # This wait may have begun in the rollback, and must not block it.
                 rolled_back = self._operation.response_if_rolling_back(request, invocation, outcome.stack)
-                return rolled_back or self._abandoned(properties, outcome, bounds, invocation)
+                return rolled_back or self._abandoned(part, outcome)
             case PartDone():
-                return self._go_on_elsewhere(properties, outcome, bounds, request, invocation)
+                return self._go_on_elsewhere(part, outcome, request)
             case _:
                 assert_never(outcome)
 
@@ -175,62 +165,30 @@ class Waiter:
         waited = self._clock.now() - bounds.start
         return attributes(properties.all_wanted, ready.found, checks=ready.checks, waited=waited)
 
-    @staticmethod
-    def _what(properties: Properties, invocation: Invocation) -> str:
-        wanted = properties.all_wanted
-        return subject(wanted) + (f" in {invocation.place.at(wanted[0].source).region}" if len(wanted) == 1 else "")
-
-    def _begin_or_go_on(
-        self, request: StackRequest, properties: Properties, invocation: Invocation
-    ) -> tuple[Bounds, Progress, Memory]:
-        now = invocation.began
-        bounds, progress, memory = begin_or_go_on(
-            request.state,
-            start=start_of_wait(request.started, now),
-            max_wait=properties.max_wait,
-            service_timeout=properties.ServiceTimeout,
-            now=now,
-            random=self._tools.random,
-        )
-        # Asked each time, because the function's time-out may be changed while a wait is under way.
-        needed = progress.hops + invocations_needed(bounds.limit - now, invocation.timeout)
-        if needed > MAX_INVOCATIONS:
-            seconds = bounds.limit - bounds.start
-            raise InvalidRequest([fault_too_long(seconds, needed, invocation.timeout, timeout_needed(seconds))])
-        return bounds, progress, memory
-
-    def _abandoned(
-        self, properties: Properties, abandoned: Abandoned, bounds: Bounds, invocation: Invocation
-    ) -> Response:
+    def _abandoned(self, part: "Part", abandoned: Abandoned) -> Response:
         # CloudFormation ignores the response to a request that it has given up. If it still waits, it is told.
         reached, status = abandoned.progress, abandoned.status
         self._logger.warning(
             "The stack no longer waits (%s)",
             status or "it is gone",
-            extra={"image": subject(properties.all_wanted), "attempt": reached.checks, "stack_status": status},
+            extra={"image": part.checker.subject, "attempt": reached.checks, "stack_status": status},
         )
-        waited = self._clock.now() - bounds.start
-        reason = reason_abandoned(self._what(properties, invocation), status, checks=reached.checks, waited=waited)
-        ended = self._ended(Outcome.ABANDONED, bounds.start, reached)
-        return Response("FAILED", reason, invocation.note, ended=ended)
+        waited = self._clock.now() - part.bounds.start
+        reason = reason_abandoned(part.waited_for, status, checks=reached.checks, waited=waited)
+        ended = self._ended(Outcome.ABANDONED, part.bounds.start, reached)
+        return Response("FAILED", reason, part.invocation.note, ended=ended)
 
-    def _go_on_elsewhere(
-        self, properties: Properties, done: PartDone, bounds: Bounds, request: StackRequest, invocation: Invocation
-    ) -> Response | None:
+    def _go_on_elsewhere(self, part: "Part", done: PartDone, request: StackRequest) -> Response | None:
+        image, invocation = part.checker.subject, part.invocation
         fault = self._tools.hand_over.with_retries(
-            request.event,
-            bounds,
-            done,
-            image=subject(properties.all_wanted),
-            invocation=invocation,
-            logger=self._logger,
+            request.event, part.bounds, done, image=image, invocation=invocation, logger=self._logger
         )
         if not fault:
             self._meter.handed_over(done.progress.hops + 1)
             return None
-        waited, what = self._clock.now() - bounds.start, self._what(properties, invocation)
-        reason = reason_stopped(what, checks=done.progress.checks, waited=waited, fault=fault)
-        ended = self._ended(Outcome.STOPPED, bounds.start, done.progress)
+        waited = self._clock.now() - part.bounds.start
+        reason = reason_stopped(part.waited_for, checks=done.progress.checks, waited=waited, fault=fault)
+        ended = self._ended(Outcome.STOPPED, part.bounds.start, done.progress)
         return Response("FAILED", reason, invocation.note, ended=ended)
 
     def _serve_caller(self, request: DirectRequest, invocation: Invocation) -> dict[str, str]:
@@ -302,6 +260,11 @@ class Part:
             )
         return Checker(self.tools.registry, wanted, self.bounds.start, build)
 
+    @property
+    def waited_for(self) -> str:
+        """What is waited for, and where if it is one image."""
+        return waited_for(self.properties.all_wanted, self.invocation.place)
+
     def run(self, progress: Progress, memory: Memory) -> Ready | GivenUp | Abandoned | PartDone:
         """Go on with the wait for as long as this invocation may."""
         bounds = self.bounds
@@ -338,20 +301,12 @@ class Part:
         ).sentence
 
     def _may_start(self, seconds: float) -> bool:
-        # Like any question about the stack, not in the last moments: the check at the limit must not come late.
-        if not self.properties.StartBuild or self.tools.clock.now() > self.bounds.limit - LAST_ASK:
-            return False
-        return self.request is None or self.operation.may_start(self.request, self.invocation, seconds)
+        asked = self.properties.StartBuild
+        return asked and self.operation.may_start(self.request, self.invocation, seconds, self.bounds.limit)
 
     def _checked(self, judged: Progress | Ready | GivenUp, result: CheckResult) -> None:
-        now = self.tools.clock.now()
-        details: dict[str, object] = {
-            "image": subject(self.properties.all_wanted),
-            "attempt": judged.checks,
-            "elapsed_seconds": round(now - self.bounds.start, 3),
-            "seen": seen(result.found),
-        }
+        now, image, told = self.tools.clock.now(), self.checker.subject, self.checker.seen(result)
+        details = {"image": image, "attempt": judged.checks, "elapsed_seconds": round(now - self.bounds.start, 3)}
         if isinstance(judged, Progress):
-            details["next_check_in_seconds"] = round(judged.due - now, 3)
-            details["unanswered"] = judged.faults
-        self.tools.logger.info("Checked %s: %s", subject(self.properties.all_wanted), details["seen"], extra=details)
+            details |= {"next_check_in_seconds": round(judged.due - now, 3), "unanswered": judged.faults}
+        self.tools.logger.info("Checked %s: %s", image, told, extra={**details, "seen": told})

@@ -204,7 +204,7 @@ def _(real: Function) -> Function:
 def _(real: Function) -> Function:
     def broken(ecr: Any, image: Any, source: Any, got: Any) -> Any:
         manifest = got["imageManifest"]
-        if len(manifest) > ecr.MOST_DOCUMENT_BYTES:
+        if len(manifest) > aws_errors.MOST_DOCUMENT_BYTES:
             manifest = json.dumps({**json.loads(manifest), "annotations": {}})
         return real(ecr, image, source, {**got, "imageManifest": manifest})
 

@@ -13,7 +13,8 @@ from typing import Final
 import pytest
 
 from ecr_image_waiter.aws.clients import Urllib3Blobs
-from ecr_image_waiter.aws.ecr import MOST_DOCUMENT_BYTES, Registry
+from ecr_image_waiter.aws.ecr import Registry
+from ecr_image_waiter.aws.errors import MOST_DOCUMENT_BYTES
 from ecr_image_waiter.core.model import OWN, Unavailable
 from ecr_image_waiter.telemetry import make_logger
 from sandbox.processes import PATIENCE

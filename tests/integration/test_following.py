@@ -11,8 +11,7 @@ from typing import Any, Final
 
 import pytest
 
-from ecr_image_waiter.aws.codebuild import CodeBuild
-from ecr_image_waiter.aws.codepipeline import CodePipeline
+from ecr_image_waiter.aws.builds import CodeBuild, CodePipeline
 from ecr_image_waiter.core.builds import BuilderKind, BuildRun
 from ecr_image_waiter.core.deadline import Deadline
 from ecr_image_waiter.core.faults import GaveUp, StackUnknown

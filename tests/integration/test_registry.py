@@ -33,7 +33,8 @@ from ecr_image_waiter.core.model import (
     Unavailable,
 )
 from ecr_image_waiter.core.polling import Cause, GivenUp
-from ecr_image_waiter.text.reasons import reason_given_up, seen
+from ecr_image_waiter.text.reasons import reason_given_up
+from ecr_image_waiter.text.seen import seen
 from tests.support.clock import NOW, FakeClock
 from tests.support.ecr import Ecr, NoBlobs, registry_on
 from tests.support.fakes import DIGEST, OTHER_DIGEST, aws_error, details

@@ -13,8 +13,8 @@ import pytest
 from botocore.config import Config as BotoConfig
 from botocore.stub import Stubber
 
-from ecr_image_waiter.aws.clients import Aws, Urllib3Blobs
-from ecr_image_waiter.aws.ecr import Blobs, Registry
+from ecr_image_waiter.aws.clients import Aws, Blobs, Urllib3Blobs
+from ecr_image_waiter.aws.ecr import Registry
 from ecr_image_waiter.core.manifests import (
     DOCKER_INDEX,
     DOCKER_MANIFEST,

@@ -17,13 +17,14 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from botocore.exceptions import ReadTimeoutError
 
+from ecr_image_waiter.aws.builds import BuildService
 from ecr_image_waiter.aws.cloudformation import Stacks
 from ecr_image_waiter.aws.self_invoke import HandOver
 from ecr_image_waiter.cfn.response import Courier, Transport
 from ecr_image_waiter.core.builds import BuilderKind
 from ecr_image_waiter.core.deadline import Clock
 from ecr_image_waiter.telemetry import Meter, to_json
-from ecr_image_waiter.tools import BuildService, Tools
+from ecr_image_waiter.tools import Tools
 from ecr_image_waiter.waiter import Waiter
 from tests.support.clock import FakeClock
 from tests.support.ecr import Ecr

@@ -27,11 +27,8 @@ from ecr_image_waiter.core.model import (
     place_of,
 )
 from ecr_image_waiter.core.polling import Cause, GivenUp
-from ecr_image_waiter.text.reasons import (
-    reason_given_up,
-    reason_invalid,
-    seen,
-)
+from ecr_image_waiter.text.reasons import reason_given_up, reason_invalid
+from ecr_image_waiter.text.seen import seen
 from tests.support.clock import NOW
 from tests.support.fakes import DIGEST, FUNCTION_ARN, OTHER_DIGEST, REPOSITORY_URI
 
@@ -118,8 +115,8 @@ def lengths(told: dict[str, str]) -> dict[str, int]:
     ("conditions", "learnt"),
     [
         ({}, {}),
-        ({"Labels": {"a": "b"}}, {"architecture": "\0" * LONGEST_PLATFORM_NAME}),
-        ({"Platform": "arm64"}, {"architecture": "\0" * LONGEST_PLATFORM_NAME, "platform_digest": OTHER_DIGEST}),
+        ({"Labels": {"a": "b"}}, {"architecture": "x" * LONGEST_PLATFORM_NAME}),
+        ({"Platform": "arm64"}, {"architecture": "x" * LONGEST_PLATFORM_NAME, "platform_digest": OTHER_DIGEST}),
     ],
 )
 @pytest.mark.parametrize("several", [False, True])

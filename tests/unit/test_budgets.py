@@ -8,9 +8,8 @@ from typing import Any, Final
 
 import pytest
 
+from ecr_image_waiter.aws.builds import CodeBuild, CodePipeline
 from ecr_image_waiter.aws.cloudformation import Stacks
-from ecr_image_waiter.aws.codebuild import CodeBuild
-from ecr_image_waiter.aws.codepipeline import CodePipeline
 from ecr_image_waiter.cfn.event import StackRequest, read_event
 from ecr_image_waiter.cfn.validation import read_properties
 from ecr_image_waiter.core.builds import BuilderKind

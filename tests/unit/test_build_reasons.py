@@ -34,7 +34,8 @@ from ecr_image_waiter.core.model import (
 )
 from ecr_image_waiter.core.polling import Cause, GivenUp
 from ecr_image_waiter.text.build_reasons import reason_of_build, seen_of_build
-from ecr_image_waiter.text.reasons import reason_of, seen
+from ecr_image_waiter.text.reasons import reason_of
+from ecr_image_waiter.text.seen import seen
 from tests.support.fakes import DIGEST
 
 PLACE = Place("aws", "eu-west-1", "123456789012")
@@ -250,7 +251,7 @@ def test_of_several_images_the_missing_ones_are_named() -> None:
         wanted, PLACE, BOUNDS, given_up=GivenUp(Cause.TIME_UP, under_way, 5), now=2800.0, newest=None
     ).sentence
     assert (
-        "last seen: the repository has no such image: I1 (team/app:v1), I2 (team/app:v2); build 7 of the CodeBuild "
+        "in eu-west-1, the repository has no such image: I1 (team/app:v1), I2 (team/app:v2); build 7 of the CodeBuild "
         "project app is under way, in BUILD; see whether"
     ) in said
 

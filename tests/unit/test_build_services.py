@@ -8,8 +8,7 @@ import pytest
 from botocore.model import StringShape
 from botocore.session import get_session
 
-from ecr_image_waiter.aws.codebuild import CodeBuild
-from ecr_image_waiter.aws.codepipeline import CodePipeline
+from ecr_image_waiter.aws.builds import CodeBuild, CodePipeline
 from ecr_image_waiter.core.builds import Broken, BuildRun, NoRun, RunStatus, UnderWay, judge_runs
 from ecr_image_waiter.core.deadline import Deadline
 from tests.support.clock import NOW, FakeClock

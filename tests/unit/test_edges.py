@@ -9,7 +9,8 @@ from ecr_image_waiter.core.deadline import Bounds, Invocation
 from ecr_image_waiter.core.faults import UnusableEvent
 from ecr_image_waiter.core.format import clipped
 from ecr_image_waiter.core.model import NoImage, StackFinding, StackHidden
-from ecr_image_waiter.core.polling import LAST_ASK, Abandoned, GivenUp, PartDone, Ready, Rhythm, wait
+from ecr_image_waiter.core.polling import Abandoned, GivenUp, PartDone, Ready, Rhythm, wait
+from ecr_image_waiter.core.stack import LAST_ASK
 from ecr_image_waiter.core.state import NEVER, CheckResult, Memory, Progress
 from tests.support.clock import NOW, FakeClock
 from tests.support.fakes import FakeContext, stack_event

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from ecr_image_waiter.aws.ecr import MOST_DOCUMENT_BYTES, Registry
+from ecr_image_waiter.aws.ecr import Registry
+from ecr_image_waiter.aws.errors import MOST_DOCUMENT_BYTES
 from ecr_image_waiter.cfn.attributes import there
 from ecr_image_waiter.check import check_in_rollback
 from ecr_image_waiter.core.conditions import Conditions, Wanted

@@ -5,6 +5,7 @@ from typing import Any, get_args
 
 import pytest
 
+from ecr_image_waiter.cfn.response import fault_too_much
 from ecr_image_waiter.core.conditions import Conditions, Wanted
 from ecr_image_waiter.core.deadline import Bounds
 from ecr_image_waiter.core.model import (
@@ -29,7 +30,8 @@ from ecr_image_waiter.core.model import (
     Unavailable,
 )
 from ecr_image_waiter.core.polling import Cause, GivenUp
-from ecr_image_waiter.text.reasons import fault_too_much, reason_given_up, reason_of, reason_stopped, seen
+from ecr_image_waiter.text.reasons import reason_given_up, reason_of, reason_stopped
+from ecr_image_waiter.text.seen import seen
 from tests.support.fakes import DIGEST, OTHER_DIGEST
 
 PLACE = Place("aws", "eu-west-1", "123456789012")
@@ -359,7 +361,7 @@ TOOLS = Wanted("Tools", ImageId("tools", "v3", None), OWN, Conditions())
             [THERE, Unavailable("ThrottlingException", "")],
             Cause.TIME_UP,
             None,
-            "Gave up on 1 of 2 images in us-east-1: checked 37 times in 30 min, last seen: ECR did not answer "
+            "Gave up on 1 of 2 images: checked 37 times in 30 min, last seen: in us-east-1, ECR did not answer "
             "(ThrottlingException): Jobs (jobs:v2); see whether ECR works in this region and can be "
             "reached from the function, then deploy again",
             id="ECR unavailable for one",
@@ -458,7 +460,7 @@ def test_the_row_of_the_newest_tags_says_how_many_images_were_looked_at(newest: 
     several = Several((("App", THERE), ("Jobs", NoImage())))
     given_up = GivenUp(Cause.TIME_UP, several, 37)
     said = reason_of([APP, JOBS], PLACE, BOUNDS, given_up=given_up, now=2800.0, newest=newest)
-    assert said.heading == "Gave up on 1 of 2 images in us-east-1"
+    assert said.heading == "Gave up on 1 of 2 images"
     assert ("newest tags of jobs", row) in said.rows
 
 

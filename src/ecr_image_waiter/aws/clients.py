@@ -9,7 +9,7 @@ import re
 import socket
 from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import botocore.session
 import urllib3
@@ -245,6 +245,17 @@ def _said_by_resolver(error: EndpointConnectionError) -> int | None:
     return cause.errno if isinstance(cause, socket.gaierror) else None
 
 
+class Blobs(Protocol):
+    """Reads what a presigned URL leads to."""
+
+    def get(self, url: str, *, most_bytes: int, seconds: float) -> bytes | None:
+        """Return the content, None where it is larger.
+
+        Raises:
+            OSError: there is none, or it took longer. The message does not hold the URL.
+        """
+
+
 class Urllib3Blobs:
     """urllib3 without its retries, whose log lines and errors would carry the URL: it is a credential.
 
@@ -257,7 +268,7 @@ class Urllib3Blobs:
         self._any_scheme = any_scheme
 
     def get(self, url: str, *, most_bytes: int, seconds: float) -> bytes | None:
-        """See `ecr.Blobs.get`."""
+        """See `Blobs.get`."""
         if not (self._any_scheme or url.startswith("https://")):
             raise OSError("its URL is not an https one")
         try:

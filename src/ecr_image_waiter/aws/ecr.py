@@ -7,7 +7,7 @@ import hashlib
 import heapq
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Final, Protocol, TypedDict, Unpack, cast
+from typing import TYPE_CHECKING, Final, TypedDict, Unpack, cast
 
 from ecr_image_waiter.core.deadline import Clock, Deadline
 from ecr_image_waiter.core.faults import AnswerTooLarge
@@ -36,7 +36,8 @@ from ecr_image_waiter.core.model import (
     Unavailable,
 )
 
-from .errors import INVALID, finding_of, finding_of_failure
+from .clients import Blobs
+from .errors import INVALID, MOST_DOCUMENT_BYTES, finding_of, finding_of_failure, too_large
 
 if TYPE_CHECKING:
     from types_boto3_ecr import ECRClient
@@ -58,22 +59,9 @@ if TYPE_CHECKING:
 
 
 NEWEST_LOOK_SECONDS: Final = 5.0
-MOST_DOCUMENT_BYTES: Final = 524_288
-"""Of a manifest or a config. Parsed, it may take forty times as much memory."""
 _MOST_LISTED: Final = 1000
 _IMAGES_A_PAGE: Final = 100
 _MEDIA_TYPES: Final = [DOCKER_MANIFEST, OCI_MANIFEST, DOCKER_INDEX, OCI_INDEX]
-
-
-class Blobs(Protocol):
-    """Reads what a presigned URL leads to."""
-
-    def get(self, url: str, *, most_bytes: int, seconds: float) -> bytes | None:
-        """Return the content, None where it is larger.
-
-        Raises:
-            OSError: there is none, or it took longer. The message does not hold the URL.
-        """
 
 
 class Registry:
@@ -175,7 +163,7 @@ class Registry:
                 got = next(mine, None)
                 found[image] = self._got(image, source, got) if got else _failure(image, answer.get("failures", []))
         except AnswerTooLarge as error:
-            return finding_of(error) if len(wanted) > 1 else {wanted[0]: _too_large("manifest")}
+            return finding_of(error) if len(wanted) > 1 else {wanted[0]: too_large("manifest")}
         except Exception as error:  # noqa: BLE001  # as above
             return finding_of(error)
         return found
@@ -203,7 +191,7 @@ class Registry:
         except Exception as error:  # noqa: BLE001  # as above
             return finding_of(error)
         if content is None:
-            return _too_large("config")
+            return too_large("config")
         if f"sha256:{hashlib.sha256(content).hexdigest()}" != digest:
             return Unavailable("ConfigUnread", "the image's config came with another digest than its own")
         return read_config(content, labels)
@@ -322,7 +310,7 @@ class Registry:
         if image.digest not in (None, digest):
             return NoImage(tag_points_at=digest)
         if len(got["imageManifest"].encode("utf-8", "replace")) > MOST_DOCUMENT_BYTES:
-            return _too_large("manifest")
+            return too_large("manifest")
         manifest = read_manifest(got["imageManifest"], got.get("imageManifestMediaType", ""))
         found = Image(
             digest=digest,
@@ -346,15 +334,6 @@ def _ids(images: Sequence[ImageId]) -> list["ImageIdentifierTypeDef"]:
 
 def _is(image: ImageId, digest: str, tags: Iterable[str | None]) -> bool:
     return image.tag in tags if image.tag else image.digest == digest
-
-
-def _too_large(document: str) -> Never:
-    smaller = "push it with shorter annotations" if document == "manifest" else "push it with a smaller one"
-    return Never(
-        f"its {document} is larger than the {MOST_DOCUMENT_BYTES // 1024} KiB that are read",
-        smaller,
-        cannot="be checked",
-    )
 
 
 def _registry_id(source: Source) -> "_RegistryId":

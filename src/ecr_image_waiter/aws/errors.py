@@ -16,6 +16,7 @@ from ecr_image_waiter.core.model import (
     AccessDenied,
     Finding,
     Lacks,
+    Never,
     NoImage,
     NoRegion,
     NoRepository,
@@ -77,6 +78,8 @@ _MEANING: Final[dict[str, Callable[[str, str], Finding]]] = {
     "RequestTimeout": Unavailable,
     "RequestTimeoutException": Unavailable,
 }
+MOST_DOCUMENT_BYTES: Final = 524_288
+"""Of a manifest or a config. Parsed, it may take forty times as much memory."""
 INVALID: Final = frozenset({"InvalidParameterException", "ValidationException", "ParamValidationError"})
 
 
@@ -93,6 +96,16 @@ def build_finding_of(error: Exception, action: str, *, missing: str) -> BuildHid
         return BuildUnavailable(found.code)
     code, message = said_by(error) if isinstance(error, ClientError) else (type(error).__name__, "")
     return BuildHidden(action, code, message, missing=code == missing, denied=code in DENIED)
+
+
+def too_large(document: str) -> Never:
+    """Return what it means that a manifest or a config is too large to be read."""
+    smaller = "push it with shorter annotations" if document == "manifest" else "push it with a smaller one"
+    return Never(
+        f"its {document} is larger than the {MOST_DOCUMENT_BYTES // 1024} KiB that are read",
+        smaller,
+        cannot="be checked",
+    )
 
 
 def said_by(error: ClientError) -> tuple[str, str]:

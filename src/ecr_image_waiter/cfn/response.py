@@ -21,7 +21,7 @@ from urllib3.util.ssl_ import create_urllib3_context
 from ecr_image_waiter.clock import within
 from ecr_image_waiter.core.conditions import Wanted
 from ecr_image_waiter.core.deadline import Clock, Deadline
-from ecr_image_waiter.core.faults import DeliveryFailed
+from ecr_image_waiter.core.faults import DeliveryFailed, InvalidRequest
 from ecr_image_waiter.core.format import harmless
 from ecr_image_waiter.core.model import Place
 from ecr_image_waiter.core.polling import Ended
@@ -174,13 +174,33 @@ def fits(request: StackRequest, answer: Response) -> bool:
     return _fitting(_Protocol(request, answer).body(), answer.reason, answer.note) is not None
 
 
-def most_that_fit(request: StackRequest, wanted: Sequence[Wanted], uri: Uri, place: Place) -> int:
-    """Return of how many images the attributes fit a response. The arguments are those of `longest_attributes`."""
+def require_room(request: StackRequest, wanted: Sequence[Wanted], uri: Uri, place: Place) -> None:
+    """Refuse what could not be answered in the end. The arguments are those of `longest_attributes`.
+
+    Raises:
+        InvalidRequest: the attributes of so many images would not fit a response; with how many would.
+    """
 
     def fit(count: int) -> bool:
         return fits(request, Response("SUCCESS", data=longest_attributes(wanted[:count], uri, place)))
 
-    return next((count for count in range(len(wanted), 0, -1) if fit(count)), 0)
+    images = len(wanted)
+    most = next((count for count in range(images, 0, -1) if fit(count)), 0)
+    if most < images:
+        raise InvalidRequest([fault_too_much(most, images)])
+
+
+def fault_too_much(fits: int, images: int) -> str:
+    """Say that an answer would be longer than CloudFormation takes."""
+    if images == 1:
+        return (
+            "RepositoryName, ImageTag: the answer with names this long would not fit the 4096 bytes that "
+            "CloudFormation takes; use shorter ones"
+        )
+    return (
+        f"Images: received {images}, allowed here: {fits}, because the answer with more would not fit the 4096 bytes "
+        "that CloudFormation takes; use shorter Ids, or two resources"
+    )
 
 
 def _json(body: dict[str, Any]) -> bytes:

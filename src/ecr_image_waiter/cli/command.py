@@ -22,7 +22,8 @@ from ecr_image_waiter.core.model import Awaited, Finding, Found, Place, Several,
 from ecr_image_waiter.core.polling import Cause, GivenUp, Ready, wait
 from ecr_image_waiter.core.state import CheckResult, Memory, Progress
 from ecr_image_waiter.core.uris import partition_of
-from ecr_image_waiter.text.reasons import Reason, reason_of, seen, subject
+from ecr_image_waiter.text.reasons import Reason, reason_of
+from ecr_image_waiter.text.seen import seen, subject
 
 from .arguments import Asked, asked, regions
 from .connection import Connection, Misconfigured

@@ -8,16 +8,14 @@ from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
+from ecr_image_waiter.aws.builds import BuildService, CodeBuild, CodePipeline
 from ecr_image_waiter.aws.clients import Aws, Urllib3Blobs
-from ecr_image_waiter.aws.codebuild import CodeBuild
-from ecr_image_waiter.aws.codepipeline import CodePipeline
 from ecr_image_waiter.aws.ecr import Registry
 from ecr_image_waiter.aws.errors import finding_of
 from ecr_image_waiter.core.builds import BuilderKind
 from ecr_image_waiter.core.deadline import Clock
 from ecr_image_waiter.core.faults import WaiterError
 from ecr_image_waiter.core.model import OWN, Unavailable
-from ecr_image_waiter.tools import BuildService
 
 _QUESTION_SECONDS: Final = 5.0
 

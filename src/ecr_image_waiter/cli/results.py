@@ -25,7 +25,8 @@ from ecr_image_waiter.core.model import (
     decisive,
 )
 from ecr_image_waiter.core.polling import Cause
-from ecr_image_waiter.text.reasons import Reason, seen_of
+from ecr_image_waiter.text.reasons import Reason
+from ecr_image_waiter.text.seen import seen_of
 
 
 class Status(IntEnum):

@@ -54,6 +54,15 @@ def timeout_needed(wait: float) -> int:
     return next(t for t in range(max(smallest, 1), 10**9) if invocations_needed(wait, t) <= MAX_INVOCATIONS)
 
 
+def fault_too_long(seconds: float, needed: int, timeout: int, timeout_needed: int) -> str:
+    """Say why a wait of so many seconds takes more invocations than Lambda's recursion guard allows."""
+    return (
+        f"MaxRetries x RetryDelaySeconds: a wait of {seconds:.0f} seconds would take {needed} invocations of this "
+        f"function, whose time-out is {timeout} seconds, allowed: {MAX_INVOCATIONS}, because Lambda stops longer "
+        f"chains; give the function a time-out of at least {timeout_needed} seconds or shorten the wait"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """When a wait began, when its last check is due, and when nobody listens any more.

@@ -12,7 +12,16 @@ from random import Random
 from typing import Final
 
 from .builds import Broken, BuildHidden, BuildUnavailable, Built
-from .deadline import Bounds, Clock, bounds_for_stack
+from .deadline import (
+    MAX_INVOCATIONS,
+    Bounds,
+    Clock,
+    bounds_for_stack,
+    fault_too_long,
+    invocations_needed,
+    timeout_needed,
+)
+from .faults import InvalidRequest
 from .model import (
     AccessDenied,
     Awaited,
@@ -32,7 +41,7 @@ from .model import (
     lacks_image,
     partly_unanswered,
 )
-from .stack import first_ask, next_ask, still_waits
+from .stack import FRESH, LAST_ASK, first_ask, next_ask, still_waits
 from .state import NEVER, CheckResult, Memory, Progress, Streak, read_state
 
 FIRST_PAUSE: Final = 1.0
@@ -43,10 +52,6 @@ REGION_GRACE_PERIOD: Final = 60.0
 ACCESS_GRACE_PERIOD: Final = 60.0
 BUILT_GRACE_PERIOD: Final = 60.0
 GRACE_PAUSE: Final = 5.0
-LAST_ASK: Final = 10.0
-"""So long before the limit nobody asks any more whether the stack still waits: the last check must not come late."""
-FRESH: Final = 210.0
-"""A hand-over does without asking where the last answer is younger than this, and than a quarter of the slice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +155,14 @@ class PartDone:
 
 
 def begin_or_go_on(
-    received: object, *, start: float, max_wait: float, service_timeout: float, now: float, random: Random
+    received: object,
+    *,
+    start: float,
+    max_wait: float,
+    service_timeout: float,
+    now: float,
+    timeout: int,
+    random: Random,
 ) -> tuple[Bounds, Progress, Memory]:
     """Return where the wait for a stack stands: at its beginning, or where the invocation before left it.
 
@@ -160,20 +172,27 @@ def begin_or_go_on(
         max_wait: the longest wait that the template asks for.
         service_timeout: how long CloudFormation waits.
         now: the time.
+        timeout: the function's.
         random: spreads the questions of waits that began together.
 
     Raises:
-        InvalidRequest: somebody else wrote the state.
+        InvalidRequest: somebody else wrote the state, or the wait takes too many invocations.
     """
     if received is None:
+        bounds, memory = bounds_for_stack(start, max_wait, service_timeout), Memory()
         progress = Progress(due=now, ask_due=first_ask(now, random))
-        return bounds_for_stack(start, max_wait, service_timeout), progress, Memory()
-    state = read_state(received, now)
-    bounds = bounds_for_stack(state.start, max_wait, service_timeout)
-    # The first limit stays, whatever a newer version of this code would make of the same event.
-    bounds = replace(bounds, limit=min(state.limit, bounds.expires))
-    progress = replace(state.progress, due=min(state.progress.due, bounds.limit))
-    return bounds, progress, Memory(state.known, state.own)
+    else:
+        state = read_state(received, now)
+        bounds, memory = bounds_for_stack(state.start, max_wait, service_timeout), Memory(state.known, state.own)
+        # The first limit stays, whatever a newer version of this code would make of the same event.
+        bounds = replace(bounds, limit=min(state.limit, bounds.expires))
+        progress = replace(state.progress, due=min(state.progress.due, bounds.limit))
+    # Asked each time, because the function's timeout may be changed while a wait is under way.
+    needed = progress.hops + invocations_needed(bounds.limit - now, timeout)
+    if needed > MAX_INVOCATIONS:
+        seconds = bounds.limit - bounds.start
+        raise InvalidRequest([fault_too_long(seconds, needed, timeout, timeout_needed(seconds))])
+    return bounds, progress, memory
 
 
 def judge(

@@ -15,6 +15,10 @@ NEXT_ASK: Final = (150.0, 210.0)
 """Drawn from these, so that 500 waits that began together ask fewer than four times a second."""
 SETTLES: Final = 5.0
 """How late DescribeStacks may show what CloudFormation has begun, and how far the two clocks may be apart."""
+LAST_ASK: Final = 10.0
+"""So long before the limit nobody asks any more whether the stack still waits: the last check must not come late."""
+FRESH: Final = 210.0
+"""A hand-over does without asking where the last answer is younger than this, and than a quarter of the invocation."""
 _LONGEST_PAUSE: Final = 15.0
 
 

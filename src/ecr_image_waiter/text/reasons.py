@@ -1,20 +1,18 @@
-"""What a check saw, and why a wait ended in vain: the phrases of the log and of a Reason. No I/O, no clock."""
+"""Why a wait ended without its image: the sentences of a Reason. Pure."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
 from ecr_image_waiter.core.conditions import Wanted
-from ecr_image_waiter.core.deadline import MAX_INVOCATIONS, Bounds
+from ecr_image_waiter.core.deadline import Bounds
 from ecr_image_waiter.core.faults import InvalidRequest
 from ecr_image_waiter.core.format import clipped, coded, duration, times
 from ecr_image_waiter.core.model import (
     AccessDenied,
     Awaited,
     Finding,
-    Found,
-    Image,
     ImageId,
     Lacks,
     Looked,
@@ -26,20 +24,17 @@ from ecr_image_waiter.core.model import (
     NotPullable,
     NotYet,
     Place,
-    Refused,
     Several,
     Unavailable,
     decisive,
     images_of,
-    lacks_image,
 )
 from ecr_image_waiter.core.polling import Cause, GivenUp
-from ecr_image_waiter.core.uris import PUBLIC_HOSTS, registry_in
 
-from .build_reasons import among, reason_of_build, seen_of_build
+from .build_reasons import among, reason_of_build
+from .seen import NEWEST_TAGS, awaited_build, elsewhere, grouped, in_question, seen, seen_of, subject
 from .terms import TEMPLATE, Terms
 
-NEWEST_TAGS: Final = 5
 _LONGEST_LIST: Final = 1000  # characters, so that a Reason has room for what comes after
 _OF_BUILDS: Final = frozenset({Cause.BUILD_BROKEN, Cause.BUILT_WITHOUT, Cause.BUILD_HIDDEN})
 
@@ -60,97 +55,6 @@ class _Newest:
     clause: str = ""
     title: str = ""
     text: str = ""
-
-
-def subject(wanted: Sequence[Wanted]) -> str:
-    """Say what is waited for, in a word or two."""
-    return str(wanted[0].image) if len(wanted) == 1 else f"{len(wanted)} images"
-
-
-def seen(found: Found) -> str:
-    """Say what a check saw, in a phrase for the log and for a Reason."""
-    match found:
-        case Awaited():
-            return seen(found.images) + _build(found)
-        case Several():
-            return _seen_of_several(found)
-        case _:
-            return _seen_of_one(found)
-
-
-def _build(found: Found | None) -> str:
-    return f"; {seen_of_build(found.builder, found.build)}" if isinstance(found, Awaited) else ""
-
-
-def _seen_of_one(finding: Finding) -> str:
-    match finding:
-        case Image():
-            return f"the image, {finding.digest}"
-        case NotYet(because=because) | Never(because=because):
-            return because
-        case NoImage(tag_points_at=None):
-            return "the repository has no such image"
-        case NoImage():
-            return f"the tag points at another image, {finding.tag_points_at}"
-        case NotPullable():
-            archived = "the image is archived, so nothing can pull it"
-            waits = f"the image is not to be had yet, its status is {finding.status}"
-            return archived if finding.status == "ARCHIVED" else waits
-        case NoRegion(region=region, nearest=nearest):
-            return f"ECR has no host in {region}, and the nearest known region is {nearest}"
-        case NoRepository():
-            return "the repository does not exist"
-        case AccessDenied():
-            return f"ECR denied access ({finding.code})"
-        case Unavailable() | Refused():
-            did = "did not answer" if isinstance(finding, Unavailable) else "refused"
-            return f"ECR {did} ({coded(finding.code, finding.message)})"
-        case _:
-            assert_never(finding)
-
-
-def seen_of(image: ImageId, finding: Finding) -> str:
-    """Say what was seen of an image; of a repository that does not exist, what its name may mean."""
-    return seen(finding) + (_elsewhere(image.repository) if isinstance(finding, NoRepository) else "")
-
-
-def _elsewhere(repository: str) -> str:
-    host = registry_in(repository)
-    if not host:
-        return ""
-    if host in PUBLIC_HOSTS:
-        return " (for an image of ECR Public, give its whole URI as ImageUri)"
-    return (
-        f" (only ECR is looked into, and {host} looks like another registry; where it is the prefix of a pull-through "
-        "cache, the first pull creates the repository)"
-    )
-
-
-def _seen_of_several(found: Several) -> str:
-    if len(found.findings) == 1:
-        return seen(found.findings[0][1])
-    ready = f"{len(found.findings) - len(found.missing)} of {len(found.findings)} are ready"
-    return "; ".join([ready, *grouped((seen(each), id_) for id_, each in found.missing)])
-
-
-def grouped(told: Iterable[tuple[str, str]]) -> list[str]:
-    """Returns each phrase once, with the names of everything that it is said of, in the order of the first of them."""
-    names: dict[str, list[str]] = {}
-    for phrase, name in told:
-        names.setdefault(phrase, []).append(name)
-    return [f"{phrase}: {', '.join(each)}" for phrase, each in names.items()]
-
-
-def in_question(wanted: Sequence[Wanted], found: Found | None) -> Wanted:
-    """Return the image whose repository's newest tags are worth telling.
-
-    Of several it is the first whose repository is known to be there without it, else the one that decides.
-    """
-    images = images_of(found) if found else None
-    if not isinstance(images, Several):
-        return wanted[0]
-    id_ = next((id_ for id_, finding in images.findings if lacks_image(finding)), images.deciding[0])
-    return next(one for one in wanted if one.id == id_)
 
 
 def reason_of(
@@ -181,7 +85,7 @@ def reason_of(
                 effort=effort,
                 newest=newest,
                 now=now,
-                elsewhere=_elsewhere(one.image.repository),
+                elsewhere=elsewhere(one.image.repository),
                 terms=terms,
             )
         )
@@ -214,8 +118,8 @@ def reason_of(
         for region, (id_, each) in zip(regions, found.missing, strict=True)
     )
     # Once, for the one that decides: twenty times it would leave no room for what to do.
-    last[-1] += _elsewhere(one.image.repository) if isinstance(finding, NoRepository) else ""
-    last[-1] += _build(given_up.finding)
+    last[-1] += elsewhere(one.image.repository) if isinstance(finding, NoRepository) else ""
+    last[-1] += awaited_build(given_up.finding)
     image = in_question(wanted, found).image
     return _reason_timed_out(
         f"{len(found.missing)} of {len(wanted)} images{where}",
@@ -265,7 +169,7 @@ def reason_given_up(
         case Cause.NO_REPOSITORY:
             return Reason(
                 f"The repository {image.repository} does not exist in {place.region}, account {place.account}"
-                f"{_elsewhere(image.repository)} (checked {effort}): create it first, correct "
+                f"{elsewhere(image.repository)} (checked {effort}): create it first, correct "
                 f"{terms.named('RepositoryName')}, or, where its first push creates it, "
                 f"{terms.switched_on('WaitForRepository')}"
             )
@@ -286,7 +190,7 @@ def reason_given_up(
         case Cause.TOO_LATE:
             return Reason(_reason_too_late(wanted, effort))
         case Cause.TIME_UP:
-            last = seen_of(image, finding) + _build(given_up.finding) if finding else "nothing"
+            last = seen_of(image, finding) + awaited_build(given_up.finding) if finding else "nothing"
             if isinstance(finding, Unavailable) and given_up.image_missing:
                 last += ", and before that no such image"
             return _reason_timed_out(
@@ -333,6 +237,11 @@ def reason_invalid(error: InvalidRequest) -> str:
     return f"Nothing was waited for, the request is not valid: {error}; correct it and deploy again"
 
 
+def waited_for(wanted: Sequence[Wanted], place: Place) -> str:
+    """Say what was waited for, and where if it is one image."""
+    return subject(wanted) + (f" in {place.at(wanted[0].source).region}" if len(wanted) == 1 else "")
+
+
 def reason_stopped(wanted: str, *, checks: int, waited: float, fault: str) -> str:
     """Say that the wait could not go on although it had time left. `wanted`: what was waited for, and where."""
     return f"Stopped waiting for {wanted}, checked {times(checks)} in {duration(waited)}: {fault}"
@@ -344,28 +253,6 @@ def reason_abandoned(wanted: str, status: str, *, checks: int, waited: float) ->
     return (
         f"Stopped waiting for {wanted}, checked {times(checks)} in {duration(waited)}: the stack {stack}, so the "
         "operation that asked for the image is over; deploy again if the stack still needs it"
-    )
-
-
-def fault_too_much(fits: int, images: int) -> str:
-    """Say that an answer would be longer than CloudFormation takes."""
-    if images == 1:
-        return (
-            "RepositoryName, ImageTag: the answer with names this long would not fit the 4096 bytes that "
-            "CloudFormation takes; use shorter ones"
-        )
-    return (
-        f"Images: received {images}, allowed here: {fits}, because the answer with more would not fit the 4096 bytes "
-        "that CloudFormation takes; use shorter Ids, or two resources"
-    )
-
-
-def fault_too_long(seconds: float, needed: int, timeout: int, timeout_needed: int) -> str:
-    """Say why a wait of so many seconds takes more invocations than Lambda's recursion guard allows."""
-    return (
-        f"MaxRetries x RetryDelaySeconds: a wait of {seconds:.0f} seconds would take {needed} invocations of this "
-        f"function, whose time-out is {timeout} seconds, allowed: {MAX_INVOCATIONS}, because Lambda stops longer "
-        f"chains; give the function a time-out of at least {timeout_needed} seconds or shorten the wait"
     )
 
 
