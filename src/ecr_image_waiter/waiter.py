@@ -16,7 +16,7 @@ from .cfn.event import (
     token_of,
 )
 from .cfn.properties import Properties
-from .cfn.response import Response, encoded, require_room
+from .cfn.response import Response, encoded, harmless_data, require_room
 from .check import Checker, FollowedBuild
 from .core.deadline import (
     Bounds,
@@ -83,7 +83,7 @@ class Waiter:
             raise
         if isinstance(request, DirectRequest):
             with self._logger.append_context_keys(InvocationId=context.aws_request_id, RequestType="Direct"):
-                return self._serve_caller(request, invocation)
+                return harmless_data(self._serve_caller(request, invocation))
         with self._logger.append_context_keys(
             InvocationId=context.aws_request_id,
             StackId=request.stack_id,

@@ -115,8 +115,8 @@ def lengths(told: dict[str, str]) -> dict[str, int]:
     ("conditions", "learnt"),
     [
         ({}, {}),
-        ({"Labels": {"a": "b"}}, {"architecture": "x" * LONGEST_PLATFORM_NAME}),
-        ({"Platform": "arm64"}, {"architecture": "x" * LONGEST_PLATFORM_NAME, "platform_digest": OTHER_DIGEST}),
+        ({"Labels": {"a": "b"}}, {"architecture": "\0" * LONGEST_PLATFORM_NAME}),
+        ({"Platform": "arm64"}, {"architecture": "\0" * LONGEST_PLATFORM_NAME, "platform_digest": OTHER_DIGEST}),
     ],
 )
 @pytest.mark.parametrize("several", [False, True])

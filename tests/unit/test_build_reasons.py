@@ -251,7 +251,7 @@ def test_of_several_images_the_missing_ones_are_named() -> None:
         wanted, PLACE, BOUNDS, given_up=GivenUp(Cause.TIME_UP, under_way, 5), now=2800.0, newest=None
     ).sentence
     assert (
-        "in eu-west-1, the repository has no such image: I1 (team/app:v1), I2 (team/app:v2); build 7 of the CodeBuild "
+        "last seen: the repository has no such image: I1 (team/app:v1), I2 (team/app:v2); build 7 of the CodeBuild "
         "project app is under way, in BUILD; see whether"
     ) in said
 

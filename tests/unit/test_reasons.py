@@ -361,7 +361,7 @@ TOOLS = Wanted("Tools", ImageId("tools", "v3", None), OWN, Conditions())
             [THERE, Unavailable("ThrottlingException", "")],
             Cause.TIME_UP,
             None,
-            "Gave up on 1 of 2 images: checked 37 times in 30 min, last seen: in us-east-1, ECR did not answer "
+            "Gave up on 1 of 2 images in us-east-1: checked 37 times in 30 min, last seen: ECR did not answer "
             "(ThrottlingException): Jobs (jobs:v2); see whether ECR works in this region and can be "
             "reached from the function, then deploy again",
             id="ECR unavailable for one",
@@ -460,7 +460,7 @@ def test_the_row_of_the_newest_tags_says_how_many_images_were_looked_at(newest: 
     several = Several((("App", THERE), ("Jobs", NoImage())))
     given_up = GivenUp(Cause.TIME_UP, several, 37)
     said = reason_of([APP, JOBS], PLACE, BOUNDS, given_up=given_up, now=2800.0, newest=newest)
-    assert said.heading == "Gave up on 1 of 2 images"
+    assert said.heading == "Gave up on 1 of 2 images in us-east-1"
     assert ("newest tags of jobs", row) in said.rows
 
 

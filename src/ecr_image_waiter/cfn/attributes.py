@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
 from ecr_image_waiter.core.conditions import Wanted
-from ecr_image_waiter.core.format import harmless, iso
+from ecr_image_waiter.core.format import iso
 from ecr_image_waiter.core.manifests import DOCKER_INDEX, LONGEST_PLATFORM_NAME
 from ecr_image_waiter.core.model import Finding, Image, Looked, Never, NotYet, Place, Several, Source
 
@@ -30,7 +30,7 @@ def attributes(wanted: Sequence[Wanted], found: Looked, *, checks: int, waited: 
     if not isinstance(found, Image):
         raise TypeError("no image")
     image, repository_uri = wanted[0].image, found.repository_uri
-    told = {
+    return {
         "ImageUri": found.uri,
         "ImageDigest": found.digest,
         "TaggedImageUri": f"{repository_uri}:{image.tag}" if image.tag else "",
@@ -46,7 +46,6 @@ def attributes(wanted: Sequence[Wanted], found: Looked, *, checks: int, waited: 
         "Architecture": found.architecture,
         **effort,
     }
-    return {name: harmless(value) for name, value in told.items()}  # a pusher wrote some of them
 
 
 def attributes_in_rollback(wanted: Sequence[Wanted], found: Looked | None, uri: Uri, place: Place) -> dict[str, str]:

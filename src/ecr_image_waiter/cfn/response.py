@@ -122,6 +122,11 @@ def physical_id(request: StackRequest) -> str:
     return f"{request.logical_id}-{hashlib.sha256(source.encode('utf-8', 'replace')).hexdigest()[:16]}"
 
 
+def harmless_data(data: Mapping[str, str]) -> dict[str, str]:
+    """Return attributes as they leave the process, whatever a pusher wrote."""
+    return {harmless(name): harmless(value) for name, value in data.items()}
+
+
 class _Protocol(CfnResource):
     """crhelper for a single answer.
 
@@ -137,7 +142,7 @@ class _Protocol(CfnResource):
         self.StackId = request.stack_id
         self.RequestId = request.request_id
         self.LogicalResourceId = request.logical_id
-        self.Data = {harmless(name): harmless(value) for name, value in answer.data.items()}
+        self.Data = harmless_data(answer.data)
         self.NoEcho = False
         self._response_url = request.response_url
         self._ssl_verify = None
