@@ -92,7 +92,7 @@ def fail_to_create(account: Account, name: str, stack: Synthesized) -> None:
     eventually(lambda: account.status(name) == "ROLLBACK_COMPLETE", f"the creation of {name} fails")
     assert ("Mistake", "CREATE_FAILED") in account.events(name)
     if stack.protected:
-        section = (FOLDER / "README.md").read_text().partition("\n## When a stack that lasts fails at first\n")[2]
+        section = (FOLDER / "by-hand.md").read_text().partition("\n## When a stack that lasts fails at first\n")[2]
         account.run(re.findall(r"^```sh\n(.*?)^```$", section, flags=re.MULTILINE | re.DOTALL)[0], FOLDER)
     account.client("cloudformation").delete_stack(StackName=name)  # the CDK does that before it creates it again
     eventually(lambda: account.status(name) in ("", "DELETE_COMPLETE"), f"{name} is deleted")
@@ -258,7 +258,7 @@ def by_hand(account: Account, app: Mapping[str, Synthesized]) -> None:
     """With a seed image in each repository before there is a pipeline, which then is not started."""
     pipeline = f"{PIPELINE}-as-well"  # the runs to come are written down for pipelines of any account
     account.cloud.builds.play_pipeline(pipeline, NOT_AUTHORISED)
-    section = (FOLDER / "README.md").read_text().partition("\n## The bootstrap by hand\n")[2].partition("\n## ")[0]
+    section = (FOLDER / "by-hand.md").read_text().partition("\n## The bootstrap by hand\n")[2].partition("\n## ")[0]
     ((deployment, seed),) = re.findall(r"^```sh\n(.*)\n((?s:.*?))^```$", section, flags=re.MULTILINE)
     last = {
         name: Synthesized(

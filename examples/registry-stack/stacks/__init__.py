@@ -11,7 +11,7 @@ FUNCTIONS = {
     "video": "heavy",
     "webhook": "webhook",
 }
-"""The repository of each function's image. push.sh has the same."""
+"""The repository of each function's image. images.sh has the same."""
 
 LASTING = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
 """RETAIN would also keep a resource when its own creation rolls back, and its name would block the next try."""
