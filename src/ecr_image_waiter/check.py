@@ -226,13 +226,9 @@ class _ImageCheck:
 
     def _ask(self, group: Sequence[Wanted]) -> None:
         """Look for those images of one repository that are not ready yet."""
-        source = group[0].source
-        if source.alias:  # ECR Public has no BatchGetImage
+        if group[0].source.alias:  # ECR Public has no BatchGetImage
             for one in group:
-                seen = self._registry.look(
-                    one.image, source=source, archived_too=False, seconds=self._deadline.per_call()
-                )
-                self._found[one.id] = self._assessed(one, seen)
+                self._found[one.id] = self._assessed(one, self._look(one))
             return
         for one, answer in self._answers(self._registry.get, group):
             if isinstance(answer, tuple):
@@ -241,9 +237,7 @@ class _ImageCheck:
                     self._cache.manifests[answer[0].digest] = answer[1]
             elif isinstance(answer, Never):
                 # Its manifest is too large, which matters only if there is a condition that must read it.
-                found = self._registry.look(
-                    one.image, source=source, archived_too=False, seconds=self._deadline.per_call()
-                )
+                found = self._look(one)
             else:
                 found = answer
             self._found[one.id] = self._assessed(one, found)

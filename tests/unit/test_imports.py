@@ -1,4 +1,4 @@
-"""Which module knows which: what decides imports no AWS SDK, no crhelper and no Powertools, so its tests need none."""
+"""The structure of the house: which folder may know which, and how large a module may grow."""
 
 import ast
 import re
@@ -11,6 +11,8 @@ from ecr_image_waiter.artifact import NOT_FOR_LAMBDA
 from sandbox.processes import ROOT
 
 SOURCE = Path(ecr_image_waiter.__file__).parent
+MOST_LINES = 350
+MOST_IMPORTS = 12
 EDGES = {"boto3", "botocore", "crhelper", "aws_lambda_powertools", "urllib3"}
 MODULES = {
     str(path.relative_to(SOURCE).with_suffix("")): path
@@ -43,21 +45,79 @@ def _imported(module: str) -> set[str]:
     return names
 
 
-def _reached(module: str) -> set[str]:
-    """Return what a module imports, and what those import of this package."""
-    seen: set[str] = set()
-    left = [module]
-    while left:
-        for name in _imported(left.pop()) - seen:
-            seen.add(name)
-            if name in MODULES:
-                left.append(name)
-    return seen
+def _folder(module: str) -> str:
+    return module.partition("/")[0] if "/" in module else ""
 
 
-@pytest.mark.parametrize("module", sorted(name for name in MODULES if name.startswith(("core/", "text/"))))
-def test_what_decides_and_what_words_it_reach_no_edge(module: str) -> None:
-    assert not _reached(module) & EDGES
+def _circle(module: str, path: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Return the modules of a circle of imports that one is in; none where it is in none."""
+    if module in path:
+        return (*path[path.index(module) :], module)
+    circles = (_circle(name, (*path, module)) for name in sorted(IMPORTED[module]) if name in MODULES)
+    return next(filter(None, circles), ())
+
+
+IMPORTED = {module: _imported(module) for module in MODULES}
+BELOW = {
+    "core": {"core"},
+    "text": {"core", "text"},
+    "cfn": {"core", "text", "cfn"},
+    "aws": {"core", "aws"},
+}
+"""The folders of this package that the modules of a folder may import."""
+LOW = {"clock"}
+"""Modules beside the folders that those above `core` may import."""
+
+
+@pytest.mark.parametrize("folder", BELOW)
+def test_no_arrow_runs_back_up(folder: str) -> None:
+    found = {
+        (module, name) for module in MODULES if _folder(module) == folder for name in IMPORTED[module] & {*MODULES}
+    }
+    assert {arrow for arrow in found if _folder(arrow[1]) not in BELOW[folder] and arrow[1] not in LOW} == set()
+    assert folder != "core" or not {arrow for arrow in found if arrow[1] in LOW}
+
+
+def test_no_imports_go_in_a_circle() -> None:
+    assert [circle for module in MODULES if (circle := _circle(module))] == []
+
+
+CORE = {module: path for module, path in MODULES.items() if _folder(module) == "core"}
+
+
+@pytest.mark.parametrize("module", CORE)
+def test_core_knows_no_edge_no_time_and_no_chance(module: str) -> None:
+    """Of `random`, the type `Random` is known: what is drawn comes in from outside."""
+    assert not IMPORTED[module] & (EDGES | {"time", "asyncio", "threading", "socket", "os", "secrets", "uuid"})
+    for node in ast.walk(ast.parse(CORE[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            assert "random" not in {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module == "random":
+            assert {alias.name for alias in node.names} == {"Random"}
+        elif isinstance(node, ast.Attribute):
+            assert not (
+                node.attr in ("now", "utcnow", "today") and getattr(node.value, "id", "") in ("datetime", "date")
+            )
+
+
+def test_words_know_no_edge() -> None:
+    assert [module for module in MODULES if _folder(module) == "text" and IMPORTED[module] & EDGES] == []
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_can_be_read_at_once(module: str) -> None:
+    assert len(MODULES[module].read_text(encoding="utf-8").splitlines()) <= MOST_LINES
+    assert len(IMPORTED[module] & {*MODULES}) <= MOST_IMPORTS
+
+
+def test_an_event_passes_five_modules_on_its_way_to_ecr() -> None:
+    way = ["handler", "waiter", "core/polling", "check", "aws/ecr"]
+    # The waiter hands the check to the polling, which knows it by its type alone.
+    assert IMPORTED["handler"] >= {"waiter"}
+    assert IMPORTED["waiter"] >= {"core/polling", "check"}
+    assert IMPORTED["check"] >= {"aws/ecr"}
+    assert [module for module in MODULES if "handler" in IMPORTED[module]] == []
+    assert [module for module in MODULES if "waiter" in IMPORTED[module]] == way[:1]
 
 
 def test_the_real_time_is_known_to_the_clock_alone() -> None:
