@@ -3,9 +3,9 @@
 - AWS::CodePipeline::Pipeline: MiniStack refuses a whole template that has one. `Ref` is the name, `Version` the only
   attribute; of the properties, those are heeded that `_declaration` names.
 - AWS::ECR::Repository, AWS::ECR::PublicRepository: MiniStack makes the first in an ECR of its own, which nobody here
-  asks, and has none of the second. `Ref` is the name, attributes are `Arn` and `RepositoryUri`; RepositoryName and
-  EmptyOnDelete are heeded, and by an Update a new name alone. An import takes them as they are, whatever the template
-  says.
+  asks, and has none of the second. `Ref` is the name, attributes are `Arn` and `RepositoryUri`; RepositoryName,
+  EmptyOnDelete and a private one's ImageTagMutability with its filters are heeded, and by an Update a new name alone.
+  An import takes them as they are, whatever the template says.
 - A nested stack's template: MiniStack applies SAM's transform to the outer one alone, and here to both.
 - A custom resource's function: MiniStack invokes it synchronously and once. Here it is invoked asynchronously, with
   Lambda's retries and its on-failure destination, and the ResponseURL has an X-Amz-Date.
@@ -78,7 +78,8 @@ def repositories(service: str) -> dict[str, Callable[..., Any]]:
         name = properties.get("RepositoryName") or _PROVISIONERS._physical_name(  # noqa: SLF001  # as above
             stack_name, logical_id, lowercase=True, max_len=205
         )
-        return name, attributes(_client(service).create_repository(repositoryName=name)["repository"])
+        made = _client(service).create_repository(repositoryName=name, **_mutability(properties))
+        return name, attributes(made["repository"])
 
     def update(
         name: str, _: Mapping[str, Any], properties: Mapping[str, Any], stack_name: str
@@ -103,6 +104,19 @@ def repositories(service: str) -> dict[str, Callable[..., Any]]:
         return found(identifier["RepositoryName"])
 
     return {"create": create, "update": update, "delete": delete, "import": import_existing}
+
+
+def _mutability(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what CreateRepository is told about tags that may be overwritten."""
+    kind = "ImageTagMutabilityExclusionFilter"
+    filters = [
+        {"filterType": each[f"{kind}Type"], "filter": each[f"{kind}Value"]} for each in properties.get(f"{kind}s", [])
+    ]
+    given = {
+        "imageTagMutability": properties.get("ImageTagMutability"),
+        "imageTagMutabilityExclusionFilters": filters,
+    }
+    return {name: value for name, value in given.items() if value}
 
 
 def transform_nested_templates() -> None:

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Builds the commit's image and pushes it as app-mp:COMMIT, into the account and region that the AWS CLI is configured for.
+# Builds the commit's image and pushes it as app-mp:COMMIT and app-mp:latest, into the account and region that the AWS CLI is
+# configured for.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 repository=app-mp
 commit="${GITHUB_SHA:-$(git rev-parse HEAD)}"
 
-# A tag of this repository is pushed once: whoever repeats this finds the image there.
+# A commit's tag is pushed once and last: if it exists, nothing is left to do.
 found="$(aws ecr list-images --repository-name "$repository" --query "imageIds[?imageTag=='$commit'].imageTag" --output text)"
 if [[ -n $found ]]; then
   echo "$repository:$commit is there already"
@@ -15,5 +16,6 @@ fi
 
 uri="$(aws ecr describe-repositories --repository-names "$repository" --query 'repositories[0].repositoryUri' --output text)"
 aws ecr get-login-password | docker login --username AWS --password-stdin "${uri%%/*}"
-docker build --platform linux/amd64 --tag "$uri:$commit" web
+docker build --platform linux/amd64 --tag "$uri:$commit" --tag "$uri:latest" web
+docker push "$uri:latest"
 docker push "$uri:$commit"

@@ -7,7 +7,7 @@ may know and this one does not is an error. What is played:
   and an ARG for each build argument), `tag` and `push`, which pushes an image of one layer by `sandbox.images`. Its
   content is that of the folder, its platform and labels are the options'. Nothing is built, and no engine is needed.
 - aws: any operation of botocore's models with its options, flags as `--x` and `--no-x`, lists of plain values as
-  several words, structures as `key=value`, `--query` and `--output text`; `wait`;
+  several words, whole numbers, structures as `key=value`, `--query` and `--output text`; `wait`;
   and `ecr get-login-password`.
 - git: `rev-parse HEAD`, which is the commit that it was installed with.
 """

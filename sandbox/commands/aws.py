@@ -67,7 +67,7 @@ def _parameters(client: Any, operation: str, words: Sequence[str]) -> dict[str, 
         elif member.type_name == "structure":
             found[name] = _structure(word)
         else:
-            found[name] = word
+            found[name] = int(word) if member.type_name == "integer" else word
     return found
 
 

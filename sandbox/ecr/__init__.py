@@ -15,8 +15,9 @@ image that loses its tag, keeps no blobs, and has no status, no media type of an
 |                         | expire; LayersNotFoundException; LayerInaccessibleException    | aws-ecr-public#11         |
 |                         | for a layer only of images that can't be pulled (u)            |                           |
 | PutImage                | the digest is that of the bytes; a tag moves, and its image    | API_PutImage; "Restoring  |
-|                         | stays, untagged, also where tags are immutable; a push of an   | an image"                 |
-|                         | archived image restores it at once; parts may be missing       |                           |
+|                         | stays, untagged, unless the tag is immutable; exclusion        | an image"; "Preventing    |
+|                         | filters; a push of an archived image restores it at once;      | image tags from being     |
+|                         | parts may be missing                                           | overwritten"              |
 | DescribeImages          | all of imageIds or ImageNotFoundException; only images of the  | its API page,             |
 |                         | filter's status, ACTIVE by default (u for imageIds); an index  | API_ImageDetail,          |
 |                         | is as large as its largest image; artifactMediaType from a     | API_DescribeImagesFilter; |

@@ -9,6 +9,7 @@ import uuid
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any, Final, Literal, TypeAlias
 
 DOCKER_MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
@@ -173,6 +174,26 @@ class Repository:
                 each.tags = [other for other in each.tags if other != tag]
             image.tags.append(tag)
         return {"image": self.described(image, {"imageDigest": image.digest, **({"imageTag": tag} if tag else {})})}
+
+    def refuse_to_move(self, tag: str | None, manifest: str, settings: Answer) -> None:
+        """Refuse a push of another image at a tag that is immutable.
+
+        Args:
+            tag: of the push.
+            manifest: of the push.
+            settings: of the repository, as DescribeRepositories has them.
+        """
+        there = self.tagged(tag) if tag else None
+        if there is None or there.digest == digest_of(manifest.encode()):
+            return
+        patterns = [each["filter"] for each in settings.get("imageTagMutabilityExclusionFilters") or []]
+        excluded = any(fnmatchcase(str(tag), pattern) for pattern in patterns)
+        if settings.get("imageTagMutability", "MUTABLE").startswith("IMMUTABLE") != excluded:
+            raise Refused(
+                "ImageTagAlreadyExistsException",
+                f"The image tag '{tag}' already exists in the '{self.name}' repository and cannot be overwritten "
+                "because the tag is immutable.",
+            )
 
     def tagged(self, tag: str) -> Image | None:
         return next((image for image in self.images.values() if tag in image.tags), None)

@@ -188,9 +188,11 @@ class Front:
         operation = self._private.operations.get(call.operation)
         if operation is None:
             return self._pass_on(call, registry_id, name)
-        self._require(call, registry_id, name)
+        settings = self._required(call, registry_id, name)
         with self._lock:
             repository = self._private.repository(registry_id, call.region, name)
+            if call.operation == "PutImage":
+                repository.refuse_to_move(request.get("imageTag"), request["imageManifest"], settings)
             return operation(Context(repository, call.region, call.base), request)
 
     def _public_result(self, call: Call, request: Request) -> Answer:
@@ -217,13 +219,16 @@ class Front:
                 self._private.forget(registry_id, call.region, name)
         raise passed
 
-    def _require(self, call: Call, registry_id: str, name: str) -> None:
-        """Let moto's refusal be the answer where it knows no such repository."""
+    def _required(self, call: Call, registry_id: str, name: str) -> Answer:
+        """Return moto's description of a repository, and let its refusal be the answer if it knows none."""
         passed = self._ask_moto(
             call, registry_id, "DescribeRepositories", json.dumps({"repositoryNames": [name]}).encode()
         )
-        if passed.whole[0] != 200:
+        status, _, body = passed.whole
+        if status != 200:
             raise passed
+        described: Answer = json.loads(body)["repositories"][0]
+        return described
 
     def _ask_moto(self, call: Call, registry_id: str, operation: str, body: bytes) -> _Passed:
         headers = without_hop_by_hop(call.headers) | {

@@ -1,12 +1,17 @@
 """The example of Fargate waits, its check notices what is taken out, and its two ways ask for the same image."""
 
+import os
 import re
 import shlex
+import shutil
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
+from sandbox.cloud import CDK_PYTHON
 from sandbox.processes import ROOT
 from tests.policy.ordering import dependencies, faults, mutants, pins, sorted_last, uses, waiters
 from tests.support.apps import synthesized
@@ -31,6 +36,46 @@ def the(template: dict[str, Any], type_: str) -> str:
     """Return the id of the one resource of a type."""
     (found,) = (name for name, each in template["Resources"].items() if each["Type"] == type_)
     return str(found)
+
+
+def jobs() -> dict[str, Any]:
+    """Return the jobs of the workflow."""
+    return dict(yaml_parse((EXAMPLE / ".github" / "workflows" / "deploy.yml").read_text())["jobs"])
+
+
+def needs(job: str) -> set[str]:
+    """Return the jobs that must have succeeded before a job begins."""
+    direct = jobs()[job].get("needs", [])
+    direct = [direct] if isinstance(direct, str) else direct
+    return {*direct, *(each for name in direct for each in needs(name))}
+
+
+def test_nothing_is_deployed_before_the_checks_and_the_service_not_before_its_image() -> None:
+    assert [*jobs()] == ["lint", "type-check", "test", "deploy-ecr", "build-and-push", "deploy-ecs"]
+    assert needs("deploy-ecr") == {"lint", "type-check", "test"}
+    assert jobs()["build-and-push"]["needs"] == "deploy-ecr"
+    assert jobs()["deploy-ecs"]["needs"] == ["deploy-ecr", "build-and-push"]
+
+
+@pytest.mark.parametrize("job", ["type-check", "test"])
+def test_a_copy_of_the_folder_passes_the_checks_of_its_workflow(job: str, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(EXAMPLE, copy)
+    command = str(jobs()[job]["steps"][-1]["run"])
+    path = os.pathsep.join([str(CDK_PYTHON.parent), os.environ["PATH"]])
+    source = str(ROOT / "src")
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": source, "MYPYPATH": source}
+    environment.pop("CDK_CONTEXT_JSON", None)
+    done = subprocess.run(command.split(), cwd=copy, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_service_has_the_names_by_which_it_is_stopped(service: dict[str, Any]) -> None:
+    cluster = service["Resources"][the(service, "AWS::ECS::Cluster")]["Properties"]["ClusterName"]
+    name = service["Resources"][the(service, "AWS::ECS::Service")]["Properties"]["ServiceName"]
+    assert (cluster, name) == ("mp-cluster", "mp-api-service")
+    command = f"aws ecs update-service --cluster {cluster} --service {name} --desired-count 0"
+    assert command in (EXAMPLE / "README.md").read_text()
 
 
 def test_its_templates_pass_cfn_lint(templates: Templates, lint: Linter) -> None:
@@ -65,10 +110,18 @@ def test_with_its_waiter_sorted_last_it_is_the_same_otherwise(service: dict[str,
     assert {name.removeprefix("Zz") for name in renamed["Resources"]} == set(service["Resources"])
 
 
-def test_it_waits_for_the_commit_s_tag_which_nobody_can_move(templates: Templates, service: dict[str, Any]) -> None:
+def test_it_waits_for_the_commit_s_tag_which_nobody_can_move_while_latest_moves(
+    templates: Templates, service: dict[str, Any]
+) -> None:
     registry = templates["AppStack"]
     repository = registry["Resources"][the(registry, "AWS::ECR::Repository")]["Properties"]
-    assert repository == {"RepositoryName": "app-mp", "ImageTagMutability": "IMMUTABLE"}
+    assert repository == {
+        "RepositoryName": "app-mp",
+        "ImageTagMutability": "IMMUTABLE_WITH_EXCLUSION",
+        "ImageTagMutabilityExclusionFilters": [
+            {"ImageTagMutabilityExclusionFilterType": "WILDCARD", "ImageTagMutabilityExclusionFilterValue": "latest"}
+        ],
+    }
     assert service["Resources"][waiters(service)[0]]["Properties"]["ImageTag"] == COMMIT
 
 
@@ -89,8 +142,8 @@ def test_the_gate_of_the_workflow_and_the_push_mean_what_the_stack_waits_for(
     registry = templates["AppStack"]
     name = registry["Resources"][the(registry, "AWS::ECR::Repository")]["Properties"]["RepositoryName"]
     wanted = service["Resources"][waiters(service)[0]]["Properties"]
-    workflow = yaml_parse((EXAMPLE / ".github" / "workflows" / "deploy.yml").read_text())
-    (gate,) = (step["run"] for step in workflow["jobs"]["deploy-ecs"]["steps"] if "wait" in step.get("run", ""))
+    workflow = jobs()
+    (gate,) = (step["run"] for step in workflow["deploy-ecs"]["steps"] if "wait" in step.get("run", ""))
     words = shlex.split(gate.replace("\\\n", ""))
     assert words[:3] == ["ecr-image-waiter", "wait", f"{name}:$GITHUB_SHA"]
     options = dict(zip(words[3::2], words[4::2], strict=True))

@@ -33,10 +33,10 @@ from tests.support.waiting import eventually
 EXAMPLES = ROOT / "examples"
 
 
-def commands(example: str) -> list[str]:
-    """Return the commands of an example's page, under Deploy."""
+def commands(example: str, heading: str = "Deploy") -> list[str]:
+    """Return the commands under a heading of an example's page."""
     page = (EXAMPLES / example / "README.md").read_text()
-    section = page.partition("\n## Deploy\n")[2].partition("\n## ")[0]
+    section = page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
     return re.findall(r"^```sh\n(.*?)^```$", section, flags=re.MULTILINE | re.DOTALL)
 
 
@@ -216,6 +216,7 @@ def fargate(account: Account, templates: Mapping[str, Mapping[str, Any]]) -> Non
     account.wait_for("FargateStack", "FargateStack", "CREATE_COMPLETE")
     assert_created_in_order(account, "FargateStack", {task: waiter, running: waiter})
     assert account.container_image_of("FargateStack", running) == account.uri("app-mp", COMMIT)
+    assert account.uri("app-mp") == account.uri("app-mp", COMMIT)
 
     install_command(account)
     log, commit = account.folder / "gate.log", {"GITHUB_SHA": NEXT_COMMIT}
@@ -231,6 +232,12 @@ def fargate(account: Account, templates: Mapping[str, Mapping[str, Any]]) -> Non
     )
     account.wait_for("FargateStack", "FargateStack", "UPDATE_COMPLETE")
     assert account.container_image_of("FargateStack", running) == account.uri("app-mp", NEXT_COMMIT)
+    assert account.uri("app-mp") == account.uri("app-mp", NEXT_COMMIT) != account.uri("app-mp", COMMIT)
+    with pytest.raises(Exception, match="ImageTagAlreadyExistsException"):
+        push(account.client("ecr"), "app-mp", NEXT_COMMIT, content="another")
+
+    (stop,) = commands("fargate", "Stop CannotPullContainerError retries")
+    assert json.loads(account.run(stop, folder))["service"]["desiredCount"] == 0
 
 
 # --- All of them, side by side ----------------------------------------------------------------------------------------

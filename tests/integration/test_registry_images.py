@@ -5,6 +5,7 @@ Every answer of the sandbox's ECR, an error too, is compared with botocore's mod
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Any, Final
 
 import boto3
@@ -307,6 +308,29 @@ def test_several_tags_of_one_image_are_each_found(ecr: Any, registry: Registry) 
     for image in wanted:
         assert isinstance(got[image], tuple)
         assert digest_in(got[image][0]) == digest_in(described[image]) == digest  # type: ignore[index]  # see above
+
+
+@pytest.mark.parametrize(
+    ("mutability", "filters", "moved"),
+    [
+        ("MUTABLE", [], ["latest", "v1"]),
+        ("IMMUTABLE", [], []),
+        ("IMMUTABLE_WITH_EXCLUSION", ["latest"], ["latest"]),
+        ("MUTABLE_WITH_EXCLUSION", ["v*"], ["latest"]),
+    ],
+)
+def test_a_tag_moves_unless_it_is_immutable(
+    front: Watched, mutability: str, filters: list[str], moved: list[str]
+) -> None:
+    ecr = front.client(region=REGION)
+    excluded = {"imageTagMutabilityExclusionFilters": [{"filterType": "WILDCARD", "filter": each} for each in filters]}
+    ecr.create_repository(repositoryName="app", imageTagMutability=mutability, **(excluded if filters else {}))
+    for tag in ("latest", "v1"):
+        old = images.push(ecr, "app", tag, content="old")
+        with nullcontext() if tag in moved else pytest.raises(ecr.exceptions.ImageTagAlreadyExistsException):
+            images.push(ecr, "app", tag, content="new")
+        (there,) = ecr.describe_images(repositoryName="app", imageIds=[{"imageTag": tag}])["imageDetails"]
+        assert (there["imageDigest"] == old) == (tag not in moved)
 
 
 def test_a_tag_at_another_digest_is_told_with_that_by_every_way_of_looking(ecr: Any, registry: Registry) -> None:
