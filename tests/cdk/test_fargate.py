@@ -43,20 +43,6 @@ def jobs() -> dict[str, Any]:
     return dict(yaml_parse((EXAMPLE / ".github" / "workflows" / "deploy.yml").read_text())["jobs"])
 
 
-def needs(job: str) -> set[str]:
-    """Return the jobs that must have succeeded before a job begins."""
-    direct = jobs()[job].get("needs", [])
-    direct = [direct] if isinstance(direct, str) else direct
-    return {*direct, *(each for name in direct for each in needs(name))}
-
-
-def test_nothing_is_deployed_before_the_checks_and_the_service_not_before_its_image() -> None:
-    assert [*jobs()] == ["lint", "type-check", "test", "deploy-ecr", "build-and-push", "deploy-ecs"]
-    assert needs("deploy-ecr") == {"lint", "type-check", "test"}
-    assert jobs()["build-and-push"]["needs"] == "deploy-ecr"
-    assert jobs()["deploy-ecs"]["needs"] == ["deploy-ecr", "build-and-push"]
-
-
 @pytest.mark.parametrize("job", ["type-check", "test"])
 def test_a_copy_of_the_folder_passes_the_checks_of_its_workflow(job: str, tmp_path: Path) -> None:
     copy = tmp_path / "copy"

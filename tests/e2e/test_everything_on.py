@@ -24,6 +24,7 @@ EVERYTHING = {
     "PipelineArns": f"arn:aws:codepipeline:{REGION}:{ACCOUNT}:*",
     "AllowStartBuild": "true",
     "LogLevel": "DEBUG",
+    "LogGroupName": "/waits/watched",
     "LogRetentionDays": "1",
     "LogKmsKeyArn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab",
     "MemorySize": "256",

@@ -26,6 +26,7 @@ CHOICES: Final = {
     "PipelineArns": ["", "arn:aws:codepipeline:eu-west-1:123456789012:app"],
     "AllowStartBuild": ["false", "true"],
     "LogLevel": ["INFO", "DEBUG"],
+    "LogGroupName": ["", "/aws/lambda/Shop-Api-EcrImageWaiter"],
     "LogRetentionDays": ["30", "1"],
     "LogKmsKeyArn": ["", "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"],
     "MemorySize": ["128", "10240"],

@@ -92,6 +92,8 @@ def test_accounts_and_an_organisation_go_together() -> None:
         ("PipelineArns", "arn:aws:codepipeline:::app", False),
         ("LogKmsKeyArn", "arn:aws-cn:kms:cn-north-1:123456789012:key/1234abcd", True),
         ("LogKmsKeyArn", "arn:aws:kms:eu-west-1:123456789012:alias/logs", False),  # CloudWatch Logs takes no alias
+        ("LogGroupName", "/aws/lambda/Shop-Api-EcrImageWaiter", True),
+        ("LogGroupName", "waits of the shop", False),
         ("AccountConcurrencyThreshold", "0", False),
     ],
 )

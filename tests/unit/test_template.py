@@ -78,7 +78,12 @@ def test_the_logical_ids_stay_what_they_were_because_another_one_is_another_func
 def test_nothing_is_named_unless_the_operator_names_it() -> None:
     assert FUNCTION["FunctionName"] == {"Fn::If": ["HasFunctionName", {"Ref": "FunctionName"}, {"Ref": "AWS::NoValue"}]}
     assert "RoleName" not in RESOURCES["WaiterRole"]["Properties"]
-    assert "LogGroupName" not in RESOURCES["WaiterLogGroup"]["Properties"]
+    assert RESOURCES["WaiterLogGroup"]["Properties"]["LogGroupName"] == {
+        "Fn::If": ["HasLogGroupName", {"Ref": "LogGroupName"}, {"Ref": "AWS::NoValue"}]
+    }
+    assert TEMPLATE["Conditions"]["HasLogGroupName"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "LogGroupName"}, ""]}]}
+    assert "LogGroupName" not in RESOURCES["LastResortLogGroup"]["Properties"]
+    assert {TEMPLATE["Parameters"][name]["Default"] for name in ("FunctionName", "LogGroupName")} == {""}
 
 
 def test_the_function_runs_as_promised() -> None:

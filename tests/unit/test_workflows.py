@@ -30,7 +30,10 @@ PERMISSIONS = {
     },
     "live.yml": {"live": READ | ROLE},
     "nightly.yml": {"long": READ},
-    "deploy.yml": dict.fromkeys(("deploy-ecr", "build-and-push", "deploy-ecs"), READ | ROLE),
+    "deploy.yml": {
+        **dict.fromkeys(("lint", "type-check", "test"), READ),
+        **dict.fromkeys(("deploy-ecr", "build-and-push", "deploy-ecs"), READ | ROLE),
+    },
 }
 PUBLISHES = {"serverless-application-repository", "python-package-index"}
 
@@ -84,9 +87,12 @@ def test_a_release_begins_with_its_tag_and_its_entry_in_the_changelog() -> None:
     assert commands(RELEASE["test"])[0].startswith("python -m sandbox.publishing.changelog --tag")
 
 
-def test_the_example_deploys_its_service_when_its_image_has_been_pushed_and_seen() -> None:
-    assert needed(DEPLOY, "build-and-push") == {"deploy-ecr"}
-    assert needed(DEPLOY, "deploy-ecs") == {"deploy-ecr", "build-and-push"}
+def test_the_example_deploys_what_was_checked_and_its_service_when_its_image_has_been_pushed_and_seen() -> None:
+    checks = {"lint", "type-check", "test"}
+    assert needed(DEPLOY, "deploy-ecr") == checks
+    assert DEPLOY["build-and-push"]["needs"] == "deploy-ecr"
+    assert DEPLOY["deploy-ecs"]["needs"] == ["deploy-ecr", "build-and-push"]
+    assert not any(needed(DEPLOY, each) for each in checks)
     before = commands(DEPLOY["deploy-ecr"]) + commands(DEPLOY["build-and-push"])
     assert [each for each in before if re.search(r"\bFargateStack\b|--all\b", each)] == []
     gate, deploy = commands(DEPLOY["deploy-ecs"])[-2:]

@@ -59,6 +59,7 @@ class EcrImageWaiterProvider(Construct):
         permissions_boundary: or its ARN, for the roles.
         function_name: never to be changed later.
         log_level: which log lines are kept.
+        log_group_name: of the waiter; another one later is another log group.
         log_retention_days: how long they are kept.
         log_key: or its ARN, that encrypts the log; CloudWatch Logs must be allowed to use it.
         dashboard: whether to make a CloudWatch dashboard of the waits.
@@ -86,6 +87,7 @@ class EcrImageWaiterProvider(Construct):
         permissions_boundary: iam.IManagedPolicy | str | None = None,
         function_name: str = "",
         log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] | None = None,
+        log_group_name: str = "",
         log_retention_days: float | None = None,
         log_key: kms.IKey | str | None = None,
         dashboard: bool = False,
@@ -107,6 +109,7 @@ class EcrImageWaiterProvider(Construct):
             "PermissionsBoundary": boundary if isinstance(boundary, str | None) else boundary.managed_policy_arn,
             "FunctionName": function_name,
             "LogLevel": log_level,
+            "LogGroupName": log_group_name,
             "LogRetentionDays": log_retention_days,
             "LogKmsKeyArn": log_key if isinstance(log_key, str | None) else log_key.key_arn,
             "Dashboard": "true" if dashboard else "false",
