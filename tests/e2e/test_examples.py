@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ from sandbox.cloud import REGION, Cloud
 from sandbox.commands import COMMIT
 from sandbox.images import push
 from sandbox.processes import PATIENCE, ROOT
-from tests.policy.ordering import mutants, pins, sorted_last
+from tests.policy.ordering import mutants, pins, sorted_last, waiters
 from tests.support.accounts import STAND_INS, Account, assert_created_in_order, with_stand_ins, with_waiter
 from tests.support.apps import synthesized
 from tests.support.few import some_slow
@@ -114,11 +115,16 @@ def build(account: Account, action: Mapping[str, Any]) -> None:
     account.run(script, EXAMPLES / "two-stacks", variables)
 
 
-def push_commit(account: Account, pipeline: str) -> Run:
-    """Have the pipeline run for the commit."""
+def pushing(account: Account, pipeline: str) -> Execution:
+    """Returns a run of the pipeline that pushes the commit's images."""
     stages = account.client("codepipeline").get_pipeline(name=pipeline)["pipeline"]["stages"]
     scripts = {action["name"]: Action(does=partial(build, account, action)) for action in stages[1]["actions"]}
-    account.cloud.builds.play_pipeline(pipeline, Execution({"Source": Action(0.2), **scripts}))
+    return Execution({"Source": Action(0.2), **scripts})
+
+
+def push_commit(account: Account, pipeline: str) -> Run:
+    """Have the pipeline run for the commit."""
+    account.cloud.builds.play_pipeline(pipeline, pushing(account, pipeline))
     return account.cloud.builds.start_pipeline(pipeline, place=Place(account.number, REGION))
 
 
@@ -151,6 +157,35 @@ def two_stacks_sorted_last(account: Account) -> None:
     assert_created_in_order(account, "oer-api", {name: f"Zz{name}Image" for name in FUNCTIONS})
     for function, repository in FUNCTIONS.items():
         assert account.image_of("oer-api", function) == account.uri(repository)
+
+
+def two_stacks_by_the_cdk(account: Account) -> None:
+    """The CDK app; nothing starts the pipeline but the commands under When the image never comes."""
+    folder, pipeline = EXAMPLES / "two-stacks", "oer-images-of-the-cdk"
+    context = json.loads((folder / "cdk" / "cdk.json").read_text())["context"]
+    app = synthesized(folder / "cdk", account.folder / "cdk.out", {**context, "commit": COMMIT})
+    cicd, api = (
+        with_stand_ins(json.loads(json.dumps(app[name]).replace("oer-images", pipeline)))
+        for name in ("OER-CICD", "OER-Api")
+    )
+    account.client("ssm").put_parameter(Name="/cdk-bootstrap/hnb659fds/version", Value="30", Type="String")
+    account.cloud.builds.play_pipeline(pipeline, CREATED)
+    account.create_stack("OER-CICD", json.dumps(cicd))
+    account.wait_for("OER-CICD", "OER-CICD", "CREATE_COMPLETE")
+    # CloudFormation tells the time of its request in whole seconds: a run that ended in the same one would count.
+    (created,) = account.cloud.builds.pipeline_runs(pipeline, place=Place(account.number, REGION))
+    eventually(lambda: created.ended and time.time() >= int(created.ended) + 1, "the run of the creation is past")
+
+    account.create_stack("OER-Api", json.dumps(api))
+    account.wait_for("OER-Api", min(waiters(api)), "CREATE_IN_PROGRESS")
+    account.cloud.builds.play_pipeline(pipeline, pushing(account, pipeline))
+    (start,) = commands("two-stacks", "When the image never comes")
+    printed = account.run(start.replace("oer-images", pipeline), folder)
+    assert "Source\tThe connection is not available: it has not been authorised yet" in printed
+    account.wait_for("OER-Api", "OER-Api", "CREATE_COMPLETE")
+    assert_created_in_order(account, "OER-Api", {user: waiter for user, (waiter,) in pins(api).items()})
+    found = {user[:14]: account.image_of("OER-Api", user) for user in pins(api)}
+    assert found == {name[:14]: account.uri(repository) for name, repository in FUNCTIONS.items()}
 
 
 # --- nested-app -------------------------------------------------------------------------------------------------------
@@ -245,6 +280,7 @@ def fargate(account: Account, templates: Mapping[str, Mapping[str, Any]]) -> Non
 NAMES = [
     "two-stacks",
     "two-stacks, waiters sorted last",
+    "two-stacks, by the CDK",
     "nested-app",
     "nested-app, waiters sorted last",
     "minimal",
@@ -259,14 +295,15 @@ NAMES = [
 def deployments(
     request: pytest.FixtureRequest, cloud: Cloud, tmp_path_factory: pytest.TempPathFactory
 ) -> Mapping[str, Future[None]]:
-    """All deployments, started, in two accounts in which there is nothing but the waiter."""
+    """All deployments, started, in three accounts in which there is nothing but the waiter."""
     print(*(f"stand-in for {name}: {what}" for name, what in STAND_INS.items()), sep="\n")
     folder = tmp_path_factory.mktemp("accounts")
-    first, last = with_waiter(cloud, folder, ["111111111111", "222222222222"])
+    first, last, third = with_waiter(cloud, folder, ["111111111111", "222222222222", "888888888888"])
     app = synthesized(EXAMPLES / "fargate", folder / "cdk.out", {"commit": COMMIT})
     jobs: list[Callable[[], None]] = [
         partial(two_stacks, first),
         partial(two_stacks_sorted_last, last),
+        partial(two_stacks_by_the_cdk, third),
         partial(nested_app, first),
         partial(nested_app_sorted_last, last, first),
         partial(minimal, first),

@@ -54,6 +54,7 @@ class CicdStack(Stack):
             pipeline_name="oer-images",
             pipeline_type=codepipeline.PipelineType.V2,
             execution_mode=codepipeline.ExecutionMode.QUEUED,  # each commit gets its images
+            cross_account_keys=False,
             stages=[
                 codepipeline.StageProps(stage_name="Source", actions=[fetch]),
                 codepipeline.StageProps(
