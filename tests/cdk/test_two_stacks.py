@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from sandbox.processes import ROOT
-from tests.cdk.conftest import Linter
 from tests.policy.ordering import faults, mutants, pins, sorted_last, uses, waiters
 from tests.support.apps import synthesized
+from tests.support.lint import Linter
 from tests.support.pushing import lacking
 
 EXAMPLE = ROOT / "examples" / "two-stacks" / "cdk"
