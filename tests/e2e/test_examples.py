@@ -280,7 +280,7 @@ def fargate(account: Account, templates: Mapping[str, Mapping[str, Any]]) -> Non
 NAMES = [
     "two-stacks",
     "two-stacks, waiters sorted last",
-    "two-stacks, by the CDK",
+    "two-stacks by the CDK",
     "nested-app",
     "nested-app, waiters sorted last",
     "minimal",
