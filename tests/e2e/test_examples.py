@@ -237,7 +237,8 @@ def install_command(account: Account) -> None:
 
 def fargate(account: Account, templates: Mapping[str, Mapping[str, Any]]) -> None:
     """The first commit in one phase, by the page; the next one in two, by the workflow."""
-    folder, service = EXAMPLES / "fargate", with_stand_ins(templates["FargateStack"])
+    folder, service = account.folder / "fargate", with_stand_ins(templates["FargateStack"])
+    shutil.copytree(EXAMPLES / "fargate", folder)
     _, build_step, _ = commands("fargate")
     ((task, (waiter,)),) = pins(service).items()
     (running,) = (name for name, each in service["Resources"].items() if each["Type"] == "AWS::ECS::Service")
@@ -253,6 +254,8 @@ def fargate(account: Account, templates: Mapping[str, Mapping[str, Any]]) -> Non
     assert account.container_image_of("FargateStack", running) == account.uri("app-mp", COMMIT)
     assert account.uri("app-mp") == account.uri("app-mp", COMMIT)
 
+    server = folder / "web" / "server.py"
+    server.write_text(server.read_text().replace("Hello", "Hello again"))
     install_command(account)
     log, commit = account.folder / "gate.log", {"GITHUB_SHA": NEXT_COMMIT}
     gate = f"exec 2> {log}\n{workflow_step('deploy-ecs', 'ecr-image-waiter wait')}"
