@@ -34,10 +34,10 @@ from .core.model import (
     Image,
     ImageId,
     Looked,
-    Never,
     NewestTags,
     NoImage,
     NoRepository,
+    NotDeployable,
     NotYet,
     Several,
     Source,
@@ -218,7 +218,7 @@ class _ImageCheck:
                 self._ask(group)
             if self._missing() or not self._changed():
                 break
-        # What changed under the last round is looked for anew in the next check, which describes all of them again.
+        # What changed under the last round is checked anew next time, which describes all of them again.
         return Several(tuple((one.id, self._found[one.id]) for one in self._wanted))
 
     def _missing(self) -> list[Finding]:
@@ -235,7 +235,7 @@ class _ImageCheck:
                 found: Finding = answer[0]
                 if one.conditions != Conditions():
                     self._cache.manifests[answer[0].digest] = answer[1]
-            elif isinstance(answer, Never):
+            elif isinstance(answer, NotDeployable):
                 # Its manifest is too large, which matters only if there is a condition that must read it.
                 found = self._look(one)
             else:
@@ -262,7 +262,7 @@ class _ImageCheck:
         """Describe all images, and see whether each is still the one that was found ready.
 
         Returns:
-            Whether it is worth another look at once: not where ECR refuses to say, or does not answer.
+            Whether it is worth another round at once: not where ECR refuses to say, or does not answer.
         """
         for group in _groups(self._wanted, self._most_ids):
             for one, now in self._answers(self._registry.describe, group):
@@ -287,7 +287,7 @@ class _ImageCheck:
                 return finding  # ECR Public gives no manifests, so there is nothing to hold against the image
             fault = self._read(one, finding, verdict, self._deadline.per_call())
             if fault:
-                return replace(fault, image=finding) if isinstance(fault, Never) else fault
+                return replace(fault, image=finding) if isinstance(fault, NotDeployable) else fault
         return finding
 
     def _read(self, one: Wanted, seen: Image, unread: Unread, seconds: float) -> Finding | None:
@@ -331,7 +331,7 @@ def check_in_rollback(registry: Registry, wanted: Sequence[Wanted], deadline: De
         return _ImageCheck(registry, images, 0.0, Memory(), deadline).run(archived_too=False, alone=False).images
 
     first = found(without_judgement)
-    if isinstance(decisive(first), Image | Never) or not any(one.conditions.Platform for one in wanted):
+    if isinstance(decisive(first), Image | NotDeployable) or not any(one.conditions.Platform for one in wanted):
         return first
     # Where a platform cannot be read, the image may be there all the same.
     return found(lambda _: Conditions())

@@ -275,7 +275,7 @@ class Part:
                 bounds.limit - bounds.start,
             )
         return wait(
-            self.properties.rhythm,
+            self.properties.backoff,
             bounds,
             progress,
             memory,

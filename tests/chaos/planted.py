@@ -133,9 +133,9 @@ def _(_: Function) -> Function:
 
 @bug("an image found at the limit is not found", polling, "judge")
 def _(real: Function) -> Function:
-    def broken(rhythm: Any, bounds: Any, progress: Any, found: Any, **moments: Any) -> Any:
+    def broken(backoff: Any, bounds: Any, progress: Any, found: Any, **moments: Any) -> Any:
         late = moments["began"] >= bounds.limit and isinstance(found, model.Image)
-        return real(rhythm, bounds, progress, model.NoImage() if late else found, **moments)
+        return real(backoff, bounds, progress, model.NoImage() if late else found, **moments)
 
     return broken
 
@@ -154,10 +154,10 @@ def _older(kind: Any, seconds: float) -> Callable[[Function], Function]:
     """Let a run of findings look so much longer than it is."""
 
     def make(real: Function) -> Function:
-        def broken(rhythm: Any, bounds: Any, progress: Any, found: Any, **moments: Any) -> Any:
+        def broken(backoff: Any, bounds: Any, progress: Any, found: Any, **moments: Any) -> Any:
             if progress.run is kind:
                 progress = replace(progress, run_since=progress.run_since - seconds)
-            return real(rhythm, bounds, progress, found, **moments)
+            return real(backoff, bounds, progress, found, **moments)
 
         return broken
 
@@ -170,10 +170,10 @@ bug("no grace for a new permission", polling, "judge")(_older(state.Streak.ACCES
 
 @bug("a late invocation gives up without a check", polling, "wait")
 def _(real: Function) -> Function:
-    def broken(rhythm: Any, bounds: Any, progress: Any, *memory: Any, **rest: Any) -> Any:
+    def broken(backoff: Any, bounds: Any, progress: Any, *memory: Any, **rest: Any) -> Any:
         if rest["clock"].now() > bounds.limit + 1.0:
             return polling.GivenUp(polling.Cause.TIME_UP, model.NoImage(), progress.checks)
-        return real(rhythm, bounds, progress, *memory, **rest)
+        return real(backoff, bounds, progress, *memory, **rest)
 
     return broken
 
@@ -215,7 +215,7 @@ def _(real: Function) -> Function:
 def _(real: Function) -> Function:
     def broken(images: Any, one: Any, finding: Any) -> Any:
         assessed = real(images, one, finding)
-        return finding if isinstance(assessed, model.Never) else assessed
+        return finding if isinstance(assessed, model.NotDeployable) else assessed
 
     return broken
 

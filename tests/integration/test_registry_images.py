@@ -31,10 +31,10 @@ from ecr_image_waiter.core.model import (
     Image,
     ImageId,
     Lacks,
-    Never,
     NewestTags,
     NoImage,
     NoRepository,
+    NotDeployable,
     NotPullable,
     Platform,
     Refused,
@@ -487,7 +487,7 @@ def test_a_public_registry_of_another_account_is_never_looked_into(
 
     found = look(registry, source=theirs)
 
-    assert isinstance(found, Never)
+    assert isinstance(found, NotDeployable)
     assert ALIAS in found.because
     assert front.asked == ["DescribeRegistries"]
 
@@ -499,7 +499,7 @@ def test_an_alias_is_that_of_the_role_which_looks(front: Watched, public: Any, r
     alias = {"region": "us-east-1", "host": "public.ecr.aws", "alias": "team4321"}
 
     assert digest_in(look(registry, source=Source(role_arn=ROLE, **alias))) == theirs
-    assert isinstance(look(registry, source=Source(**alias)), Never)
+    assert isinstance(look(registry, source=Source(**alias)), NotDeployable)
 
 
 # --- The newest tags ------------------------------------------------------------------------------------------------

@@ -31,9 +31,9 @@ from ecr_image_waiter.core.model import (
     Found,
     Image,
     Looked,
-    Never,
     NoImage,
     NoRepository,
+    NotDeployable,
     NotPullable,
     NotYet,
     Place,
@@ -41,7 +41,7 @@ from ecr_image_waiter.core.model import (
     Several,
     Unavailable,
 )
-from ecr_image_waiter.core.polling import Cause, GivenUp, Ready, Rhythm, judge
+from ecr_image_waiter.core.polling import Backoff, Cause, GivenUp, Ready, judge
 from ecr_image_waiter.core.state import CheckResult, Memory, Progress
 from sandbox.processes import ROOT
 from tests.support.clock import NOW, FakeClock
@@ -76,7 +76,7 @@ IMAGES: dict[str, Looked] = {
     "denied": AccessDenied("AccessDenied", ""),
     "unavailable": Unavailable("ThrottlingException", ""),
     "refused": Refused("InvalidParameterException", ""),
-    "never": Never("an index", "push another"),
+    "never": NotDeployable("an index", "push another"),
 }
 BUILD_MATTERS = ("missing", "tag elsewhere", "old")
 """So does a missing repository, where that is waited for."""
@@ -185,10 +185,10 @@ def check(follows: Following, *looks: Looked, waits_for_repository: bool = False
 
 def outcome(found: Found, *, waits_for_repository: bool = False) -> str:
     """Say what comes of a wait that finds the same at each check."""
-    rhythm = Rhythm(delay=30, backoff_rate=1.5, wait_for_repository=waits_for_repository)
+    backoff = Backoff(delay=30, rate=1.5, wait_for_repository=waits_for_repository)
     progress, began = Progress(due=NOW + 100), NOW + 100.0
     for _ in range(40):
-        judged = judge(rhythm, BOUNDS, progress, found, began=began, ended=began, random=Random(1))  # noqa: S311
+        judged = judge(backoff, BOUNDS, progress, found, began=began, ended=began, random=Random(1))  # noqa: S311
         if isinstance(judged, Ready):
             return "SUCCESS"
         if isinstance(judged, GivenUp):
@@ -359,13 +359,13 @@ def test_without_leave_to_start_there_is_no_run() -> None:
 
 
 def test_a_success_that_is_followed_by_another_run_is_forgotten() -> None:
-    rhythm = Rhythm(delay=30, backoff_rate=1.5, wait_for_repository=False)
+    backoff = Backoff(delay=30, rate=1.5, wait_for_repository=False)
     progress = Progress(due=NOW)
     builds: list[BuildFinding] = [Built(run(SUCCEEDED)), UnderWay(run(UNDER_WAY)), Built(run(SUCCEEDED))]
     for number, build in enumerate(builds):
         at = NOW + 100 + 50 * number
         judged = judge(
-            rhythm,
+            backoff,
             BOUNDS,
             progress,
             Awaited(NoImage(), PROJECT, build),
@@ -379,13 +379,13 @@ def test_a_success_that_is_followed_by_another_run_is_forgotten() -> None:
     assert progress.run_since == NOW + 200
 
 
-RHYTHM = Rhythm(delay=30, backoff_rate=1.5, wait_for_repository=False)
+RHYTHM = Backoff(delay=30, rate=1.5, wait_for_repository=False)
 
 
-def go_on(progress: Progress, build: BuildFinding, after: float, rhythm: Rhythm = RHYTHM) -> Progress | GivenUp:
+def go_on(progress: Progress, build: BuildFinding, after: float, backoff: Backoff = RHYTHM) -> Progress | GivenUp:
     """Judge a check so many seconds after the wait began."""
     at, found = NOW + after, Awaited(NoImage(), PROJECT, build)
-    judged = judge(rhythm, BOUNDS, progress, found, began=at, ended=at, random=Random(1))  # noqa: S311
+    judged = judge(backoff, BOUNDS, progress, found, began=at, ended=at, random=Random(1))  # noqa: S311
     assert not isinstance(judged, Ready)
     return judged
 
@@ -423,9 +423,9 @@ def test_a_builder_that_is_never_heard_of_ends_no_wait_before_the_limit() -> Non
 
 @pytest.mark.parametrize("rate", [1.0, 1.5])
 def test_a_builder_that_does_not_answer_is_asked_less_often(rate: float) -> None:
-    rhythm = Rhythm(delay=2, backoff_rate=rate, wait_for_repository=False)
-    heard = go_on(Progress(due=NOW, pause=2), NoRun(), 100, rhythm)
-    unheard = go_on(Progress(due=NOW, pause=2), BuildUnavailable("ThrottlingException"), 100, rhythm)
+    backoff = Backoff(delay=2, rate=rate, wait_for_repository=False)
+    heard = go_on(Progress(due=NOW, pause=2), NoRun(), 100, backoff)
+    unheard = go_on(Progress(due=NOW, pause=2), BuildUnavailable("ThrottlingException"), 100, backoff)
 
     assert isinstance(heard, Progress)
     assert isinstance(unheard, Progress)
@@ -433,11 +433,11 @@ def test_a_builder_that_does_not_answer_is_asked_less_often(rate: float) -> None
 
 
 def test_at_the_limit_a_build_under_way_is_no_cause_of_its_own() -> None:
-    rhythm = Rhythm(delay=30, backoff_rate=1.5, wait_for_repository=False)
+    backoff = Backoff(delay=30, rate=1.5, wait_for_repository=False)
     found = Awaited(NoImage(), PROJECT, UnderWay(run(UNDER_WAY)))
 
     judged = judge(
-        rhythm,
+        backoff,
         BOUNDS,
         Progress(due=NOW),
         found,

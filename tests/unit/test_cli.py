@@ -174,8 +174,8 @@ def test_options_are_properties_of_each_image_and_of_the_wait() -> None:
     assert [one.id for one in request.wanted] == ["app:v1", "app:v2"]
     assert {one.conditions.Platform for one in request.wanted} == {"arm64"}
     assert request.wanted[0].conditions.Labels == {"a": "b=c", "d": "e"}
-    assert (request.max_wait, request.rhythm.delay, request.rhythm.backoff_rate) == (21.0, 7, 1.0)
-    assert request.rhythm.wait_for_repository
+    assert (request.max_wait, request.backoff.delay, request.backoff.rate) == (21.0, 7, 1.0)
+    assert request.backoff.wait_for_repository
     assert request.builder
     assert (request.builder.name, request.starts_build) == ("app", True)
 
@@ -195,7 +195,7 @@ def test_options_are_properties_of_each_image_and_of_the_wait() -> None:
 )
 def test_a_timeout_is_in_seconds_minutes_and_hours(text: str, seconds: int) -> None:
     request = asked(line("app:v1", "--timeout", text), HERE, lambda _: "")
-    assert (request.max_wait, request.rhythm.delay) == (seconds, 30)
+    assert (request.max_wait, request.backoff.delay) == (seconds, 30)
 
 
 @pytest.mark.parametrize("text", ["", "10", "1.5m", "10 m", "m", "5m1h", "-1s", "1d", "901h", "٣s"])
@@ -228,7 +228,7 @@ def test_the_times_are_what_their_options_say_and_the_properties_names_multiply(
     options: tuple[str, ...], max_wait: int, delay: int
 ) -> None:
     request = asked(line("app:v1", *options), HERE, lambda _: "")
-    assert (request.max_wait, request.rhythm.delay) == (max_wait, delay)
+    assert (request.max_wait, request.backoff.delay) == (max_wait, delay)
 
 
 def test_a_time_is_given_in_one_way() -> None:

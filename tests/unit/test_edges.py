@@ -9,14 +9,14 @@ from ecr_image_waiter.core.deadline import Bounds, Invocation
 from ecr_image_waiter.core.faults import UnusableEvent
 from ecr_image_waiter.core.format import clipped
 from ecr_image_waiter.core.model import NoImage, StackFinding, StackHidden
-from ecr_image_waiter.core.polling import Abandoned, GivenUp, PartDone, Ready, Rhythm, wait
+from ecr_image_waiter.core.polling import Abandoned, Backoff, GivenUp, PartDone, Ready, wait
 from ecr_image_waiter.core.stack import LAST_ASK
 from ecr_image_waiter.core.state import NEVER, CheckResult, Memory, Progress
 from tests.support.clock import NOW, FakeClock
 from tests.support.fakes import FakeContext, stack_event
 
 OBJECTS = "CloudFormation's custom-resource event, or the properties of a direct invocation"
-SLOW = Rhythm(delay=900.0, backoff_rate=1.0, wait_for_repository=False)
+SLOW = Backoff(delay=900.0, rate=1.0, wait_for_repository=False)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from ecr_image_waiter.core.manifests import (
     read_config,
     read_manifest,
 )
-from ecr_image_waiter.core.model import OWN, Finding, Image, ImageId, Never, NotYet, Platform, Several, Source
+from ecr_image_waiter.core.model import OWN, Finding, Image, ImageId, NotDeployable, NotYet, Platform, Several, Source
 from ecr_image_waiter.core.state import STATE_KEY, Progress, State, continuation, read_state
 from tests.support.checks import Look
 from tests.support.clock import NOW, FakeClock
@@ -227,12 +227,12 @@ def push_config(ecr: Ecr, config: dict[str, Any]) -> None:
         ({"os": "linux", "architecture": "arm64"}, "linux/arm64/v8", Image),
         ({"os": "linux", "architecture": "arm", "variant": "v7"}, "linux/arm/v7", Image),
         ({"os": "linux", "architecture": "arm", "variant": "v7"}, "linux/arm", Image),
-        ({"os": "linux", "architecture": "arm", "variant": "v6"}, "linux/arm/v7", Never),
+        ({"os": "linux", "architecture": "arm", "variant": "v6"}, "linux/arm/v7", NotDeployable),
         ({"os": "linux", "architecture": "arm"}, "linux/arm/v7", Image),
         ({"os": "windows", "architecture": "amd64", "os.version": "10.0.17763.1"}, "windows/amd64", Image),
-        ({"os": "windows", "architecture": "amd64", "os.version": "10.0.17763.1"}, "linux/amd64", Never),
-        ({"os": None, "architecture": ["arm64"]}, "linux/arm64", Never),
-        ({}, "linux/arm64", Never),
+        ({"os": "windows", "architecture": "amd64", "os.version": "10.0.17763.1"}, "linux/amd64", NotDeployable),
+        ({"os": None, "architecture": ["arm64"]}, "linux/arm64", NotDeployable),
+        ({}, "linux/arm64", NotDeployable),
     ],
     ids=str,
 )

@@ -30,9 +30,9 @@ from ecr_image_waiter.core.model import (
     AccessDenied,
     Image,
     ImageId,
-    Never,
     NoImage,
     NoRepository,
+    NotDeployable,
     NotPullable,
     NotYet,
     Platform,
@@ -239,7 +239,7 @@ def test_an_image_whose_manifest_is_too_large_is_refused_within_one_check(ecr: E
 
     refused = decisive(look(archived_too=False, budget=lambda: 9.0))
 
-    assert isinstance(refused, Never)
+    assert isinstance(refused, NotDeployable)
     assert refused.because == "its manifest is larger than the 512 KiB that are read"
     assert refused.cannot == "be checked"
     assert refused.image
@@ -380,7 +380,7 @@ def test_what_can_never_be_deployed_decides_before_anything_else(ecr: Ecr) -> No
     found = looking(ecr, wanted(1, repository="two"), wanted(0, repository="one", DeployTarget="Lambda"))()
 
     assert found.deciding[0] == "I0"
-    assert isinstance(decisive(found), Never)
+    assert isinstance(decisive(found), NotDeployable)
 
 
 @pytest.mark.parametrize("status", ["ARCHIVED", "ACTIVATING"])
@@ -402,7 +402,7 @@ def test_an_uncompressed_docker_layer_among_several_images_is_never_for_lambda(e
 
     found = dict(looking(ecr, wanted(0, DeployTarget="Lambda"), wanted(1, DeployTarget="Lambda"))().findings)
 
-    assert isinstance(found["I0"], Never)
+    assert isinstance(found["I0"], NotDeployable)
     assert isinstance(found["I1"], Image)
     assert ecr.count("BatchGetImage") == 1
 
@@ -510,7 +510,7 @@ def test_a_public_registry_of_somebody_else_can_never_be_waited_for(ecr: Ecr) ->
 
     assert found.deciding[0] == "I0"
     refused = decisive(found)
-    assert isinstance(refused, Never)
+    assert isinstance(refused, NotDeployable)
     assert "the public registry docker is not this account's (those are a1b2c3d4, shop)" in refused.because
 
 
@@ -552,7 +552,7 @@ def test_whatever_moves_or_goes_between_two_calls_an_answer_is_one_image_that_wa
     for _ in range(500 if several else 200):
         found = look(archived_too=True, budget=lambda: 9.0)
         assert isinstance(found, Several)
-        assert not isinstance(decisive(found), Never | Refused | AccessDenied | NoRepository)
+        assert not isinstance(decisive(found), NotDeployable | Refused | AccessDenied | NoRepository)
         if not found.missing:
             answered += 1
             for id_, image in found.findings:

@@ -22,7 +22,7 @@ from ecr_image_waiter.core.manifests import (
     read_config,
     read_manifest,
 )
-from ecr_image_waiter.core.model import OWN, AccessDenied, Image, ImageId, Never, NotYet
+from ecr_image_waiter.core.model import OWN, AccessDenied, Image, ImageId, NotDeployable, NotYet
 from tests.support.checks import Look
 from tests.support.clock import NOW, FakeClock
 from tests.support.ecr import OCI_CONFIG, Ecr, digest_of, entry
@@ -125,7 +125,7 @@ def test_what_can_never_be_deployed_is_told_with_why_the_cure_and_what_is_there(
 
     refused = found(ecr, **conditions)
 
-    assert isinstance(refused, Never)
+    assert isinstance(refused, NotDeployable)
     assert (refused.because, refused.cure, refused.cannot) == (because, cure, "be deployed")
     assert refused.image  # which a rollback goes on with
     assert refused.image.digest == digest
@@ -166,7 +166,7 @@ def test_an_index_is_never_for_lambda_with_the_cure_and_fine_for_ecs(
     digest = ecr.push_index("team/app", media_type=media_type, attestations=attestations)
 
     refused = found(ecr, DeployTarget="Lambda")
-    assert isinstance(refused, Never)
+    assert isinstance(refused, NotDeployable)
     assert refused.because == f"{name} is there, and Lambda takes a single image only"
     assert "docker buildx build --provenance=false --platform linux/arm64" in refused.cure
     assert found(ecr, DeployTarget="ECS").digest == digest
@@ -179,7 +179,7 @@ def test_an_artifact_that_is_no_image_is_never_deployable(ecr: Ecr, target: str)
 
     refused = found(ecr, DeployTarget=target)
 
-    assert isinstance(refused, Never)
+    assert isinstance(refused, NotDeployable)
     assert refused.because == f"what is there is no container image but an artifact of the type {HELM}"
 
 
@@ -190,7 +190,7 @@ def test_an_image_in_docker_s_old_schema_1_is_told_as_such_by_every_condition(me
 
     for conditions in (Conditions(DeployTarget="ECS"), Conditions(Platform="amd64"), Conditions(Labels={"a": "b"})):
         verdict = assess(image, conditions, known, NOW)
-        assert isinstance(verdict, Never | NotYet)
+        assert isinstance(verdict, NotDeployable | NotYet)
         assert verdict.because.startswith("an image in Docker's old schema 1 is there, ")
 
 
@@ -208,7 +208,7 @@ def test_an_uncompressed_docker_layer_is_never_for_lambda_where_the_manifest_is_
     assert ecr.count("BatchGetImage") == 0
     assert found(ecr, DeployTarget="ECS", **read).digest == digest
     refused = found(ecr, DeployTarget="Lambda", **read)
-    assert isinstance(refused, Never)
+    assert isinstance(refused, NotDeployable)
     assert (
         refused.because == f"the image there has a layer of the media type {UNCOMPRESSED}, which Lambda does not take"
     )
@@ -234,7 +234,7 @@ def test_where_ecr_does_not_say_what_it_is_the_manifest_does() -> None:
 
     verdict = assess(image, Conditions(DeployTarget="Lambda"), known, NOW)
 
-    assert isinstance(verdict, Never)
+    assert isinstance(verdict, NotDeployable)
     assert "an image index" in verdict.because
 
 
@@ -312,9 +312,9 @@ def test_another_platform_is_never_the_one_and_is_named(ecr: Ecr, built: str, wa
     ecr.push_index("team/app", platforms=(built,), attestations=True)
     index = found(ecr, Platform=wanted)
 
-    assert isinstance(single, Never)
+    assert isinstance(single, NotDeployable)
     assert f"the image there is for {built}, wanted " in single.because
-    assert isinstance(index, Never)
+    assert isinstance(index, NotDeployable)
     assert index.because.endswith(f"; it has {built}")
     assert "docker buildx build --platform" in index.cure
 
@@ -324,7 +324,7 @@ def test_attestations_do_not_count_as_a_platform(ecr: Ecr) -> None:
 
     refused = found(ecr, Platform="linux/arm64")
 
-    assert isinstance(refused, Never)
+    assert isinstance(refused, NotDeployable)
     assert refused.because == "the index there holds no image for linux/arm64; it has linux/amd64"
 
 
@@ -338,7 +338,7 @@ def test_a_nested_index_is_read_too(ecr: Ecr) -> None:
     assert ready.digest == outer
     assert ready.platform_digest == ecr_child(ecr, inner, 1)
     refused = found(ecr, Platform="linux/386")
-    assert isinstance(refused, Never)
+    assert isinstance(refused, NotDeployable)
     assert refused.because.endswith("it has linux/amd64, linux/s390x, linux/arm64")
 
 
@@ -356,7 +356,7 @@ def test_the_platform_of_an_entry_that_names_none_is_that_of_its_config(ecr: Ecr
 
     assert (ready.digest, ready.platform_digest, ready.architecture) == (index, arm, "arm")
     refused = found(ecr, Platform="linux/s390x")
-    assert isinstance(refused, Never)
+    assert isinstance(refused, NotDeployable)
     assert refused.because == "the index there holds no image for linux/s390x; it has linux/amd64, linux/arm/v7"
 
 
@@ -391,7 +391,7 @@ def test_an_entry_of_which_even_the_config_names_no_platform_is_told_as_that(ecr
     image = ecr.push("team/app", None, platform="/".join(str(config.get(key, "")) for key in ("os", "architecture")))
     ecr.push_index("team/app", platforms=(), more=[*listing(image, image), {"mediaType": OCI_MANIFEST}])
 
-    assert isinstance(found(ecr, Platform="linux/arm64"), Never)
+    assert isinstance(found(ecr, Platform="linux/arm64"), NotDeployable)
 
 
 def test_of_very_many_entries_that_name_no_platform_no_more_are_read_than_of_others(ecr: Ecr) -> None:
@@ -406,7 +406,7 @@ def test_of_very_many_entries_that_name_no_platform_no_more_are_read_than_of_oth
     ]
     ecr.push_index("team/app", platforms=(), more=[{"mediaType": OCI_INDEX, "digest": each} for each in inner])
 
-    assert isinstance(found(ecr, Platform="arm64"), Never)
+    assert isinstance(found(ecr, Platform="arm64"), NotDeployable)
     assert ecr.count("BatchGetImage") == 60, "of 106"
 
 
@@ -416,7 +416,7 @@ def test_indexes_that_list_each_other_without_end_are_read_to_an_end(ecr: Ecr) -
         more: list[dict[str, Any]] = [{"mediaType": OCI_INDEX, "digest": inner, "size": 1}][: len(inner)]
         inner = ecr.push_index("team/app", "v1", platforms=(), more=more, content=str(level))
 
-    assert isinstance(found(ecr, Platform="linux/386"), Never)
+    assert isinstance(found(ecr, Platform="linux/386"), NotDeployable)
     assert ecr.count("BatchGetImage") == 1 + MOST_INDEXES, "of 70"
 
 
@@ -425,7 +425,7 @@ def test_an_artifact_has_no_platform(ecr: Ecr) -> None:
 
     refused = found(ecr, Platform="linux/arm64")
 
-    assert isinstance(refused, Never)
+    assert isinstance(refused, NotDeployable)
     assert HELM in refused.because
 
 
@@ -489,7 +489,7 @@ def test_a_new_index_without_the_platform_fails_and_an_old_one_is_waited_out(ecr
     assert isinstance(found(ecr, Labels={REVISION: "new"}, Platform="linux/arm64"), NotYet)
 
     ecr.push_index("team/app", platforms=("linux/amd64",), labels={REVISION: "new"})
-    assert isinstance(found(ecr, Labels={REVISION: "new"}, Platform="linux/arm64"), Never)
+    assert isinstance(found(ecr, Labels={REVISION: "new"}, Platform="linux/arm64"), NotDeployable)
 
 
 def test_an_old_image_of_the_wrong_kind_is_waited_out(ecr: Ecr) -> None:
@@ -497,7 +497,7 @@ def test_an_old_image_of_the_wrong_kind_is_waited_out(ecr: Ecr) -> None:
     ecr.push_index("team/app", labels={REVISION: "old"})
 
     assert isinstance(found(ecr, Labels={REVISION: "new"}, DeployTarget="Lambda"), NotYet)
-    assert isinstance(found(ecr, Labels={REVISION: "old"}, DeployTarget="Lambda"), Never)
+    assert isinstance(found(ecr, Labels={REVISION: "old"}, DeployTarget="Lambda"), NotDeployable)
 
 
 @pytest.mark.parametrize("platforms", [(), ("unknown/unknown",)])
@@ -667,7 +667,7 @@ def test_a_config_of_another_digest_than_its_own_is_not_believed(ecr: Ecr) -> No
 def test_a_config_beyond_the_limit_is_not_read(ecr: Ecr) -> None:
     ecr.push("team/app", labels={"a": "x" * 1_100_000})
 
-    assert isinstance(found(ecr, Labels={"a": "b"}), Never)
+    assert isinstance(found(ecr, Labels={"a": "b"}), NotDeployable)
 
 
 def test_digest_of_is_what_docker_calls_a_digest() -> None:

@@ -15,11 +15,11 @@ from ecr_image_waiter.core.model import (
     Image,
     ImageId,
     Lacks,
-    Never,
     NewestTags,
     NoImage,
     NoRegion,
     NoRepository,
+    NotDeployable,
     NotPullable,
     NotYet,
     Place,
@@ -298,7 +298,7 @@ CASES = [
     ),
     case(
         "an image that cannot be deployed",
-        GivenUp(Cause.NEVER, Never("an image index is there", "push a single image", THERE), 1),
+        GivenUp(Cause.NEVER, NotDeployable("an image index is there", "push a single image", THERE), 1),
         "The image team/app:v1 in eu-west-1 cannot be deployed (checked once in 30 min): an image index is there; "
         "push a single image, then deploy again",
     ),
@@ -444,7 +444,7 @@ def test_a_timeout_is_told_in_rows_too_and_other_ends_are_not() -> None:
     assert texts[0].startswith("37 times in 30 min (the wait was shortened from 60 min")
     assert texts[1:3] == ("the repository has no such image", "v2 (1 min old), v0 (30 min old)")
     assert [text for text in texts if text not in said.sentence] == []
-    never = GivenUp(Cause.NEVER, Never("an image index is there", "push a single image", THERE), 1)
+    never = GivenUp(Cause.NEVER, NotDeployable("an image index is there", "push a single image", THERE), 1)
     assert reason_given_up(IMAGE, PLACE, BOUNDS, given_up=never, now=2800.0, newest=None).rows == ()
 
 

@@ -23,7 +23,7 @@ from ecr_image_waiter.cfn.properties import OneImage, Properties
 from ecr_image_waiter.cfn.validation import known_faults, read_properties
 from ecr_image_waiter.core.faults import InvalidRequest, UnusableEvent
 from ecr_image_waiter.core.model import ImageId, Place
-from ecr_image_waiter.core.polling import Rhythm
+from ecr_image_waiter.core.polling import Backoff
 from ecr_image_waiter.core.state import STATE_KEY
 from tests.support.clock import NOW
 from tests.support.fakes import (
@@ -73,7 +73,7 @@ def test_defaults_are_the_contracts() -> None:
     properties = read_properties(PROPERTIES)
 
     assert properties.image == ImageId("team/app", "v1", None)
-    assert properties.rhythm == Rhythm(delay=30, backoff_rate=1.5, wait_for_repository=False)
+    assert properties.backoff == Backoff(delay=30, rate=1.5, wait_for_repository=False)
     assert (properties.MaxRetries, properties.max_wait, properties.ServiceTimeout) == (60, 1800.0, 3600)
 
 
@@ -291,7 +291,7 @@ def test_a_repository_is_waited_for_where_asked_or_where_a_build_may_create_it(
 ) -> None:
     read = read_properties({**PROPERTIES, **properties})
 
-    assert (read.waits_for_repository, read.rhythm.wait_for_repository) == (waits, waits)
+    assert (read.waits_for_repository, read.backoff.wait_for_repository) == (waits, waits)
 
 
 @pytest.mark.parametrize("unknown", ["", " ", "x" * 5000, "界", "*", "Image\nTag"])

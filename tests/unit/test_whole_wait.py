@@ -33,7 +33,7 @@ from ecr_image_waiter.core.model import (
     StackHidden,
     Unavailable,
 )
-from ecr_image_waiter.core.polling import Abandoned, Cause, GivenUp, PartDone, Ready, Rhythm, hand_over_at, wait
+from ecr_image_waiter.core.polling import Abandoned, Backoff, Cause, GivenUp, PartDone, Ready, hand_over_at, wait
 from ecr_image_waiter.core.state import STATE_KEY, CheckResult, Memory, Progress, State, continuation, read_state
 from sandbox.player import Operation, Status
 from tests.support.clock import FakeClock
@@ -508,7 +508,7 @@ class Trace:
 
 
 def play(
-    rhythm: Rhythm,
+    backoff: Backoff,
     bounds: Bounds,
     findings: Callable[[int], tuple[Finding, float]],
     *,
@@ -537,7 +537,7 @@ def play(
             looks[-1] = replace(looks[-1], judged=judged)
 
         outcome = wait(
-            rhythm,
+            backoff,
             bounds,
             progress,
             Memory(),
@@ -562,22 +562,22 @@ def play(
 
 
 @st.composite
-def traces(draw: st.DrawFn, findings: Sequence[Finding] = FINDINGS) -> tuple[Rhythm, float, Trace]:
+def traces(draw: st.DrawFn, findings: Sequence[Finding] = FINDINGS) -> tuple[Backoff, float, Trace]:
     """Any rhythm, limit, slice length, schedule of findings, durations of looks, lateness and chance."""
-    rhythm = Rhythm(
+    backoff = Backoff(
         delay=draw(st.integers(1, 900)),
-        backoff_rate=draw(st.one_of(st.just(1.0), st.just(1.5), st.floats(1, 10))),
+        rate=draw(st.one_of(st.just(1.0), st.just(1.5), st.floats(1, 10))),
         wait_for_repository=draw(st.booleans()),
     )
     bounds = bounds_for_stack(
-        EPOCH, draw(st.integers(0, 3600)) * rhythm.delay, draw(st.one_of(st.just(3600), st.integers(1, 3600)))
+        EPOCH, draw(st.integers(0, 3600)) * backoff.delay, draw(st.one_of(st.just(3600), st.integers(1, 3600)))
     )
     shortest = timeout_needed(bounds.limit - bounds.start)
     timeout = max(draw(st.integers(3, 900)), shortest)
     script = draw(st.lists(st.tuples(st.sampled_from(findings), st.integers(1, 40), st.floats(0, 1)), max_size=20))
     steps = [(finding, share) for finding, times, share in script for _ in range(times)]
     trace = play(
-        rhythm,
+        backoff,
         bounds,
         lambda n: steps[n] if n < len(steps) else (NoImage(), 0.01),
         timeout=timeout,
@@ -585,12 +585,12 @@ def traces(draw: st.DrawFn, findings: Sequence[Finding] = FINDINGS) -> tuple[Rhy
         overshoot=draw(st.floats(0, 0.1)),
         random=draw(st.randoms(use_true_random=False)),
     )
-    return rhythm, timeout, trace
+    return backoff, timeout, trace
 
 
 @given(traces())
 def test_every_wait_has_one_outcome_and_ends_with_the_check_that_decided_it(
-    drawn: tuple[Rhythm, float, Trace],
+    drawn: tuple[Backoff, float, Trace],
 ) -> None:
     _, _, trace = drawn
     faults = sum(isinstance(look.finding, Unavailable) for look in trace.looks)
@@ -609,7 +609,7 @@ def test_every_wait_has_one_outcome_and_ends_with_the_check_that_decided_it(
 
 
 @given(traces())
-def test_no_pause_runs_beyond_the_slice_or_the_limit(drawn: tuple[Rhythm, float, Trace]) -> None:
+def test_no_pause_runs_beyond_the_slice_or_the_limit(drawn: tuple[Backoff, float, Trace]) -> None:
     _, _, trace = drawn
     for _began, until, slice_end in trace.pauses:
         assert until <= min(slice_end, trace.bounds.limit) + 1e-6
@@ -617,13 +617,13 @@ def test_no_pause_runs_beyond_the_slice_or_the_limit(drawn: tuple[Rhythm, float,
 
 @given(traces())
 def test_no_check_starts_later_than_the_pause_in_force_and_the_limit_allow(
-    drawn: tuple[Rhythm, float, Trace],
+    drawn: tuple[Backoff, float, Trace],
 ) -> None:
-    rhythm, _, trace = drawn
+    backoff, _, trace = drawn
     limit = trace.bounds.limit
-    longest_fault_pause = max(60.0, rhythm.delay)
+    longest_fault_pause = max(60.0, backoff.delay)
     for before, look in pairwise(trace.looks):
-        longest = longest_fault_pause if isinstance(before.finding, Unavailable) else rhythm.delay
+        longest = longest_fault_pause if isinstance(before.finding, Unavailable) else backoff.delay
         assert look.began <= before.ended + longest + SLACK
         # A look that is under way at the limit delays the last one by what it takes.
         assert look.began <= max(limit, before.ended) + SLACK
@@ -635,9 +635,9 @@ def test_no_check_starts_later_than_the_pause_in_force_and_the_limit_allow(
 
 @given(traces(findings=(*FINDINGS[-1:], NoRepository(), AccessDenied("AccessDenied", ""), NoImage(), FINDINGS[5])))
 def test_a_grace_lasts_as_long_as_the_contract_says_and_is_checked_every_five_seconds(
-    drawn: tuple[Rhythm, float, Trace],
+    drawn: tuple[Backoff, float, Trace],
 ) -> None:
-    rhythm, _, trace = drawn
+    backoff, _, trace = drawn
     limit = trace.bounds.limit
     kind: type[Finding] | None = None
     since = 0.0
@@ -645,7 +645,7 @@ def test_a_grace_lasts_as_long_as_the_contract_says_and_is_checked_every_five_se
         if isinstance(look.finding, Unavailable):
             continue  # says nothing about the repository
         graced = type(look.finding) in GRACE_SECONDS and not (
-            rhythm.wait_for_repository and isinstance(look.finding, NoRepository)
+            backoff.wait_for_repository and isinstance(look.finding, NoRepository)
         )
         if not graced:
             kind = None
@@ -664,7 +664,7 @@ def test_a_grace_lasts_as_long_as_the_contract_says_and_is_checked_every_five_se
 
 @given(traces())
 def test_the_number_of_slices_is_bounded_and_under_the_guard_against_recursion(
-    drawn: tuple[Rhythm, float, Trace],
+    drawn: tuple[Backoff, float, Trace],
 ) -> None:
     _, timeout, trace = drawn
     assert trace.slices <= invocations_needed(trace.bounds.limit - trace.bounds.start, timeout) <= MAX_INVOCATIONS
@@ -673,8 +673,8 @@ def test_the_number_of_slices_is_bounded_and_under_the_guard_against_recursion(
 def test_a_wait_that_ends_within_a_slice_is_decided_in_it_however_long_a_look_takes() -> None:
     # The slice ends after 80 s, the limit is at 78.5 s, and a look runs from 73.7 s to 82.7 s.
     bounds = Bounds(EPOCH, EPOCH + 78.5, EPOCH + 78.5)
-    rhythm = Rhythm(1, 1.0, wait_for_repository=False)
-    trace = play(rhythm, bounds, lambda n: (NoImage(), 1.0 if n else 0.3), timeout=100, random=Dice(0.0))
+    backoff = Backoff(1, 1.0, wait_for_repository=False)
+    trace = play(backoff, bounds, lambda n: (NoImage(), 1.0 if n else 0.3), timeout=100, random=Dice(0.0))
     assert [look.began - EPOCH for look in trace.looks][-2:] == pytest.approx([73.7, 82.7], abs=1e-5)
     assert trace.slices == 1
 
@@ -709,10 +709,10 @@ class Dice(Random):
         return self._value
 
 
-def rests(rhythm: Rhythm, findings: Callable[[int], Finding], dice: float, seconds: float = 1000.0) -> list[float]:
+def rests(backoff: Backoff, findings: Callable[[int], Finding], dice: float, seconds: float = 1000.0) -> list[float]:
     """Return how long each pause of a wait was whose looks take no time."""
     bounds = Bounds(EPOCH, EPOCH + seconds, EPOCH + seconds)
-    trace = play(rhythm, bounds, lambda n: (findings(n), 0.0), timeout=2000, random=Dice(dice))
+    trace = play(backoff, bounds, lambda n: (findings(n), 0.0), timeout=2000, random=Dice(dice))
     return [later.began - earlier.began for earlier, later in pairwise(trace.looks)]
 
 
@@ -721,52 +721,52 @@ def not_yet(_: int) -> Finding:
 
 
 def test_pauses_start_at_a_second_and_grow_by_the_rate_up_to_the_delay() -> None:
-    assert rests(Rhythm(30, 1.5, wait_for_repository=False), not_yet, 0.0)[:11] == pytest.approx(
+    assert rests(Backoff(30, 1.5, wait_for_repository=False), not_yet, 0.0)[:11] == pytest.approx(
         [*(1.5**n for n in range(9)), 30, 30], abs=1e-5
     )
-    assert rests(Rhythm(5, 10, wait_for_repository=False), not_yet, 0.0)[:3] == pytest.approx([1, 5, 5], abs=1e-5)
+    assert rests(Backoff(5, 10, wait_for_repository=False), not_yet, 0.0)[:3] == pytest.approx([1, 5, 5], abs=1e-5)
 
 
 @given(st.floats(0, 1, exclude_max=True))
 def test_jitter_only_shortens_a_pause_and_by_a_tenth_at_most(dice: float) -> None:
-    rhythm = Rhythm(30, 1.5, wait_for_repository=False)
-    full = rests(rhythm, not_yet, 0.0, 300)
-    for jittered, pause in zip(rests(rhythm, not_yet, dice, 300), full[:-1], strict=False):
+    backoff = Backoff(30, 1.5, wait_for_repository=False)
+    full = rests(backoff, not_yet, 0.0, 300)
+    for jittered, pause in zip(rests(backoff, not_yet, dice, 300), full[:-1], strict=False):
         assert 0.9 * pause - 1e-5 <= jittered <= pause + 1e-5
 
 
 def test_jitter_is_used() -> None:
-    rhythm = Rhythm(30, 1.5, wait_for_repository=False)
-    assert rests(rhythm, not_yet, 0.999)[0] == pytest.approx(0.9, abs=1e-3)
+    backoff = Backoff(30, 1.5, wait_for_repository=False)
+    assert rests(backoff, not_yet, 0.999)[0] == pytest.approx(0.9, abs=1e-3)
 
 
 @pytest.mark.parametrize("dice", [0.0, 0.999])
 def test_a_rate_of_one_is_a_fixed_rhythm(dice: float) -> None:
-    assert rests(Rhythm(30, 1.0, wait_for_repository=False), not_yet, dice, 300) == pytest.approx([30] * 10, abs=1e-5)
+    assert rests(Backoff(30, 1.0, wait_for_repository=False), not_yet, dice, 300) == pytest.approx([30] * 10, abs=1e-5)
 
 
 def test_faults_double_the_pause_up_to_a_minute_and_draw_from_its_upper_half() -> None:
-    rhythm = Rhythm(30, 1.5, wait_for_repository=False)
+    backoff = Backoff(30, 1.5, wait_for_repository=False)
     doubled = [2, 4, 8, 16, 32, 60, 60, 60]
-    assert rests(rhythm, lambda _: FINDINGS[5], 0.0)[:8] == pytest.approx(doubled, abs=1e-5)
-    drawn = rests(rhythm, lambda _: FINDINGS[5], 0.999999)[:8]
+    assert rests(backoff, lambda _: FINDINGS[5], 0.0)[:8] == pytest.approx(doubled, abs=1e-5)
+    drawn = rests(backoff, lambda _: FINDINGS[5], 0.999999)[:8]
     assert drawn == pytest.approx([pause / 2 for pause in doubled], abs=1e-3)
 
 
 def test_a_pause_longer_than_a_minute_is_not_shortened_by_a_fault() -> None:
-    rhythm = Rhythm(200, 1.0, wait_for_repository=False)
-    assert rests(rhythm, lambda _: FINDINGS[5], 0.0)[:3] == pytest.approx([200, 200, 200], abs=1e-5)
+    backoff = Backoff(200, 1.0, wait_for_repository=False)
+    assert rests(backoff, lambda _: FINDINGS[5], 0.0)[:3] == pytest.approx([200, 200, 200], abs=1e-5)
 
 
 def test_the_rhythm_goes_on_where_it_was_when_a_check_gets_through() -> None:
-    rhythm = Rhythm(30, 2.0, wait_for_repository=False)
-    found = rests(rhythm, lambda n: FINDINGS[5] if n in (2, 3) else NoImage(), 0.0)
+    backoff = Backoff(30, 2.0, wait_for_repository=False)
+    found = rests(backoff, lambda n: FINDINGS[5] if n in (2, 3) else NoImage(), 0.0)
     assert found[:6] == pytest.approx([1, 2, 4, 8, 4, 8], abs=1e-5)
 
 
 def test_a_fault_after_a_check_got_through_starts_from_the_rhythm_s_own_pause() -> None:
-    rhythm = Rhythm(30, 2.0, wait_for_repository=False)
-    found = rests(rhythm, lambda n: FINDINGS[5] if n in (2, 3, 5) else NoImage(), 0.0)
+    backoff = Backoff(30, 2.0, wait_for_repository=False)
+    found = rests(backoff, lambda n: FINDINGS[5] if n in (2, 3, 5) else NoImage(), 0.0)
     assert found[:6] == pytest.approx([1, 2, 4, 8, 4, 8], abs=1e-5)
 
 

@@ -1,7 +1,7 @@
-"""CloudFormation: what is the stack doing now? This module looks and reports; `standing` decides.
+"""CloudFormation: what is the stack doing now? This module asks and reports; `core.stack` decides.
 
-One DescribeStacks a look: the calls are throttled at a few a second for the whole account, and everyone's deployments
-need them.
+One DescribeStacks a question: the calls are throttled at a few a second for the whole account, and everyone's
+deployments need them.
 """
 
 from collections.abc import Callable
@@ -32,7 +32,7 @@ class Stacks:
 
         Args:
             stack_id: its ARN, by which a deleted stack is described too (API Reference, DescribeStacks).
-            seconds: how long the look may take.
+            seconds: how long the question may take.
             account: the function's own.
         """
         theirs = stack_id.split(":")[4:5]

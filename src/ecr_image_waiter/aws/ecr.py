@@ -1,4 +1,4 @@
-"""ECR: what is at this tag or digest now? This module looks and reports; what that means is decided elsewhere.
+"""ECR: what is at this tag or digest now? This module asks and reports; `core` decides what that means.
 
 Codes and fields are those of botocore's models of ECR and ECR Public and of the User Guide's "Archiving an image".
 """
@@ -26,9 +26,9 @@ from ecr_image_waiter.core.model import (
     Finding,
     Image,
     ImageId,
-    Never,
     NewestTags,
     NoImage,
+    NotDeployable,
     NotPullable,
     Refused,
     Source,
@@ -203,14 +203,14 @@ class Registry:
     def newest_tags(self, repository: str, *, source: Source = OWN, most: int, seconds: float) -> NewestTags | None:
         """Return the newest tags of a repository, from at most 1,000 images.
 
-        For the sentence that ends a wait in vain, so nothing that goes wrong here may matter: then it is what was
+        For the Reason of a wait that timed out, so nothing that goes wrong here may matter: then it is what was
         read so far, or None.
 
         Args:
             repository: its name.
             source: where.
             most: how many tags.
-            seconds: how long the look may take; never more than 5.
+            seconds: how long that may take; never more than 5.
         """
         deadline = Deadline(self._clock.now() + min(seconds, NEWEST_LOOK_SECONDS), self._clock)
         newest: list[TagSeen] = []
@@ -263,7 +263,7 @@ class Registry:
         if source.alias in known:
             return None
         ours = ", ".join(sorted(known)[:5]) or "none"
-        return Never(
+        return NotDeployable(
             f"the public registry {source.alias} is not this account's (those are {ours}), and ECR Public answers for "
             "an account's own repositories only",
             "correct ImageUri",

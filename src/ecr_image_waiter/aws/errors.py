@@ -16,10 +16,10 @@ from ecr_image_waiter.core.model import (
     AccessDenied,
     Finding,
     Lacks,
-    Never,
     NoImage,
     NoRegion,
     NoRepository,
+    NotDeployable,
     NotPullable,
     Refused,
     Unavailable,
@@ -98,10 +98,10 @@ def build_finding_of(error: Exception, action: str, *, missing: str) -> BuildHid
     return BuildHidden(action, code, message, missing=code == missing, denied=code in DENIED)
 
 
-def too_large(document: str) -> Never:
+def too_large(document: str) -> NotDeployable:
     """Return what it means that a manifest or a config is too large to be read."""
     smaller = "push it with shorter annotations" if document == "manifest" else "push it with a smaller one"
-    return Never(
+    return NotDeployable(
         f"its {document} is larger than the {MOST_DOCUMENT_BYTES // 1024} KiB that are read",
         smaller,
         cannot="be checked",

@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 from ecr_image_waiter.core.conditions import Wanted
 from ecr_image_waiter.core.format import iso
 from ecr_image_waiter.core.manifests import DOCKER_INDEX, LONGEST_PLATFORM_NAME
-from ecr_image_waiter.core.model import Finding, Image, Looked, Never, NotYet, Place, Several, Source
+from ecr_image_waiter.core.model import Finding, Image, Looked, NotDeployable, NotYet, Place, Several, Source
 
 Uri: TypeAlias = Callable[[Source, str, str], str]
 """Makes a repository's URI from its source, registry id and name."""
@@ -88,7 +88,7 @@ def there(found: Finding) -> Image | None:
     match found:
         case Image():
             return found
-        case NotYet() | Never():
+        case NotYet() | NotDeployable():
             return found.image
         case _:
             return None

@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from ecr_image_waiter.core.builds import Builder, BuilderKind
 from ecr_image_waiter.core.conditions import Conditions, Wanted
 from ecr_image_waiter.core.model import ImageId, Source
-from ecr_image_waiter.core.polling import Rhythm
+from ecr_image_waiter.core.polling import Backoff
 from ecr_image_waiter.core.uris import DIGEST, REGION, REPOSITORY, TAG, read_uri
 
 DEFAULT_SERVICE_TIMEOUT: Final = 3600
@@ -109,7 +109,7 @@ class OneImage(Conditions):
     @field_validator("RepositoryName")
     @classmethod
     def _no_uri(cls, name: str) -> str:
-        # A URI has the form of a name with a namespace, and would be waited for in vain.
+        # A URI has the form of a name with a namespace, and a wait for it would time out.
         if ".dkr.ecr." in name:
             raise ValueError("a URI")
         return name
@@ -246,10 +246,10 @@ class Properties(OneImage):
         return None
 
     @property
-    def rhythm(self) -> Rhythm:
+    def backoff(self) -> Backoff:
         """How the template wants to wait."""
-        return Rhythm(
-            delay=self.RetryDelaySeconds, backoff_rate=self.BackoffRate, wait_for_repository=self.waits_for_repository
+        return Backoff(
+            delay=self.RetryDelaySeconds, rate=self.BackoffRate, wait_for_repository=self.waits_for_repository
         )
 
     @property

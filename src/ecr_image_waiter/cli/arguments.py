@@ -13,7 +13,7 @@ from ecr_image_waiter.core.conditions import STACK_OPERATION, Wanted
 from ecr_image_waiter.core.faults import InvalidRequest
 from ecr_image_waiter.core.format import shown
 from ecr_image_waiter.core.model import Place
-from ecr_image_waiter.core.polling import Rhythm
+from ecr_image_waiter.core.polling import Backoff
 
 from .options import NOW, Line, repeated
 from .words import in_options, without_template
@@ -33,7 +33,7 @@ class Asked:
 
     names: tuple[str, ...]
     wanted: tuple[Wanted, ...]
-    rhythm: Rhythm
+    backoff: Backoff
     max_wait: float
     builder: Builder | None
     starts_build: bool
@@ -88,7 +88,7 @@ def asked(line: Line, place: Place | None, read: Callable[[str], str]) -> Asked:
             one.Images[0].wanted(image.name if several else "").in_session("ecr-image-waiter@command")
             for one, image in zip(read_, images, strict=True)
         ),
-        rhythm=read_[0].rhythm,
+        backoff=read_[0].backoff,
         max_wait=read_[0].max_wait if line.timeout is None else line.timeout,
         builder=read_[0].builder,
         starts_build=read_[0].StartBuild,

@@ -225,7 +225,7 @@ class _Wait(_Command):
         build = self._build(
             uuid.uuid4().hex,
             lambda _: request.starts_build and self._clock.now() < self._bounds.limit,
-            waits_for_repository=request.rhythm.wait_for_repository,
+            waits_for_repository=request.backoff.wait_for_repository,
         )
         self._checker = Checker(connection.registry, request.wanted, self._start, build)
 
@@ -243,7 +243,7 @@ class _Wait(_Command):
                     show(self._standing.checked(self._clock.now()))
 
                 outcome = wait(
-                    self._request.rhythm,
+                    self._request.backoff,
                     self._bounds,
                     Progress(due=self._start),
                     Memory(),

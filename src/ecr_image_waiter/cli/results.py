@@ -18,9 +18,9 @@ from ecr_image_waiter.core.model import (
     Finding,
     Found,
     Image,
-    Never,
     NoRegion,
     NoRepository,
+    NotDeployable,
     Refused,
     decisive,
 )
@@ -96,7 +96,7 @@ def status_of_look(found: Found) -> Status:
     hidden = isinstance(found, Awaited) and isinstance(found.build, BuildHidden)
     # What is to push the image may create the repository.
     no_repository = isinstance(finding, NoRepository) and not isinstance(found, Awaited)
-    hopeless = isinstance(finding, Never | Refused | NoRegion | AccessDenied) or no_repository
+    hopeless = isinstance(finding, NotDeployable | Refused | NoRegion | AccessDenied) or no_repository
     return Status.NEVER if hopeless or hidden else Status.NOT_THERE
 
 
@@ -203,4 +203,4 @@ def phrase(one: Seen) -> str:
     if one.finding is None:
         return "not looked at"
     told = seen_of(one.wanted.image, one.finding)
-    return f"{told}; {one.finding.cure}" if isinstance(one.finding, Never) else told
+    return f"{told}; {one.finding.cure}" if isinstance(one.finding, NotDeployable) else told

@@ -34,7 +34,7 @@ from .manifests import (
     matches,
     platform_of,
 )
-from .model import Image, ImageId, Never, NotYet, Source
+from .model import Image, ImageId, NotDeployable, NotYet, Source
 
 STACK_OPERATION: Final = "StackOperation"
 _PLATFORM: Final = (
@@ -166,17 +166,17 @@ class _Case:
     def not_yet(self, because: str) -> NotYet:
         return NotYet(because, self.image)
 
-    def never(self, because: str, cure: str) -> Never:
-        return Never(because, cure, self.image)
+    def never(self, because: str, cure: str) -> NotDeployable:
+        return NotDeployable(because, cure, self.image)
 
 
-Verdict: TypeAlias = NotYet | Never | Unread | Image | None
+Verdict: TypeAlias = NotYet | NotDeployable | Unread | Image | None
 """A rule's: None or the image where it has nothing against it, the image where it knows more of it."""
 
 
 def assess(
     image: Image, conditions: Conditions, cache: Cache, operation_began: float
-) -> Image | NotYet | Never | Unread:
+) -> Image | NotYet | NotDeployable | Unread:
     """Say whether an image is ready, as far as is known.
 
     Args:
@@ -316,7 +316,7 @@ def _platform(case: _Case) -> Verdict:
     return replace(case.image, architecture=config.platform.architecture)
 
 
-def _artifact(case: _Case, config_type: str | None) -> Never:
+def _artifact(case: _Case, config_type: str | None) -> NotDeployable:
     return case.never(
         f"what is there is no container image but an artifact of the type {clipped(config_type or 'none')}",
         "correct the tag, or push an image",

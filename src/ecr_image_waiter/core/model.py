@@ -121,7 +121,7 @@ class NotYet:
 
 
 @dataclass(frozen=True, slots=True)
-class Never:
+class NotDeployable:
     """What is there cannot be deployed, or not be waited for, and waiting will not change that. All are phrases."""
 
     because: str
@@ -195,7 +195,16 @@ TOO_LARGE: Final = "AnswerTooLarge"
 """The code of an answer that is larger than may be parsed. It is smaller where fewer images are asked for."""
 
 Finding: TypeAlias = (
-    Image | NotYet | Never | NoImage | NotPullable | NoRegion | NoRepository | AccessDenied | Unavailable | Refused
+    Image
+    | NotYet
+    | NotDeployable
+    | NoImage
+    | NotPullable
+    | NoRegion
+    | NoRepository
+    | AccessDenied
+    | Unavailable
+    | Refused
 )
 
 
@@ -217,7 +226,7 @@ class Several:
 
 
 _LEAST_HOPEFUL: Final[list[type]] = [
-    Never, Refused, NoRegion, AccessDenied, NoRepository, Unavailable, NoImage, NotYet, NotPullable, Image
+    NotDeployable, Refused, NoRegion, AccessDenied, NoRepository, Unavailable, NoImage, NotYet, NotPullable, Image
 ]  # fmt: skip
 
 

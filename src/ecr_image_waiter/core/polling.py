@@ -1,4 +1,4 @@
-"""When to look, when to stop looking, when to hand over: every decision of a wait, and no I/O.
+"""When to check, when to stop, when to hand over: every decision of a wait. Pure.
 
 All times are seconds since 1970 UTC, all durations seconds. The clock and the random source come in from outside.
 The rules are those of docs/contract.md, sections 3 and 4.
@@ -28,9 +28,9 @@ from .model import (
     Found,
     Image,
     Looked,
-    Never,
     NoRegion,
     NoRepository,
+    NotDeployable,
     NotPullable,
     Refused,
     StackFinding,
@@ -55,11 +55,11 @@ GRACE_PAUSE: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Rhythm:
+class Backoff:
     """How a template wants to wait."""
 
     delay: float
-    backoff_rate: float
+    rate: float
     wait_for_repository: bool
 
 
@@ -196,7 +196,7 @@ def begin_or_go_on(
 
 
 def judge(
-    rhythm: Rhythm, bounds: Bounds, progress: Progress, found: Found, *, began: float, ended: float, random: Random
+    backoff: Backoff, bounds: Bounds, progress: Progress, found: Found, *, began: float, ended: float, random: Random
 ) -> Ready | GivenUp | Progress:
     """Return what a check that ran from `began` to `ended` means: an outcome, or the progress to go on with.
 
@@ -206,7 +206,7 @@ def judge(
     finding = decisive(found)
     if isinstance(finding, Image):
         return Ready(images_of(found), checks, progress.faults)
-    if isinstance(finding, Refused | Never):
+    if isinstance(finding, Refused | NotDeployable):
         cause = Cause.REFUSED if isinstance(finding, Refused) else Cause.NEVER
         return GivenUp(cause, found, checks, progress.faults)
     time_is_up = began >= bounds.limit
@@ -217,7 +217,7 @@ def judge(
         if time_is_up:
             return GivenUp(Cause.TIME_UP, found, checks, faults, missing)
         # A fault says nothing about the repository, so it neither breaks nor makes a run.
-        present = max(progress.fault_pause or progress.pause, _first_pause(rhythm))
+        present = max(progress.fault_pause or progress.pause, _first_pause(backoff))
         fault_pause = max(present, min(2 * present, FAULT_PAUSE_CAP))
         due = ended + fault_pause * (1.0 - 0.5 * random.random())
         due = min(due, bounds.limit)
@@ -226,14 +226,14 @@ def judge(
     missing = lacks_image(found)
     if isinstance(found, Awaited) and isinstance(found.build, Broken):
         return GivenUp(Cause.BUILD_BROKEN, found, checks, progress.faults, missing)
-    run = _streak_of(rhythm, found)
+    run = _streak_of(backoff, found)
     since = progress.run_since if run is not None and run is progress.run else began
     cause, grace = GRACE_PERIODS.get(run, (Cause.TIME_UP, math.inf))
     grace_ends = since + grace
     if time_is_up or began >= grace_ends:
         return GivenUp(cause, found, checks, progress.faults, missing)
-    pause = min(max(progress.pause * rhythm.backoff_rate, _first_pause(rhythm)), rhythm.delay)
-    rest = pause if rhythm.backoff_rate == 1.0 else pause * (1.0 - JITTER * random.random())
+    pause = min(max(progress.pause * backoff.rate, _first_pause(backoff)), backoff.delay)
+    rest = pause if backoff.rate == 1.0 else pause * (1.0 - JITTER * random.random())
     if partly_unanswered(found):
         rest = max(rest, min(2 * pause, FAULT_PAUSE_CAP) * (1.0 - 0.5 * random.random()))
     if grace < math.inf:
@@ -255,17 +255,17 @@ def judge(
     )
 
 
-def _first_pause(rhythm: Rhythm) -> float:
-    return rhythm.delay if rhythm.backoff_rate == 1.0 else min(FIRST_PAUSE, rhythm.delay)
+def _first_pause(backoff: Backoff) -> float:
+    return backoff.delay if backoff.rate == 1.0 else min(FIRST_PAUSE, backoff.delay)
 
 
-def _streak_of(rhythm: Rhythm, found: Found) -> Streak | None:
+def _streak_of(backoff: Backoff, found: Found) -> Streak | None:
     if isinstance(found, Awaited) and isinstance(found.build, Built | BuildHidden):
         return Streak.BUILT if isinstance(found.build, Built) else Streak.BUILD_HIDDEN
     match decisive(found):
         case NoRegion():
             return Streak.NO_REGION
-        case NoRepository() if not rhythm.wait_for_repository:
+        case NoRepository() if not backoff.wait_for_repository:
             return Streak.NO_REPOSITORY
         case AccessDenied():
             return Streak.ACCESS_DENIED
@@ -290,7 +290,7 @@ def hand_over_at(bounds: Bounds, checks_end: float, seconds: float) -> float:
 
 
 def wait(
-    rhythm: Rhythm,
+    backoff: Backoff,
     bounds: Bounds,
     progress: Progress,
     memory: Memory,
@@ -305,7 +305,7 @@ def wait(
     """Check and pause until the image is there, there is no hope or time left, or this invocation's part is done.
 
     Args:
-        rhythm: how the template wants to wait.
+        backoff: how the template wants to wait.
         bounds: the wait's start, limit and end.
         progress: where the wait stands.
         memory: what it remembers of its checks.
@@ -343,7 +343,7 @@ def wait(
         archived_too = progress.checks == 0 or progress.run is Streak.ARCHIVED or now >= bounds.limit
         result = check(memory, archived_too)
         memory = result.memory
-        judged = judge(rhythm, bounds, progress, result.found, began=now, ended=clock.now(), random=random)
+        judged = judge(backoff, bounds, progress, result.found, began=now, ended=clock.now(), random=random)
         checked(judged, result)
         if not isinstance(judged, Progress):
             return judged

@@ -16,11 +16,11 @@ from ecr_image_waiter.core.model import (
     ImageId,
     Lacks,
     Looked,
-    Never,
     NewestTags,
     NoImage,
     NoRegion,
     NoRepository,
+    NotDeployable,
     NotPullable,
     NotYet,
     Place,
@@ -182,7 +182,7 @@ def reason_given_up(
                 cure = _advice(image, bounds, finding, newest, terms)
             return Reason(f"Cannot look for {wanted} (checked {effort}): {said}; {cure}")
         case Cause.NEVER:
-            never = finding if isinstance(finding, Never) else Never("", "")
+            never = finding if isinstance(finding, NotDeployable) else NotDeployable("", "")
             return Reason(
                 f"The image {wanted} cannot {never.cannot} (checked {effort}): {never.because}; {never.cure}, then "
                 f"{terms.again}"

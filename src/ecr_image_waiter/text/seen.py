@@ -12,10 +12,10 @@ from ecr_image_waiter.core.model import (
     Found,
     Image,
     ImageId,
-    Never,
     NoImage,
     NoRegion,
     NoRepository,
+    NotDeployable,
     NotPullable,
     NotYet,
     Refused,
@@ -56,7 +56,7 @@ def _seen_of_one(finding: Finding) -> str:
     match finding:
         case Image():
             return f"the image, {finding.digest}"
-        case NotYet(because=because) | Never(because=because):
+        case NotYet(because=because) | NotDeployable(because=because):
             return because
         case NoImage(tag_points_at=None):
             return "the repository has no such image"
