@@ -15,8 +15,10 @@ from typing import Any, Final
 
 import pytest
 
+from ecr_image_waiter import handler
 from ecr_image_waiter.cli.connection import connect
 from ecr_image_waiter.clock import SystemClock
+from ecr_image_waiter.core.builds import BuilderKind
 from sandbox.ecr.front import Front
 from sandbox.images import push
 from sandbox.processes import PATIENCE, ROOT
@@ -390,6 +392,15 @@ def test_an_account_that_is_not_told_is_not_said(front: Front) -> None:
     assert connection.account() == ""
     connection = connect(SystemClock(), profile="", region=REGION, endpoint_url=front.url, regions=[])
     assert connection.account() == "123456789012"
+
+
+def test_the_function_and_the_command_know_a_service_for_every_kind_of_builder(
+    front: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = connect(SystemClock(), profile="", region=REGION, endpoint_url=front.url, regions=[])
+    assert connection.builds.keys() == {*BuilderKind}
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    assert handler._waiter.__wrapped__()._tools.services.keys() == {*BuilderKind}
 
 
 # --- the package
