@@ -5,8 +5,7 @@ from random import Random
 
 import pytest
 
-from ecr_image_waiter import waiter
-from ecr_image_waiter.core import stack
+from ecr_image_waiter.core import polling, stack
 from ecr_image_waiter.core.state import NEVER
 from tests.chaos.planted import BUGS, Bug, caught, planted
 from tests.chaos.suite import ENOUGH, LEAST_HITS, Result, failures, run, run_all, table, total
@@ -57,7 +56,7 @@ def test_a_planted_bug_is_in_the_service_as_long_as_it_is_to_be_and_no_longer(bu
 def test_a_function_that_others_import_is_broken_for_them_as_well() -> None:
     (bug,) = (each for each in BUGS if each.title == "nobody asks about the stack")
     with planted(bug):
-        assert vars(waiter)["first_ask"] is stack.first_ask
+        assert vars(polling)["first_ask"] is stack.first_ask
         assert stack.first_ask(0.0, Random()) == NEVER  # noqa: S311  # not looked at
 
 
