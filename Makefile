@@ -89,7 +89,7 @@ publish: $(BUILDING) ## Check and print what would go to the Serverless Applicat
 	@$(RUN) $(DEV)/bin/python -m sandbox.publishing --confirm "$(CONFIRM)" --bucket "$(BUCKET)" \
 		$(if $(REGION),--region "$(REGION)") $(if $(FOLDER),--folder "$(FOLDER)")
 
-dist: $(BUILDING) ## Make what a release carries, in dist: a wheel, an sdist, and what make publish sends
+dist: $(BUILDING) $(TOOLS)/typescript/.ready ## Make what a release carries, in dist: a wheel, an sdist, a package of npm, and what make publish sends
 	@$(RUN) $(DEV)/bin/python -m sandbox.publishing.distributions dist
 
 measure: $(SETUP) ## Measure the artifact: its size, cold start and peak memory

@@ -1,4 +1,4 @@
-"""`make dist`: what a release carries: a wheel, an sdist, and the folder that `make publish` sends, as one archive.
+"""`make dist`: what a release carries: a wheel, an sdist, a package of npm, and the folder that `make publish` sends.
 
 The first two are built with the setuptools that the SAM CLI's environment has, locked with its hashes: nothing is
 fetched. Their README is ours with its links made absolute, because a package's page shows no other files.
@@ -14,6 +14,7 @@ from typing import Final
 
 from sandbox.processes import ROOT
 
+from . import npm
 from .application import build
 from .changelog import Project, project
 
@@ -46,7 +47,7 @@ def package(target: Path) -> None:
 
 
 def main() -> None:
-    """Write all three into a folder, which is emptied first."""
+    """Write all four into a folder, which is emptied first."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("folder", type=Path)
     target: Path = parser.parse_args().folder
@@ -55,7 +56,10 @@ def main() -> None:
     package(target)
     said = project()
     with tempfile.TemporaryDirectory() as temporary:
-        folder = build(Path(temporary))
+        work = Path(temporary)
+        folder = build(work)
+        npm.build(work / "npm", {name: folder / name for name in npm.FUNCTIONS})
+        npm.pack(work / "npm", target)
         shutil.make_archive(str(target / f"{said.name}-{said.version}-sar"), "zip", folder)
     for path in sorted(target.iterdir()):
         print(f"{path.stat().st_size:>12,} bytes  {path}")

@@ -13,6 +13,7 @@ import pytest
 from sandbox.cloud import CDK_PYTHON, REGION, Cloud, function_python_version
 from sandbox.images import push
 from sandbox.processes import PATIENCE, ROOT
+from sandbox.publishing import npm
 from tests.support.few import some_slow
 from tests.support.functions import Deployed, uri
 from tests.support.waiting import eventually
@@ -30,27 +31,33 @@ def zipped(folder: Path) -> bytes:
 
 @pytest.fixture(scope="module")
 def templates(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The templates of the stacks of tests/cdk/app.py, their assets published."""
-    out = tmp_path_factory.mktemp("cdk") / "cdk.out"
+    """The templates of the stacks of tests/cdk/app.py and of the same app in TypeScript, their assets published."""
+    work = tmp_path_factory.mktemp("cdk")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
-    command: list[str | Path] = [CDK_PYTHON, "-m", "tests.cdk.app", out, BUCKET]
+    command: list[str | Path] = [CDK_PYTHON, "-m", "tests.cdk.app", work / "python.out", BUCKET]
     subprocess.run(command, env=environment, cwd=ROOT, check=True, timeout=PATIENCE)
+    npm.build(work / "package", {name: cloud.artifact.parent / name for name in npm.FUNCTIONS})
+    npm.run(work / "package", "test/app.mts", str(work / "typescript.out"), BUCKET)
     s3 = cloud.client("s3")
     s3.create_bucket(Bucket=BUCKET)
-    for listed in out.glob("*.assets.json"):
+    for listed in work.glob("*.out/*.assets.json"):
         for asset in json.loads(listed.read_text())["files"].values():
-            if asset["source"]["packaging"] == "zip":
+            source = listed.parent / asset["source"]["path"]
+            if source.suffix != ".json":  # the template
                 (destination,) = asset["destinations"].values()
-                content = zipped(out / asset["source"]["path"])
+                content = zipped(source) if source.is_dir() else source.read_bytes()
                 s3.put_object(Bucket=BUCKET, Key=destination["objectKey"], Body=content)
-    return {path.name.partition(".")[0]: path.read_text() for path in out.glob("*.template.json")}
+    return {path.name.partition(".")[0]: path.read_text() for path in work.glob("*.out/*.template.json")}
 
 
-@pytest.mark.parametrize("name", some_slow(["looked-up", "own"], lambda name: name == "own"))
+NAMES = ["looked-up", "own", "looked-up-typescript", "own-typescript"]
+
+
+@pytest.mark.parametrize("name", some_slow(NAMES, lambda name: name in {"own", "looked-up-typescript"}))
 def test_a_stack_of_the_cdk_goes_on_when_its_image_is_there_and_runs_that_very_image(
     cloud: Cloud, deployed: dict[int, Deployed], templates: dict[str, str], name: str
 ) -> None:
-    if name == "own" and function_python_version() != "3.13":
+    if name.startswith("own") and function_python_version() != "3.13":
         pytest.skip("the construct's artifact is for Lambda's Python, which this machine has not")
     assert deployed, "the account has a waiter"
     cloudformation, ecr = cloud.client("cloudformation"), cloud.client("ecr")

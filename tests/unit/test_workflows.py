@@ -26,6 +26,7 @@ PERMISSIONS = {
         "provenance": ROLE | {"attestations": "write"},
         "serverless-application-repository": READ | ROLE,
         "python-package-index": ROLE,
+        "npm": ROLE,
         "github-release": {"contents": "write"},
     },
     "live.yml": {"live": READ | ROLE},
@@ -35,7 +36,7 @@ PERMISSIONS = {
         **dict.fromkeys(("deploy-ecr", "build-and-push", "deploy-ecs"), READ | ROLE),
     },
 }
-PUBLISHES = {"serverless-application-repository", "python-package-index"}
+PUBLISHES = {"serverless-application-repository", "python-package-index", "npm"}
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
