@@ -43,6 +43,8 @@ export interface EcrImageWaiterProviderProps {
   readonly functionName?: string;
   /** Lowest level of the log lines that are kept. Default: INFO. */
   readonly logLevel?: "DEBUG" | "INFO" | "WARNING" | "ERROR";
+  /** Name of the waiter's log group. Another one later is another log group. */
+  readonly logGroupName?: string;
   /** Days that log lines are kept. Default: 30. */
   readonly logRetentionDays?: number;
   /** KMS key, or its ARN, that encrypts the logs. CloudWatch Logs must be allowed to use it. */
@@ -112,6 +114,7 @@ function parametersOf(props: EcrImageWaiterProviderProps): Record<string, Part> 
     PermissionsBoundary: props.permissionsBoundary && arnOf(props.permissionsBoundary, (is) => is.managedPolicyArn),
     FunctionName: props.functionName,
     LogLevel: props.logLevel,
+    LogGroupName: props.logGroupName,
     LogRetentionDays: props.logRetentionDays,
     LogKmsKeyArn: props.logKey && arnOf(props.logKey, (is) => is.keyArn),
     Dashboard: String(props.dashboard ?? false),

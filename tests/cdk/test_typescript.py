@@ -16,9 +16,11 @@ import pytest
 from ecr_image_waiter.cdk import EcrImageWaiterProvider, waiter
 from ecr_image_waiter.cfn.properties import Entry, Properties
 from sandbox import typescript
+from sandbox.processes import ROOT
 from sandbox.publishing import npm
 from sandbox.publishing.changelog import project
 from tests.cdk.parity import APPS, normal, snake, synthesized
+from tests.support.apps import synthesized as apps_in_python
 
 RIGHT, WRONG = APPS["right"], APPS["wrong"]
 Templates = Mapping[str, Any]
@@ -126,32 +128,92 @@ def test_a_property_that_is_new_in_the_model_makes_what_typescript_has_stale(mon
     assert typescript.TARGET.read_text() != typescript.text()
 
 
-IMPORTS = {
-    "cjs": "const { EcrImageWaiter, EcrImageWaiterProvider } = require('ecr-image-waiter')",
-    "mjs": "import { EcrImageWaiter, EcrImageWaiterProvider } from 'ecr-image-waiter'",
-}
-
-
-def test_the_file_that_is_published_has_what_an_app_needs_and_can_be_imported_either_way(
-    package: Path, tmp_path: Path
-) -> None:
-    with tarfile.open(npm.pack(package, tmp_path)) as archive:
-        names = {name.removeprefix("package/") for name in archive.getnames()}
-        modules = {path.stem for path in (typescript.PACKAGE / "src").iterdir()}
-        assert names == {
-            *("LICENSE", "README.md", "package.json", "schema/ecr-image-waiter.json"),
-            *("artifact/waiter.json", "artifact/WaiterFunction.zip", "artifact/LastResortFunction.zip"),
-            *(f"lib/{module}{kind}" for module in modules for kind in (".js", ".d.ts")),
-        }
-        archive.extractall(tmp_path, filter="data")
-    installed = tmp_path / "node_modules"
-    installed.mkdir()
+@pytest.fixture(scope="module")
+def installed(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of a user's, with the file that is published installed in it."""
+    work = tmp_path_factory.mktemp("installed")
+    modules = work / "node_modules"
+    modules.mkdir()
     for module in npm.MODULES.iterdir():
-        (installed / module.name).symlink_to(module)
-    (tmp_path / "package").rename(installed / "ecr-image-waiter")
-    for kind, code in IMPORTS.items():
-        (tmp_path / f"app.{kind}").write_text(f"{code}; console.log(EcrImageWaiter.name, EcrImageWaiterProvider.name)")
-        assert npm.run(tmp_path, f"app.{kind}") == "EcrImageWaiter EcrImageWaiterProvider\n"
+        (modules / module.name).symlink_to(module)
+    with tarfile.open(npm.pack(package, work)) as archive:
+        archive.extractall(work, filter="data")
+    (work / "package").rename(modules / "ecr-image-waiter")
+    return work
+
+
+def test_the_file_that_is_published_has_what_an_app_needs_and_nothing_else(installed: Path) -> None:
+    folder = installed / "node_modules" / "ecr-image-waiter"
+    modules = {path.stem for path in (typescript.PACKAGE / "src").iterdir()}
+    assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} == {
+        *("LICENSE", "README.md", "package.json", "schema/ecr-image-waiter.json"),
+        *("artifact/waiter.json", "artifact/WaiterFunction.zip", "artifact/LastResortFunction.zip"),
+        *(f"lib/{module}{kind}" for module in modules for kind in (".js", ".d.ts")),
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        ("cjs", "const { EcrImageWaiter, EcrImageWaiterProvider } = require('ecr-image-waiter')"),
+        ("mjs", "import { EcrImageWaiter, EcrImageWaiterProvider } from 'ecr-image-waiter'"),
+    ],
+)
+def test_it_can_be_imported_by_both_kinds_of_modules(kind: str, code: str, installed: Path) -> None:
+    (installed / f"app.{kind}").write_text(f"{code}; console.log(EcrImageWaiter.name, EcrImageWaiterProvider.name)")
+    assert npm.run(installed, f"app.{kind}") == "EcrImageWaiter EcrImageWaiterProvider\n"
+
+
+IN_PYTHON, IN_TYPESCRIPT = (
+    re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / "docs" / "cdk.md").read_text(), re.MULTILINE | re.DOTALL)
+    for language in ("python", "typescript")
+)
+"""The apps of the document."""
+CONTEXT: Final = {"commit": "8f3c2d1" * 5}
+EXAMPLES: Final = {"fargate": "fargate", "two-stacks": "two-stacks/cdk"}
+"""Folders of apps in Python, by the example that has the same app in TypeScript."""
+
+
+def context_of(folder: Path) -> dict[str, Any]:
+    return {**json.loads((folder / "cdk.json").read_text()).get("context", {}), **CONTEXT}
+
+
+@pytest.fixture(scope="module")
+def apps(installed: Path) -> Mapping[str, Templates]:
+    """The templates of the document's apps, by number, and of the examples, as the installed package makes them."""
+    files: dict[str, tuple[str, Path, dict[str, Any]]] = {}
+    for number, code in enumerate(IN_TYPESCRIPT):
+        file = installed / f"app{number}.mts"
+        file.write_text(code)
+        files[str(number)] = (str(file), installed / f"{number}.out", {})
+    for example in EXAMPLES:
+        folder = ROOT / "examples" / example / "typescript"
+        shutil.copytree(folder, installed / example)
+        files[example] = (str(installed / example / "app.ts"), installed / f"{example}.out", context_of(folder))
+    options = ["--strict", "--skipLibCheck", "--noEmit", "--module", "node20", "--target", "es2023", "--types", "node"]
+    npm.run(installed, npm.COMPILER, *options, *(file for file, _, _ in files.values()))
+    run = shutil.copy(typescript.PACKAGE / "test" / "run.mts", installed)
+    npm.run(installed, run, json.dumps([(file, str(out), context) for file, out, context in files.values()]))
+    return {
+        name: {path.name.partition(".")[0]: json.loads(path.read_text()) for path in out.glob("*.template.json")}
+        for name, (_, out, _) in files.items()
+    }
+
+
+@pytest.mark.parametrize("number", range(len(IN_PYTHON)))
+def test_the_document_shows_the_same_app_in_both_languages(number: int, apps: Mapping[str, Templates]) -> None:
+    names: dict[str, Any] = {}
+    exec(compile(IN_PYTHON[number], "docs/cdk.md", "exec"), names)  # noqa: S102  # what the document shows
+    stacks = names["app"].synth().stacks
+    assert normal(apps[str(number)]) == normal({stack.stack_name: stack.template for stack in stacks})
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_an_example_in_typescript_is_deployed_as_the_one_in_python(
+    example: str, apps: Mapping[str, Templates], tmp_path: Path
+) -> None:
+    folder = ROOT / "examples" / EXAMPLES[example]
+    assert normal(apps[example]) == normal(apps_in_python(folder, tmp_path, context_of(folder)))
 
 
 def test_its_package_json_says_what_pyproject_says_and_no_more_than_a_user_needs(package: Path) -> None:
