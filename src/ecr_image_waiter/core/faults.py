@@ -1,4 +1,4 @@
-"""Faults. What a wait can end in is not here: outcomes are values, in `waiting`."""
+"""Faults. What a wait can end in is not here: outcomes are values, in `polling`."""
 
 from collections.abc import Sequence
 from typing import Final
