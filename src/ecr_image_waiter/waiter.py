@@ -69,7 +69,7 @@ class Waiter:
             The attributes for a direct invocation; nothing where CloudFormation is answered, or the wait handed over.
 
         Raises:
-            UnusableEvent: there is nobody to response.
+            UnusableEvent: there is nobody to answer.
             DeliveryFailed: CloudFormation did not take the response.
             StackUnknown: a FAILED to this Update could block a rollback.
             GaveUp: a direct invocation ends without the image.
@@ -91,11 +91,11 @@ class Waiter:
             RequestId=request.request_id,
             RequestType=request.type,
         ):
-            if response := self._answer(request, invocation):
+            if response := self._respond(request, invocation):
                 self._deliver(request, response, invocation)
         return None
 
-    def _answer(self, request: StackRequest, invocation: Invocation) -> Response | None:
+    def _respond(self, request: StackRequest, invocation: Invocation) -> Response | None:
         """Return the response, encoded, or None after a hand-over.
 
         Raises:
@@ -105,13 +105,13 @@ class Waiter:
             return encoded(request, Response("SUCCESS"))
         if request.state is None:
             self._meter.started()
-        response = self._answer_of_wait(request, invocation)
+        response = self._response_of_wait(request, invocation)
         if response and response.status == "FAILED" and request.type == "Update":
             instead = self._operation.response_instead(request, response, invocation)
             return response if instead is response else encoded(request, instead)
         return response
 
-    def _answer_of_wait(self, request: StackRequest, invocation: Invocation) -> Response | None:
+    def _response_of_wait(self, request: StackRequest, invocation: Invocation) -> Response | None:
         """Return the response, encoded, or None after a hand-over. Every exception of a wait ends here."""
         try:
             response = self._serve_stack(request, invocation)
@@ -154,7 +154,7 @@ class Waiter:
                 rolled_back = self._operation.response_if_rolling_back(request, invocation, outcome.stack)
                 return rolled_back or self._abandoned(part, outcome)
             case PartDone():
-                return self._go_on_elsewhere(part, outcome, request)
+                return self._hand_over(part, outcome, request)
             case _:
                 assert_never(outcome)
 
@@ -178,7 +178,7 @@ class Waiter:
         ended = self._ended(Outcome.ABANDONED, part.bounds.start, reached)
         return Response("FAILED", reason, part.invocation.note, ended=ended)
 
-    def _go_on_elsewhere(self, part: "Part", done: PartDone, request: StackRequest) -> Response | None:
+    def _hand_over(self, part: "Part", done: PartDone, request: StackRequest) -> Response | None:
         image, invocation = part.checker.subject, part.invocation
         fault = self._tools.hand_over.with_retries(
             request.event, part.bounds, done, image=image, invocation=invocation, logger=self._logger

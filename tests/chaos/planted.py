@@ -104,7 +104,7 @@ def _(real: Function) -> Function:
     return lambda *args, **kwargs: real(*args, **kwargs) and ""
 
 
-@bug("a failed hand-over is not answered", waiter.Waiter, "_go_on_elsewhere")
+@bug("a failed hand-over is not answered", waiter.Waiter, "_hand_over")
 def _(real: Function) -> Function:
     return lambda *args: real(*args) and None
 
@@ -286,7 +286,7 @@ def _(real: Function) -> Function:
     return lambda asked: real(replace(asked, physical_id=None))
 
 
-@bug("a Delete is validated", waiter.Waiter, "_answer")
+@bug("a Delete is validated", waiter.Waiter, "_respond")
 def _(real: Function) -> Function:
     def broken(ours: Any, asked: Any, invocation: Any) -> Any:
         if asked.type == "Delete":
@@ -402,7 +402,7 @@ def _(real: Function) -> Function:
     return lambda found, start: real(found, start) and getattr(found, "updated_at", None) is None
 
 
-@bug("an abandoned wait ends in silence", waiter.Waiter, "_answer_of_wait")
+@bug("an abandoned wait ends in silence", waiter.Waiter, "_response_of_wait")
 def _(real: Function) -> Function:
     def broken(*args: Any) -> Any:
         answer = real(*args)
