@@ -339,9 +339,9 @@ def _(_: Function) -> Function:
 
 @bug("a status of a moment before is believed", operation.Operation, "is_certain")
 def _(real: Function) -> Function:
-    def broken(rollbacks: Any, asked: Any, invocation: Any) -> Any:
-        stack = rollbacks.ask(asked, invocation)
-        return stack_rules.rolls_back(stack) if stack_rules.is_answer(stack) else real(rollbacks, asked, invocation)
+    def broken(ours: Any, asked: Any, *rest: Any) -> Any:
+        stack = ours.ask(asked, rest[0])
+        return stack_rules.rolls_back(stack) if stack_rules.is_answer(stack) else real(ours, asked, *rest)
 
     return broken
 
