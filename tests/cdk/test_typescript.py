@@ -193,7 +193,7 @@ def apps(installed: Path) -> Mapping[str, Templates]:
     options = ["--strict", "--skipLibCheck", "--noEmit", "--module", "node20", "--target", "es2023", "--types", "node"]
     npm.run(installed, npm.COMPILER, *options, *(file for file, _, _ in files.values()))
     run = shutil.copy(typescript.PACKAGE / "test" / "run.mts", installed)
-    npm.run(installed, run, json.dumps([(file, str(out), context) for file, out, context in files.values()]))
+    npm.run(installed, str(run), json.dumps([(file, str(out), context) for file, out, context in files.values()]))
     return {
         name: {path.name.partition(".")[0]: json.loads(path.read_text()) for path in out.glob("*.template.json")}
         for name, (_, out, _) in files.items()
