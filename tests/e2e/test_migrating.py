@@ -186,7 +186,8 @@ def signalled(deployment: Deployment, old: Template) -> str:
     deployment.account.wait_for(deployment.stack, "ImageReady", "CREATE_IN_PROGRESS")
     deployment.push(repository)
     signal = {"Status": "SUCCESS", "UniqueId": "1", "Data": "pushed", "Reason": "pushed"}
-    request = urllib.request.Request(url, json.dumps(signal).encode(), method="PUT")  # noqa: S310  # the sandbox's
+    no_type = {"Content-Type": ""}  # with another one, it is refused
+    request = urllib.request.Request(url, json.dumps(signal).encode(), no_type, method="PUT")  # noqa: S310  # the sandbox's
     urllib.request.urlopen(request).close()  # noqa: S310  # as above
     return repository
 
