@@ -120,10 +120,13 @@ def test_what_typescript_has_from_the_model_is_what_the_model_gives() -> None:
     assert typescript.TARGET.read_text() == typescript.text()
 
 
-def test_a_property_that_is_new_in_the_model_makes_what_typescript_has_stale(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_property_that_is_new_in_the_model_makes_what_typescript_has_stale(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     schema = json.loads(typescript.SCHEMA.read_text())
     schema["properties"]["Novelty"] = {"description": "New.", "type": "string"}
-    monkeypatch.setattr(json, "loads", lambda _: schema)
+    (tmp_path / "schema.json").write_text(json.dumps(schema))
+    monkeypatch.setattr(typescript, "SCHEMA", tmp_path / "schema.json")
     assert "readonly novelty?: string;" in typescript.text()
     assert typescript.TARGET.read_text() != typescript.text()
 
@@ -164,11 +167,16 @@ def test_it_can_be_imported_by_both_kinds_of_modules(kind: str, code: str, insta
     assert npm.run(installed, f"app.{kind}") == "EcrImageWaiter EcrImageWaiterProvider\n"
 
 
+def apps_of(document: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", document.read_text(), re.MULTILINE | re.DOTALL)
+
+
+README: Final = ROOT / "README.md"
 IN_PYTHON, IN_TYPESCRIPT = (
-    re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / "docs" / "cdk.md").read_text(), re.MULTILINE | re.DOTALL)
+    [app for document in (README, ROOT / "docs" / "cdk.md") for app in apps_of(document, language)]
     for language in ("python", "typescript")
 )
-"""The apps of the document."""
+"""The apps of the documents."""
 CONTEXT: Final = {"commit": "8f3c2d1" * 5}
 EXAMPLES: Final = {"fargate": "fargate", "two-stacks": "two-stacks/cdk"}
 """Folders of apps in Python, by the example that has the same app in TypeScript."""
@@ -180,7 +188,7 @@ def context_of(folder: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def apps(installed: Path) -> Mapping[str, Templates]:
-    """The templates of the document's apps, by number, and of the examples, as the installed package makes them."""
+    """The templates of the documents' apps, by number, and of the examples, as the installed package makes them."""
     files: dict[str, tuple[str, Path, dict[str, Any]]] = {}
     for number, code in enumerate(IN_TYPESCRIPT):
         file = installed / f"app{number}.mts"
@@ -201,11 +209,15 @@ def apps(installed: Path) -> Mapping[str, Templates]:
 
 
 @pytest.mark.parametrize("number", range(len(IN_PYTHON)))
-def test_the_document_shows_the_same_app_in_both_languages(number: int, apps: Mapping[str, Templates]) -> None:
+def test_the_documents_show_the_same_apps_in_both_languages(number: int, apps: Mapping[str, Templates]) -> None:
     names: dict[str, Any] = {}
-    exec(compile(IN_PYTHON[number], "docs/cdk.md", "exec"), names)  # noqa: S102  # what the document shows
+    exec(compile(IN_PYTHON[number], "a document's app", "exec"), names)  # noqa: S102  # what the documents show
     stacks = names["app"].synth().stacks
     assert normal(apps[str(number)]) == normal({stack.stack_name: stack.template for stack in stacks})
+
+
+def test_the_page_of_the_package_shows_the_app_of_the_readme() -> None:
+    assert apps_of(typescript.PACKAGE / "README.md", "typescript") == apps_of(README, "typescript")
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
