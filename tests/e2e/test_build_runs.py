@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import datetime
 from functools import partial
 from threading import Lock
 from typing import Any
@@ -23,7 +22,7 @@ from rich.console import Console
 from sandbox.builds import Build
 from sandbox.cloud import ACCOUNT, REGION, STACK, Cloud
 from sandbox.demo import play
-from sandbox.processes import awaits_input
+from sandbox.processes import PATIENCE, awaits_input
 from sandbox.proxy import Rule, answer, delay, late
 from sandbox.scenarios import SCENARIOS as DEMOS
 from tests.support.demonstrated import Told, require_every_line, told_of
@@ -137,11 +136,8 @@ def a_build_that_fails_at_8_s_of_half_an_hour_ends_the_stack_within_two_checks_w
         "Error while executing command: docker build -t app . Reason: exit status 1; mend that, see https://"
     ) in told.reason
     looks = [each for each in told.entries if each["message"].startswith("Checked")]
-    under_way = [each for each in looks if "is under way, in " in each["message"]]
-    assert under_way
-    assert under_way[-1]["message"].endswith(", in BUILD")
-    assert looks[looks.index(under_way[-1]) + 1 :] == [looks[-1]], "the check that sees it failed is the last"
-    assert datetime.fromisoformat(under_way[-1]["timestamp"]).timestamp() < build.ended + 1
+    failed_in = [f"build {build.id} " in each["message"] and "failed" in each["message"] for each in looks]
+    assert failed_in == [*[False] * (len(looks) - 1), True], "the check that sees it failed is the last"
     assert ("demo-build-fails", "ROLLBACK_COMPLETE: Rollback complete") in told.events
 
 
@@ -242,4 +238,4 @@ def running(request: pytest.FixtureRequest, cloud: Cloud, deployed: dict[int, De
 @pytest.mark.parametrize("name", [run.__name__ for run in SCENARIOS])
 def test_the_deployed_waiter(running: dict[str, Future[None]], name: str) -> None:
     """Each scenario's name is its claim."""
-    running[name].result(timeout=200)
+    running[name].result(timeout=2 * PATIENCE)

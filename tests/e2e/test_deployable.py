@@ -16,8 +16,9 @@ import pytest
 from sandbox.cloud import REGION, Cloud
 from sandbox.images import push, push_index
 from sandbox.player import Operation
+from sandbox.processes import PATIENCE
 from sandbox.proxy import Rule, delay
-from tests.support.functions import TIMEOUT, Deployed, failed, handed_over, seconds, uri
+from tests.support.functions import HANDED_OVER, TIMEOUT, Deployed, failed, handed_over, uri
 from tests.support.side_by_side import side_by_side
 from tests.support.waiting import eventually
 
@@ -74,7 +75,7 @@ def wait_for_twenty(function: Deployed, images: list[dict[str, str]], seed: int)
     order = random.Random(seed).sample(images, len(images))  # noqa: S311  # the same order each time
     pushed = {}
     with function.player() as player:
-        create = player.create({"Images": images, **seconds(80)})
+        create = player.create({"Images": images, **HANDED_OVER})
         for count, image in enumerate(order):
             if count == len(order) // 2:
                 handed_over(function, create)
@@ -112,7 +113,7 @@ def a_latest_of_the_old_commit_is_not_yet_until_it_moves_and_no_config_is_read_t
         "RepositoryName": repository,
         "ImageTag": "latest",
         "Labels": {REVISION: "d4e5f6a"},
-        **seconds(60),
+        **HANDED_OVER,
     }
     blobs = Rule("s3:GetObject", delay(0), where=lambda call: f"-{account}-" in call.target)
     with function.ecr_proxy.rule(blobs), function.player() as player:
@@ -147,7 +148,7 @@ def an_archived_image_is_waited_for_until_it_is_restored(cloud: Cloud, function:
     digest = function.push(repository)
     store(function, repository, "ARCHIVE")
     with function.player() as player:
-        create = player.create({"RepositoryName": repository, "ImageTag": "v1", **seconds(60)})
+        create = player.create({"RepositoryName": repository, "ImageTag": "v1", **HANDED_OVER})
         checked(function, create, repository, 4)
         store(function, repository, "STANDARD")
         checked(function, create, repository, 4)
@@ -165,7 +166,7 @@ def an_index_is_no_image_for_lambda_and_the_reason_has_the_cure_while_ecs_takes_
 ) -> None:
     repository = function.repository()
     digest = push_index(function.ecr, repository, "latest", platforms=["linux/arm64"], attestations=True)
-    image = {"RepositoryName": repository, "ImageTag": "latest", **seconds(60)}
+    image = {"RepositoryName": repository, "ImageTag": "latest", **HANDED_OVER}
     with function.player() as player:
         refused = failed(player.create({**image, "DeployTarget": "Lambda"}))
         calls = function.ecr_proxy.counts(repository)
@@ -189,7 +190,7 @@ def a_role_is_assumed_once_and_looks_into_its_own_account_which_is_closed_to_the
         denied = failed(player.create({**image, "RegistryId": account, "MaxRetries": "0"}))
         assert function.proxy.count("sts:AssumeRole", containing="reader-of-theirs") == 0
         before = function.checks(repository)
-        create = player.create({**image, "RoleArn": role, **seconds(60)})
+        create = player.create({**image, "RoleArn": role, **HANDED_OVER})
         checked(function, create, repository, 4)  # two of the first check, which asks for archived images as well
         digest = push(ecr, repository, "v1")
         outcome = create.wait()
@@ -287,4 +288,4 @@ def running(request: pytest.FixtureRequest, cloud: Cloud, deployed: dict[int, De
 @pytest.mark.parametrize("name", [run.__name__ for run in SCENARIOS])
 def test_the_deployed_waiter(running: dict[str, Future[None]], name: str) -> None:
     """Each scenario's name is its claim."""
-    running[name].result(timeout=200)
+    running[name].result(timeout=2 * PATIENCE)

@@ -5,7 +5,7 @@ from typing import Any
 
 from sandbox.cloud import Cloud
 from sandbox.proxy import Rule, deny
-from tests.support.functions import TIMEOUT, Deployed, seconds
+from tests.support.functions import HANDED_OVER, TIMEOUT, Deployed
 from tests.support.waiting import eventually
 
 STACK = "rolled-back"
@@ -58,10 +58,11 @@ def test_a_function_that_may_not_invoke_itself_fails_the_wait_within_its_first_s
     # The emulator asks no policy, so the proxy denies what Lambda would.
     rule = Rule("lambda:Invoke", deny(), where=lambda call: repository in call.body)
     with function.proxy.rule(rule), function.player() as player:
-        create = player.create({"RepositoryName": repository, "ImageTag": "v1", **seconds(40)})
+        create = player.create({"RepositoryName": repository, "ImageTag": "v1", **HANDED_OVER})
         outcome = create.wait()
 
     assert outcome.status == "FAILED"
-    assert outcome.at - create.sent < TIMEOUT + 1
+    eventually(lambda: function.entries(create)[-1]["message"].startswith("Answered "), "the answer is in the log")
+    assert len({entry["InvocationId"] for entry in function.entries(create)}) == 1
     assert "could not invoke itself to go on waiting (AccessDeniedException" in outcome.reason
     assert "its role needs lambda:InvokeFunction on arn:aws:lambda:" in outcome.reason

@@ -22,8 +22,8 @@ TIMEOUT = 15
 """Of the function, in seconds: a slice is twelve of them, and a hand-over has half of the rest. On a busy machine the
 emulator takes a second for one."""
 
-LONG_TIMEOUT = 40
-"""Of a second function, for waits that need more than fifteen of those slices."""
+LONG_TIMEOUT = 120
+"""Of a second function, for waits that are over within its first slice."""
 
 _numbers = itertools.count()
 
@@ -69,6 +69,13 @@ def handed_over(function: "Function", operation: Operation, times: int = 1) -> N
 def seconds(count: int) -> dict[str, str]:
     """Properties for a wait of so many seconds with a check in each."""
     return {"MaxRetries": str(count), "RetryDelaySeconds": "1"}
+
+
+FAR = seconds(900)
+"""Of a wait that the test ends, where the function has `LONG_TIMEOUT`."""
+HANDED_OVER = seconds(110)
+"""Of a wait that the test ends, where the function has `TIMEOUT`. A wait that would need more than fifteen invocations
+is refused, and on a busy machine an invocation has less than its timeout left when it looks."""
 
 
 def uri(repository: str, digest: str, account: str = ACCOUNT, region: str = REGION) -> str:
@@ -122,6 +129,14 @@ class Function(ABC):
 
     def logged(self, operation: Operation) -> list[str]:
         """Return the messages that the function has logged about an operation."""
+        return [str(entry["message"]) for entry in self.entries(operation)]
+
+    def elapsed(self, operation: Operation) -> list[float]:
+        """Return how many seconds of an operation's wait had passed at each check, by the function's own clock."""
+        return [entry["elapsed_seconds"] for entry in self.entries(operation) if "elapsed_seconds" in entry]
+
+    def entries(self, operation: Operation) -> list[dict[str, Any]]:
+        """Return the lines of the log about an operation."""
         entries = []
         for line in self.output().splitlines():
             try:
@@ -129,7 +144,7 @@ class Function(ABC):
             except ValueError:
                 continue  # START, END and REPORT
             if isinstance(entry, dict) and entry.get("RequestId") == operation.event["RequestId"]:
-                entries.append(str(entry["message"]))
+                entries.append(entry)
         return entries
 
     def repository(self) -> str:
@@ -195,6 +210,7 @@ class UnderRie(Function):
         self, cloud: Cloud, output: Path, *, timeout: int = TIMEOUT, artifact: Path | None = None, **environment: str
     ) -> None:
         super().__init__(cloud)
+        self.timeout = timeout
         self.output_folder = output / f"rie-{next(_numbers)}"
         self.environments: list[Emulator] = []
 
