@@ -84,6 +84,7 @@ def tests() -> list[Stream]:
 def acceptance(seeds: int, examples: int, runs: int) -> list[Stream]:
     """Returns the streams of `make acceptance`. Coverage does not see the processes that the end-to-end tests run."""
     every = ["-m", ""]
+    any_order = ["-p", "randomly"]  # it prints its seed
     coverage = ["--cov", "--cov-branch"]
     return [
         {
@@ -103,6 +104,7 @@ def acceptance(seeds: int, examples: int, runs: int) -> list[Stream]:
                 "tests/unit",
                 "tests/integration",
                 *every,
+                *any_order,
                 *coverage,
                 "--cov-report=term",
                 "--cov-append",

@@ -13,6 +13,7 @@ import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
+from datetime import datetime
 from functools import partial
 from itertools import chain, cycle
 from pathlib import Path
@@ -22,9 +23,9 @@ from typing import Final, Self
 
 from sandbox.cloud import Cloud
 from sandbox.player import Delay, Fault, Operation, Reset
-from sandbox.processes import awaits_input
+from sandbox.processes import PATIENCE, awaits_input
 from sandbox.proxy import Effect, Rule, delay, drop, pad
-from tests.crash.cases import HELD_ANSWER, PAUSE, SOON, After, Blow, Case, Kind, Run
+from tests.crash.cases import HELD_ANSWER, PAUSE, After, Blow, Case, Kind, Run
 from tests.support.functions import TIMEOUT, Deployed, Function, UnderRie
 
 MEMORY: Final = 128 * 1024 * 1024  # the template's default
@@ -33,7 +34,7 @@ HELD: Final = 2.0  # seconds for which a call is held so that its process stops 
 ENDED: Final = 2.0  # what MiniStack gives a process that timed out to end by itself
 TICK: Final = 0.02
 LOOK: Final = 0.1  # to go through all processes of the machine takes a while
-QUIET: Final = PAUSE + 0.5  # after which nothing is going to be run again
+QUIET: Final = PAUSE + 2.0  # after which nothing is going to be run again
 
 
 class Lane(ABC):
@@ -56,7 +57,7 @@ class Lane(ABC):
     def deaths(self) -> int:
         """Return how many invocations Lambda says have failed so far."""
 
-    def rest(self, seconds: float = 60) -> bool:
+    def rest(self, seconds: float = PATIENCE) -> bool:
         """Return when nothing runs or is going to be run again, or False if that is not so in time."""
         until = time.monotonic() + seconds
         since = time.monotonic()
@@ -182,10 +183,15 @@ class Attack:
         self.create.wait(1)
         if self.create.follow_up:
             with suppress(TimeoutError):
-                self.create.follow_up.wait(3 * (PAUSE + SOON))
+                self.create.follow_up.wait()
         if not self.lane.rest():
-            self.run.fault = "something of it still runs a minute after the answer"
+            self.run.fault = "something of it still runs long after the answer"
         self.run.deaths = self.lane.deaths() - self._deaths
+        self.run.begun = [
+            datetime.fromisoformat(entry["timestamp"]).timestamp() - entry["elapsed_seconds"]
+            for entry in self.lane.function.entries(self.create)
+            if "elapsed_seconds" in entry
+        ]
         self._note_memory()
         return self.run
 

@@ -12,7 +12,7 @@ from tests.support.functions import LONG_TIMEOUT, TIMEOUT, Deployed
 LIMIT = 12
 ONCE = Case(0, Kind.ONCE, Place.DEPLOYED, LIMIT, push_after=6.0, moments=(Moment(After.START, 4.0),))
 # So long that no attempt comes after its limit and gives up before it is killed.
-EVERY = Case(1, Kind.EVERY, Place.DEPLOYED, 40, pauses=(0.5,))
+EVERY = Case(1, Kind.EVERY, Place.DEPLOYED, 400, pauses=(0.5,))
 CHECK = Case(2, Kind.CHECK, Place.EMULATOR, LIMIT)
 
 
