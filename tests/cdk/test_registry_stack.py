@@ -68,6 +68,7 @@ def test_a_copied_folder_passes_its_own_tests_which_say_who_owns_what_and_what_d
     assert "failed" not in told
 
 
+@pytest.mark.slow
 def test_its_own_tests_notice_what_is_taken_out(tmp_path: Path) -> None:
     copied = tmp_path / "copied"
     shutil.copytree(FOLDER, copied)

@@ -22,6 +22,7 @@ from ecr_image_waiter.core.builds import BuilderKind
 from sandbox.ecr.front import Front
 from sandbox.images import push
 from sandbox.processes import PATIENCE, ROOT
+from tests.support.few import some_slow
 from tests.support.waiting import eventually
 
 REGION: Final = "eu-west-1"
@@ -241,7 +242,7 @@ def test_what_a_terminal_has_no_letters_for_is_told_in_others(ecr: Any, environm
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
-@pytest.mark.parametrize("command", ["wait", "check"])
+@pytest.mark.parametrize("command", some_slow(["wait", "check"], lambda command: command == "check"))
 def test_a_stream_that_is_closed_changes_nothing_but_what_is_said(
     closed: str, command: str, ecr: Any, environment: dict[str, str]
 ) -> None:
@@ -272,7 +273,7 @@ def test_images_from_a_stdin_that_is_closed_are_none(environment: dict[str, str]
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device here that is always full")
 @pytest.mark.parametrize("full", [">", "2>"])
-@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
+@pytest.mark.parametrize("unbuffered", some_slow(["", "1"], bool), ids=["buffered", "unbuffered"])
 def test_a_full_disk_is_not_taken_for_an_image_that_is_not_there(
     full: str, unbuffered: str, ecr: Any, environment: dict[str, str]
 ) -> None:
@@ -321,7 +322,7 @@ def test_a_fault_of_the_command_itself_is_a_result_on_stdout(ecr: Any, environme
         (KEYS, BY_TOKEN | {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, (), 1, "EndpointConnectionError: ECR"),
     ],
 )
-@pytest.mark.parametrize("command", ["wait", "check"])
+@pytest.mark.parametrize("command", some_slow(["wait", "check"], lambda command: command == "check"))
 def test_what_is_wrong_with_the_way_to_aws_is_said_without_a_traceback(  # noqa: PLR0917  # a table's columns
     without: tuple[str, ...],
     changes: dict[str, str],

@@ -63,6 +63,7 @@ def test_what_any_two_parameters_make_of_the_template_breaks_no_rule_of_it(numbe
     assert violations(deployed(ROWS[number]), TEXT) == []
 
 
+@pytest.mark.slow
 def test_what_any_two_parameters_make_of_the_template_passes_cfn_lint(tmp_path: Path) -> None:
     for number, row in enumerate(ROWS):
         (tmp_path / f"{number}.json").write_text(json.dumps(deployed(row)))
