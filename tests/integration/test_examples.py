@@ -70,6 +70,19 @@ def test_whatever_runs_an_image_is_created_after_it_and_runs_the_digest_that_was
     assert {use.resource for use in uses(template(file))} == set(PINS[name_of(file)])
 
 
+@pytest.mark.parametrize("file", TEMPLATES, ids=name_of)
+def test_a_service_token_is_a_parameter_from_ssm_an_import_or_an_output(file: Path) -> None:
+    parsed = template(file)
+    from_ssm = {
+        name
+        for name, each in parsed.get("Parameters", {}).items()
+        if each["Type"] == "AWS::SSM::Parameter::Value<String>"
+    }
+    for each in waiters(parsed):
+        token = parsed["Resources"][each]["Properties"]["ServiceToken"]
+        assert token.get("Ref") in from_ssm or token.keys() <= {"Fn::ImportValue", "Fn::GetAtt"}, token
+
+
 def test_whoever_pushes_may_do_all_that_a_push_asks() -> None:
     assert lacking(template(EXAMPLES / "two-stacks" / "cicd.yaml")) == [""]
 
