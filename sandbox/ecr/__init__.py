@@ -45,6 +45,8 @@ image that loses its tag, keeps no blobs, and has no status, no media type of an
 that nobody here makes, and that BatchGetImage by tag may convert a manifest to one of `acceptedMediaTypes` (User Guide,
 "Amazon ECR image manifest conversion"); here they are not looked at.
 
+The rules are in `contents`, `private` and `public`, without I/O; tests that wait on a fake clock ask those alone.
+
 Accounts and regions: a call's region is that of its signature, its account the one that its access key belongs to. A
 key of twelve digits is an account itself, as in MiniStack. Whose another key is says GetCallerIdentity of the STS that
 gave it: MiniStack's in the sandbox, where AWS_ENDPOINT_URL leads to; with `standalone` moto's, on the front itself.
