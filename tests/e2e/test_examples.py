@@ -26,6 +26,7 @@ from sandbox.images import push
 from sandbox.processes import PATIENCE, ROOT
 from tests.policy.ordering import mutants, pins, sorted_last, waiters
 from tests.support.accounts import STAND_INS, Account, assert_created_in_order, with_stand_ins, with_waiter
+from tests.support.action import WAIT, outputs_in, variables
 from tests.support.apps import synthesized
 from tests.support.few import some_slow
 from tests.support.side_by_side import side_by_side
@@ -228,11 +229,19 @@ def workflow_step(job: str, begins: str) -> str:
     return str(found)
 
 
-def install_command(account: Account) -> None:
-    """Have a shell find `ecr-image-waiter`, the real one."""
-    file = account.folder / "ecr-image-waiter"
-    file.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT / "src"} exec {sys.executable} -m ecr_image_waiter.cli "$@"\n')
-    file.chmod(0o755)
+def gate(account: Account) -> tuple[str, dict[str, str]]:
+    """Return the step of the Action that the workflow waits by, and its variables. Its log is gate.log."""
+    workflow = yaml_parse((EXAMPLES / "fargate" / ".github" / "workflows" / "deploy.yml").read_text())
+    (given,) = (each["with"] for each in workflow["jobs"]["deploy-ecs"]["steps"] if each.get("id") == "gate")
+    inputs = {name: text.replace("${{ github.sha }}", NEXT_COMMIT) for name, text in given.items()}
+    # The Action makes an environment of its own; tests/integration/test_action.py does.
+    python = account.folder / "ecr-image-waiter" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    files = {name: str(account.folder / name) for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
+    script = f"exec 2> {account.folder / 'gate.log'}\n{WAIT['run']}"
+    return script, {**variables(WAIT, inputs), **files, "RUNNER_TEMP": str(account.folder)}
 
 
 def fargate(account: Account, templates: Mapping[str, Mapping[str, Any]]) -> None:
@@ -256,10 +265,9 @@ def fargate(account: Account, templates: Mapping[str, Mapping[str, Any]]) -> Non
 
     server = folder / "web" / "server.py"
     server.write_text(server.read_text().replace("Hello", "Hello again"))
-    install_command(account)
     log, commit = account.folder / "gate.log", {"GITHUB_SHA": NEXT_COMMIT}
-    gate = f"exec 2> {log}\n{workflow_step('deploy-ecs', 'ecr-image-waiter wait')}"
-    with meanwhile(account.run, gate, folder, commit):
+    script, inputs = gate(account)
+    with meanwhile(account.run, script, folder, inputs):
         eventually(lambda: log.exists() and "no such image" in log.read_text(), "the gate has looked once")
         account.run(workflow_step("build-and-push", "./push.sh"), folder, commit)
     assert "is there already" in account.run(workflow_step("build-and-push", "./push.sh"), folder, commit)
@@ -270,6 +278,7 @@ def fargate(account: Account, templates: Mapping[str, Mapping[str, Any]]) -> Non
     )
     account.wait_for("FargateStack", "FargateStack", "UPDATE_COMPLETE")
     assert account.container_image_of("FargateStack", running) == account.uri("app-mp", NEXT_COMMIT)
+    assert outputs_in((account.folder / "GITHUB_OUTPUT").read_text())["uri"] == account.uri("app-mp", NEXT_COMMIT)
     assert account.uri("app-mp") == account.uri("app-mp", NEXT_COMMIT) != account.uri("app-mp", COMMIT)
     with pytest.raises(Exception, match="ImageTagAlreadyExistsException"):
         push(account.client("ecr"), "app-mp", NEXT_COMMIT, content="another")
