@@ -102,8 +102,8 @@ def test_it_carries_neither_the_command_nor_what_only_the_command_needs(artifact
     packages = {path.name for path in artifact.iterdir()}
 
     assert not (artifact / "ecr_image_waiter" / "cli").exists()
-    assert {Requirement(each).name for each in extras["cli"]} == {"rich"}
-    assert not packages & {"rich", "markdown_it", "mdurl", "pygments"}
+    assert {Requirement(each).name for each in extras["cli"]} == {"rich", "shtab"}
+    assert not packages & {"rich", "shtab", "markdown_it", "mdurl", "pygments"}
 
 
 def test_it_is_not_larger_than_it_was_by_more_than_a_tenth(artifact: Path) -> None:
