@@ -115,9 +115,8 @@ def acceptance(seeds: int, examples: int, runs: int) -> list[Stream]:
             "planted": [*LAST, *PYTHON, "tests.chaos", "--planted"],
             "fuzz": [*LAST, *PYTHON, "tests.fuzz", "--examples", str(examples)],
         },
-        {
-            "crash": [*PYTHON, "tests.crash", "--runs", str(runs)],
-        },
+        {"crash": [*PYTHON, "tests.crash", "--runs", str(runs)]},
+        {"e2e": [*LATER, *PYTEST, "tests/e2e", "-m", "slow"]},
     ]
 
 
