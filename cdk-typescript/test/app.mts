@@ -1,5 +1,8 @@
-// An app of two stacks, which tests/e2e deploys: node app.mts OUT BUCKET. tests/cdk/app.py is the same in Python.
+// An app of two stacks, which tests/e2e deploys: node app.mts OUT BUCKET. tests/cdk/app.py is the same in Python,
+// but for the service on Fargate.
 import { App, DefaultStackSynthesizer, Stack } from "aws-cdk-lib";
+import * as ec2 from "aws-cdk-lib/aws-ec2";
+import * as ecs from "aws-cdk-lib/aws-ecs";
 import * as lambda from "aws-cdk-lib/aws-lambda";
 import * as ssm from "aws-cdk-lib/aws-ssm";
 import { EcrImageWaiter, EcrImageWaiterProvider, type EcrImageWaiterProps } from "ecr-image-waiter";
@@ -18,5 +21,13 @@ for (const name of ["looked-up-typescript", "own-typescript"]) {
     stringValue: "the image is there",
   });
   after.node.addDependency(image);
+  if (name.startsWith("own")) {
+    const web = new EcrImageWaiter(stack, "Web", { ...props, deployTarget: "ECS" });
+    const taskDefinition = new ecs.FargateTaskDefinition(stack, "Task", { family: name });
+    taskDefinition.addContainer("Container", { image: web.containerImage() });
+    const vpc = new ec2.Vpc(stack, "Vpc", { maxAzs: 2, natGateways: 0 });
+    const cluster = new ecs.Cluster(stack, "Cluster", { vpc });
+    new ecs.FargateService(stack, "Service", { cluster, taskDefinition, minHealthyPercent: 100 });
+  }
 }
 app.synth();

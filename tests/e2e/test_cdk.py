@@ -69,7 +69,7 @@ def test_a_stack_of_the_cdk_goes_on_when_its_image_is_there_and_runs_that_very_i
 
     cloudformation.create_stack(StackName=name, TemplateBody=templates[name], Capabilities=["CAPABILITY_IAM"])
     eventually(lambda: cloud.ecr_proxy.count("ecr:DescribeImages", containing=f'"{name}"') >= 2, "two checks")
-    assert {"Function", "After"}.isdisjoint(resources()), "they wait"
+    assert {"Function", "After", "Task", "Service"}.isdisjoint(resources()), "they wait"
     digest = push(ecr, name, "v1")
 
     def status() -> str:
@@ -80,3 +80,7 @@ def test_a_stack_of_the_cdk_goes_on_when_its_image_is_there_and_runs_that_very_i
     code = cloud.client("lambda").get_function(FunctionName=f"cdk-{name}")["Code"]
     assert code["ImageUri"] == uri(name, digest, region=REGION)
     assert cloud.client("ssm").get_parameter(Name=f"/cdk/{name}")["Parameter"]["Value"] == "the image is there"
+    if name == "own-typescript":
+        task = cloud.client("ecs").describe_task_definition(taskDefinition=name)["taskDefinition"]
+        assert [each["image"] for each in task["containerDefinitions"]] == [uri(name, digest, region=REGION)]
+        assert "Service" in resources()
