@@ -44,7 +44,7 @@ from .core.model import (
     Unavailable,
     decisive,
 )
-from .core.polling import Cause, GivenUp
+from .core.outcomes import Cause, GivenUp
 from .core.state import CheckResult, Memory
 from .text.seen import NEWEST_TAGS, in_question, seen, subject
 

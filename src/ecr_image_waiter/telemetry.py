@@ -17,7 +17,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics
 
 from .core.format import harmless
-from .core.polling import Ended
+from .core.outcomes import Ended
 
 NAMESPACE: Final = "EcrImageWaiter"
 SERVICE: Final = "ecr-image-waiter"

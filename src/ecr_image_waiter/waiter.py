@@ -1,10 +1,10 @@
 """Create, Update, Delete and direct invocations, and the one place that turns any exception into a response."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Final, assert_never
 
-from .cfn.attributes import attributes
 from .cfn.event import (
     DirectRequest,
     StackRequest,
@@ -16,7 +16,7 @@ from .cfn.event import (
     token_of,
 )
 from .cfn.properties import Properties
-from .cfn.response import Response, encoded, harmless_data, require_room
+from .cfn.response import Response, encoded, harmless_data, require_room, response_when_ready
 from .check import Checker, FollowedBuild
 from .core.deadline import (
     Bounds,
@@ -25,17 +25,8 @@ from .core.deadline import (
     bounds_for_caller,
 )
 from .core.faults import DeliveryFailed, GaveUp, InvalidRequest, UnusableEvent
-from .core.polling import (
-    Abandoned,
-    Cause,
-    Ended,
-    GivenUp,
-    Outcome,
-    PartDone,
-    Ready,
-    begin_or_go_on,
-    wait,
-)
+from .core.outcomes import Abandoned, Cause, Ended, GivenUp, Outcome, PartDone, Ready
+from .core.polling import begin_or_go_on, wait
 from .core.state import CheckResult, Memory, Progress
 from .operation import Operation
 from .text.reasons import reason_abandoned, reason_invalid, reason_of, reason_stopped, waited_for
@@ -144,8 +135,7 @@ class Waiter:
         outcome = part.run(progress, memory)
         match outcome:
             case Ready():
-                ended = self._ended(Outcome.READY, bounds.start, outcome)
-                return Response("SUCCESS", data=self._attributes(properties, outcome, bounds), ended=ended)
+                return response_when_ready(properties.all_wanted, outcome, self._clock.now() - bounds.start)
             case GivenUp():
                 ended = self._ended(outcome.cause, bounds.start, outcome)
                 return Response("FAILED", part.reason(outcome), invocation.note, ended=ended)
@@ -158,12 +148,8 @@ class Waiter:
             case _:
                 assert_never(outcome)
 
-    def _ended(self, outcome: Outcome | Cause, start: float, reached: Ready | GivenUp | Progress) -> Ended:
+    def _ended(self, outcome: Outcome | Cause, start: float, reached: GivenUp | Progress) -> Ended:
         return Ended(outcome, self._clock.now() - start, reached.checks, reached.faults)
-
-    def _attributes(self, properties: Properties, ready: Ready, bounds: Bounds) -> dict[str, str]:
-        waited = self._clock.now() - bounds.start
-        return attributes(properties.all_wanted, ready.found, checks=ready.checks, waited=waited)
 
     def _abandoned(self, part: "Part", abandoned: Abandoned) -> Response:
         # CloudFormation ignores the response to a request that it has given up. If it still waits, it is told.
@@ -191,7 +177,7 @@ class Waiter:
         ended = self._ended(Outcome.STOPPED, part.bounds.start, done.progress)
         return Response("FAILED", reason, invocation.note, ended=ended)
 
-    def _serve_caller(self, request: DirectRequest, invocation: Invocation) -> dict[str, str]:
+    def _serve_caller(self, request: DirectRequest, invocation: Invocation) -> Mapping[str, str]:
         if request.deletes:
             self._logger.info("Terraform destroys its invocation: nothing to do")
             return {}
@@ -206,8 +192,10 @@ class Waiter:
         part = Part(self._tools, self._operation, properties, bounds, invocation)
         outcome = part.run(Progress(due=invocation.began), Memory())
         if isinstance(outcome, Ready):
-            self._meter.ended(self._ended(Outcome.READY, bounds.start, outcome))
-            return self._attributes(properties, outcome, bounds)
+            response = response_when_ready(properties.all_wanted, outcome, self._clock.now() - bounds.start)
+            if response.ended:
+                self._meter.ended(response.ended)
+            return response.data
         if isinstance(outcome, GivenUp):
             self._meter.ended(self._ended(outcome.cause, bounds.start, outcome))
             raise GaveUp(part.reason(outcome))

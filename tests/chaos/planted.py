@@ -29,10 +29,10 @@ from ecr_image_waiter.aws import cloudformation, ecr, self_invoke
 from ecr_image_waiter.aws import errors as aws_errors
 from ecr_image_waiter.cfn import event as cfn_event
 from ecr_image_waiter.cfn import response
-from ecr_image_waiter.core import deadline, faults, manifests, model, polling, state
+from ecr_image_waiter.core import deadline, faults, manifests, model, outcomes, polling, state
 from ecr_image_waiter.core import format as text_format
 from ecr_image_waiter.core import stack as stack_rules
-from ecr_image_waiter.core.polling import Outcome
+from ecr_image_waiter.core.outcomes import Outcome
 from tests.chaos import suite
 
 RUNS: Final = 2000
@@ -172,7 +172,7 @@ bug("no grace for a new permission", polling, "judge")(_older(state.Streak.ACCES
 def _(real: Function) -> Function:
     def broken(backoff: Any, bounds: Any, progress: Any, *memory: Any, **rest: Any) -> Any:
         if rest["clock"].now() > bounds.limit + 1.0:
-            return polling.GivenUp(polling.Cause.TIME_UP, model.NoImage(), progress.checks)
+            return outcomes.GivenUp(outcomes.Cause.TIME_UP, model.NoImage(), progress.checks)
         return real(backoff, bounds, progress, *memory, **rest)
 
     return broken

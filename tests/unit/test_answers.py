@@ -26,7 +26,7 @@ from ecr_image_waiter.core.model import (
     TagSeen,
     place_of,
 )
-from ecr_image_waiter.core.polling import Cause, GivenUp
+from ecr_image_waiter.core.outcomes import Cause, GivenUp
 from ecr_image_waiter.text.reasons import reason_given_up, reason_invalid
 from ecr_image_waiter.text.seen import seen
 from tests.support.clock import NOW

@@ -32,7 +32,7 @@ from ecr_image_waiter.core.model import (
     Several,
     TagSeen,
 )
-from ecr_image_waiter.core.polling import Cause, GivenUp
+from ecr_image_waiter.core.outcomes import Cause, GivenUp
 from ecr_image_waiter.text.build_reasons import reason_of_build, seen_of_build
 from ecr_image_waiter.text.reasons import reason_of
 from ecr_image_waiter.text.seen import seen

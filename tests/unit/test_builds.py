@@ -41,7 +41,8 @@ from ecr_image_waiter.core.model import (
     Several,
     Unavailable,
 )
-from ecr_image_waiter.core.polling import Backoff, Cause, GivenUp, Ready, judge
+from ecr_image_waiter.core.outcomes import Backoff, Cause, GivenUp, Ready
+from ecr_image_waiter.core.polling import judge
 from ecr_image_waiter.core.state import CheckResult, Memory, Progress
 from sandbox.processes import ROOT
 from tests.support.clock import NOW, FakeClock

@@ -9,7 +9,8 @@ from ecr_image_waiter.core.deadline import Bounds, Invocation
 from ecr_image_waiter.core.faults import UnusableEvent
 from ecr_image_waiter.core.format import clipped
 from ecr_image_waiter.core.model import NoImage, StackFinding, StackHidden
-from ecr_image_waiter.core.polling import Abandoned, Backoff, GivenUp, PartDone, Ready, wait
+from ecr_image_waiter.core.outcomes import Abandoned, Backoff, GivenUp, PartDone, Ready
+from ecr_image_waiter.core.polling import wait
 from ecr_image_waiter.core.stack import LAST_ASK
 from ecr_image_waiter.core.state import NEVER, CheckResult, Memory, Progress
 from tests.support.clock import NOW, FakeClock

@@ -9,7 +9,7 @@ import pytest
 import last_resort
 from ecr_image_waiter.core.builds import BuilderKind, BuildHidden, BuildRun, RunStatus
 from ecr_image_waiter.core.faults import DeliveryFailed, GaveUp, InvalidRequest, UnusableEvent
-from ecr_image_waiter.core.polling import Cause, Ended, Outcome
+from ecr_image_waiter.core.outcomes import Cause, Ended, Outcome
 from ecr_image_waiter.core.state import Progress, State, continuation
 from ecr_image_waiter.telemetry import NAMESPACE, SERVICE, UNITS, Meter
 from tests.support.clock import NOW

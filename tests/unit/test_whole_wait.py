@@ -33,7 +33,8 @@ from ecr_image_waiter.core.model import (
     StackHidden,
     Unavailable,
 )
-from ecr_image_waiter.core.polling import Abandoned, Backoff, Cause, GivenUp, PartDone, Ready, hand_over_at, wait
+from ecr_image_waiter.core.outcomes import Abandoned, Backoff, Cause, GivenUp, PartDone, Ready
+from ecr_image_waiter.core.polling import hand_over_at, wait
 from ecr_image_waiter.core.state import STATE_KEY, CheckResult, Memory, Progress, State, continuation, read_state
 from sandbox.player import Operation, Status
 from tests.support.clock import FakeClock

@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedErro
 
 from ecr_image_waiter.core.deadline import Bounds, Invocation
 from ecr_image_waiter.core.faults import HandOverFailed
-from ecr_image_waiter.core.polling import PartDone
+from ecr_image_waiter.core.outcomes import PartDone
 from ecr_image_waiter.core.state import MOST_LOST_REPLIES, State, continuation
 
 from .errors import DENIED, said_by

@@ -24,9 +24,9 @@ from ecr_image_waiter.core.deadline import Clock, Deadline
 from ecr_image_waiter.core.faults import DeliveryFailed, InvalidRequest
 from ecr_image_waiter.core.format import harmless
 from ecr_image_waiter.core.model import Place
-from ecr_image_waiter.core.polling import Ended
+from ecr_image_waiter.core.outcomes import Ended, Outcome, Ready
 
-from .attributes import Uri, longest_attributes
+from .attributes import Uri, attributes, longest_attributes
 from .event import StackRequest
 
 
@@ -71,6 +71,12 @@ class Response:
     data: Mapping[str, str] = field(default_factory=dict)
     ended: Ended | None = None
     body: bytes = b""
+
+
+def response_when_ready(wanted: Sequence[Wanted], ready: Ready, waited: float) -> Response:
+    """Returns the response to a wait of so many seconds whose images are there."""
+    ended = Ended(Outcome.READY, waited, ready.checks, ready.faults)
+    return Response("SUCCESS", data=attributes(wanted, ready.found, checks=ready.checks, waited=waited), ended=ended)
 
 
 class Transport(Protocol):

@@ -13,7 +13,7 @@ from ecr_image_waiter.core.conditions import STACK_OPERATION, Wanted
 from ecr_image_waiter.core.faults import InvalidRequest
 from ecr_image_waiter.core.format import shown
 from ecr_image_waiter.core.model import Place
-from ecr_image_waiter.core.polling import Backoff
+from ecr_image_waiter.core.outcomes import Backoff
 
 from .options import NOW, Line, repeated
 from .words import in_options, without_template

@@ -19,7 +19,8 @@ from ecr_image_waiter.core.deadline import Clock, Deadline, bounds_for_caller
 from ecr_image_waiter.core.faults import InvalidRequest
 from ecr_image_waiter.core.format import clipped, duration, harmless, times
 from ecr_image_waiter.core.model import Awaited, Finding, Found, Place, Several, StackHidden, decisive, images_of
-from ecr_image_waiter.core.polling import Cause, GivenUp, Ready, wait
+from ecr_image_waiter.core.outcomes import Cause, GivenUp, Ready
+from ecr_image_waiter.core.polling import wait
 from ecr_image_waiter.core.state import CheckResult, Memory, Progress
 from ecr_image_waiter.core.uris import partition_of
 from ecr_image_waiter.text.reasons import Reason, reason_of

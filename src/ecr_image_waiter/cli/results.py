@@ -24,7 +24,7 @@ from ecr_image_waiter.core.model import (
     Refused,
     decisive,
 )
-from ecr_image_waiter.core.polling import Cause
+from ecr_image_waiter.core.outcomes import Cause
 from ecr_image_waiter.text.reasons import Reason
 from ecr_image_waiter.text.seen import seen_of
 

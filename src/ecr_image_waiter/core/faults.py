@@ -1,4 +1,4 @@
-"""Faults. What a wait can end in is not here: outcomes are values, in `polling`."""
+"""Faults: the exceptions that end an invocation or a request. How a wait ends is a value, in `outcomes`."""
 
 from collections.abc import Sequence
 from typing import Final

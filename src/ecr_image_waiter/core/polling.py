@@ -6,8 +6,7 @@ The rules are those of docs/contract.md, sections 3 and 4.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from random import Random
 from typing import Final
 
@@ -27,20 +26,19 @@ from .model import (
     Awaited,
     Found,
     Image,
-    Looked,
     NoRegion,
     NoRepository,
     NotDeployable,
     NotPullable,
     Refused,
     StackFinding,
-    StackSeen,
     Unavailable,
     decisive,
     images_of,
     lacks_image,
     partly_unanswered,
 )
+from .outcomes import Abandoned, Backoff, Cause, GivenUp, PartDone, Ready
 from .stack import FRESH, LAST_ASK, first_ask, next_ask, still_waits
 from .state import NEVER, CheckResult, Memory, Progress, Streak, read_state
 
@@ -52,40 +50,6 @@ REGION_GRACE_PERIOD: Final = 60.0
 ACCESS_GRACE_PERIOD: Final = 60.0
 BUILT_GRACE_PERIOD: Final = 60.0
 GRACE_PAUSE: Final = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Backoff:
-    """How a template wants to wait."""
-
-    delay: float
-    rate: float
-    wait_for_repository: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """The image is there, or all of several are. `faults` is `Progress`'s."""
-
-    found: Looked
-    checks: int
-    faults: int = 0
-
-
-class Cause(StrEnum):
-    """Why a wait ended without the image."""
-
-    TIME_UP = "time-up"
-    NO_REPOSITORY = "no-repository"
-    ACCESS_DENIED = "access-denied"
-    REFUSED = "refused"
-    NEVER = "never"
-    BUILD_BROKEN = "build-broken"
-    BUILT_WITHOUT = "built-without"
-    BUILD_HIDDEN = "build-hidden"
-    TOO_LATE = "too-late"
-
-
 GRACE_PERIODS: Final[dict[Streak | None, tuple[Cause, float]]] = {
     Streak.NO_REGION: (Cause.REFUSED, REGION_GRACE_PERIOD),
     Streak.NO_REPOSITORY: (Cause.NO_REPOSITORY, REPOSITORY_GRACE_PERIOD),
@@ -93,65 +57,6 @@ GRACE_PERIODS: Final[dict[Streak | None, tuple[Cause, float]]] = {
     Streak.BUILT: (Cause.BUILT_WITHOUT, BUILT_GRACE_PERIOD),
     Streak.BUILD_HIDDEN: (Cause.BUILD_HIDDEN, ACCESS_GRACE_PERIOD),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class GivenUp:
-    """The image did not come, or cannot. `finding` is the last one, None where no check was left to make.
-
-    `faults` and `image_missing` are `Progress`'s.
-    """
-
-    cause: Cause
-    finding: Found | None
-    checks: int
-    faults: int = 0
-    image_missing: bool = False
-
-
-class Outcome(StrEnum):
-    """How a wait ended, where it is none of the causes of giving up."""
-
-    READY = "ready"
-    ABANDONED = "abandoned"
-    STOPPED = "stopped"
-    INVALID = "invalid"
-    UNEXPECTED = "unexpected"
-    ROLLBACK = "rollback"
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How a wait ended. `seconds` since its start, None where nothing was waited for.
-
-    `unanswered`: how many of the checks were throttled, failed or got no reply.
-    """
-
-    outcome: Outcome | Cause
-    seconds: float | None = None
-    checks: int = 0
-    unanswered: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Abandoned:
-    """The stack does not wait for the response any more."""
-
-    progress: Progress
-    stack: StackFinding
-
-    @property
-    def status(self) -> str:
-        """The stack's status, empty if it is gone."""
-        return self.stack.status if isinstance(self.stack, StackSeen) else ""
-
-
-@dataclass(frozen=True, slots=True)
-class PartDone:
-    """This invocation's part of the wait is done, and a continuation goes on."""
-
-    progress: Progress
-    memory: Memory
 
 
 def begin_or_go_on(

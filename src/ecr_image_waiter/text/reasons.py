@@ -29,7 +29,7 @@ from ecr_image_waiter.core.model import (
     decisive,
     images_of,
 )
-from ecr_image_waiter.core.polling import Cause, GivenUp
+from ecr_image_waiter.core.outcomes import Cause, GivenUp
 
 from .build_reasons import among, reason_of_build
 from .seen import NEWEST_TAGS, awaited_build, elsewhere, grouped, in_question, seen, seen_of, subject
