@@ -25,7 +25,7 @@ from sandbox.demo import play
 from sandbox.processes import PATIENCE, awaits_input
 from sandbox.proxy import Rule, answer, delay, late
 from sandbox.scenarios import SCENARIOS as DEMOS
-from tests.support.demonstrated import Told, require_every_line, told_of
+from tests.support.demonstrated import AT_THE_END, Told, require_every_line, told_of
 from tests.support.functions import TIMEOUT, Deployed, FunctionError, failed, seconds, uri
 from tests.support.side_by_side import side_by_side
 from tests.support.waiting import eventually
@@ -34,8 +34,6 @@ SIDE_BY_SIDE = 4
 LIST, START = "codebuild:ListBuildsForProject", "codebuild:StartBuild"
 WHOLE_TIMEOUT = 900
 """Of a function as it is deployed, in seconds: what a wait of half an hour needs."""
-AT_THE_END = 600.0
-"""Seconds for which a demo holds its lines back: it prints them all at once."""
 
 Scenario = Callable[[Cloud, Deployed], None]
 SCENARIOS: list[Scenario] = []

@@ -16,7 +16,7 @@ from sandbox.cloud import STACK, Cloud
 from sandbox.demo import chosen, play
 from sandbox.processes import PATIENCE, ROOT, PortTaken, require_free
 from sandbox.scenarios import IMAGES, SCENARIOS
-from tests.support.demonstrated import require_every_line, told_of
+from tests.support.demonstrated import AT_THE_END, require_every_line, told_of
 from tests.support.few import some_slow
 from tests.support.functions import TIMEOUT, Deployed
 from tests.support.processes import processes_naming
@@ -119,10 +119,8 @@ def test_every_line_of_the_demo_is_one_of_the_stack_s_events_or_of_the_log_s_and
     screen = io.StringIO()
     deployed[TIMEOUT].set_timeout(scenario.timeout)
     try:
-        # Long enough for an invocation on a busy machine to end and be logged, so that the order cannot depend on it.
-        hold_back = 3.0 * scenario.timeout
         console = Console(file=screen)
-        status = play(cloud, group, console, scenario, stack=stack, namespace=f"{image}/", hold_back=hold_back)
+        status = play(cloud, group, console, scenario, stack=stack, namespace=f"{image}/", hold_back=AT_THE_END)
     finally:
         deployed[TIMEOUT].set_timeout(TIMEOUT)
     assert status == scenario.ends_as

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 from sandbox.cloud import Cloud
 
+AT_THE_END = 600.0
+"""Seconds for which a demo holds its lines back: it prints them all at once."""
 PRINTED = re.compile(r" *([0-9.]+) s  (stack|log)  +(\S+) +(.+)")
 
 
