@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import last_resort
 from ecr_image_waiter.cfn.event import StackRequest, read_event
 from ecr_image_waiter.cfn.properties import Properties
-from ecr_image_waiter.cfn.response import Response, encode
+from ecr_image_waiter.cfn.response import Response, encoded
 from ecr_image_waiter.core.faults import GaveUp, InvalidRequest, UnusableEvent
 from ecr_image_waiter.core.format import harmless
 from ecr_image_waiter.core.manifests import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
@@ -517,7 +517,7 @@ def request() -> StackRequest:
 
 
 REQUEST = request()
-EMPTY = len(encode(REQUEST, Response("FAILED", "", " (log stream x)")))
+EMPTY = len(encoded(REQUEST, Response("FAILED", "", " (log stream x)")).body)
 
 
 @share(0.05)
@@ -529,7 +529,7 @@ def test_at_the_4096_bytes_a_reason_is_cut_by_bytes_and_keeps_the_log_stream(pie
     fits = (MAX_BODY_BYTES - EMPTY - len(note)) // size
     reason = piece * (fits + over) + last
 
-    body = encode(REQUEST, Response("FAILED", reason, note))
+    body = encoded(REQUEST, Response("FAILED", reason, note)).body
 
     told = json.loads(body)["Reason"]
     whole = harmless(reason) + note

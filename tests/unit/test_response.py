@@ -16,10 +16,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ecr_image_waiter.cfn.event import StackRequest, read_event
-from ecr_image_waiter.cfn.response import MAX_BODY_BYTES, Courier, Response, Urllib3Transport, encode, physical_id
+from ecr_image_waiter.cfn.response import MAX_BODY_BYTES, Courier, Response, Urllib3Transport, encoded, physical_id
 from ecr_image_waiter.core.deadline import Deadline
 from ecr_image_waiter.core.faults import DeliveryFailed
 from ecr_image_waiter.core.format import harmless
+from ecr_image_waiter.core.outcomes import Ended, Outcome
 from ecr_image_waiter.telemetry import make_logger
 from tests.support.clock import NOW, FakeClock
 from tests.support.fakes import (
@@ -54,7 +55,7 @@ CREATE = stack_request()
 
 
 def body_of(answer: Response, request: StackRequest = CREATE) -> dict[str, Any]:
-    body = encode(request, answer)
+    body = encoded(request, answer).body
     assert len(body) <= MAX_BODY_BYTES
     return cast("dict[str, Any]", json.loads(body))
 
@@ -101,12 +102,12 @@ def test_any_reason_fits_and_keeps_its_beginning_and_the_note(reason: str) -> No
 
 
 def test_a_cut_reason_uses_the_room_there_is() -> None:
-    assert MAX_BODY_BYTES - 1 <= len(encode(CREATE, Response("FAILED", "x" * 5000, NOTE))) <= MAX_BODY_BYTES
+    assert MAX_BODY_BYTES - 1 <= len(encoded(CREATE, Response("FAILED", "x" * 5000, NOTE)).body) <= MAX_BODY_BYTES
 
 
 @given(st.integers(0, 5000))
 def test_a_reason_of_any_length_is_cut_only_where_it_must_be(length: int) -> None:
-    whole = len(encode(CREATE, Response("FAILED", "x", NOTE))) - 1 + length <= MAX_BODY_BYTES
+    whole = len(encoded(CREATE, Response("FAILED", "x", NOTE)).body) - 1 + length <= MAX_BODY_BYTES
 
     said = body_of(Response("FAILED", "x" * length, NOTE))["Reason"]
 
@@ -121,8 +122,18 @@ def test_a_success_whose_attributes_do_not_fit_becomes_a_failure_that_says_so() 
     assert body["Reason"].endswith(NOTE)
 
 
+def test_what_is_returned_is_the_failure_that_is_sent() -> None:
+    found = Response("SUCCESS", note=NOTE, data={"ImageTag": "x" * 4000}, ended=Ended(Outcome.READY, 5.0, 3, 1))
+
+    response = encoded(CREATE, found)
+
+    sent = json.loads(response.body)
+    assert (response.status, response.reason + response.note, response.data) == ("FAILED", sent["Reason"], {})
+    assert response.ended == Ended(Outcome.UNEXPECTED, 5.0, 3, 1)
+
+
 def test_attributes_that_just_fit_stay_a_success() -> None:
-    empty = len(encode(CREATE, Response("SUCCESS", data={"ImageTag": ""})))
+    empty = len(encoded(CREATE, Response("SUCCESS", data={"ImageTag": ""})).body)
 
     assert body_of(Response("SUCCESS", data={"ImageTag": "x" * (MAX_BODY_BYTES - empty)}))["Status"] == "SUCCESS"
     assert body_of(Response("SUCCESS", data={"ImageTag": "x" * (MAX_BODY_BYTES - empty + 1)}))["Status"] == "FAILED"

@@ -161,23 +161,20 @@ class _Protocol(CfnResource):
 
 
 def encoded(request: StackRequest, answer: Response) -> Response:
-    """Returns the answer with its body."""
-    return replace(answer, body=encode(request, answer))
+    """Returns the response with its body, at most 4096 bytes of JSON.
 
-
-def encode(request: StackRequest, answer: Response) -> bytes:
-    """Return the answer's body, at most 4096 bytes of JSON.
-
-    Where it would be longer, the Reason loses its end. A SUCCESS whose attributes do not fit becomes a FAILED that
-    says so, because CloudFormation would not take it.
+    A Reason that is too long loses its end. A SUCCESS whose attributes do not fit becomes a FAILED that says so,
+    because CloudFormation would not take it.
     """
     body = _Protocol(request, answer).body()
     shown = _fitting(body, answer.reason, answer.note)
     if shown is None:
-        refusal = Response("FAILED", "The attributes do not fit the 4096 bytes CloudFormation takes", answer.note)
-        body = _Protocol(request, refusal).body()
-        shown = _fitting(body, refusal.reason, refusal.note) or body
-    return _json(shown)
+        ended = replace(answer.ended, outcome=Outcome.UNEXPECTED) if answer.ended else None
+        refusal = "The attributes do not fit the 4096 bytes CloudFormation takes"
+        answer = Response("FAILED", refusal, answer.note, ended=ended)
+        body = _Protocol(request, answer).body()
+        shown = _fitting(body, answer.reason, answer.note) or body
+    return replace(answer, body=_json(shown))
 
 
 def fits(request: StackRequest, answer: Response) -> bool:
