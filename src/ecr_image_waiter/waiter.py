@@ -28,7 +28,7 @@ from .core.faults import DeliveryFailed, GaveUp, InvalidRequest, UnusableEvent
 from .core.outcomes import Abandoned, Cause, Ended, GivenUp, Outcome, PartDone, Ready
 from .core.polling import begin_or_go_on, wait
 from .core.state import CheckResult, Memory, Progress
-from .operation import Operation
+from .stack_questions import StackQuestions
 from .text.reasons import reason_abandoned, reason_invalid, reason_of, reason_stopped, waited_for
 from .tools import Tools
 
@@ -46,7 +46,7 @@ class Waiter:
 
     def __init__(self, *, tools: Tools, dns_suffix: str, any_host: bool) -> None:
         self._tools = tools
-        self._operation = Operation(tools)
+        self._questions = StackQuestions(tools)
         self._logger = tools.logger
         self._meter = tools.meter
         self._clock = tools.clock
@@ -98,7 +98,7 @@ class Waiter:
             self._meter.started()
         response = self._response_of_wait(request, invocation)
         if response and response.status == "FAILED" and request.type == "Update":
-            instead = self._operation.response_instead(request, response, invocation)
+            instead = self._questions.response_instead(request, response, invocation)
             return response if instead is response else encoded(request, instead)
         return response
 
@@ -116,7 +116,7 @@ class Waiter:
         return encoded(request, Response("FAILED", reason, invocation.note, ended=Ended(outcome)))
 
     def _serve_stack(self, request: StackRequest, invocation: Invocation) -> Response | None:
-        if request.state is None and (rolled_back := self._operation.response_if_rolling_back(request, invocation)):
+        if request.state is None and (rolled_back := self._questions.response_if_rolling_back(request, invocation)):
             # Before the properties are validated: a rollback may bring back ones that this version refuses.
             return rolled_back
         properties = stack_properties(request, invocation.place)
@@ -131,7 +131,7 @@ class Waiter:
             timeout=invocation.timeout,
             random=self._tools.random,
         )
-        part = Part(self._tools, self._operation, properties, bounds, invocation, request)
+        part = Part(self._tools, self._questions, properties, bounds, invocation, request)
         outcome = part.run(progress, memory)
         match outcome:
             case Ready():
@@ -141,7 +141,7 @@ class Waiter:
                 return Response("FAILED", part.reason(outcome), invocation.note, ended=ended)
             case Abandoned():
                 # This wait may have begun in the rollback, and must not block it.
-                rolled_back = self._operation.response_if_rolling_back(request, invocation, outcome.stack)
+                rolled_back = self._questions.response_if_rolling_back(request, invocation, outcome.stack)
                 return rolled_back or self._abandoned(part, outcome)
             case PartDone():
                 return self._hand_over(part, outcome, request)
@@ -189,7 +189,7 @@ class Waiter:
             self._meter.ended(Ended(Outcome.INVALID))
             raise
         bounds = bounds_for_caller(invocation.began, properties.max_wait, invocation.checks_end)
-        part = Part(self._tools, self._operation, properties, bounds, invocation)
+        part = Part(self._tools, self._questions, properties, bounds, invocation)
         outcome = part.run(Progress(due=invocation.began), Memory())
         if isinstance(outcome, Ready):
             response = response_when_ready(properties.all_wanted, outcome, self._clock.now() - bounds.start)
@@ -226,7 +226,7 @@ class Part:
     """One invocation's part of a wait. `request`: CloudFormation's, None for a direct invocation."""
 
     tools: Tools
-    operation: Operation
+    questions: StackQuestions
     properties: Properties
     bounds: Bounds
     invocation: Invocation
@@ -270,7 +270,7 @@ class Part:
             checks_end=self.invocation.checks_end,
             check=self.check,
             checked=self._checked,
-            ask=partial(self.operation.ask_of_wait, self.request, self.invocation),
+            ask=partial(self.questions.ask_of_wait, self.request, self.invocation),
             clock=self.tools.clock,
             random=self.tools.random,
         )
@@ -290,7 +290,7 @@ class Part:
 
     def _may_start(self, seconds: float) -> bool:
         asked = self.properties.StartBuild
-        return asked and self.operation.may_start(self.request, self.invocation, seconds, self.bounds.limit)
+        return asked and self.questions.may_start(self.request, self.invocation, seconds, self.bounds.limit)
 
     def _checked(self, judged: Progress | Ready | GivenUp, result: CheckResult) -> None:
         now, image, told = self.tools.clock.now(), self.checker.subject, self.checker.seen(result)

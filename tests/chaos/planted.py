@@ -22,7 +22,7 @@ from rich.console import Console
 import last_resort
 from ecr_image_waiter import (
     check,
-    operation,
+    stack_questions,
     waiter,
 )
 from ecr_image_waiter.aws import cloudformation, ecr, self_invoke
@@ -318,7 +318,7 @@ def _(_: Function) -> Function:
     return lambda _found: False
 
 
-@bug("a rollback without its image fails", operation.Operation, "response")
+@bug("a rollback without its image fails", stack_questions.StackQuestions, "_response_in_rollback")
 def _(real: Function) -> Function:
     def broken(*args: Any) -> Any:
         told = real(*args)
@@ -327,7 +327,7 @@ def _(real: Function) -> Function:
     return broken
 
 
-@bug("an Update that began in doubt is left in its rollback", operation.Operation, "is_certain")
+@bug("an Update that began in doubt is left in its rollback", stack_questions.StackQuestions, "_certainly_rolls_back")
 def _(_: Function) -> Function:
     return lambda *_: False
 
@@ -337,16 +337,20 @@ def _(_: Function) -> Function:
     return lambda _found: True
 
 
-@bug("a status of a moment before is believed", operation.Operation, "is_certain")
+@bug("a status of a moment before is believed", stack_questions.StackQuestions, "_certainly_rolls_back")
 def _(real: Function) -> Function:
     def broken(ours: Any, asked: Any, *rest: Any) -> Any:
-        stack = ours.ask(asked, rest[0])
+        stack = ours._ask(asked, rest[0])
         return stack_rules.rolls_back(stack) if stack_rules.is_answer(stack) else real(ours, asked, *rest)
 
     return broken
 
 
-@bug("an Update in doubt is answered FAILED before its time is used up", operation.Operation, "is_certain")
+@bug(
+    "an Update in doubt is answered FAILED before its time is used up",
+    stack_questions.StackQuestions,
+    "_certainly_rolls_back",
+)
 def _(real: Function) -> Function:
     def broken(*args: Any) -> Any:
         try:

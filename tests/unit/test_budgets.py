@@ -16,7 +16,7 @@ from ecr_image_waiter.core.builds import BuilderKind
 from ecr_image_waiter.core.deadline import Bounds, Deadline, Invocation, bounds_for_stack
 from ecr_image_waiter.core.model import Image, Unavailable
 from ecr_image_waiter.core.state import Memory
-from ecr_image_waiter.operation import Operation
+from ecr_image_waiter.stack_questions import StackQuestions
 from ecr_image_waiter.telemetry import make_logger
 from ecr_image_waiter.tools import Tools
 from ecr_image_waiter.waiter import Part
@@ -122,7 +122,7 @@ class SlowCheck:
         wanted = read_properties(properties, self.invocation.place)
         request = read_event(stack_event(), dns_suffix="amazonaws.com", any_host=False)
         assert isinstance(request, StackRequest)
-        part = Part(tools, Operation(tools), wanted, self.bounds, self.invocation, request)
+        part = Part(tools, StackQuestions(tools), wanted, self.bounds, self.invocation, request)
         result = part.check(self.memory, archived_too)
         self.memory = result.memory
         return result.found

@@ -299,7 +299,7 @@ def test_a_fault_in_the_answer_to_a_rollback_is_left_to_lambda_s_retries_with_th
     def broken_attributes(*_: object) -> None:
         raise RuntimeError("odd")
 
-    monkeypatch.setattr("ecr_image_waiter.operation.attributes_in_rollback", broken_attributes)
+    monkeypatch.setattr("ecr_image_waiter.stack_questions.attributes_in_rollback", broken_attributes)
 
     with pytest.raises(StackUnknown, match="ImageTag: missing"):
         world.run(update({"RepositoryName": "team/app"}))

@@ -1,7 +1,12 @@
-"""The stack operation that a request belongs to: whether it still waits, whether it rolls back, and its response then.
+"""Questions about the stack of a request: whether it still waits, whether it rolls back, and the response if it does.
 
 Nothing in the event of an Update says that the stack rolls back, and a FAILED would leave the stack stuck in
-UPDATE_ROLLBACK_FAILED. What CloudFormation's DescribeStacks says of the stack decides.
+UPDATE_ROLLBACK_FAILED. CloudFormation's DescribeStacks decides. It is asked:
+
+- in the first invocation of an Update, before the properties are validated;
+- during a wait, every few minutes and before a hand-over (`core.polling`);
+- before a build is started;
+- before an Update is answered FAILED.
 """
 
 import math
@@ -26,8 +31,8 @@ _NEXT_RUN: Final = 135.0
 """Seconds: Lambda runs a failed invocation again after 60, then after 120, and that one needs some of its own."""
 
 
-class Operation:
-    """Asks about the stack of a request, and answers the Updates of rollbacks."""
+class StackQuestions:
+    """Asks about the stack of a request, and makes the responses to the Updates of rollbacks."""
 
     def __init__(self, tools: Tools) -> None:
         self._registry = tools.registry
@@ -36,7 +41,7 @@ class Operation:
         self._clock = tools.clock
         self._random = tools.random
 
-    def ask(self, request: StackRequest, invocation: Invocation, most: float = math.inf) -> StackFinding:
+    def _ask(self, request: StackRequest, invocation: Invocation, most: float = math.inf) -> StackFinding:
         """Returns what is known of the request's stack, from one question that leaves time for the response.
 
         Args:
@@ -52,7 +57,7 @@ class Operation:
         """Returns the same for a wait under way, which goes on if CloudFormation does not say, or if no stack waits."""
         if request is None:
             return StackHidden("", denied=True)
-        stack = self.ask(request, invocation)
+        stack = self._ask(request, invocation)
         if isinstance(stack, StackHidden) and stack.denied:
             self._logger.warning(
                 "CloudFormation does not tell the function whether the stack still waits (%s): going on to the limit",
@@ -76,7 +81,7 @@ class Operation:
             return False
         if request is None:
             return True
-        stack = self.ask(request, invocation, seconds)
+        stack = self._ask(request, invocation, seconds)
         if isinstance(stack, StackHidden):
             # No Create belongs to a rollback.
             allowed = stack.denied and request.type == "Create"
@@ -102,10 +107,10 @@ class Operation:
         if request.type != "Update":
             return None
         if stack is None:
-            stack = self.ask(request, invocation)
+            stack = self._ask(request, invocation)
             if isinstance(stack, StackHidden):
                 self._logger.info("CloudFormation does not say whether the stack rolls back (%s)", stack.code)
-        return self.response(request, invocation) if rolls_back(stack) else None
+        return self._response_in_rollback(request, invocation) if rolls_back(stack) else None
 
     def response_instead(self, request: StackRequest, failed: Response, invocation: Invocation) -> Response:
         """Returns the response to an Update that fails: SUCCESS if its stack certainly rolls back.
@@ -115,17 +120,20 @@ class Operation:
         """
         withheld = failed.reason + failed.note
         try:
-            return self.response(request, invocation) if self.is_certain(request, invocation, withheld) else failed
+            if not self._certainly_rolls_back(request, invocation, withheld):
+                return failed
+            return self._response_in_rollback(request, invocation)
         except StackUnknown:
             raise
         except Exception as error:  # nobody knows whether FAILED would block a rollback
             self._logger.exception("The question whether the stack rolls back failed unexpectedly")
             raise StackUnknown(withheld) from error
 
-    def is_certain(self, request: StackRequest, invocation: Invocation, withheld: str) -> bool:
-        """Returns whether the stack rolls back. Asks until CloudFormation answers or the response's reserve is used up.
+    def _certainly_rolls_back(self, request: StackRequest, invocation: Invocation, withheld: str) -> bool:
+        """Returns whether the stack certainly rolls back; if CloudFormation never says, that is False in the last run.
 
-        The first question waits until the stack's status has settled, the others until throttling may have passed.
+        Asks until CloudFormation answers or the response's reserve is used up. The first question waits until the
+        stack's status has settled, the others until throttling may have passed.
 
         Args:
             request: the Update.
@@ -145,7 +153,7 @@ class Operation:
         clock.sleep(max(min(start_of(request, began) + SETTLES, deadline.at) - began, 0.0))
         attempt = 0
         while True:
-            stack = self.ask(request, invocation)
+            stack = self._ask(request, invocation)
             if is_answer(stack):
                 return rolls_back(stack)
             attempt += 1
@@ -160,7 +168,7 @@ class Operation:
         self._logger.error(unsaid)
         return False
 
-    def response(self, request: StackRequest, invocation: Invocation) -> Response:
+    def _response_in_rollback(self, request: StackRequest, invocation: Invocation) -> Response:
         """Returns the response to an Update whose stack rolls back: SUCCESS after one check, whatever that finds."""
         wanted, found, told = self._check(request, invocation)
         if found is None or not isinstance(decisive(found), Image):
