@@ -10,7 +10,7 @@ from ecr_image_waiter.core.faults import UnusableEvent
 from ecr_image_waiter.core.format import clipped
 from ecr_image_waiter.core.model import NoImage, StackFinding, StackHidden
 from ecr_image_waiter.core.outcomes import Abandoned, Backoff, GivenUp, PartDone, Ready
-from ecr_image_waiter.core.polling import wait
+from ecr_image_waiter.core.polling import Sleep, Step, next_step, wait
 from ecr_image_waiter.core.stack import LAST_ASK
 from ecr_image_waiter.core.state import NEVER, CheckResult, Memory, Progress
 from tests.support.clock import NOW, FakeClock
@@ -118,3 +118,34 @@ def test_a_hand_over_asks_unless_the_last_answer_is_fresh(timeout: float, asked:
 
 def test_who_may_not_ask_does_not_at_a_hand_over_either() -> None:
     assert asked_at(ask_due=NEVER, due=NOW + 2000.0)[0] == []
+
+
+CHECKS_END = NOW + 870.0
+
+
+@pytest.mark.parametrize(
+    ("now", "limit", "due", "ask_due", "asked", "step"),
+    [
+        pytest.param(0, 3000, 0, 200, 0, Step.CHECK, id="a check that is due"),
+        pytest.param(0, 3000, 30, 200, 0, Sleep(NOW + 30), id="a check that is due later"),
+        pytest.param(0, 3000, 300, 200, 0, Sleep(NOW + 200), id="a question before the check"),
+        pytest.param(200, 3000, 200, 200, 0, Step.ASK, id="a question with the check"),
+        pytest.param(90, 100, 100, 90, 0, Step.ASK, id="a question ten seconds before the limit"),
+        pytest.param(91, 100, 100, 90, 0, Sleep(NOW + 100), id="a question nine seconds before the limit"),
+        pytest.param(100, 100, 100, 90, 0, Step.CHECK, id="the check at the limit"),
+        pytest.param(869, 3000, 900, 1000, 700, Sleep(CHECKS_END), id="a second before the checks end"),
+        pytest.param(870, 3000, 900, 1000, 661, Step.HAND_OVER, id="the end of the checks, asked 209 s ago"),
+        pytest.param(870, 3000, 900, 1000, 660, Step.ASK, id="the end of the checks, asked 210 s ago"),
+        pytest.param(870, 3000, 870, 1000, 700, Step.HAND_OVER, id="a check that is due when the checks end"),
+        pytest.param(870, 870, 870, 1000, 700, Step.CHECK, id="a limit at the end of the checks"),
+        pytest.param(800, 872, 872, 1000, 700, Sleep(NOW + 867), id="a limit just behind the end of the checks"),
+        pytest.param(867, 872, 872, 1000, 700, Step.HAND_OVER, id="five seconds before such a limit"),
+    ],
+)
+def test_the_next_step(
+    *, now: float, limit: float, due: float, ask_due: float, asked: float, step: Step | Sleep
+) -> None:
+    bounds = Bounds(NOW, NOW + limit, NOW + limit)
+    progress = Progress(due=NOW + due, asked=NOW + asked, ask_due=NOW + ask_due)
+
+    assert next_step(bounds, progress, NOW + now, checks_end=CHECKS_END, seconds=870.0) == step

@@ -6,7 +6,8 @@ The rules are those of docs/contract.md, sections 3 and 4.
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from enum import Enum, auto
 from random import Random
 from typing import Final
 
@@ -194,6 +195,46 @@ def hand_over_at(bounds: Bounds, checks_end: float, seconds: float) -> float:
     return min(checks_end, bounds.limit - min(5.0, seconds / 4))
 
 
+class Step(Enum):
+    """What a wait does next, unless it sleeps."""
+
+    ASK = auto()
+    CHECK = auto()
+    HAND_OVER = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """The wait has nothing to do until that moment."""
+
+    until: float
+
+
+def next_step(bounds: Bounds, progress: Progress, now: float, *, checks_end: float, seconds: float) -> Step | Sleep:
+    """Returns what a wait that has not expired does now.
+
+    Args:
+        bounds: of the wait.
+        progress: where the wait stands.
+        now: the time.
+        checks_end: when this invocation's checks end.
+        seconds: how long they take.
+    """
+    leaves_at = checks_end if bounds.limit <= checks_end else hand_over_at(bounds, checks_end, seconds)
+    hands_over = now >= leaves_at and (progress.due > now or bounds.limit > leaves_at)
+    must_ask = progress.ask_due <= now
+    if hands_over and progress.ask_due < NEVER:
+        must_ask = must_ask or now - progress.asked >= min(FRESH, seconds / 4)
+    if must_ask and now <= bounds.limit - LAST_ASK:
+        return Step.ASK
+    if hands_over:
+        return Step.HAND_OVER
+    if progress.due <= now:
+        return Step.CHECK
+    next_question = progress.ask_due if progress.ask_due > now else NEVER
+    return Sleep(min(progress.due, next_question, max(leaves_at, now)))
+
+
 def wait(
     backoff: Backoff,
     bounds: Bounds,
@@ -224,27 +265,23 @@ def wait(
     Returns:
         The outcome, or `PartDone` with what a continuation carries.
     """
-    part = checks_end - clock.now()
-    fresh = min(FRESH, part / 4)
+    seconds = checks_end - clock.now()
     while True:
         now = clock.now()
         if now >= bounds.expires:
             return GivenUp(Cause.TOO_LATE, None, progress.checks, progress.faults)
-        leaves = checks_end if bounds.limit <= checks_end else hand_over_at(bounds, checks_end, part)
-        hands_over = now >= leaves and (progress.due > now or bounds.limit > leaves)
-        asks = progress.ask_due <= now or (hands_over and progress.ask_due < NEVER and now - progress.asked >= fresh)
-        if asks and now <= bounds.limit - LAST_ASK:
+        step = next_step(bounds, progress, now, checks_end=checks_end, seconds=seconds)
+        if isinstance(step, Sleep):
+            clock.sleep(step.until - now)
+            continue
+        if step is Step.ASK:
             stack = ask()
             if not still_waits(stack, bounds.start):
                 return Abandoned(progress, stack)
             progress = replace(progress, asked=now, ask_due=next_ask(stack, clock.now(), random))
             continue
-        if hands_over:
+        if step is Step.HAND_OVER:
             return PartDone(progress, memory)
-        if progress.due > now:
-            asking = progress.ask_due if progress.ask_due > now else NEVER
-            clock.sleep(min(progress.due, asking, max(leaves, now)) - now)
-            continue
         archived_too = progress.checks == 0 or progress.run is Streak.ARCHIVED or now >= bounds.limit
         result = check(memory, archived_too)
         memory = result.memory
