@@ -173,7 +173,7 @@ class Checker:
         """Return the newest tags of the repository without the image, where they tell why a wait ended."""
         if not given_up.image_missing or given_up.cause in (Cause.BUILD_BROKEN, Cause.BUILD_HIDDEN):
             return None
-        one = in_question(self._wanted, given_up.finding)
+        one = in_question(self._wanted, given_up.found)
         return self._registry.newest_tags(
             one.image.repository, source=one.source, most=NEWEST_TAGS, seconds=deadline.left() / 2
         )

@@ -149,7 +149,7 @@ class Waiter:
                 assert_never(outcome)
 
     def _ended(self, outcome: Outcome | Cause, start: float, reached: GivenUp | Progress) -> Ended:
-        return Ended(outcome, self._clock.now() - start, reached.checks, reached.faults)
+        return Ended(outcome, self._clock.now() - start, reached.checks, reached.unanswered)
 
     def _abandoned(self, part: "Part", abandoned: Abandoned) -> Response:
         # CloudFormation ignores the response to a request that it has given up. If it still waits, it is told.
@@ -259,7 +259,7 @@ class Part:
         if bounds.shortened and progress.checks == 0:
             self.tools.logger.info(
                 "The wait is shortened from %.0f to %.0f seconds, to end before the time allowed is up",
-                bounds.wanted - bounds.start,
+                bounds.asked_limit - bounds.start,
                 bounds.limit - bounds.start,
             )
         return wait(
@@ -296,5 +296,5 @@ class Part:
         now, image, told = self.tools.clock.now(), self.checker.subject, self.checker.seen(result)
         details = {"image": image, "attempt": judged.checks, "elapsed_seconds": round(now - self.bounds.start, 3)}
         if isinstance(judged, Progress):
-            details |= {"next_check_in_seconds": round(judged.due - now, 3), "unanswered": judged.faults}
+            details |= {"next_check_in_seconds": round(judged.due - now, 3), "unanswered": judged.unanswered}
         self.tools.logger.info("Checked %s: %s", image, told, extra={**details, "seen": told})

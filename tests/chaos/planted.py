@@ -89,7 +89,7 @@ def _(_: Function) -> Function:
 def _(real: Function) -> Function:
     def broken(start: float, max_wait: float, service_timeout: float) -> Any:
         bounds = real(start, max_wait, service_timeout)
-        return replace(bounds, limit=min(bounds.wanted, bounds.expires))
+        return replace(bounds, limit=min(bounds.asked_limit, bounds.expires))
 
     return broken
 
@@ -151,12 +151,12 @@ def _(real: Function) -> Function:
 
 
 def _older(kind: Any, seconds: float) -> Callable[[Function], Function]:
-    """Let a run of findings look so much longer than it is."""
+    """Let a streak look so much longer than it is."""
 
     def make(real: Function) -> Function:
         def broken(backoff: Any, bounds: Any, progress: Any, found: Any, **moments: Any) -> Any:
-            if progress.run is kind:
-                progress = replace(progress, run_since=progress.run_since - seconds)
+            if progress.streak is kind:
+                progress = replace(progress, streak_since=progress.streak_since - seconds)
             return real(backoff, bounds, progress, found, **moments)
 
         return broken

@@ -36,7 +36,7 @@ PLACE = Place("aws", "eu-west-1", "123456789012")
 PUBLIC = Place("aws", "public.ecr.aws/shop", "123456789012")
 IMAGE = ImageId("team/app", "v1", None)
 FOUND = Image(DIGEST, "123456789012", REPOSITORY_URI, NOW - 60.5, 12_345, "application/vnd.oci.image.manifest.v1+json")
-BOUNDS = Bounds(start=NOW, limit=NOW + 725, wanted=NOW + 725, expires=NOW + 3600)
+BOUNDS = Bounds(start=NOW, limit=NOW + 725, asked_limit=NOW + 725, expires=NOW + 3600)
 
 
 def reason(

@@ -50,7 +50,7 @@ from tests.support.fakes import DIGEST, PROPERTIES, REPOSITORY_URI
 
 PROJECT = Builder(BuilderKind.PROJECT, "app")
 THERE = Image(DIGEST, "123456789012", REPOSITORY_URI)
-BOUNDS = Bounds(start=NOW, limit=NOW + 1800, wanted=NOW + 1800, expires=NOW + 3600)
+BOUNDS = Bounds(start=NOW, limit=NOW + 1800, asked_limit=NOW + 1800, expires=NOW + 3600)
 DENIED = BuildHidden("codebuild:ListBuildsForProject", "AccessDeniedException", "no")
 
 
@@ -377,7 +377,7 @@ def test_a_success_that_is_followed_by_another_run_is_forgotten() -> None:
         assert isinstance(judged, Progress)
         assert judged.due <= at + (5 if isinstance(build, Built) else 30)
         progress = judged
-    assert progress.run_since == NOW + 200
+    assert progress.streak_since == NOW + 200
 
 
 RHYTHM = Backoff(delay=30, rate=1.5, wait_for_repository=False)

@@ -25,9 +25,9 @@ STATE = State(
         hops=1,
         pause=29.75,
         fault_pause=1.5,
-        run=Streak.ARCHIVED,
-        run_since=NOW + 2.25,
-        faults=3,
+        streak=Streak.ARCHIVED,
+        streak_since=NOW + 2.25,
+        unanswered=3,
         image_missing=True,
     ),
 )
@@ -45,9 +45,9 @@ _states = st.builds(
         hops=st.integers(0, MAX_INVOCATIONS),
         pause=_pauses,
         fault_pause=_pauses,
-        run=st.none() | st.sampled_from(Streak),
-        run_since=st.just(0.0) | _times,
-        faults=st.integers(0, 100),
+        streak=st.none() | st.sampled_from(Streak),
+        streak_since=st.just(0.0) | _times,
+        unanswered=st.integers(0, 100),
         image_missing=st.booleans(),
         lost_replies=st.integers(0, 2),
         asked=st.just(0.0) | _times,
@@ -62,7 +62,7 @@ def carried(state: State) -> Any:
 
 NUMBERS = [
     *((field.name,) for field in fields(State) if field.type in ("float", float)),
-    *(("progress", field.name) for field in fields(Progress) if field.type in ("float", "int", float, int)),
+    *(("progress", name) for name, value in WRITTEN["progress"].items() if type(value) in (float, int)),
 ]
 
 

@@ -54,7 +54,9 @@ def run(status: RunStatus) -> BuildRun:
 
 FOLLOWS: Final = stack_event(ResourceProperties={**PROPERTIES, "BuildProject": "app"})
 ROLLING_BACK: Final = "UPDATE_ROLLBACK_IN_PROGRESS"
-LATE: Final = continuation(stack_event(), State(NOW - 3700, NOW - 1900, Progress(due=NOW - 1900, checks=40, faults=3)))
+LATE: Final = continuation(
+    stack_event(), State(NOW - 3700, NOW - 1900, Progress(due=NOW - 1900, checks=40, unanswered=3))
+)
 
 ENDS: Final[dict[str, tuple[Callable[[], World], dict[str, Any]]]] = {
     Outcome.READY: (lambda: World(THROTTLED, NOT_FOUND, FOUND), stack_event()),

@@ -316,7 +316,7 @@ def test_each_cause_and_each_finding_that_can_end_a_wait_has_a_case_here() -> No
     given_up = [case.values[2] for case in CASES]
     of_builds = {Cause.BUILD_BROKEN, Cause.BUILT_WITHOUT, Cause.BUILD_HIDDEN}  # test_build_reasons.py has them
     assert {each.cause for each in given_up} == set(Cause) - of_builds
-    findings = {type(each.finding) for each in given_up}
+    findings = {type(each.found) for each in given_up}
     assert findings - {type(None)} == set(get_args(Finding)) - {Image}
 
 

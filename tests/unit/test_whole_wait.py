@@ -599,7 +599,7 @@ def test_every_wait_has_one_outcome_and_ends_with_the_check_that_decided_it(
         assert trace.outcome == GivenUp(Cause.TOO_LATE, None, len(trace.looks), faults)
         return
     if isinstance(trace.outcome, GivenUp) and trace.outcome.cause is not Cause.REFUSED:
-        assert trace.outcome.faults == faults
+        assert trace.outcome.unanswered == faults
         answered = [look.finding for look in trace.looks if not isinstance(look.finding, Unavailable)]
         assert trace.outcome.image_missing == isinstance(answered[-1] if answered else None, NoImage | NotPullable)
     assert trace.looks[-1].judged == trace.outcome

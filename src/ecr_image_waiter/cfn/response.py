@@ -75,7 +75,7 @@ class Response:
 
 def response_when_ready(wanted: Sequence[Wanted], ready: Ready, waited: float) -> Response:
     """Returns the response to a wait of so many seconds whose images are there."""
-    ended = Ended(Outcome.READY, waited, ready.checks, ready.faults)
+    ended = Ended(Outcome.READY, waited, ready.checks, ready.unanswered)
     return Response("SUCCESS", data=attributes(wanted, ready.found, checks=ready.checks, waited=waited), ended=ended)
 
 

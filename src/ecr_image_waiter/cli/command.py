@@ -279,7 +279,7 @@ class _Wait(_Command):
             newest=self._checker.newest_tags(given_up, self._deadline),
             terms=COMMAND,
         )
-        images = self._images(self._of_each(given_up.finding))
+        images = self._images(self._of_each(given_up.found))
         status = status_of_wait(given_up.cause)
         said, cause = reason.sentence, str(given_up.cause)
         return Result(status, images, given_up.checks, waited, reason=said, cause=cause, note=reason)

@@ -67,31 +67,31 @@ def fault_too_long(seconds: float, needed: int, timeout: int, timeout_needed: in
 class Bounds:
     """When a wait began, when its last check is due, and when nobody listens any more.
 
-    `wanted` is the limit the template asked for; where it is later than `limit`, something shortened the wait.
+    `asked_limit` is the limit the template asked for; where it is later than `limit`, something shortened the wait.
     """
 
     start: float
     limit: float
-    wanted: float
+    asked_limit: float
     expires: float = math.inf
 
     @property
     def shortened(self) -> bool:
         """Whether the wait ends before the template's own limit."""
-        return self.limit < self.wanted
+        return self.limit < self.asked_limit
 
 
 def bounds_for_stack(start: float, max_wait: float, service_timeout: float) -> Bounds:
     """Return the bounds of a wait that CloudFormation gives `service_timeout` seconds for."""
-    wanted = start + max_wait
+    asked_limit = start + max_wait
     latest = start + max(service_timeout - response_reserve(service_timeout), 0.0)
-    return Bounds(start=start, limit=min(wanted, latest), wanted=wanted, expires=start + service_timeout)
+    return Bounds(start=start, limit=min(asked_limit, latest), asked_limit=asked_limit, expires=start + service_timeout)
 
 
 def bounds_for_caller(start: float, max_wait: float, checks_end: float) -> Bounds:
     """Return the bounds of a wait within one direct invocation."""
-    wanted = start + max_wait
-    return Bounds(start=start, limit=min(wanted, max(checks_end, start)), wanted=wanted)
+    asked_limit = start + max_wait
+    return Bounds(start=start, limit=min(asked_limit, max(checks_end, start)), asked_limit=asked_limit)
 
 
 @dataclass(frozen=True, slots=True)

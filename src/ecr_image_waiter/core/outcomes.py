@@ -18,11 +18,11 @@ class Backoff:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The image is there, or all of several are. `faults` is `Progress`'s."""
+    """The image is there, or all of several are. `unanswered` is `Progress`'s."""
 
     found: Looked
     checks: int
-    faults: int = 0
+    unanswered: int = 0
 
 
 class Cause(StrEnum):
@@ -41,15 +41,15 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
-    """The image did not come, or cannot. `finding` is the last one, None where no check was left to make.
+    """The image did not come, or cannot. `found` is the last finding, None where no check was left to make.
 
-    `faults` and `image_missing` are `Progress`'s.
+    `unanswered` and `image_missing` are `Progress`'s.
     """
 
     cause: Cause
-    finding: Found | None
+    found: Found | None
     checks: int
-    faults: int = 0
+    unanswered: int = 0
     image_missing: bool = False
 
 

@@ -111,33 +111,35 @@ def judge(
     checks = progress.checks + 1
     finding = decisive(found)
     if isinstance(finding, Image):
-        return Ready(images_of(found), checks, progress.faults)
+        return Ready(images_of(found), checks, progress.unanswered)
     if isinstance(finding, Refused | NotDeployable):
         cause = Cause.REFUSED if isinstance(finding, Refused) else Cause.NEVER
-        return GivenUp(cause, found, checks, progress.faults)
+        return GivenUp(cause, found, checks, progress.unanswered)
     time_is_up = began >= bounds.limit
 
     if isinstance(finding, Unavailable):
-        faults = progress.faults + 1
+        unanswered = progress.unanswered + 1
         missing = lacks_image(found) or progress.image_missing
         if time_is_up:
-            return GivenUp(Cause.TIME_UP, found, checks, faults, missing)
-        # A fault says nothing about the repository, so it neither breaks nor makes a run.
+            return GivenUp(Cause.TIME_UP, found, checks, unanswered, missing)
+        # A fault says nothing about the repository, so it neither breaks nor makes a streak.
         present = max(progress.fault_pause or progress.pause, _first_pause(backoff))
         fault_pause = max(present, min(2 * present, FAULT_PAUSE_CAP))
         due = ended + fault_pause * (1.0 - 0.5 * random.random())
         due = min(due, bounds.limit)
-        return replace(progress, checks=checks, faults=faults, fault_pause=fault_pause, image_missing=missing, due=due)
+        return replace(
+            progress, checks=checks, unanswered=unanswered, fault_pause=fault_pause, image_missing=missing, due=due
+        )
 
     missing = lacks_image(found)
     if isinstance(found, Awaited) and isinstance(found.build, Broken):
-        return GivenUp(Cause.BUILD_BROKEN, found, checks, progress.faults, missing)
-    run = _streak_of(backoff, found)
-    since = progress.run_since if run is not None and run is progress.run else began
-    cause, grace = GRACE_PERIODS.get(run, (Cause.TIME_UP, math.inf))
+        return GivenUp(Cause.BUILD_BROKEN, found, checks, progress.unanswered, missing)
+    streak = _streak_of(backoff, found)
+    since = progress.streak_since if streak is not None and streak is progress.streak else began
+    cause, grace = GRACE_PERIODS.get(streak, (Cause.TIME_UP, math.inf))
     grace_ends = since + grace
     if time_is_up or began >= grace_ends:
-        return GivenUp(cause, found, checks, progress.faults, missing)
+        return GivenUp(cause, found, checks, progress.unanswered, missing)
     pause = min(max(progress.pause * backoff.rate, _first_pause(backoff)), backoff.delay)
     rest = pause if backoff.rate == 1.0 else pause * (1.0 - JITTER * random.random())
     if partly_unanswered(found):
@@ -146,16 +148,16 @@ def judge(
         rest = min(rest, GRACE_PAUSE)
     due = min(ended + rest, bounds.limit, grace_ends)
     unheard = isinstance(found, Awaited) and isinstance(found.build, BuildUnavailable)
-    if unheard and progress.run in (Streak.BUILT, Streak.BUILD_HIDDEN):
+    if unheard and progress.streak in (Streak.BUILT, Streak.BUILD_HIDDEN):
         # As with ECR, that says nothing about the build.
-        run, since = progress.run, progress.run_since
+        streak, since = progress.streak, progress.streak_since
     return replace(
         progress,
         checks=checks,
         pause=pause,
         fault_pause=0.0,
-        run=run,
-        run_since=since,
+        streak=streak,
+        streak_since=since,
         image_missing=missing,
         due=due,
     )
@@ -269,7 +271,7 @@ def wait(
     while True:
         now = clock.now()
         if now >= bounds.expires:
-            return GivenUp(Cause.TOO_LATE, None, progress.checks, progress.faults)
+            return GivenUp(Cause.TOO_LATE, None, progress.checks, progress.unanswered)
         step = next_step(bounds, progress, now, checks_end=checks_end, seconds=seconds)
         if isinstance(step, Sleep):
             clock.sleep(step.until - now)
@@ -282,7 +284,7 @@ def wait(
             continue
         if step is Step.HAND_OVER:
             return PartDone(progress, memory)
-        archived_too = progress.checks == 0 or progress.run is Streak.ARCHIVED or now >= bounds.limit
+        archived_too = progress.checks == 0 or progress.streak is Streak.ARCHIVED or now >= bounds.limit
         result = check(memory, archived_too)
         memory = result.memory
         judged = judge(backoff, bounds, progress, result.found, began=now, ended=clock.now(), random=random)

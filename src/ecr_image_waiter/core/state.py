@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic import dataclasses as checked
 
 from .builds import StartedRun
@@ -47,10 +47,11 @@ class Progress:
     """Where a wait stands between two checks. All of it survives a hand-over.
 
     `due`: when the next check is. `pause`: the latest pause of the backoff. `fault_pause`: the latest pause while
-    ECR does not answer, 0 when it does. `run` and `run_since`: the streak under way, and its start. `faults`: how
-    many checks ECR did not answer. `image_missing`: the last one that it did found a repository without the image.
+    ECR does not answer, 0 when it does. `streak` and `streak_since`: the one under way, and its start.
+    `unanswered`: how many checks ECR did not answer. `image_missing`: the last one that it did found a repository
+    without the image.
     `asked` and `ask_due`: when it was last asked whether anybody still waits (0: not yet), and when it is next.
-    `lost_replies`: how many hand-overs of this wait may have gone through twice.
+    `lost_replies`: how many hand-overs of this wait may have gone through twice. The aliases are the continuation's.
     """
 
     due: float
@@ -58,9 +59,9 @@ class Progress:
     hops: int = 0
     pause: float = 0.0
     fault_pause: float = 0.0
-    run: Streak | None = None
-    run_since: float = 0.0
-    faults: int = 0
+    streak: Annotated[Streak | None, Field(alias="run")] = None
+    streak_since: Annotated[float, Field(alias="run_since")] = 0.0
+    unanswered: Annotated[int, Field(alias="faults")] = 0
     image_missing: bool = False
     lost_replies: int = 0
     asked: float = 0.0
@@ -147,8 +148,8 @@ def _impossible(state: State, now: float) -> list[str]:
         "hops": (progress.hops, 0, MAX_INVOCATIONS),
         "pause": (progress.pause, 0.0, _LONGEST_PAUSE),
         "fault_pause": (progress.fault_pause, 0.0, _LONGEST_PAUSE),
-        "run_since": (progress.run_since or start, start, limit),
-        "faults": (progress.faults, 0, progress.checks),
+        "run_since": (progress.streak_since or start, start, limit),
+        "faults": (progress.unanswered, 0, progress.checks),
         "lost_replies": (progress.lost_replies, 0, MOST_LOST_REPLIES),
         "asked": (progress.asked or start, start, limit),
         "ask_due": (start if progress.ask_due == NEVER else progress.ask_due, start, limit + _LONGEST_WAIT),
@@ -164,7 +165,7 @@ def continuation(event: Mapping[str, Any], state: State) -> dict[str, Any]:
 
     What is known of images stays behind where the event would be too long to be queued: it can be read again.
     """
-    whole = {**event, STATE_KEY: _ADAPTER.dump_python(state, mode="json")}
+    whole = {**event, STATE_KEY: _ADAPTER.dump_python(state, mode="json", by_alias=True)}
     if len(json.dumps(whole)) > _MOST_BYTES:
         whole[STATE_KEY]["known"] = {}
     return whole

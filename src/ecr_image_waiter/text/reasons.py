@@ -74,14 +74,14 @@ def reason_of(
     effort = _effort(given_up, bounds, now)
     if given_up.cause is Cause.TOO_LATE and len(wanted) > 1:
         return Reason(_reason_too_late(subject(wanted), effort))
-    if isinstance(given_up.finding, Awaited) and given_up.cause in _OF_BUILDS:
-        images = given_up.finding.images
+    if isinstance(given_up.found, Awaited) and given_up.cause in _OF_BUILDS:
+        images = given_up.found.images
         one = next(one for one in wanted if not isinstance(images, Several) or one.id == images.deciding[0])
         return Reason(
             reason_of_build(
                 _missing_in_words(wanted, place, images),
                 place,
-                given_up.finding,
+                given_up.found,
                 effort=effort,
                 newest=newest,
                 now=now,
@@ -89,7 +89,7 @@ def reason_of(
                 terms=terms,
             )
         )
-    found = images_of(given_up.finding) if given_up.finding else None
+    found = images_of(given_up.found) if given_up.found else None
     if not isinstance(found, Several):
         return reason_given_up(
             wanted[0].image,
@@ -104,7 +104,7 @@ def reason_of(
     id_, finding = found.deciding
     one = by_id[id_]
     if given_up.cause is not Cause.TIME_UP or len(wanted) == 1:
-        alone = replace(given_up, finding=finding)
+        alone = replace(given_up, found=finding)
         reason = reason_given_up(
             one.image, place.at(one.source), bounds, given_up=alone, now=now, newest=newest, terms=terms
         )
@@ -119,7 +119,7 @@ def reason_of(
     )
     # Once, for the one that decides: twenty times it would leave no room for what to do.
     last[-1] += elsewhere(one.image.repository) if isinstance(finding, NoRepository) else ""
-    last[-1] += awaited_build(given_up.finding)
+    last[-1] += awaited_build(given_up.found)
     image = in_question(wanted, found).image
     return _reason_timed_out(
         f"{len(found.missing)} of {len(wanted)} images{where}",
@@ -164,7 +164,7 @@ def reason_given_up(
     """
     effort = _effort(given_up, bounds, now)
     wanted = f"{image} in {place.region}"
-    finding = given_up.finding if given_up.finding is None else decisive(given_up.finding)
+    finding = given_up.found if given_up.found is None else decisive(given_up.found)
     match given_up.cause:
         case Cause.NO_REPOSITORY:
             return Reason(
@@ -190,7 +190,7 @@ def reason_given_up(
         case Cause.TOO_LATE:
             return Reason(_reason_too_late(wanted, effort))
         case Cause.TIME_UP:
-            last = seen_of(image, finding) + awaited_build(given_up.finding) if finding else "nothing"
+            last = seen_of(image, finding) + awaited_build(given_up.found) if finding else "nothing"
             if isinstance(finding, Unavailable) and given_up.image_missing:
                 last += ", and before that no such image"
             return _reason_timed_out(
@@ -221,14 +221,14 @@ def _missing_in_words(wanted: Sequence[Wanted], place: Place, found: Looked) -> 
 
 
 def _effort(given_up: GivenUp, bounds: Bounds, now: float) -> str:
-    unanswered = f", {given_up.faults} of them unanswered" if given_up.faults else ""
+    unanswered = f", {given_up.unanswered} of them unanswered" if given_up.unanswered else ""
     return f"{times(given_up.checks)} in {duration(now - bounds.start)}{unanswered}"
 
 
 def _cut(bounds: Bounds) -> str:
     if not bounds.shortened:
         return ""
-    wanted = duration(bounds.wanted - bounds.start)
+    wanted = duration(bounds.asked_limit - bounds.start)
     return f" (the wait was shortened from {wanted} to end before the time allowed is up)"
 
 
