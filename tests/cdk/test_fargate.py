@@ -2,7 +2,6 @@
 
 import os
 import re
-import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -131,12 +130,10 @@ def test_the_gate_of_the_workflow_and_the_push_mean_what_the_stack_waits_for(
     name = registry["Resources"][the(registry, "AWS::ECR::Repository")]["Properties"]["RepositoryName"]
     wanted = service["Resources"][waiters(service)[0]]["Properties"]
     workflow = jobs()
-    (gate,) = (step["run"] for step in workflow["deploy-ecs"]["steps"] if "wait" in step.get("run", ""))
-    words = shlex.split(gate.replace("\\\n", ""))
-    assert words[:3] == ["ecr-image-waiter", "wait", f"{name}:$GITHUB_SHA"]
-    options = dict(zip(words[3::2], words[4::2], strict=True))
-    assert options["--deploy-target"] == wanted["DeployTarget"]
-    assert options["--platform"] == wanted["Platform"]
+    (gate,) = (step["with"] for step in workflow["deploy-ecs"]["steps"] if step.get("id") == "gate")
+    assert gate["images"] == f"{name}:${{{{ github.sha }}}}"
+    assert gate["deploy-target"] == wanted["DeployTarget"]
+    assert gate["platform"] == wanted["Platform"]
     push = (EXAMPLE / "push.sh").read_text()
     assert re.findall(r"^repository=(.*)$", push, flags=re.MULTILINE) == [name]
     assert re.findall(r"--platform (\S+)", push) == [wanted["Platform"]]
