@@ -192,7 +192,7 @@ def _words(schema: Mapping[str, Any]) -> dict[str, Any]:
 def _said(of: str, properties: Mapping[str, Any]) -> str:
     """Return the sentence of the service about one property, without its name."""
     try:
-        read_properties(properties)
+        read_properties(properties, None)
     except InvalidRequest as error:
         return next(fault.removeprefix(f"{of}: ") for fault in error.faults if fault.startswith(f"{of}: "))
     raise AssertionError(f"{properties} are valid")

@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Final
 
 from .cfn.attributes import attributes_in_rollback
-from .cfn.event import StackRequest, named_images, service_timeout_of, session_of, stack_properties, start_of
+from .cfn.event import StackRequest, named_images, properties_of, service_timeout_of, session_of, start_of
 from .cfn.response import Response, fits
 from .check import check_in_rollback
 from .core.conditions import Wanted
@@ -53,10 +53,8 @@ class StackQuestions:
         seconds = min(invocation.for_question(), (_gives_up_at(request, now) - now) / 4, most)
         return self._stacks.look(request.stack_id, seconds, account=invocation.place.account)
 
-    def ask_of_wait(self, request: StackRequest | None, invocation: Invocation) -> StackFinding:
+    def ask_of_wait(self, request: StackRequest, invocation: Invocation) -> StackFinding:
         """Returns the same for a wait under way, which goes on if CloudFormation does not say, or if no stack waits."""
-        if request is None:
-            return StackHidden("", denied=True)
         stack = self._ask(request, invocation)
         if isinstance(stack, StackHidden) and stack.denied:
             self._logger.warning(
@@ -186,7 +184,7 @@ class StackQuestions:
         """Returns the images, what was found of them, and that in words."""
         wanted: tuple[Wanted, ...] | None = None
         try:
-            properties = stack_properties(request, invocation.place)
+            properties = properties_of(request, invocation.place)
             wanted = tuple(one.in_session(session_of(request)) for one in properties.all_wanted)
             now = self._clock.now()
             left = invocation.deadline.before(_gives_up_at(request, now) - RESPONSE_SECONDS).left()

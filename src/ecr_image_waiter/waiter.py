@@ -8,10 +8,9 @@ from typing import Final, assert_never
 from .cfn.event import (
     DirectRequest,
     StackRequest,
-    caller_properties,
+    properties_of,
     read_event,
     session_of,
-    stack_properties,
     start_of_wait,
     token_of,
 )
@@ -119,7 +118,7 @@ class Waiter:
         if request.state is None and (rolled_back := self._questions.response_if_rolling_back(request, invocation)):
             # Before the properties are validated: a rollback may bring back ones that this version refuses.
             return rolled_back
-        properties = stack_properties(request, invocation.place)
+        properties = properties_of(request, invocation.place)
         if request.state is None:
             require_room(request, properties.all_wanted, self._tools.registry.uri, invocation.place)
         bounds, progress, memory = begin_or_go_on(
@@ -183,7 +182,7 @@ class Waiter:
             return {}
         self._meter.started()
         try:
-            properties = caller_properties(request, invocation.place)
+            properties = properties_of(request, invocation.place)
         except InvalidRequest as error:
             self._logger.error("The request is not valid: %s", error)
             self._meter.ended(Ended(Outcome.INVALID))
@@ -270,7 +269,7 @@ class Part:
             checks_end=self.invocation.checks_end,
             check=self.check,
             checked=self._checked,
-            ask=partial(self.questions.ask_of_wait, self.request, self.invocation),
+            ask=partial(self.questions.ask_of_wait, self.request, self.invocation) if self.request else None,
             clock=self.tools.clock,
             random=self.tools.random,
         )

@@ -114,7 +114,7 @@ def test_every_property_of_the_resource_can_be_given(stack: Stack) -> None:
     assert {*by_id["Parser"], *by_id["Uri"], *by_id["Several"]} == Properties.model_fields.keys()
     assert {name for each in by_id["Several"]["Images"] for name in each} == Entry.model_fields.keys()
     for each in by_id.values():
-        assert read_properties(each)
+        assert read_properties(each, None)
     assert one.node.path == "Stack/Parser"
 
 
@@ -126,7 +126,7 @@ def test_what_is_not_given_is_not_said(stack: Stack) -> None:
 def test_all_that_is_wrong_stands_in_one_error() -> None:
     wrong = {"RepositoryName": "App", "MaxRetries": -1, "Platform": "vax"}
     with pytest.raises(InvalidRequest) as said:
-        read_properties(wrong)
+        read_properties(wrong, None)
     assert len(said.value.faults) == 4
     head, *lines = faults(repository="App", max_retries=-1, platform="vax").splitlines()
     assert head == "Stack/Parser, Custom::EcrImageWaiter, is not valid:"
@@ -212,7 +212,7 @@ def test_a_waiter_of_the_app_is_used_when_all_of_it_is_there(stack: Stack) -> No
 def test_each_attribute_is_a_token_of_its_own(stack: Stack) -> None:
     one = waiter(stack)
     (id_,) = resources(stack)
-    read = read_properties({"RepositoryName": "app", "ImageTag": "v1"})
+    read = read_properties({"RepositoryName": "app", "ImageTag": "v1"}, None)
     told = longest_attributes(read.all_wanted, lambda *_: "", Place("aws", "eu-west-1", "123456789012"))
     for name in told:
         argument = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")

@@ -290,7 +290,7 @@ def _(real: Function) -> Function:
 def _(real: Function) -> Function:
     def broken(ours: Any, asked: Any, invocation: Any) -> Any:
         if asked.type == "Delete":
-            cfn_event.stack_properties(asked, invocation.place)
+            cfn_event.properties_of(asked, invocation.place)
         return real(ours, asked, invocation)
 
     return broken

@@ -259,6 +259,6 @@ def test_a_public_registry_that_did_not_answer_at_first_takes_no_more_time_later
 def test_the_fake_is_as_slow_as_it_says() -> None:
     world = SlowCheck(900.0)
 
-    world.registry.look(read_properties(PRIVATE).image, archived_too=False, seconds=7.0)
+    world.registry.look(read_properties(PRIVATE, None).image, archived_too=False, seconds=7.0)
 
     assert world.clock.now() - NOW == 7.0

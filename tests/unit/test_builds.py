@@ -455,9 +455,9 @@ def test_a_kind_of_builder_is_named_by_its_property_and_allowed_by_its_parameter
     builder = Builder(kind, "app")
     arn = Place("aws", "eu-west-1", "123456789012").builder_arn(builder)
 
-    assert {read_properties({**PROPERTIES, kind.property: named}).builder for named in ("app", arn)} == {builder}
+    assert {read_properties({**PROPERTIES, kind.property: named}, None).builder for named in ("app", arn)} == {builder}
     assert f"\n  {kind.parameter}:\n" in (ROOT / "template.yaml").read_text(encoding="utf-8")
 
 
 def test_without_a_property_of_a_builder_there_is_none() -> None:
-    assert read_properties(PROPERTIES).builder is None
+    assert read_properties(PROPERTIES, None).builder is None

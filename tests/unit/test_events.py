@@ -99,7 +99,7 @@ def test_continuation_goes_on_with_times_of_today(*, found: bool) -> None:
 def test_continuation_is_what_the_wait_of_create_would_hand_over() -> None:
     event = EVENTS["continuation"]
     state = read_state(event[STATE_KEY], NOW + 86_400)
-    properties = read_properties(event["ResourceProperties"])
+    properties = read_properties(event["ResourceProperties"], None)
 
     assert {key: value for key, value in event.items() if key != STATE_KEY} == EVENTS["create"]
     assert event == continuation(EVENTS["create"], state)  # every field, under the name it has now

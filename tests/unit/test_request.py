@@ -14,9 +14,9 @@ from urllib3.util import parse_url
 from ecr_image_waiter.cfn.event import (
     DirectRequest,
     StackRequest,
+    properties_of,
     read_event,
     session_of,
-    stack_properties,
     start_of_wait,
 )
 from ecr_image_waiter.cfn.properties import OneImage, Properties
@@ -40,6 +40,7 @@ from tests.support.fakes import (
 )
 from tests.support.wrong_values import WRONG
 
+HERE = Place("aws", "eu-west-1", "123456789012")
 LONGEST_FAULT = 400
 """Any one fault stays readable: its property, a clipped value and a line about what is allowed."""
 
@@ -56,7 +57,7 @@ def stack_request(request_type: str = "Create", /, **changes: Any) -> StackReque
 
 def faults_of(properties: object) -> tuple[str, ...]:
     with pytest.raises(InvalidRequest) as caught:
-        read_properties(properties)
+        read_properties(properties, None)
     return caught.value.faults
 
 
@@ -70,7 +71,7 @@ def refusal_of(event: object, *, any_host: bool = False, dns_suffix: str = "amaz
 
 
 def test_defaults_are_the_contracts() -> None:
-    properties = read_properties(PROPERTIES)
+    properties = read_properties(PROPERTIES, None)
 
     assert properties.image == ImageId("team/app", "v1", None)
     assert properties.backoff == Backoff(delay=30, rate=1.5, wait_for_repository=False)
@@ -129,7 +130,7 @@ _ANYTHING: list[object] = ["", "\ud800", None, 5, -1.5, True, ["a"], {"a": [None
     ],
 )
 def test_values_are_read_from_strings_numbers_and_booleans(name: str, value: object, read: object) -> None:
-    properties = read_properties({**PROPERTIES, name: value})
+    properties = read_properties({**PROPERTIES, name: value}, None)
 
     assert getattr(properties, name) == (value if read is ... else read)
 
@@ -143,7 +144,7 @@ def test_values_are_read_from_strings_numbers_and_booleans(name: str, value: obj
     ids=["digest alone", "digest and tag"],
 )
 def test_an_image_may_be_named_by_digest(properties: dict[str, str]) -> None:
-    assert read_properties(properties).image == ImageId("ab", properties.get("ImageTag"), DIGEST)
+    assert read_properties(properties, None).image == ImageId("ab", properties.get("ImageTag"), DIGEST)
 
 
 _ALLOWED = {
@@ -289,7 +290,7 @@ def test_a_repository_is_waited_for_where_asked_or_where_a_build_may_create_it(
     properties: dict[str, str],
     waits: bool,  # noqa: FBT001  # a case
 ) -> None:
-    read = read_properties({**PROPERTIES, **properties})
+    read = read_properties({**PROPERTIES, **properties}, None)
 
     assert (read.waits_for_repository, read.backoff.wait_for_repository) == (waits, waits)
 
@@ -306,7 +307,7 @@ def test_all_faults_of_a_request_are_reported_together() -> None:
     wrong = {"RepositoryName": "A", "MaxRetries": "-1", "BackoffRate": [], "WaitForRepository": "maybe", "Tga": "v1"}
 
     with pytest.raises(InvalidRequest) as caught:
-        read_properties(wrong)
+        read_properties(wrong, None)
 
     named = [fault.split(":")[0] for fault in caught.value.faults]
     assert sorted(named) == ["BackoffRate", "ImageTag", "MaxRetries", "RepositoryName", "Tga", "WaitForRepository"]
@@ -423,7 +424,7 @@ def test_an_id_that_stands_twice_in_images_is_a_fault_however_it_is_written(ids:
 )
 def test_properties_that_do_not_go_together_or_lead_nowhere_are_told_so(properties: object, said: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        read_properties(properties, Place("aws", "eu-west-1", "123456789012"))
+        read_properties(properties, HERE)
 
     assert caught.value.faults == (said,)
 
@@ -439,19 +440,17 @@ def known(value: object) -> bool:
 def test_a_value_that_is_not_known_yet_is_no_fault(name: str) -> None:
     identity = {} if name == "ImageUri" else PROPERTIES
     builder = {"BuildProject": "build"} if name == "StartBuild" else {}
-    place = Place("aws", "eu-west-1", "123456789012")
 
-    assert known_faults({**identity, **builder, name: UNKNOWN}, place, known) == ()
+    assert known_faults({**identity, **builder, name: UNKNOWN}, HERE, known) == ()
     inside = {"Id": "A", **identity, name: UNKNOWN}
     if name in OneImage.model_fields:
-        assert known_faults({"Images": [inside]}, place, known) == ()
+        assert known_faults({"Images": [inside]}, HERE, known) == ()
 
 
 def test_beside_a_value_that_is_not_known_yet_all_faults_are_told_and_each_once() -> None:
-    place = Place("aws", "eu-west-1", "123456789012")
     wrong = {"RepositoryName": UNKNOWN, "MaxRetries": "-1", "Labels": {"a": UNKNOWN, "b": []}, "StartBuild": "true"}
 
-    named = [fault.split(":")[0] for fault in known_faults(wrong, place, known)]
+    named = [fault.split(":")[0] for fault in known_faults(wrong, HERE, known)]
     assert sorted(named) == ["ImageTag", 'Labels["b"]', "MaxRetries", "StartBuild"]
 
 
@@ -489,21 +488,20 @@ def test_a_fips_host_is_refused_for_lambda_alone(host: str) -> None:
 
 
 def test_what_is_known_of_a_place_is_told_and_nothing_of_what_is_not() -> None:
-    place = Place("aws", "eu-west-1", "123456789012")
     abroad = {**PROPERTIES, "DeployTarget": "Lambda", "Region": "us-east-1"}
     part = {**PROPERTIES, "Region": f"{UNKNOWN}-1"}
 
-    assert [fault.split(":")[0] for fault in known_faults(abroad, place, known)] == ["DeployTarget"]
+    assert [fault.split(":")[0] for fault in known_faults(abroad, HERE, known)] == ["DeployTarget"]
     assert known_faults(abroad, None, known) == ()
-    assert known_faults({**abroad, "Region": UNKNOWN}, place, known) == ()
-    assert known_faults({"Images": [{"Id": "A", **abroad, "Region": UNKNOWN}]}, place, known) == ()
+    assert known_faults({**abroad, "Region": UNKNOWN}, HERE, known) == ()
+    assert known_faults({"Images": [{"Id": "A", **abroad, "Region": UNKNOWN}]}, HERE, known) == ()
     assert [fault.split(":")[0] for fault in known_faults(part, None, known)] == ["Region"]
 
 
 def test_of_very_many_faults_twenty_are_told_and_the_rest_is_counted() -> None:
     def told(number: int) -> str:
         with pytest.raises(InvalidRequest) as caught:
-            read_properties({**PROPERTIES, **{f"Unknown{each}": "x" for each in range(number)}})
+            read_properties({**PROPERTIES, **{f"Unknown{each}": "x" for each in range(number)}}, None)
         assert len(caught.value.faults) == number
         return str(caught.value)
 
@@ -545,18 +543,18 @@ def test_service_timeout_is_read_from_the_properties_or_the_event(
 ) -> None:
     request = stack_request(ResourceProperties={**PROPERTIES, **properties}, ServiceTimeout=top_level)
 
-    assert stack_properties(request).ServiceTimeout == read
+    assert properties_of(request, HERE).ServiceTimeout == read
 
 
 def test_a_wrong_service_timeout_of_the_event_is_a_fault_like_any_other() -> None:
     with pytest.raises(InvalidRequest, match='ServiceTimeout: received "soon", allowed: a whole number'):
-        stack_properties(stack_request(ServiceTimeout="soon"))
+        properties_of(stack_request(ServiceTimeout="soon"), HERE)
 
 
 @pytest.mark.parametrize("properties", [..., None, [], "x"])
 def test_an_event_without_properties_is_an_invalid_request(properties: object) -> None:
     with pytest.raises(InvalidRequest, match="ResourceProperties: received"):
-        stack_properties(stack_request(ResourceProperties=properties, ServiceTimeout="60"))
+        properties_of(stack_request(ResourceProperties=properties, ServiceTimeout="60"), HERE)
 
 
 def _shape(name: str) -> dict[str, Any]:
@@ -574,7 +572,7 @@ _ECR_NAME = re.compile(_shape("RepositoryName")["pattern"])
 @example("a._b")
 def test_a_repository_name_is_accepted_exactly_when_botocores_model_of_ecr_matches_it(name: str) -> None:
     if _ECR_NAME.fullmatch(name):
-        assert read_properties({**PROPERTIES, "RepositoryName": name}).RepositoryName == name
+        assert read_properties({**PROPERTIES, "RepositoryName": name}, None).RepositoryName == name
     else:
         assert len(faults_of({**PROPERTIES, "RepositoryName": name})) == 1
 
@@ -584,7 +582,7 @@ def test_lengths_are_those_of_botocores_model_of_ecr(name: str) -> None:
     shape = _shape(name)
 
     for length in (shape["min"], shape["max"]):
-        assert read_properties({**PROPERTIES, name: "a" * length})
+        assert read_properties({**PROPERTIES, name: "a" * length}, None)
     for length in (shape["min"] - 1, shape["max"] + 1):
         assert len(faults_of({**PROPERTIES, name: "a" * length})) == 1
 

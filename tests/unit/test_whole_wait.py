@@ -30,7 +30,6 @@ from ecr_image_waiter.core.model import (
     NoRepository,
     NotPullable,
     Refused,
-    StackHidden,
     Unavailable,
 )
 from ecr_image_waiter.core.outcomes import Abandoned, Backoff, Cause, GivenUp, PartDone, Ready
@@ -545,7 +544,7 @@ def play(
             checks_end=slice_end,
             check=check,
             checked=checked,
-            ask=lambda: StackHidden(""),
+            ask=None,
             clock=clock,
             random=random,
         )

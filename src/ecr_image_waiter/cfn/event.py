@@ -98,27 +98,24 @@ def read_event(event: object, *, dns_suffix: str, any_host: bool) -> Request:
     )
 
 
-def stack_properties(request: StackRequest, place: Place | None = None) -> Properties:
-    """Return the validated properties of CloudFormation's request.
+def properties_of(request: Request, place: Place) -> Properties:
+    """Return the validated properties of a request.
 
-    ServiceTimeout has been seen among the properties and at the top level of the event; it is read from either.
+    ServiceTimeout has been seen among the properties and at the top level of CloudFormation's event; it is read from
+    either.
 
     Args:
-        request: CloudFormation's.
+        request: CloudFormation's, or a caller's.
         place: where the function is; see `read_properties`.
 
     Raises:
         InvalidRequest: with every fault of the request.
     """
-    received = request.properties
-    if isinstance(received, Mapping) and "ServiceTimeout" not in received and request.service_timeout is not None:
-        received = {**received, "ServiceTimeout": request.service_timeout}
+    received: object = request.properties
+    beside = request.service_timeout if isinstance(request, StackRequest) else None
+    if beside is not None and isinstance(received, Mapping) and "ServiceTimeout" not in received:
+        received = {**received, "ServiceTimeout": beside}
     return read_properties(received, place)
-
-
-def caller_properties(request: DirectRequest, place: Place) -> Properties:
-    """Return the validated properties of a direct invocation; see `read_properties`."""
-    return read_properties(request.properties, place)
 
 
 def service_timeout_of(request: StackRequest) -> int:

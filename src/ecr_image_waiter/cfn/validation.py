@@ -34,12 +34,12 @@ _ELSEWHERE: Final = {
 }
 
 
-def read_properties(received: object, place: Place | None = None) -> Properties:
+def read_properties(received: object, place: Place | None) -> Properties:
     """Return the validated properties.
 
     Args:
         received: `ResourceProperties` of an event, or a direct invocation's whole event.
-        place: where the function is; without it, nothing is said about regions and partitions that it cannot reach.
+        place: where the function is. If it is None, regions and partitions that it cannot reach are not refused.
 
     Raises:
         InvalidRequest: with every fault of the request.

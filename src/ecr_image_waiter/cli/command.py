@@ -18,7 +18,7 @@ from ecr_image_waiter.core.conditions import Wanted
 from ecr_image_waiter.core.deadline import Clock, Deadline, bounds_for_caller
 from ecr_image_waiter.core.faults import InvalidRequest
 from ecr_image_waiter.core.format import clipped, duration, harmless, times
-from ecr_image_waiter.core.model import Awaited, Finding, Found, Place, Several, StackHidden, decisive, images_of
+from ecr_image_waiter.core.model import Awaited, Finding, Found, Place, Several, decisive, images_of
 from ecr_image_waiter.core.outcomes import Cause, GivenUp, Ready
 from ecr_image_waiter.core.polling import wait
 from ecr_image_waiter.core.state import CheckResult, Memory, Progress
@@ -251,7 +251,7 @@ class _Wait(_Command):
                     checks_end=self._deadline.at,
                     check=self._check,
                     checked=checked,
-                    ask=lambda: StackHidden(""),  # which nobody asks for
+                    ask=None,
                     clock=self._clock,
                     random=edges.random,
                 )

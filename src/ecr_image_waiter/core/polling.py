@@ -246,7 +246,7 @@ def wait(
     checks_end: float,
     check: Callable[[Memory, bool], CheckResult],
     checked: Callable[[Progress | Ready | GivenUp, CheckResult], None],
-    ask: Callable[[], StackFinding],
+    ask: Callable[[], StackFinding] | None,
     clock: Clock,
     random: Random,
 ) -> Ready | GivenUp | Abandoned | PartDone:
@@ -260,7 +260,7 @@ def wait(
         checks_end: when this invocation must hand over or respond.
         check: makes one check. Its second argument says whether to ask for archived images too, for one more call.
         checked: told what came of each check, for the log.
-        ask: asks CloudFormation about the stack.
+        ask: asks CloudFormation about the stack. None if no stack waits: `progress.ask_due` is `NEVER` then.
         clock: the time.
         random: spreads the checks of waits that began together.
 
@@ -276,7 +276,7 @@ def wait(
         if isinstance(step, Sleep):
             clock.sleep(step.until - now)
             continue
-        if step is Step.ASK:
+        if step is Step.ASK and ask:
             stack = ask()
             if not still_waits(stack, bounds.start):
                 return Abandoned(progress, stack)
