@@ -195,7 +195,7 @@ class Cloud:
         return next(str(output["OutputValue"]) for output in outputs if output["OutputKey"] == key)
 
     def set_timeout(self, service_token: str, seconds: int) -> None:
-        """Give the deployed function a shorter time-out, so that a short wait crosses several invocations."""
+        """Give the deployed function a shorter timeout, so that a short wait crosses several invocations."""
         self.client("lambda").update_function_configuration(FunctionName=service_token, Timeout=seconds)
 
     def workers(self, function: str) -> list[int]:

@@ -119,7 +119,7 @@ class Outcome:
     """How an operation ended. `by`: an answer, or what came in place of one. `at`: seconds since 1970 UTC."""
 
     status: Literal["SUCCESS", "FAILED"]
-    by: Literal["answer", "refused answer", "time-out", "cancellation"]
+    by: Literal["answer", "refused answer", "timeout", "cancellation"]
     reason: str
     physical_id: str
     data: Mapping[str, Any]
@@ -456,7 +456,7 @@ class CloudFormation:
             for operation in self.operations:
                 if operation.outcome is None and self.clock.now() >= operation.deadline:
                     reason = "CloudFormation did not receive a response in time"
-                    self._settle(operation, self._failure(operation, "time-out", reason))
+                    self._settle(operation, self._failure(operation, "timeout", reason))
 
     def _take(self, operation: Operation, put: Put, fault: Fault | None) -> Verdict:
         match fault:
@@ -486,7 +486,7 @@ class CloudFormation:
         return verdict
 
     def _failure(
-        self, operation: Operation, by: Literal["refused answer", "time-out", "cancellation"], reason: str
+        self, operation: Operation, by: Literal["refused answer", "timeout", "cancellation"], reason: str
     ) -> Outcome:
         physical_id = operation.event.get("PhysicalResourceId") or operation.resource.made_up_id()
         return Outcome("FAILED", by, reason, physical_id, {}, self.clock.now())

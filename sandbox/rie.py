@@ -1,6 +1,6 @@
 """AWS's own Lambda runtime on the bare host: the Runtime Interface Emulator with the real runtime interface client.
 
-Real INIT, real time-outs by SIGKILL, real REPORT lines. Its limits: one process serves one invocation at a time, every
+Real INIT, real timeouts by SIGKILL, real REPORT lines. Its limits: one process serves one invocation at a time, every
 invocation is answered synchronously, memory is not enforced, and the interpreter is this machine's, not Amazon Linux's.
 """
 
@@ -82,7 +82,7 @@ class Emulator:
     def invoke(self, event: object) -> Any:
         """Invoke the function and return what it returned, or the error object that Lambda makes of an exception."""
         request = urllib.request.Request(self._url, json.dumps(event).encode())  # noqa: S310  # a URL of our own
-        # INIT, which has ten seconds on Lambda, comes on top of the function's time-out.
+        # INIT, which has ten seconds on Lambda, comes on top of the function's timeout.
         try:
             with urllib.request.urlopen(request, timeout=self._timeout + 30) as answer:  # noqa: S310  # a URL of our own
                 text = answer.read().decode()
@@ -90,7 +90,7 @@ class Emulator:
             text = error.read().decode()
         try:
             return json.loads(text)
-        except ValueError:  # a time-out is plain text
+        except ValueError:  # a timeout is plain text
             return text
 
     def output(self) -> str:
@@ -146,7 +146,7 @@ class AsyncLambda:
     | what it imitates | source |
     |---|---|
     | Invoke with type Event: 202 at once, the function runs later | botocore's model of Lambda |
-    | an error or a time-out: the same event again, twice | invocation-async-error-handling |
+    | an error or a timeout: the same event again, twice | invocation-async-error-handling |
     | what an on-failure destination is told thereafter | invocation-async-retain-records |
 
     Its limits: the pauses before a retry are a second, not one and two minutes; no event age, no recursion guard, no

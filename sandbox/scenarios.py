@@ -102,7 +102,7 @@ def _template(name: str) -> str:
     return _HERE.joinpath(f"{name}.yaml").read_text()
 
 
-_TIMEOUT_IS_SHORT: Final = f"The function's time-out is {_SHORT} s here, so that the wait crosses several invocations."
+_TIMEOUT_IS_SHORT: Final = f"The function's timeout is {_SHORT} s here, so that the wait crosses several invocations."
 _INSTALL: Final = (f"BuildProjectArns=arn:aws:codebuild:{REGION}:{ACCOUNT}:project/*", "AllowStartBuild=true")
 
 IMAGES: Final[Mapping[str, Scenario]] = MappingProxyType(

@@ -23,8 +23,8 @@ class SystemClock:
 def within(seconds: float, call: Callable[[], T]) -> T:
     """Run a call in a thread of its own and return what it returns, or raise what it raises.
 
-    Socket time-outs count for each address of a name and for each read, and looking a name up has none: eight addresses
-    that do not answer take eight times the time-out, and a peer that sends a byte now and then takes for ever.
+    Socket timeouts count for each address of a name and for each read, and looking a name up has none: eight addresses
+    that do not answer take eight times the timeout, and a peer that sends a byte now and then takes for ever.
 
     Args:
         seconds: how long it may take. A call that takes longer is left to itself: its result is dropped.

@@ -69,7 +69,7 @@ class Waiter:
             request = read_event(event, dns_suffix=self._dns_suffix, any_host=self._any_host)
         except UnusableEvent as error:
             with self._logger.append_context_keys(InvocationId=context.aws_request_id):
-                self._logger.error("This event is of no use, nothing is waited for and nobody is answered: %s", error)
+                self._logger.error("Ignoring an invalid event, no response can be sent: %s", error)
             raise
         if isinstance(request, DirectRequest):
             with self._logger.append_context_keys(InvocationId=context.aws_request_id, RequestType="Direct"):
@@ -200,7 +200,7 @@ class Waiter:
             raise GaveUp(part.reason(outcome))
         # The limit lies within the invocation, but there was next to none of it.
         self._meter.ended(self._ended(Cause.TOO_LATE, bounds.start, outcome.progress))
-        raise GaveUp("The invocation had no time to wait in; give the caller's function time-out more seconds")
+        raise GaveUp("The invocation had no time to wait in; give the caller's function timeout more seconds")
 
     def _deliver(self, request: StackRequest, response: Response, invocation: Invocation) -> None:
         try:

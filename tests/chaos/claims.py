@@ -96,7 +96,7 @@ def _answered(world: ChaosWorld, story: Story) -> Iterator[str]:
     counted = [attempt for attempt in story.operation.attempts if attempt.counted]
     if outcome.by == "answer" and len(counted) != 1:
         yield f"{len(counted)} answers counted"
-    if outcome.by == "time-out" and not excused(world, story):
+    if outcome.by == "timeout" and not excused(world, story):
         yield f"no answer before ServiceTimeout, held up for {story.delay:.0f} s"
     if not story.operation.attempts and not excused(world, story):
         yield "nobody answered, not even for nothing"

@@ -38,7 +38,7 @@ def run(seed: int) -> Result:
     unanswered = [
         story
         for story in world.stories.values()
-        if story.operation.outcome and story.operation.outcome.by == "time-out" and excused(world, story)
+        if story.operation.outcome and story.operation.outcome.by == "timeout" and excused(world, story)
     ]
     return Result(seed, violations(world), world.hits, len(unanswered), len(world.cloudformation.operations))
 

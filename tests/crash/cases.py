@@ -19,13 +19,13 @@ SOON: Final = 120.0
 ANEW: Final = 2.0
 """A wait that begins anew begins at least so much later: X-Amz-Date has whole seconds, and a death takes a while."""
 HAND_OVER: Final = 8.0
-"""When the first one is: the function's time-out of ten seconds less a fifth."""
+"""When the first one is: the function's timeout of ten seconds less a fifth."""
 ALL: Final = 1000
 """More checks than any wait has."""
 HELD_ANSWER: Final = 0.3
 """How long an answer is held in which a process is to be killed."""
 GRACE: Final = 600
-"""What CloudFormation waits longer than the template's limit: time for three attempts that each run into a time-out."""
+"""What CloudFormation waits longer than the template's limit: time for three attempts that each run into a timeout."""
 
 
 class Kind(StrEnum):
@@ -36,9 +36,9 @@ class Kind(StrEnum):
     EVERY = "SIGKILL in every attempt"
     MEMORY = "memory exhausted"
     NO_IMPORT = "cannot be imported"
-    CHECK = "time-out in a check"
-    HAND_OVER = "time-out in a hand-over"
-    ANSWER = "time-out in an answer"
+    CHECK = "timeout in a check"
+    HAND_OVER = "timeout in a hand-over"
+    ANSWER = "timeout in an answer"
 
 
 class Place(StrEnum):
@@ -90,8 +90,8 @@ class Case:
     """One wait.
 
     `limit`: of the wait, from the template. `push_after`: when the image comes, None for never. `moments`: of the
-    kills. `times`: how many attempts run into their time-out, or how many checks get more than the memory holds.
-    `lost`: whether what is under way at a time-out or a kill does not arrive. `killed`: whether a process that has too
+    kills. `times`: how many attempts run into their timeout, or how many checks get more than the memory holds.
+    `lost`: whether what is under way at a timeout or a kill does not arrive. `killed`: whether a process that has too
     much memory is killed, and not refused it. `pauses`: before a process that was waited for is killed.
     """
 

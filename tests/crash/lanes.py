@@ -265,18 +265,18 @@ class Attack:
             yield
 
     def stops_in_check(self) -> Iterator[None]:
-        """Stop the process in the middle of a check, until the function's time-out."""
+        """Stop the process in the middle of a check, until the function's timeout."""
         for _ in range(self.case.times):
             held = self._rule(Rule("ecr:DescribeImages", self._held(HELD), self._repository, times=1))
             yield from self._stop_once(partial(_met, held))
 
     def stops_in_hand_over(self) -> Iterator[None]:
-        """Stop the process in the middle of a hand-over, which arrives or does not, until the function's time-out."""
+        """Stop the process in the middle of a hand-over, which arrives or does not, until the function's timeout."""
         for _ in range(self.case.times):
             yield from self._stop_once(partial(_met, self._hold_hand_over(HELD)))
 
     def stops_in_answer(self) -> Iterator[None]:
-        """Stop the process in the middle of an answer, which arrives or does not, until the function's time-out."""
+        """Stop the process in the middle of an answer, which arrives or does not, until the function's timeout."""
         for number in range(1, self.case.times + 1):
             yield from self._stop_once(partial(self._answering, number))
 

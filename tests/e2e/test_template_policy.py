@@ -62,7 +62,7 @@ BREAKS: dict[str, tuple[Break, str]] = {
         lambda t: config(t)["DestinationConfig"]["OnFailure"].update(Destination="arn:aws:sqs:x"),
         "nobody answers when it dies",
     ),
-    "a short time-out": (lambda t: of(t, "WaiterFunction").update(Timeout=250), "the guard against recursion"),
+    "a short timeout": (lambda t: of(t, "WaiterFunction").update(Timeout=250), "the guard against recursion"),
     "an endpoint": (
         lambda t: of(t, "WaiterFunction")["Environment"]["Variables"].update(AWS_ENDPOINT_URL="https://x"),
         "answers go anywhere",

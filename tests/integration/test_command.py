@@ -318,7 +318,7 @@ def test_a_fault_of_the_command_itself_is_a_result_on_stdout(ecr: Any, environme
         (("AWS_SECRET_ACCESS_KEY",), {}, (), 2, "Partial credentials found in env, missing: AWS_SECRET"),
         ((), {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, (), 1, "EndpointConnectionError: ECR could not be reached"),
         ((), {"AWS_ENDPOINT_URL": "http://nowhere.invalid"}, (), 1, "EndpointConnectionError: ECR could not be"),
-        (KEYS, BY_TOKEN | {"AWS_WEB_IDENTITY_TOKEN_FILE": "/nowhere"}, (), 2, "are not to be had: [Errno 2]"),
+        (KEYS, BY_TOKEN | {"AWS_WEB_IDENTITY_TOKEN_FILE": "/nowhere"}, (), 2, "are not available: [Errno 2]"),
         (KEYS, BY_TOKEN | {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, (), 1, "EndpointConnectionError: ECR"),
     ],
 )

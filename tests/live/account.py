@@ -56,7 +56,7 @@ class Account:
 
     @property
     def late_timeout(self) -> int:
-        """The time-out in seconds of the function that crashes late: Lambda's most, but in an emulator."""
+        """The timeout in seconds of the function that crashes late: Lambda's most, but in an emulator."""
         return 30 if self.emulated else 900
 
     @contextmanager

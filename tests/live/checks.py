@@ -150,7 +150,7 @@ def check(*, seconds: int, waiter: str = "waiter", emulator: str = "") -> Callab
 @check(seconds=1100, waiter="late")
 def crash_late_in_a_slice(scene: Scene) -> str:
     """Lambda runs an invocation again that crashed late in its slice, and the wait goes on from its old start."""
-    # A slice ends 30 s before the time-out, and in an emulator, whose time-out is short, a fifth of it.
+    # A slice ends 30 s before the timeout, and in an emulator, whose timeout is short, a fifth of it.
     after = scene.account.late_timeout - (10 if scene.account.emulated else 45)
     crash_at = time.time() + after
     scene.create(ImageTag="v1", Trigger=str(crash_at), **seconds(after + 200))
@@ -204,7 +204,7 @@ def hand_over(scene: Scene) -> str:
     waited = scene.waited(digest)
     scene.account.until("hand-overs are in the log", lambda: scene.account.logged("short", '"HandOverNumber"'))
     count = len(scene.account.logged("short", '"HandOverNumber"'))
-    return f"{told}; hand-overs: {count}, in {waited['WaitedSeconds']} s at a time-out of {SHORT_TIMEOUT} s"
+    return f"{told}; hand-overs: {count}, in {waited['WaitedSeconds']} s at a timeout of {SHORT_TIMEOUT} s"
 
 
 @check(seconds=30)

@@ -180,7 +180,7 @@ class Deployed(Function):
         self._log_group = log_group
 
     def set_timeout(self, seconds: int) -> None:
-        """Give the function another time-out."""
+        """Give the function another timeout."""
         self._cloud.set_timeout(self._token, seconds)
 
     def invoke(self, event: Event) -> None:

@@ -106,7 +106,7 @@ def another_tag(_: float) -> Reply:
 
 
 class Killed(BaseException):
-    """An invocation ends here, by its time-out or by an injected crash. Nothing in the service may catch it."""
+    """An invocation ends here, by its timeout or by an injected crash. Nothing in the service may catch it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,14 +195,14 @@ class _Strand:
         self.world.running = None
 
     def sleep(self, seconds: float) -> None:
-        """Let the simulation go on, and wake up later: at the time-out, to die. Called by the invocation."""
+        """Let the simulation go on, and wake up later: at the timeout, to die. Called by the invocation."""
         wake = self.world.clock.now() + seconds
         self.world.at_time(min(wake, self.ends), self.resume)
         self._paused.release()
         self._go.acquire()
         if wake > self.ends:
             self.record.end = "timed out"
-            raise Killed("the function's time-out")
+            raise Killed("the function's timeout")
 
     def _run(self) -> None:
         self._go.acquire()
@@ -232,7 +232,7 @@ class _Strand:
 class _LambdaClient:
     """The one method of boto3's Lambda client that the waiter calls. It knows no limit and no permission.
 
-    A read time-out in the script is a reply that is lost: Lambda has taken the event.
+    A read timeout in the script is a reply that is lost: Lambda has taken the event.
     """
 
     def __init__(self, world: "Simulation", seconds: float) -> None:
@@ -308,7 +308,7 @@ class _Transport:
                 late = replace(put, at=put.at + fault.seconds)
                 world.at_time(late.at, lambda: world.cloudformation.receive(late, scripted=False))
                 world.clock.sleep(seconds)
-                raise TimeoutError("the socket's time-out")
+                raise TimeoutError("the socket's timeout")
             status = world.cloudformation.receive(put).status
             if world.running:
                 world.running.record.puts.append((status, body))
@@ -333,7 +333,7 @@ class _Around:
 class Simulation(World):
     """The world, in which time goes on. Make operations by `create`, `at` and `cloudformation`, then `play`, then look.
 
-    Lambda as simulated: asynchronous events, each run after `queue_seconds`; a function error, crash or time-out is
+    Lambda as simulated: asynchronous events, each run after `queue_seconds`; a function error, crash or timeout is
     redelivered 60 s and then 120 s later and then dropped; while no concurrency is free, an event is tried again after
     1 s, 2 s, 4 s and so on up to 5 min (invocation-async-error-handling). An event whose age would pass
     `maximum_event_age` by its next retry is dropped at once; the age counts from when Lambda took it. The sixteenth
@@ -347,7 +347,7 @@ class Simulation(World):
         crashes: where invocations are killed.
         ecr_latency: how long a call of ECR takes, by the seconds since the beginning.
         newest_tags: what ECR answers where a repository's tags are listed, by the seconds since the beginning.
-        calls_end_in_time: whether calls of ECR end by their deadline, as boto3's do; else only by the time-out.
+        calls_end_in_time: whether calls of ECR end by their deadline, as boto3's do; else only by the timeout.
         question_reply: what CloudFormation raises when asked about a stack, by the seconds since the beginning.
         hand_over_replies: what the first self-invocations get in place of success, one each.
         duplicates: numbers of accepted events (the first is 1) that Lambda delivers a second time ten seconds later.

@@ -345,7 +345,7 @@ def test_a_time_out_is_read_as_the_whole_seconds_it_was_although_the_handler_sta
 
     world.run(stack_event())
 
-    assert "whose time-out is 60 seconds" in world.answer["Reason"]
+    assert "whose timeout is 60 seconds" in world.answer["Reason"]
 
 
 @pytest.mark.parametrize("fault", [OSError("down"), 503])
@@ -457,7 +457,7 @@ def test_a_wait_of_more_than_fifteen_invocations_is_refused_at_once_with_the_tim
     assert (world.answer["Status"], world.ecr.seconds) == ("FAILED", [])
     reason = world.answer["Reason"]
     assert "a wait of 1800 seconds would take 38 invocations" in reason
-    needed = int(reason.split("a time-out of at least ")[1].split()[0])
+    needed = int(reason.split("a timeout of at least ")[1].split()[0])
 
     enough, too_little = World(NOT_FOUND, timeout=needed), World(NOT_FOUND, timeout=needed - 1)
     assert enough.run_to_the_end(stack_event()) <= 15

@@ -230,7 +230,7 @@ def test_an_archived_image_that_is_restored_during_the_wait_is_found() -> None:
     assert there.answer["Data"]["ImageDigest"] == digest
     seen = [line["seen"] for line in there.lines_with("Checked")]
     assert "the image is archived, so nothing can pull it" in seen
-    assert "the image is not to be had yet, its status is ACTIVATING" in seen
+    assert "the image is not available yet (status ACTIVATING)" in seen
 
 
 # --- several images

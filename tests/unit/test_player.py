@@ -139,7 +139,7 @@ def test_an_answer_after_service_timeout_is_refused_and_the_operation_has_failed
     verdict = stage.put(create)
     assert (verdict.status, verdict.refusal) == (200, "after ServiceTimeout")
     assert create.outcome
-    assert (create.outcome.status, create.outcome.by) == ("FAILED", "time-out")
+    assert (create.outcome.status, create.outcome.by) == ("FAILED", "timeout")
 
 
 # --- what follows

@@ -248,8 +248,8 @@ CASES = [
     case(
         "being restored",
         GivenUp(Cause.TIME_UP, NotPullable("ACTIVATING"), 37),
-        "Gave up on team/app:v1 in eu-west-1: checked 37 times in 30 min, last seen: the image is not to be "
-        "had yet, its status is ACTIVATING; deploy again when ECR has restored it",
+        "Gave up on team/app:v1 in eu-west-1: checked 37 times in 30 min, last seen: the image is not "
+        "available yet (status ACTIVATING); deploy again when ECR has restored it",
         newest=NewestTags(()),
     ),
     case(

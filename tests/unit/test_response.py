@@ -238,7 +238,7 @@ def test_delivery_ends_in_time(takes: float, seconds: float) -> None:
     with pytest.raises(DeliveryFailed, match="attempt"):
         deliver(transport, clock, seconds)
 
-    # 0.1 s is the shortest time-out; it is what a last attempt gets where no time is left.
+    # 0.1 s is the shortest timeout; it is what a last attempt gets where no time is left.
     assert clock.now() <= NOW + min(max(seconds, 0.1), 20.0)
     assert len(transport.puts) >= 1
 

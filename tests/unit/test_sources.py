@@ -70,7 +70,7 @@ def test_a_key_a_title_an_action_and_a_thread_are_found_in_comments_and_docstrin
 """Waits (invocation-recursion), as "Archiving an image" and
 the API Reference, DescribeStacks and AssumeRole, say."""
 BYTES = 4096  # crpg-ref, "Custom resource response objects"
-LATE = "(not-a-source)"  # a time-out, and aws-cdk#5525
+LATE = "(not-a-source)"  # a timeout, and aws-cdk#5525
 '''
     assert named(code) == {
         *("`invocation-recursion`", "`crpg-ref`", "`aws-cdk#5525`"),

@@ -275,7 +275,7 @@ def test_a_time_out_that_somebody_shortens_during_a_wait_is_answered_at_the_next
     create = simulation.create(PROPERTIES)
     simulation.at(when, lambda: setattr(simulation, "timeout", timeout))
     simulation.play()
-    assert f"whose time-out is {timeout} seconds" in gave_up(create)
+    assert f"whose timeout is {timeout} seconds" in gave_up(create)
     assert simulation.dropped == []
     assert create.outcome
     assert create.outcome.at < EPOCH + 870 * math.ceil(when / 870) + 2
@@ -349,7 +349,7 @@ def test_two_crashes_in_a_row_at_the_limit_still_leave_time_for_the_answer(momen
 
 def test_a_function_time_out_is_redelivered_and_the_wait_goes_on() -> None:
     hang_once = iter([math.inf])
-    # The time-out is at the 900 s themselves.
+    # The timeout is at the 900 s themselves.
     simulation, create = run(
         never,
         ecr_latency=lambda elapsed: next(hang_once, 0.05) if elapsed > 1000 else 0.05,

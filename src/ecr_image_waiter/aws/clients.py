@@ -104,7 +104,7 @@ class Aws:
         """Say whether there are any, valid or not. Those of a role or of a login are fetched, unless they are there.
 
         Raises:
-            BotoCoreError, ClientError, OSError, EOFError, ValueError: they are not to be had.
+            BotoCoreError, ClientError, OSError, EOFError, ValueError: they are not available.
         """
         credentials = self._session.get_credentials()
         return credentials is not None and bool(credentials.get_frozen_credentials())
@@ -128,7 +128,7 @@ class Aws:
         """Return a client for a registry, as `client` does; in the role that the source names.
 
         Raises:
-            ClientError, BotoCoreError: the role's credentials were not to be had.
+            ClientError, BotoCoreError: the role's credentials are not available.
         """
         service, region = ("ecr-public", PUBLIC_REGION) if source.alias else ("ecr", source.region)
         if not source.role_arn:

@@ -1,7 +1,7 @@
 """The answer to CloudFormation, and the only module that knows crhelper.
 
 crhelper makes the answer's body. What surrounds it here is what its 2.0.12 lacks: the limit of 4096 bytes, a Reason
-that keeps its beginning, and a delivery that looks at the status, has time-outs and ends
+that keeps its beginning, and a delivery that looks at the status, has timeouts and ends
 (docs/decisions/0001-crhelper.md).
 """
 

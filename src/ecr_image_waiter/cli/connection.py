@@ -92,7 +92,7 @@ def _has_credentials(aws: Aws) -> bool:
         if isinstance(error, BotoCoreError | ClientError) and isinstance(finding_of(error), Unavailable):
             return True
         said = " ".join(str(error).split()) or type(error).__name__
-        raise Misconfigured(f"the credentials are not to be had: {said}") from None
+        raise Misconfigured(f"the credentials are not available: {said}") from None
 
 
 def _aws(clock: Clock, profile: str, region: str, endpoint_url: str, fallback: str) -> Aws:

@@ -13,7 +13,7 @@ from ecr_image_waiter.text.seen import seen
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """What manifests and configs say. `unread`: why one of them was not to be had, in a phrase."""
+    """What manifests and configs say. `unread`: why one of them could not be read, in a phrase."""
 
     platforms: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)

@@ -100,7 +100,7 @@ class Built:
 class BuildHidden:
     """The service does not say, and asking again will hardly help. `missing`: there is no such project or pipeline.
 
-    `action` is what was refused, such as `codebuild:StartBuild`. `denied`: for want of a permission.
+    `action` is what was refused, such as `codebuild:StartBuild`. `denied`: because a permission is missing.
     """
 
     action: str

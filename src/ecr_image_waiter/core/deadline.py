@@ -14,7 +14,7 @@ CHECK_SECONDS: Final = 60.0  # the longest that a check of many calls may take
 _SHORTEST_CALL: Final = 1.0
 RESPONSE_SECONDS: Final = 3.0  # before ServiceTimeout, for one delivery with a retry or two
 QUESTION_SECONDS: Final = 5.0  # the longest that asking CloudFormation may take
-_LAST_MOMENT: Final = 0.5  # of an invocation, kept so that its own error is reported and not a time-out
+_LAST_MOMENT: Final = 0.5  # of an invocation, kept so that its own error is reported and not a timeout
 MAX_INVOCATIONS: Final = 15
 """Lambda's recursion guard drops about the sixteenth invocation of a chain (invocation-recursion)."""
 
@@ -44,12 +44,12 @@ def invocation_reserve(timeout: float) -> float:
 
 
 def invocations_needed(wait: float, timeout: float) -> int:
-    """Return how many invocations of a function with this time-out a wait of `wait` seconds takes at most."""
+    """Return how many invocations of a function with this timeout a wait of `wait` seconds takes at most."""
     return math.floor(max(wait, 0.0) / (timeout - invocation_reserve(timeout))) + 1
 
 
 def timeout_needed(wait: float) -> int:
-    """Return the smallest whole function time-out with which a wait of `wait` seconds is not refused."""
+    """Return the smallest whole function timeout with which a wait of `wait` seconds is not refused."""
     smallest = math.floor(wait / MAX_INVOCATIONS)
     return next(t for t in range(max(smallest, 1), 10**9) if invocations_needed(wait, t) <= MAX_INVOCATIONS)
 
@@ -58,8 +58,8 @@ def fault_too_long(seconds: float, needed: int, timeout: int, timeout_needed: in
     """Say why a wait of so many seconds takes more invocations than Lambda's recursion guard allows."""
     return (
         f"MaxRetries x RetryDelaySeconds: a wait of {seconds:.0f} seconds would take {needed} invocations of this "
-        f"function, whose time-out is {timeout} seconds, allowed: {MAX_INVOCATIONS}, because Lambda stops longer "
-        f"chains; give the function a time-out of at least {timeout_needed} seconds or shorten the wait"
+        f"function, whose timeout is {timeout} seconds, allowed: {MAX_INVOCATIONS}, because Lambda stops longer "
+        f"chains; give the function a timeout of at least {timeout_needed} seconds or shorten the wait"
     )
 
 
@@ -154,7 +154,7 @@ class Invocation:
         self.began = clock.now()
         left = context.get_remaining_time_in_millis() / 1000
         self.deadline = Deadline(self.began + left - _LAST_MOMENT, clock)
-        # The handler starts within moments of the invocation, and time-outs are whole seconds.
+        # The handler starts within moments of the invocation, and timeouts are whole seconds.
         self.timeout = max(math.ceil(left), 1)
         self.checks_end = self.began + left - invocation_reserve(self.timeout)
         self.id = context.aws_request_id

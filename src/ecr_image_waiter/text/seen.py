@@ -64,7 +64,7 @@ def _seen_of_one(finding: Finding) -> str:
             return f"the tag points at another image, {finding.tag_points_at}"
         case NotPullable():
             archived = "the image is archived, so nothing can pull it"
-            waits = f"the image is not to be had yet, its status is {finding.status}"
+            waits = f"the image is not available yet (status {finding.status})"
             return archived if finding.status == "ARCHIVED" else waits
         case NoRegion(region=region, nearest=nearest):
             return f"ECR has no host in {region}, and the nearest known region is {nearest}"
