@@ -128,11 +128,6 @@ def late(seconds: float) -> Effect:
     return Effect("late", hold=seconds)
 
 
-def pad(size: int) -> Effect:
-    """Pass the answer back with so many spaces behind it, which change nothing of a JSON document but its size."""
-    return Effect("pad", padding=size)
-
-
 @dataclass
 class Rule:
     """Which calls an effect meets.

@@ -20,8 +20,6 @@ ANEW: Final = 2.0
 """A wait that begins anew begins at least so much later: X-Amz-Date has whole seconds, and a death takes a while."""
 HAND_OVER: Final = 8.0
 """When the first one is: the function's timeout of ten seconds less a fifth."""
-ALL: Final = 1000
-"""More checks than any wait has."""
 HELD_ANSWER: Final = 0.3
 """How long an answer is held in which a process is to be killed."""
 GRACE: Final = 600
@@ -34,7 +32,6 @@ class Kind(StrEnum):
     ONCE = "SIGKILL once"
     OFTEN = "SIGKILL two to four times"
     EVERY = "SIGKILL in every attempt"
-    MEMORY = "memory exhausted"
     NO_IMPORT = "cannot be imported"
     CHECK = "timeout in a check"
     HAND_OVER = "timeout in a hand-over"
@@ -52,7 +49,6 @@ SHARES: Final[dict[tuple[Kind, Place], int]] = {
     (Kind.ONCE, Place.DEPLOYED): 28,
     (Kind.OFTEN, Place.DEPLOYED): 18,
     (Kind.EVERY, Place.DEPLOYED): 8,
-    (Kind.MEMORY, Place.DEPLOYED): 8,
     (Kind.NO_IMPORT, Place.DEPLOYED): 3,
     (Kind.CHECK, Place.DEPLOYED): 5,
     (Kind.HAND_OVER, Place.DEPLOYED): 5,
@@ -60,7 +56,6 @@ SHARES: Final[dict[tuple[Kind, Place], int]] = {
     (Kind.ONCE, Place.EMULATOR): 6,
     (Kind.OFTEN, Place.EMULATOR): 4,
     (Kind.EVERY, Place.EMULATOR): 2,
-    (Kind.MEMORY, Place.EMULATOR): 2,
     (Kind.NO_IMPORT, Place.EMULATOR): 1,
     (Kind.CHECK, Place.EMULATOR): 2,
     (Kind.HAND_OVER, Place.EMULATOR): 2,
@@ -90,9 +85,8 @@ class Case:
     """One wait.
 
     `limit`: of the wait, from the template. `push_after`: when the image comes, None for never. `moments`: of the
-    kills. `times`: how many attempts run into their timeout, or how many checks get more than the memory holds.
-    `lost`: whether what is under way at a timeout or a kill does not arrive. `killed`: whether a process that has too
-    much memory is killed, and not refused it. `pauses`: before a process that was waited for is killed.
+    kills. `times`: how many attempts run into their timeout. `lost`: whether what is under way at a timeout or a kill
+    does not arrive. `pauses`: before a process that was waited for is killed.
     """
 
     number: int
@@ -103,7 +97,6 @@ class Case:
     moments: tuple[Moment, ...] = ()
     times: int = 1
     lost: bool = False
-    killed: bool = False
     pauses: tuple[float, ...] = ()
 
     @property
@@ -152,8 +145,7 @@ class Run:
             return 0.0
         if self.case.kind is Kind.NO_IMPORT:
             return self.create.sent
-        # A check for which the memory did not do counts as one that ECR did not answer, and pauses grow after these.
-        if self.pushed_at and self.case.kind is not Kind.MEMORY:
+        if self.pushed_at:
             return self.pushed_at
         return math.floor(self.create.sent) + self.case.limit  # X-Amz-Date has whole seconds
 
@@ -196,9 +188,8 @@ def case(number: int, seed: int, kind: Kind, place: Place) -> Case:
         limit=limit,
         push_after=push_after,
         moments=tuple(sorted(_moments(random, kills, ends), key=_order)),
-        times=random.choice((1, 1, 2, 3)) if kind is not Kind.MEMORY else random.choice((1, 2, 3, ALL)),
+        times=random.choice((1, 1, 2, 3)),
         lost=random.random() < 0.5,
-        killed=random.random() < 0.5,
         pauses=tuple(random.uniform(0.0, 1.5) for _ in range(20)),
     )
 
@@ -228,7 +219,6 @@ NAMED: Final = (
     "Task timed out after",
     "Sandbox.Timedout",
     "nothing_that_is_there",
-    "MemoryError",
 )
 """What the emulated Lambdas call the ways to die that are met here."""
 
@@ -266,7 +256,7 @@ def _wrong_with_failure(run: Run, outcome: Outcome) -> dict[str, bool]:
         }
     early = run.create is not None and outcome.at < math.floor(run.create.sent) + run.case.limit
     return {
-        f"FAILED although the image was there: {reason}": bool(run.pushed_at) and run.case.times < ALL,
+        f"FAILED although the image was there: {reason}": bool(run.pushed_at),
         f"given up before the limit: {reason}": early,
         f"another Reason than that the image did not come: {reason}": not reason.startswith("Gave up on "),
     }

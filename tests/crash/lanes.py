@@ -6,7 +6,6 @@ ends all processes of a function when one dies in INIT, which must not be those 
 
 import os
 import re
-import resource
 import signal
 import time
 import traceback
@@ -24,12 +23,10 @@ from typing import Final, Self
 from sandbox.cloud import Cloud
 from sandbox.player import Delay, Fault, Operation, Reset
 from sandbox.processes import PATIENCE, awaits_input
-from sandbox.proxy import Effect, Rule, delay, drop, pad
+from sandbox.proxy import Effect, Rule, delay, drop
 from tests.crash.cases import HELD_ANSWER, PAUSE, After, Blow, Case, Kind, Run
 from tests.support.functions import TIMEOUT, Deployed, Function, UnderRie
 
-MEMORY: Final = 128 * 1024 * 1024  # the template's default
-TOO_MUCH: Final = 100 * 1024 * 1024  # with it an answer does not fit beside the 60 MB that the function has anyway
 HELD: Final = 2.0  # seconds for which a call is held so that its process stops in the middle of it
 ENDED: Final = 2.0  # what MiniStack gives a process that timed out to end by itself
 TICK: Final = 0.02
@@ -141,15 +138,6 @@ def deaths(function: str, log: str) -> int:
     return number
 
 
-def memory_of(pid: int) -> int:
-    """Return how many bytes of memory a process has in use, 0 if there is none."""
-    try:
-        found = re.search(r"VmRSS:\s+([0-9]+) kB", Path(f"/proc/{pid}/status").read_text())
-    except OSError:
-        return 0
-    return int(found[1]) * 1024 if found else 0
-
-
 class Attack:
     """One case under way."""
 
@@ -169,8 +157,6 @@ class Attack:
         }
         self._next_look = 0.0
         self._pauses = cycle(case.pauses)
-        if case.kind is Kind.MEMORY:
-            self._padded = self._rule(Rule("ecr:DescribeImages", pad(TOO_MUCH), self._repository, times=case.times))
         self.create: Operation = lane.player.create(properties, faults=list(_faults(case)))
         self.run.create = self.create
         self._faults = len(self.create.faults)
@@ -192,7 +178,6 @@ class Attack:
             for entry in self.lane.function.entries(self.create)
             if "elapsed_seconds" in entry
         ]
-        self._note_memory()
         return self.run
 
     @property
@@ -245,24 +230,6 @@ class Attack:
                 yield from self._pause(next(self._pauses))
                 if not self.over:
                     killed |= set(self.strike(signal.SIGKILL))
-
-    def exhausts_memory(self) -> Iterator[None]:
-        """Let no process have more memory than the function, of which ECR's answer then needs more.
-
-        It is refused more, or killed when it has more, as Lambda does. There it is a limit for the pages in use, which
-        Linux has for groups of processes alone: hence the look at each.
-        """
-        processes: set[int] = set()
-        while not self.over:
-            if self.look():
-                fresh = set(self.lane.processes()) - processes
-                processes |= fresh
-                for pid in fresh if not self.case.killed else ():
-                    with suppress(ProcessLookupError):
-                        resource.prlimit(pid, resource.RLIMIT_DATA, (MEMORY, MEMORY))
-            if self.case.killed and any(memory_of(pid) > MEMORY for pid in processes):
-                processes -= set(self.strike(signal.SIGKILL))
-            yield
 
     def stops_in_check(self) -> Iterator[None]:
         """Stop the process in the middle of a check, until the function's timeout."""
@@ -333,13 +300,6 @@ class Attack:
             self.lane.function.push(self._repository)
             self.run.pushed_at = time.time()
 
-    def _note_memory(self) -> None:
-        if self.case.kind is Kind.MEMORY and not self.case.killed:
-            # botocore makes a MemoryError an error of the connection's, and nothing else is done to this one.
-            told = any("ECR did not answer (HTTPClientError" in line for line in self.lane.function.logged(self.create))
-            hit = self._padded.met > 0 and (told or self.run.deaths > 0)
-            self.run.blows.append(Blow("RLIMIT_DATA", self.create.sent, hit, self.create.sent))
-
 
 def _met(rule: Rule) -> bool:
     return rule.met > 0
@@ -357,7 +317,6 @@ _SCRIPTS: Final[dict[Kind, Callable[[Attack], Iterator[None]]]] = {
     Kind.ONCE: Attack.kills,
     Kind.OFTEN: Attack.kills,
     Kind.EVERY: Attack.kills_every_attempt,
-    Kind.MEMORY: Attack.exhausts_memory,
     Kind.NO_IMPORT: Attack.nothing,
     Kind.CHECK: Attack.stops_in_check,
     Kind.HAND_OVER: Attack.stops_in_hand_over,

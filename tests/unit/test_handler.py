@@ -228,13 +228,14 @@ def test_access_denied_is_given_up_after_a_minute() -> None:
     )
 
 
-def test_an_unexpected_exception_is_answered_without_a_stack_trace() -> None:
-    world = World(NOT_FOUND, hand_overs=(RuntimeError("inner detail"),))
+@pytest.mark.parametrize("kind", [RuntimeError, MemoryError])
+def test_an_unexpected_exception_is_answered_without_a_stack_trace(kind: type[Exception]) -> None:
+    world = World(NOT_FOUND, hand_overs=(kind("inner detail"),))
 
     world.run(stack_event())
 
     assert world.answer["Status"] == "FAILED"
-    assert "RuntimeError" in world.answer["Reason"]
+    assert f"failed unexpectedly ({kind.__name__})" in world.answer["Reason"]
     assert world.answer["Reason"].endswith(LOG_STREAM)
     for trace in ("Traceback", "inner detail", "handler.py"):
         assert trace not in world.answer["Reason"]
