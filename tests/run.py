@@ -81,7 +81,12 @@ def tests() -> list[Stream]:
     ]
 
 
-def acceptance(seeds: int, examples: int, runs: int) -> list[Stream]:
+def crash(runs: int) -> list[Stream]:
+    """Returns what `make acceptance` runs first and alone, because its processes have to be up when they are killed."""
+    return [{"crash": [*PYTHON, "tests.crash", "--runs", str(runs)]}]
+
+
+def acceptance(seeds: int, examples: int) -> list[Stream]:
     """Returns the streams of `make acceptance`. Coverage does not see the processes that the end-to-end tests run."""
     every = ["-m", ""]
     any_order = ["-p", "randomly"]  # it prints its seed
@@ -115,7 +120,6 @@ def acceptance(seeds: int, examples: int, runs: int) -> list[Stream]:
             "planted": [*LAST, *PYTHON, "tests.chaos", "--planted"],
             "fuzz": [*LAST, *PYTHON, "tests.fuzz", "--examples", str(examples)],
         },
-        {"crash": [*PYTHON, "tests.crash", "--runs", str(runs)]},
         {"e2e": [*LATER, *PYTEST, "tests/e2e", "-m", "slow"]},
     ]
 
@@ -218,8 +222,9 @@ def main() -> None:
     if options.target != "check":
         print(f"=== {python_note()}", flush=True)
         long = options.target == "acceptance"
-        streams = acceptance(options.seeds, options.examples, options.runs) if long else tests()
-        side_by_side(streams, output, environment)
+        if long:
+            side_by_side(crash(options.runs), output, environment)
+        side_by_side(acceptance(options.seeds, options.examples) if long else tests(), output, environment)
         step("leaks", [*PYTHON, "tests.policy.leaks", str(output)], output, environment)
         print("=== the slowest tests")
         for test, seconds in slowest(output):

@@ -487,6 +487,13 @@ def test_a_fips_host_is_refused_for_lambda_alone(host: str) -> None:
     assert told({"ImageUri": uri.replace("-fips", "", 1), "DeployTarget": "Lambda"}) == ()
 
 
+def test_a_fault_of_lambda_shows_the_beginning_of_a_long_region() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        read_properties({**PROPERTIES, "Region": "x" * 100_000, "DeployTarget": "Lambda"}, HERE)
+
+    assert max(map(len, caught.value.faults)) < 400
+
+
 def test_what_is_known_of_a_place_is_told_and_nothing_of_what_is_not() -> None:
     abroad = {**PROPERTIES, "DeployTarget": "Lambda", "Region": "us-east-1"}
     part = {**PROPERTIES, "Region": f"{UNKNOWN}-1"}

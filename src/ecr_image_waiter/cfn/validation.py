@@ -183,7 +183,7 @@ def _faults_of_place(received: Mapping[object, object], place: Place) -> Iterato
             )
         target = image.get("DeployTarget")
         if target == "Lambda" and (source.alias or source.region not in ("", place.region)):
-            where = "ECR Public" if source.alias else source.region
+            where = "ECR Public" if source.alias else clipped(source.region)
             yield (
                 f"{before}DeployTarget: received Lambda for an image in {where}, allowed: a private repository in the "
                 f"function's own region, {place.region}; Lambda deploys from nowhere else"
