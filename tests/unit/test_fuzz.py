@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, Final
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,6 +19,7 @@ import last_resort
 from ecr_image_waiter.cfn.event import StackRequest, read_event
 from ecr_image_waiter.cfn.properties import Properties
 from ecr_image_waiter.cfn.response import Response, encoded
+from ecr_image_waiter.core.builds import BuilderKind, BuildHidden
 from ecr_image_waiter.core.faults import GaveUp, InvalidRequest, UnusableEvent
 from ecr_image_waiter.core.format import harmless
 from ecr_image_waiter.core.manifests import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
@@ -330,8 +332,8 @@ def spoilt_events(draw: st.DrawFn) -> dict[str, Any]:
 
 
 # What comes of it.
-
-_world = World(IN_MEMORY)
+_denied = BuildHidden("codebuild:ListBuildsForProject", "AccessDeniedException", "not authorized", denied=True)
+_world = World(IN_MEMORY, builds=dict.fromkeys(BuilderKind, Mock(runs=Mock(return_value=_denied))))
 
 
 def world(*, found: bool = True, back: bool = False, push: Callable[[World], object] = lambda _: None) -> World:
