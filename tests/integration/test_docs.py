@@ -89,6 +89,13 @@ def test_whoever_pushes_in_a_template_may_do_all_that_a_push_asks() -> None:
     assert set(told) == {""}
 
 
+def test_every_template_in_the_documents_gives_the_service_token_by_a_parameter_or_an_import() -> None:
+    given = [(each.name, re.findall(r"ServiceToken: (.*)", each.text)) for each in of("yaml")]
+    assert sum(map(len, (tokens for _, tokens in given))) >= 10
+    short = [name for name, tokens in given if any("resolve:" in token for token in tokens)]
+    assert short == []
+
+
 @pytest.mark.parametrize("snippet", of("json"), ids=lambda snippet: snippet.name)
 def test_every_json_can_be_read(snippet: Snippet) -> None:
     lines = snippet.text.strip().splitlines()
