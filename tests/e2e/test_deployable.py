@@ -157,7 +157,7 @@ def an_archived_image_is_waited_for_until_it_is_restored(cloud: Cloud, function:
     assert outcome.status == "SUCCESS", outcome
     assert outcome.data["ImageUri"] == uri(repository, digest)
     said(function, create, "the image is archived, so nothing can pull it")
-    said(function, create, "its status is ACTIVATING")
+    said(function, create, "(status ACTIVATING)")
 
 
 @scenario
