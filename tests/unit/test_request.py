@@ -853,6 +853,7 @@ def test_a_session_is_named_as_sts_allows_whatever_the_stack_is_called(name: str
         "X-Amz-Date=2026-11-01T12:00:00Z",
         "x=%ff&;;",
     ],
+    ids=len,
 )
 def test_without_a_date_in_the_url_nothing_is_known_about_the_start(query: str) -> None:
     assert stack_request(ResponseURL=response_url(query=query)).started is None
