@@ -32,7 +32,7 @@ MODULES = (
         "core.uris",
     ),
     *("cfn.event", "cfn.properties", "cfn.validation", "cfn.attributes", "check"),
-    *("text.seen", "text.reasons", "text.build_reasons", "core.format"),
+    *("text.terms", "text.reasons", "core.format"),
 )
 """Those that decide, and the words they decide on."""
 LEAST_KILLED = 0.9

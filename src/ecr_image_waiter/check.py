@@ -46,7 +46,7 @@ from .core.model import (
 )
 from .core.outcomes import Cause, GivenUp
 from .core.state import CheckResult, Memory
-from .text.seen import NEWEST_TAGS, in_question, seen, subject
+from .text.terms import NEWEST_TAGS, in_question, seen, subject
 
 T = TypeVar("T")
 

@@ -24,7 +24,7 @@ from .core.faults import InvalidRequest, StackUnknown
 from .core.model import Image, Looked, StackFinding, StackHidden, StackSeen, decisive
 from .core.outcomes import Ended, Outcome
 from .core.stack import LAST_ASK, SETTLES, is_answer, pause_before_asking_again, rolls_back, still_waits
-from .text.seen import seen, subject
+from .text.terms import seen, subject
 from .tools import Tools
 
 _NEXT_RUN: Final = 135.0

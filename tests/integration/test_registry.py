@@ -34,7 +34,7 @@ from ecr_image_waiter.core.model import (
 )
 from ecr_image_waiter.core.outcomes import Cause, GivenUp
 from ecr_image_waiter.text.reasons import reason_given_up
-from ecr_image_waiter.text.seen import seen
+from ecr_image_waiter.text.terms import seen
 from tests.support.clock import NOW, FakeClock
 from tests.support.ecr import Ecr, NoBlobs, registry_on
 from tests.support.fakes import DIGEST, OTHER_DIGEST, aws_error, details

@@ -28,7 +28,7 @@ from ecr_image_waiter.core.model import (
 )
 from ecr_image_waiter.core.outcomes import Cause, GivenUp
 from ecr_image_waiter.text.reasons import reason_given_up, reason_invalid
-from ecr_image_waiter.text.seen import seen
+from ecr_image_waiter.text.terms import seen
 from tests.support.clock import NOW
 from tests.support.fakes import DIGEST, FUNCTION_ARN, OTHER_DIGEST, REPOSITORY_URI
 

@@ -33,9 +33,8 @@ from ecr_image_waiter.core.model import (
     TagSeen,
 )
 from ecr_image_waiter.core.outcomes import Cause, GivenUp
-from ecr_image_waiter.text.build_reasons import reason_of_build, seen_of_build
-from ecr_image_waiter.text.reasons import reason_of
-from ecr_image_waiter.text.seen import seen
+from ecr_image_waiter.text.reasons import reason_of, reason_of_build
+from ecr_image_waiter.text.terms import seen, seen_of_build
 from tests.support.fakes import DIGEST
 
 PLACE = Place("aws", "eu-west-1", "123456789012")

@@ -31,7 +31,7 @@ from ecr_image_waiter.core.model import (
 )
 from ecr_image_waiter.core.outcomes import Cause, GivenUp
 from ecr_image_waiter.text.reasons import reason_given_up, reason_of, reason_stopped
-from ecr_image_waiter.text.seen import seen
+from ecr_image_waiter.text.terms import seen
 from tests.support.fakes import DIGEST, OTHER_DIGEST
 
 PLACE = Place("aws", "eu-west-1", "123456789012")

@@ -24,7 +24,7 @@ from ecr_image_waiter.core.polling import wait
 from ecr_image_waiter.core.state import CheckResult, Memory, Progress
 from ecr_image_waiter.core.uris import partition_of
 from ecr_image_waiter.text.reasons import Reason, reason_of
-from ecr_image_waiter.text.seen import seen, subject
+from ecr_image_waiter.text.terms import seen, subject
 
 from .arguments import Asked, asked, regions
 from .connection import Connection, Misconfigured

@@ -8,7 +8,7 @@ from ecr_image_waiter.core.conditions import Wanted
 from ecr_image_waiter.core.deadline import Deadline
 from ecr_image_waiter.core.manifests import DOCKER_SCHEMA_1, Cache, Config, Manifest
 from ecr_image_waiter.core.model import Image, ImageId
-from ecr_image_waiter.text.seen import seen
+from ecr_image_waiter.text.terms import seen
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from ecr_image_waiter.core.model import (
 )
 from ecr_image_waiter.core.outcomes import Cause
 from ecr_image_waiter.text.reasons import Reason
-from ecr_image_waiter.text.seen import seen_of
+from ecr_image_waiter.text.terms import seen_of
 
 
 class Status(IntEnum):

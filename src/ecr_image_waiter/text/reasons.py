@@ -5,6 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
+from ecr_image_waiter.core.builds import (
+    Broken,
+    BuildHidden,
+    Built,
+)
 from ecr_image_waiter.core.conditions import Wanted
 from ecr_image_waiter.core.deadline import Bounds
 from ecr_image_waiter.core.faults import InvalidRequest
@@ -14,15 +19,12 @@ from ecr_image_waiter.core.model import (
     Awaited,
     Finding,
     ImageId,
-    Lacks,
     Looked,
     NewestTags,
-    NoImage,
     NoRegion,
     NoRepository,
     NotDeployable,
     NotPullable,
-    NotYet,
     Place,
     Several,
     Unavailable,
@@ -31,9 +33,29 @@ from ecr_image_waiter.core.model import (
 )
 from ecr_image_waiter.core.outcomes import Cause, GivenUp
 
-from .build_reasons import among, reason_of_build
-from .seen import NEWEST_TAGS, awaited_build, elsewhere, grouped, in_question, seen, seen_of, subject
-from .terms import TEMPLATE, Terms
+from .terms import (
+    NEWEST_TAGS,
+    TEMPLATE,
+    Terms,
+    advice,
+    among,
+    awaited_build,
+    called,
+    effort_of,
+    elsewhere,
+    ended,
+    grant,
+    grouped,
+    in_question,
+    instead_of_it,
+    link_of,
+    run_of,
+    seen,
+    seen_of,
+    seen_of_build,
+    shortened,
+    subject,
+)
 
 _LONGEST_LIST: Final = 1000  # characters, so that a Reason has room for what comes after
 _OF_BUILDS: Final = frozenset({Cause.BUILD_BROKEN, Cause.BUILT_WITHOUT, Cause.BUILD_HIDDEN})
@@ -71,7 +93,7 @@ def reason_of(
 
     `newest` are those of the image `in_question`.
     """
-    effort = _effort(given_up, bounds, now)
+    effort = effort_of(given_up, bounds, now)
     if given_up.cause is Cause.TOO_LATE and len(wanted) > 1:
         return Reason(_reason_too_late(subject(wanted), effort))
     if isinstance(given_up.found, Awaited) and given_up.cause in _OF_BUILDS:
@@ -92,13 +114,7 @@ def reason_of(
     found = images_of(given_up.found) if given_up.found else None
     if not isinstance(found, Several):
         return reason_given_up(
-            wanted[0].image,
-            place.at(wanted[0].source),
-            bounds,
-            given_up=given_up,
-            now=now,
-            newest=newest,
-            terms=terms,
+            wanted[0].image, place.at(wanted[0].source), bounds, given_up=given_up, now=now, newest=newest, terms=terms
         )
     by_id = {one.id: one for one in wanted}
     id_, finding = found.deciding
@@ -114,7 +130,7 @@ def reason_of(
     regions = [place.at(by_id[id_].source).region for id_, _ in found.missing]
     where = f" in {regions[0]}" if len({*regions}) == 1 else ""
     last = grouped(
-        (seen(each) if where else f"in {region}, {seen(each)}", _called(by_id[id_]))
+        (seen(each) if where else f"in {region}, {seen(each)}", called(by_id[id_]))
         for region, (id_, each) in zip(regions, found.missing, strict=True)
     )
     # Once, for the one that decides: twenty times it would leave no room for what to do.
@@ -123,10 +139,10 @@ def reason_of(
     image = in_question(wanted, found).image
     return _reason_timed_out(
         f"{len(found.missing)} of {len(wanted)} images{where}",
-        f"{effort}{_cut(bounds)}",
+        f"{effort}{shortened(bounds)}",
         last,
         _newest(newest, now, finding, whose=image.repository),
-        _advice(image, bounds, finding, newest, terms),
+        advice(image, bounds, finding, newest, terms),
     )
 
 
@@ -162,7 +178,7 @@ def reason_given_up(
         newest: the repository's; None where nobody looked.
         terms: the words of whoever reads it.
     """
-    effort = _effort(given_up, bounds, now)
+    effort = effort_of(given_up, bounds, now)
     wanted = f"{image} in {place.region}"
     finding = given_up.found if given_up.found is None else decisive(given_up.found)
     match given_up.cause:
@@ -179,7 +195,7 @@ def reason_given_up(
             said = seen(finding) if finding else "ECR refused"
             cure = f"correct what AWS names, then {terms.again}"
             if isinstance(finding, NoRegion):
-                cure = _advice(image, bounds, finding, newest, terms)
+                cure = advice(image, bounds, finding, newest, terms)
             return Reason(f"Cannot look for {wanted} (checked {effort}): {said}; {cure}")
         case Cause.NEVER:
             never = finding if isinstance(finding, NotDeployable) else NotDeployable("", "")
@@ -195,20 +211,15 @@ def reason_given_up(
                 last += ", and before that no such image"
             return _reason_timed_out(
                 wanted,
-                f"{effort}{_cut(bounds)}",
+                f"{effort}{shortened(bounds)}",
                 [last],
                 _newest(newest, now, finding),
-                _advice(image, bounds, finding, newest, terms),
+                advice(image, bounds, finding, newest, terms),
             )
         case Cause.BUILD_BROKEN | Cause.BUILT_WITHOUT | Cause.BUILD_HIDDEN:
             raise TypeError("a build is not a finding of one image")
         case _:
             assert_never(given_up.cause)
-
-
-def _called(one: Wanted) -> str:
-    """Say which of several images, by its id."""
-    return one.id if one.id == str(one.image) else f"{one.id} ({one.image})"
 
 
 def _missing_in_words(wanted: Sequence[Wanted], place: Place, found: Looked) -> str:
@@ -218,18 +229,6 @@ def _missing_in_words(wanted: Sequence[Wanted], place: Place, found: Looked) -> 
         return f"{image} {region}"
     missing = clipped("; ".join(grouped(where[id_] for id_, _ in found.missing)), _LONGEST_LIST)
     return f"{len(found.missing)} of {len(wanted)} images ({missing})"
-
-
-def _effort(given_up: GivenUp, bounds: Bounds, now: float) -> str:
-    unanswered = f", {given_up.unanswered} of them unanswered" if given_up.unanswered else ""
-    return f"{times(given_up.checks)} in {duration(now - bounds.start)}{unanswered}"
-
-
-def _cut(bounds: Bounds) -> str:
-    if not bounds.shortened:
-        return ""
-    wanted = duration(bounds.asked_limit - bounds.start)
-    return f" (the wait was shortened from {wanted} to end before the time allowed is up)"
 
 
 def reason_invalid(error: InvalidRequest) -> str:
@@ -258,47 +257,9 @@ def reason_abandoned(wanted: str, status: str, *, checks: int, waited: float) ->
 
 def _reason_denied(image: ImageId, place: Place, finding: Finding | None, effort: str, terms: Terms) -> str:
     denied = finding if isinstance(finding, AccessDenied) else AccessDenied("access denied", "")
-    grant = _grant(denied, place, place.repository_arn(image.repository), terms)
+    allowed = grant(denied, place, place.repository_arn(image.repository), terms)
     said = coded(denied.code, denied.message)
-    return f"Not allowed to look for {image} (checked {effort}): {grant}; AWS said {said}"
-
-
-def _grant(denied: AccessDenied, place: Place, arn: str, terms: Terms) -> str:
-    match denied.lacks:
-        case Lacks.PERMISSION:
-            return _allow(denied.message, place, arn, terms)
-        case Lacks.CREDENTIALS:
-            enabled = "" if place.is_public else f"whether the account has enabled {place.region}, and "
-            return f"AWS does not accept the credentials; see {enabled}{terms.credentials}, then {terms.again}"
-        case Lacks.KEY:
-            return (
-                f"ECR may not use the KMS key of {arn}; enable the key and restore ECR's grant for kms:Decrypt, then "
-                f"{terms.again}"
-            )
-        case Lacks.UPSTREAM:
-            return (
-                f"the registry behind the pull-through cache of {arn} denied access to ECR; correct the secret or the "
-                f"role of the pull-through cache rule, then {terms.again}"
-            )
-        case _:
-            assert_never(denied.lacks)
-
-
-def _allow(message: str, place: Place, arn: str, terms: Terms) -> str:
-    """Say what to allow whom, as far as AWS's message names it."""
-    role = re.search(r":assumed-role/([^/\s]+)/", message)
-    named = re.search(r"\b((?:ecr|ecr-public|sts):[A-Za-z]+)", message)
-    resource = re.search(r"\b(arn:[^\s]+:(?:repository|registry|role)/[^\s]+)", message)
-    action = named[1] if named else "ecr-public:DescribeImages" if place.is_public else "ecr:DescribeImages"
-    service = action.partition(":")[0]
-    parameter = terms.by_parameter("AssumableRoleArns" if service == "sts" else "RepositoryArnPattern")
-    how = f", for example{parameter}" if parameter else ""
-    if service == "sts":
-        how = f"{',' if parameter else ''}{parameter}, and let that role's trust policy name {terms.trusted}"
-    elif service == "ecr-public" and parameter:
-        how = ", which the waiter stack's policy LookForPublicImages does, unless something bounds it"
-    whom = f"the role {role[1]}" if role else terms.waiter
-    return f"allow {action} on {resource[1] if resource else arn} to {whom}{how}"
+    return f"Not allowed to look for {image} (checked {effort}): {allowed}; AWS said {said}"
 
 
 def _reason_too_late(wanted: str, effort: str) -> str:
@@ -319,32 +280,69 @@ def _newest(newest: NewestTags | None, now: float, finding: Finding | None, whos
     return _Newest(f", {whose or 'the repository'}'s newest tags{of} are {tags}", title, f"{tags}{of and f',{of}'}")
 
 
-def _advice(image: ImageId, bounds: Bounds, finding: Finding | None, newest: NewestTags | None, terms: Terms) -> str:
-    again, named = terms.again, terms.named
-    longer = f"with a larger {named('ServiceTimeout' if bounds.shortened else 'MaxRetries')}"
-    match finding:
-        case NoImage(tag_points_at=str()):
-            tag, digest = named("ImageTag"), named("ImageDigest")
-            return f"correct {tag} or {digest}, or see why the tag was not moved, then {again}"
-        case NotYet():
+def reason_of_build(
+    wanted: str,
+    place: Place,
+    found: Awaited,
+    *,
+    effort: str,
+    newest: NewestTags | None,
+    now: float,
+    elsewhere: str = "",
+    terms: Terms = TEMPLATE,
+) -> str:
+    """Returns one sentence: why a build ended the wait, and what to do; see `reason_given_up`.
+
+    Args:
+        wanted: the missing images, with their regions.
+        place: of the function.
+        found: the finding that ended the wait.
+        effort: how often and how long the wait checked.
+        newest: the repository's newest tags; None if they were not read.
+        now: the time, for the ages of tags.
+        elsewhere: a hint about the repository's name, if it does not exist.
+        terms: the words of the interface.
+    """
+    builder, build = found.builder, found.build
+    match build:
+        case Broken(run=run):
             return (
-                f"see why the build that pushes it did not, and whether {named('Labels')} and {named('PushedAfter')} "
-                f"say what was meant, then {again}, {longer} if it needs longer"
+                f"Gave up on {wanted} (checked {effort}): {run_of(builder, run)}, which was to push it, {ended(run)}; "
+                f"mend that{link_of(run)}, then {terms.again}"
             )
-        case NotPullable(status="ARCHIVED"):
-            return f"restore the image from the archive or push it again, then {again}"
-        case NotPullable():
-            return f"{again} when ECR has restored it"
-        case Unavailable():
-            return f"see whether ECR works in this region and can be reached from {terms.here}, then {again}"
-        case NoRegion():
-            return f"correct the region in {named('Region')} or {named('ImageUri')}, then {again}"
-        case NoRepository():
-            return f"create the repository, or see why no push created it, then {again}"
-        case _ if newest and newest.tags and image.tag:
+        case Built(run=run):
+            no_repository = isinstance(decisive(found), NoRepository)
+            instead = (
+                f", and the repository does not exist{elsewhere}" if no_repository else instead_of_it(run, newest, now)
+            )
+            what = "its name" if no_repository else "the tag"
             return (
-                f"correct {named('ImageTag')} if one of these is the image, otherwise see why its build did not push "
-                f"it, then {again}, {longer} if the build needs longer"
+                f"Gave up on {wanted} (checked {effort}): {run_of(builder, run)} succeeded without pushing it"
+                f"{instead}; correct {what} here or in the build{link_of(run)}, then {terms.again}"
             )
+        case BuildHidden(missing=True):
+            return (
+                f"Gave up on {wanted} (checked {effort}): {builder} does not exist in {place.region}, account "
+                f"{place.account}; correct {terms.named(builder.kind.property)}, or create it {terms.beforehand}"
+            )
+        case BuildHidden():
+            return _reason_hidden(wanted, place, found, build, effort=effort, terms=terms)
         case _:
-            return f"see whether the build that pushes it ran and succeeded, then {again}, {longer} if it needs longer"
+            return f"Gave up on {wanted} (checked {effort}): {seen_of_build(builder, build)}"
+
+
+def _reason_hidden(wanted: str, place: Place, found: Awaited, build: BuildHidden, *, effort: str, terms: Terms) -> str:
+    builder = found.builder
+    said = coded(build.code, build.message)
+    if not build.denied:
+        return (
+            f"Gave up on {wanted} (checked {effort}): AWS refused {build.action} on {builder} ({said}); correct what "
+            f"AWS names, then {terms.again}"
+        )
+    role = re.search(r":assumed-role/([^/\s]+)/", build.message)
+    how = terms.by_parameter(builder.kind.parameter + (" and AllowStartBuild" if ":Start" in build.action else ""))
+    return (
+        f"Not allowed to follow {builder}, which is to push {wanted} (checked {effort}): allow {build.action} on "
+        f"{place.builder_arn(builder)} to {'the role ' + role[1] if role else terms.waiter}"
+        f"{',' if how else ''}{how}; AWS said {said}"
+    )
