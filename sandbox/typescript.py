@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from ecr_image_waiter.cfn.properties import Properties
 from ecr_image_waiter.cfn.validation import read_properties
-from ecr_image_waiter.core.faults import InvalidRequest
+from ecr_image_waiter.core.messages import InvalidRequest
 from ecr_image_waiter.core.uris import without_fips
 
 from .processes import ROOT

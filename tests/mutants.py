@@ -32,7 +32,7 @@ MODULES = (
         "core.uris",
     ),
     *("cfn.event", "cfn.properties", "cfn.validation", "cfn.attributes", "check"),
-    *("text.terms", "text.reasons", "core.format"),
+    *("text.terms", "text.reasons", "core.messages"),
 )
 """Those that decide, and the words they decide on."""
 LEAST_KILLED = 0.9

@@ -44,8 +44,7 @@ from .core.model import (
     Unavailable,
     decisive,
 )
-from .core.outcomes import Cause, GivenUp
-from .core.state import CheckResult, Memory
+from .core.state import Cause, CheckResult, GivenUp, Memory
 from .text.terms import NEWEST_TAGS, in_question, seen, subject
 
 T = TypeVar("T")

@@ -20,10 +20,10 @@ from .cfn.response import Response, fits
 from .check import check_in_rollback
 from .core.conditions import Wanted
 from .core.deadline import CALL_SECONDS, RESPONSE_SECONDS, Deadline, Invocation, response_reserve
-from .core.faults import InvalidRequest, StackUnknown
+from .core.messages import InvalidRequest, StackUnknown
 from .core.model import Image, Looked, StackFinding, StackHidden, StackSeen, decisive
-from .core.outcomes import Ended, Outcome
 from .core.stack import LAST_ASK, SETTLES, is_answer, pause_before_asking_again, rolls_back, still_waits
+from .core.state import Ended, Outcome
 from .text.terms import seen, subject
 from .tools import Tools
 

@@ -16,8 +16,8 @@ from typing import Any, Final
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics
 
-from .core.format import harmless
-from .core.outcomes import Ended
+from .core.messages import harmless
+from .core.state import Ended
 
 NAMESPACE: Final = "EcrImageWaiter"
 SERVICE: Final = "ecr-image-waiter"

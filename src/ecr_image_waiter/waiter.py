@@ -23,10 +23,9 @@ from .core.deadline import (
     Invocation,
     bounds_for_caller,
 )
-from .core.faults import DeliveryFailed, GaveUp, InvalidRequest, UnusableEvent
-from .core.outcomes import Abandoned, Cause, Ended, GivenUp, Outcome, PartDone, Ready
+from .core.messages import DeliveryFailed, GaveUp, InvalidRequest, UnusableEvent
 from .core.polling import begin_or_go_on, wait
-from .core.state import CheckResult, Memory, Progress
+from .core.state import Abandoned, Cause, CheckResult, Ended, GivenUp, Memory, Outcome, PartDone, Progress, Ready
 from .stack_questions import StackQuestions
 from .text.reasons import reason_abandoned, reason_invalid, reason_of, reason_stopped, waited_for
 from .tools import Tools

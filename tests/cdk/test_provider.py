@@ -22,7 +22,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk.assertions import Template
 from samtranslator.yaml_helper import yaml_parse
 
-from ecr_image_waiter import artifact
+import artifact
 from ecr_image_waiter.cdk import EcrImageWaiterProvider, provider
 from sandbox.plain_template import TARGET, text
 from sandbox.processes import ROOT
@@ -354,7 +354,7 @@ def test_the_artifact_is_the_package_with_what_it_needs_for_both_architectures(
     folder = asset(made, "WaiterFunction")
     package = {path.name for path in (folder / "ecr_image_waiter").iterdir()}
     own = {path.name for path in provider.PACKAGE.iterdir()} - {"__pycache__"}
-    assert package - {"__pycache__"} == own - {"artifact.py", "cdk", "cli"}
+    assert package - {"__pycache__"} == own - {"cdk", "cli"}
     assert {path.name for path in folder.rglob("_pydantic_core*.so")} == {
         "_pydantic_core.cpython-313-aarch64-linux-gnu.so",
         "_pydantic_core.cpython-313-x86_64-linux-gnu.so",
@@ -424,7 +424,8 @@ def test_the_wheel_holds_the_package_and_what_is_deployed_and_nothing_else(wheel
         for path in provider.PACKAGE.rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    deployed = {f"ecr_image_waiter/deployed/{name}" for name in ("requirements.txt", "last_resort/last_resort.py")}
+    beside = ("artifact.py", "requirements.txt", "last_resort/last_resort.py")
+    deployed = {f"ecr_image_waiter/deployed/{name}" for name in beside}
     assert {name for name in installed if ".dist-info/" not in name} == package | deployed
 
 

@@ -22,7 +22,7 @@ from ecr_image_waiter.cdk import EcrImageWaiter, EcrImageWaiterProvider, Image
 from ecr_image_waiter.cfn.attributes import longest_attributes
 from ecr_image_waiter.cfn.properties import Entry, Properties
 from ecr_image_waiter.cfn.validation import read_properties
-from ecr_image_waiter.core.faults import InvalidRequest
+from ecr_image_waiter.core.messages import InvalidRequest
 from ecr_image_waiter.core.model import Place
 from sandbox.processes import ROOT
 from tests.support.lint import Linter

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
-from ecr_image_waiter.core.faults import DeliveryFailed, StackUnknown
+from ecr_image_waiter.core.messages import DeliveryFailed, StackUnknown
 from ecr_image_waiter.core.state import STATE_KEY
 from last_resort import NotDeliveredError
 from sandbox.player import CANARIES, Outcome

@@ -29,10 +29,9 @@ from ecr_image_waiter.aws import cloudformation, ecr, self_invoke
 from ecr_image_waiter.aws import errors as aws_errors
 from ecr_image_waiter.cfn import event as cfn_event
 from ecr_image_waiter.cfn import response
-from ecr_image_waiter.core import deadline, faults, manifests, model, outcomes, polling, state
-from ecr_image_waiter.core import format as text_format
+from ecr_image_waiter.core import deadline, manifests, messages, model, polling, state
 from ecr_image_waiter.core import stack as stack_rules
-from ecr_image_waiter.core.outcomes import Outcome
+from ecr_image_waiter.core.state import Outcome
 from tests.chaos import suite
 
 RUNS: Final = 2000
@@ -172,7 +171,7 @@ bug("no grace for a new permission", polling, "judge")(_older(state.Streak.ACCES
 def _(real: Function) -> Function:
     def broken(backoff: Any, bounds: Any, progress: Any, *memory: Any, **rest: Any) -> Any:
         if rest["clock"].now() > bounds.limit + 1.0:
-            return outcomes.GivenUp(outcomes.Cause.TIME_UP, model.NoImage(), progress.checks)
+            return state.GivenUp(state.Cause.TIME_UP, model.NoImage(), progress.checks)
         return real(backoff, bounds, progress, *memory, **rest)
 
     return broken
@@ -181,7 +180,7 @@ def _(real: Function) -> Function:
 # --- what a pusher wrote
 
 
-@bug("what others wrote leaves the process as it is", text_format, "harmless")
+@bug("what others wrote leaves the process as it is", messages, "harmless")
 def _(_: Function) -> Function:
     return lambda text: text
 
@@ -228,7 +227,7 @@ def _(real: Function) -> Function:
     def broken(*args: Any) -> None:
         try:
             real(*args)
-        except faults.DeliveryFailed:
+        except messages.DeliveryFailed:
             return
 
     return broken
@@ -239,8 +238,8 @@ def _(real: Function) -> Function:
     def broken(*args: Any) -> Any:
         try:
             return real(*args)
-        except faults.DeliveryFailed:
-            raise faults.DeliveryFailed("not delivered") from None
+        except messages.DeliveryFailed:
+            raise messages.DeliveryFailed("not delivered") from None
 
     return broken
 
@@ -355,7 +354,7 @@ def _(real: Function) -> Function:
     def broken(*args: Any) -> Any:
         try:
             return real(*args)
-        except faults.StackUnknown:
+        except messages.StackUnknown:
             return False
 
     return broken

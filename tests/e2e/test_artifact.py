@@ -59,7 +59,7 @@ def test_it_has_the_services_that_the_code_calls_and_no_others(artifact: Path) -
 
 def test_it_has_neither_the_constructs_nor_what_made_it(artifact: Path) -> None:
     assert not (artifact / "ecr_image_waiter" / "cdk").exists()
-    assert not (artifact / "ecr_image_waiter" / "artifact.py").exists()
+    assert not (artifact / "artifact.py").exists()
     assert not [*artifact.glob("aws_cdk*"), *artifact.glob("constructs*"), *artifact.glob("jsii*")]
 
 

@@ -26,7 +26,7 @@ from ecr_image_waiter.aws.clients import MOST_ANSWER_BYTES, Aws
 from ecr_image_waiter.aws.ecr import Registry
 from ecr_image_waiter.aws.self_invoke import HandOver
 from ecr_image_waiter.clock import SystemClock
-from ecr_image_waiter.core.faults import AnswerTooLarge, HandOverFailed
+from ecr_image_waiter.core.messages import AnswerTooLarge, HandOverFailed
 from ecr_image_waiter.core.model import OWN, AccessDenied, Finding, ImageId, NoRegion, Source, Unavailable
 from ecr_image_waiter.telemetry import make_logger
 from tests.support.clock import NOW, FakeClock

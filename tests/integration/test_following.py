@@ -14,7 +14,7 @@ import pytest
 from ecr_image_waiter.aws.builds import CodeBuild, CodePipeline
 from ecr_image_waiter.core.builds import BuilderKind, BuildRun
 from ecr_image_waiter.core.deadline import Deadline
-from ecr_image_waiter.core.faults import GaveUp, StackUnknown
+from ecr_image_waiter.core.messages import GaveUp, StackUnknown
 from ecr_image_waiter.core.uris import console_link
 from sandbox.builds import Action, Build, Builds, Execution, Run
 from sandbox.builds import Place as SandboxPlace

@@ -16,7 +16,7 @@ from ecr_image_waiter.aws.clients import Aws
 from ecr_image_waiter.aws.ecr import Registry
 from ecr_image_waiter.clock import SystemClock
 from ecr_image_waiter.core.deadline import Bounds
-from ecr_image_waiter.core.faults import AnswerTooLarge
+from ecr_image_waiter.core.messages import AnswerTooLarge
 from ecr_image_waiter.core.model import (
     AccessDenied,
     Finding,
@@ -32,7 +32,7 @@ from ecr_image_waiter.core.model import (
     TagSeen,
     Unavailable,
 )
-from ecr_image_waiter.core.outcomes import Cause, GivenUp
+from ecr_image_waiter.core.state import Cause, GivenUp
 from ecr_image_waiter.text.reasons import reason_given_up
 from ecr_image_waiter.text.terms import seen
 from tests.support.clock import NOW, FakeClock

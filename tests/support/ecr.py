@@ -21,8 +21,8 @@ from botocore.validate import ParamValidator
 from ecr_image_waiter.aws.clients import MOST_ANSWER_BYTES
 from ecr_image_waiter.aws.ecr import Registry
 from ecr_image_waiter.core.deadline import Clock
-from ecr_image_waiter.core.faults import AnswerTooLarge
 from ecr_image_waiter.core.manifests import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
+from ecr_image_waiter.core.messages import AnswerTooLarge
 from ecr_image_waiter.core.model import OWN, Source
 from sandbox.ecr.contents import Image, Refused, Repository
 from sandbox.ecr.contents import digest_of as digest_of_bytes

@@ -1,6 +1,6 @@
 """Values that each property refuses, each with how the message shows it."""
 
-from ecr_image_waiter.core.format import clipped
+from ecr_image_waiter.core.messages import clipped
 from tests.support.fakes import DIGEST
 
 

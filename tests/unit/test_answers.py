@@ -8,9 +8,8 @@ import pytest
 from ecr_image_waiter.cfn.attributes import attributes, longest_attributes
 from ecr_image_waiter.core.conditions import Conditions, Wanted
 from ecr_image_waiter.core.deadline import Bounds
-from ecr_image_waiter.core.faults import InvalidRequest
-from ecr_image_waiter.core.format import duration
 from ecr_image_waiter.core.manifests import INDEXES, LONGEST_PLATFORM_NAME, SINGLE
+from ecr_image_waiter.core.messages import InvalidRequest, duration
 from ecr_image_waiter.core.model import (
     OWN,
     AccessDenied,
@@ -26,7 +25,7 @@ from ecr_image_waiter.core.model import (
     TagSeen,
     place_of,
 )
-from ecr_image_waiter.core.outcomes import Cause, GivenUp
+from ecr_image_waiter.core.state import Cause, GivenUp
 from ecr_image_waiter.text.reasons import reason_given_up, reason_invalid
 from ecr_image_waiter.text.terms import seen
 from tests.support.clock import NOW

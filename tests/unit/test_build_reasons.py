@@ -32,7 +32,7 @@ from ecr_image_waiter.core.model import (
     Several,
     TagSeen,
 )
-from ecr_image_waiter.core.outcomes import Cause, GivenUp
+from ecr_image_waiter.core.state import Cause, GivenUp
 from ecr_image_waiter.text.reasons import reason_of, reason_of_build
 from ecr_image_waiter.text.terms import seen, seen_of_build
 from tests.support.fakes import DIGEST

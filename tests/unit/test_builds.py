@@ -41,9 +41,8 @@ from ecr_image_waiter.core.model import (
     Several,
     Unavailable,
 )
-from ecr_image_waiter.core.outcomes import Backoff, Cause, GivenUp, Ready
 from ecr_image_waiter.core.polling import judge
-from ecr_image_waiter.core.state import CheckResult, Memory, Progress
+from ecr_image_waiter.core.state import Backoff, Cause, CheckResult, GivenUp, Memory, Progress, Ready
 from sandbox.processes import ROOT
 from tests.support.clock import NOW, FakeClock
 from tests.support.fakes import DIGEST, PROPERTIES, REPOSITORY_URI

@@ -20,9 +20,9 @@ from ecr_image_waiter.cli.results import Status
 from ecr_image_waiter.cli.screen import LiveLine, Standing
 from ecr_image_waiter.cli.words import in_options, option_of
 from ecr_image_waiter.core.builds import BuildHidden, BuildRun, RunStatus
-from ecr_image_waiter.core.faults import InvalidRequest
+from ecr_image_waiter.core.messages import InvalidRequest
 from ecr_image_waiter.core.model import Place
-from ecr_image_waiter.core.outcomes import Cause
+from ecr_image_waiter.core.state import Cause
 from sandbox.processes import ROOT
 from tests.screen import PICTURE, picture
 from tests.support.clock import NOW, FakeClock

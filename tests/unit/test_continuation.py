@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ecr_image_waiter.aws.self_invoke import HandOver
 from ecr_image_waiter.core.deadline import MAX_INVOCATIONS
-from ecr_image_waiter.core.faults import HandOverFailed, InvalidRequest
+from ecr_image_waiter.core.messages import HandOverFailed, InvalidRequest
 from ecr_image_waiter.core.state import NEVER, STATE_KEY, Progress, State, Streak, continuation, read_state
 from tests.support.clock import NOW
 from tests.support.fakes import FUNCTION_ARN, FakeLambda, as_client, aws_error, stack_event

@@ -6,7 +6,7 @@ from ecr_image_waiter.aws.cloudformation import Stacks
 from ecr_image_waiter.aws.errors import DENIED, build_finding_of, finding_of
 from ecr_image_waiter.aws.self_invoke import HandOver
 from ecr_image_waiter.core.builds import BuildHidden
-from ecr_image_waiter.core.faults import HandOverFailed
+from ecr_image_waiter.core.messages import HandOverFailed
 from ecr_image_waiter.core.model import AccessDenied, StackHidden
 from tests.support.fakes import FakeCloudFormation, FakeLambda, as_client, aws_error
 

@@ -6,13 +6,21 @@ import pytest
 
 from ecr_image_waiter.cfn.event import read_event, start_of_wait
 from ecr_image_waiter.core.deadline import Bounds, Invocation
-from ecr_image_waiter.core.faults import UnusableEvent
-from ecr_image_waiter.core.format import clipped
+from ecr_image_waiter.core.messages import UnusableEvent, clipped
 from ecr_image_waiter.core.model import NoImage, StackFinding, StackHidden
-from ecr_image_waiter.core.outcomes import Abandoned, Backoff, GivenUp, PartDone, Ready
 from ecr_image_waiter.core.polling import Sleep, Step, next_step, wait
 from ecr_image_waiter.core.stack import LAST_ASK
-from ecr_image_waiter.core.state import NEVER, CheckResult, Memory, Progress
+from ecr_image_waiter.core.state import (
+    NEVER,
+    Abandoned,
+    Backoff,
+    CheckResult,
+    GivenUp,
+    Memory,
+    PartDone,
+    Progress,
+    Ready,
+)
 from tests.support.clock import NOW, FakeClock
 from tests.support.fakes import FakeContext, stack_event
 

@@ -8,7 +8,7 @@ import pytest
 from ecr_image_waiter.cfn.event import StackRequest, read_event
 from ecr_image_waiter.cfn.response import physical_id
 from ecr_image_waiter.cfn.validation import read_properties
-from ecr_image_waiter.core.faults import GaveUp
+from ecr_image_waiter.core.messages import GaveUp
 from ecr_image_waiter.core.state import STATE_KEY, Progress, State, continuation, read_state
 from sandbox.processes import ROOT
 from tests.support.clock import NOW

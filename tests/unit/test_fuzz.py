@@ -20,9 +20,8 @@ from ecr_image_waiter.cfn.event import StackRequest, read_event
 from ecr_image_waiter.cfn.properties import Properties
 from ecr_image_waiter.cfn.response import Response, encoded
 from ecr_image_waiter.core.builds import BuilderKind, BuildHidden
-from ecr_image_waiter.core.faults import GaveUp, InvalidRequest, UnusableEvent
-from ecr_image_waiter.core.format import harmless
 from ecr_image_waiter.core.manifests import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
+from ecr_image_waiter.core.messages import GaveUp, InvalidRequest, UnusableEvent, harmless
 from ecr_image_waiter.core.state import STATE_KEY
 from sandbox.player import MAX_BODY_BYTES, Put, judge
 from tests.support.clock import NOW

@@ -18,7 +18,7 @@ import pytest
 from ecr_image_waiter import handler
 from ecr_image_waiter.aws.clients import UnknownRegion
 from ecr_image_waiter.clock import SystemClock
-from ecr_image_waiter.core.faults import DeliveryFailed, GaveUp, InvalidRequest, UnusableEvent
+from ecr_image_waiter.core.messages import DeliveryFailed, GaveUp, InvalidRequest, UnusableEvent
 from ecr_image_waiter.core.state import STATE_KEY
 from ecr_image_waiter.telemetry import make_logger
 from tests.support.clock import NOW, FakeClock

@@ -21,9 +21,8 @@ from ecr_image_waiter import cli
 from ecr_image_waiter.cfn.response import _Protocol
 from ecr_image_waiter.cli.screen import LiveLine, Standing
 from ecr_image_waiter.core.builds import BuilderKind, BuildHidden, BuildRun, RunStatus
-from ecr_image_waiter.core.faults import WaiterError
-from ecr_image_waiter.core.format import harmless
 from ecr_image_waiter.core.manifests import LONGEST_PLATFORM_NAME, OCI_INDEX, OCI_MANIFEST
+from ecr_image_waiter.core.messages import WaiterError, harmless
 from tests.support.command import Builder, Command
 from tests.support.ecr import ACCOUNT, OCI_CONFIG, Ecr, digest_of, entry
 from tests.support.fakes import STACK_ID, FakeContext, aws_error, response_url, stack_event

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ecr_image_waiter.core.faults import GaveUp
+from ecr_image_waiter.core.messages import GaveUp
 from tests.support.clock import NOW
 from tests.support.ecr import ACCOUNT
 from tests.support.fakes import PROPERTIES, REPOSITORY_URI, aws_error, stack_event

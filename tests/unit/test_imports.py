@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import ecr_image_waiter
-from ecr_image_waiter.artifact import NOT_FOR_LAMBDA
+from artifact import NOT_FOR_LAMBDA
 from sandbox.processes import ROOT
 
 SOURCE = Path(ecr_image_waiter.__file__).parent

@@ -8,9 +8,8 @@ import pytest
 
 import last_resort
 from ecr_image_waiter.core.builds import BuilderKind, BuildHidden, BuildRun, RunStatus
-from ecr_image_waiter.core.faults import DeliveryFailed, GaveUp, InvalidRequest, UnusableEvent
-from ecr_image_waiter.core.outcomes import Cause, Ended, Outcome
-from ecr_image_waiter.core.state import Progress, State, continuation
+from ecr_image_waiter.core.messages import DeliveryFailed, GaveUp, InvalidRequest, UnusableEvent
+from ecr_image_waiter.core.state import Cause, Ended, Outcome, Progress, State, continuation
 from ecr_image_waiter.telemetry import NAMESPACE, SERVICE, UNITS, Meter
 from tests.support.clock import NOW
 from tests.support.emf import faults, metrics_of

@@ -29,7 +29,7 @@ from ecr_image_waiter.core.model import (
     TagSeen,
     Unavailable,
 )
-from ecr_image_waiter.core.outcomes import Cause, GivenUp
+from ecr_image_waiter.core.state import Cause, GivenUp
 from ecr_image_waiter.text.reasons import reason_given_up, reason_of, reason_stopped
 from ecr_image_waiter.text.terms import seen
 from tests.support.fakes import DIGEST, OTHER_DIGEST

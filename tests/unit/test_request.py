@@ -21,10 +21,9 @@ from ecr_image_waiter.cfn.event import (
 )
 from ecr_image_waiter.cfn.properties import OneImage, Properties
 from ecr_image_waiter.cfn.validation import known_faults, read_properties
-from ecr_image_waiter.core.faults import InvalidRequest, UnusableEvent
+from ecr_image_waiter.core.messages import InvalidRequest, UnusableEvent
 from ecr_image_waiter.core.model import ImageId, Place
-from ecr_image_waiter.core.outcomes import Backoff
-from ecr_image_waiter.core.state import STATE_KEY
+from ecr_image_waiter.core.state import STATE_KEY, Backoff
 from tests.support.clock import NOW
 from tests.support.fakes import (
     DIGEST,

@@ -18,9 +18,8 @@ from hypothesis import strategies as st
 from ecr_image_waiter.cfn.event import StackRequest, read_event
 from ecr_image_waiter.cfn.response import MAX_BODY_BYTES, Courier, Response, Urllib3Transport, encoded, physical_id
 from ecr_image_waiter.core.deadline import Deadline
-from ecr_image_waiter.core.faults import DeliveryFailed
-from ecr_image_waiter.core.format import harmless
-from ecr_image_waiter.core.outcomes import Ended, Outcome
+from ecr_image_waiter.core.messages import DeliveryFailed, harmless
+from ecr_image_waiter.core.state import Ended, Outcome
 from ecr_image_waiter.telemetry import make_logger
 from tests.support.clock import NOW, FakeClock
 from tests.support.fakes import (

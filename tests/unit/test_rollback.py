@@ -8,7 +8,7 @@ from botocore.exceptions import ReadTimeoutError
 
 from ecr_image_waiter.cfn.attributes import attributes
 from ecr_image_waiter.core.conditions import Conditions, Wanted
-from ecr_image_waiter.core.faults import StackUnknown
+from ecr_image_waiter.core.messages import StackUnknown
 from ecr_image_waiter.core.model import OWN, Image, ImageId
 from ecr_image_waiter.core.stack import SETTLES
 from sandbox.player import new_resource

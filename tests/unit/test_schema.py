@@ -17,7 +17,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from ecr_image_waiter.cfn.properties import Entry, OneImage, Properties, allowed_by
 from ecr_image_waiter.cfn.validation import read_properties
-from ecr_image_waiter.core.faults import InvalidRequest
+from ecr_image_waiter.core.messages import InvalidRequest
 from ecr_image_waiter.core.model import Place
 from sandbox.processes import ROOT
 from schema.__main__ import (

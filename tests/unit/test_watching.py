@@ -9,7 +9,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 import last_resort
 from ecr_image_waiter.core.deadline import MAX_INVOCATIONS
-from ecr_image_waiter.core.outcomes import Cause, Ended, Outcome
+from ecr_image_waiter.core.state import Cause, Ended, Outcome
 from ecr_image_waiter.telemetry import NAMESPACE, UNITS, Meter
 from sandbox.processes import ROOT
 from tests.policy.template import as_cloudformation_gets_it

@@ -32,9 +32,22 @@ from ecr_image_waiter.core.model import (
     Refused,
     Unavailable,
 )
-from ecr_image_waiter.core.outcomes import Abandoned, Backoff, Cause, GivenUp, PartDone, Ready
 from ecr_image_waiter.core.polling import hand_over_at, wait
-from ecr_image_waiter.core.state import STATE_KEY, CheckResult, Memory, Progress, State, continuation, read_state
+from ecr_image_waiter.core.state import (
+    STATE_KEY,
+    Abandoned,
+    Backoff,
+    Cause,
+    CheckResult,
+    GivenUp,
+    Memory,
+    PartDone,
+    Progress,
+    Ready,
+    State,
+    continuation,
+    read_state,
+)
 from sandbox.player import Operation, Status
 from tests.support.clock import FakeClock
 from tests.support.ecr import Reply

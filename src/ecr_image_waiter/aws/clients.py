@@ -19,7 +19,7 @@ from urllib3.exceptions import HTTPError
 
 from ecr_image_waiter.clock import SystemClock, within
 from ecr_image_waiter.core.deadline import Clock
-from ecr_image_waiter.core.faults import AnswerTooLarge
+from ecr_image_waiter.core.messages import AnswerTooLarge
 from ecr_image_waiter.core.model import Source
 from ecr_image_waiter.core.uris import PUBLIC_REGION, REGION, console_link, partition_of
 

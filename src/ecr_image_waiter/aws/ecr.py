@@ -10,7 +10,6 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final, TypedDict, Unpack, cast
 
 from ecr_image_waiter.core.deadline import Clock, Deadline
-from ecr_image_waiter.core.faults import AnswerTooLarge
 from ecr_image_waiter.core.manifests import (
     DOCKER_INDEX,
     DOCKER_MANIFEST,
@@ -21,6 +20,7 @@ from ecr_image_waiter.core.manifests import (
     read_config,
     read_manifest,
 )
+from ecr_image_waiter.core.messages import AnswerTooLarge
 from ecr_image_waiter.core.model import (
     OWN,
     Finding,

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedError, ReadTimeoutError
 
 from ecr_image_waiter.core.deadline import Bounds, Invocation
-from ecr_image_waiter.core.faults import HandOverFailed
-from ecr_image_waiter.core.outcomes import PartDone
-from ecr_image_waiter.core.state import MOST_LOST_REPLIES, State, continuation
+from ecr_image_waiter.core.messages import HandOverFailed
+from ecr_image_waiter.core.state import MOST_LOST_REPLIES, PartDone, State, continuation
 
 from .errors import DENIED, said_by
 

@@ -6,8 +6,9 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, cast
 
 import jsii
 from aws_cdk import AssetHashType, BundlingOptions, DockerImage, ILocalBundling, Token
@@ -22,16 +23,20 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import cloudformation_include as include
 from constructs import Construct, Dependable, DependencyGroup
 
-from ecr_image_waiter import artifact
-from ecr_image_waiter.core.format import shown
+from ecr_image_waiter.core.messages import shown
 
 from .intrinsics import settled
 
 T = TypeVar("T")
 
 PACKAGE: Final = Path(__file__).parent.parent
-# In a wheel they are in the package; in a checkout beside it.
-_DEPLOYED: Final = PACKAGE / "deployed" if (PACKAGE / "deployed").is_dir() else PACKAGE.parent
+# In a wheel what is deployed, and what makes it, is in the package; in a checkout beside it.
+_IN_WHEEL: Final = (PACKAGE / "deployed").is_dir()
+_DEPLOYED: Final = PACKAGE / "deployed" if _IN_WHEEL else PACKAGE.parent
+if TYPE_CHECKING:
+    import artifact
+else:
+    artifact = import_module("ecr_image_waiter.deployed.artifact" if _IN_WHEEL else "artifact")
 REQUIREMENTS: Final = _DEPLOYED / "requirements.txt"
 LAST_RESORT: Final = _DEPLOYED / "last_resort"
 TEMPLATE: Final = Path(__file__).parent / "waiter.json"

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
 from ecr_image_waiter.core.conditions import Wanted
-from ecr_image_waiter.core.format import iso
 from ecr_image_waiter.core.manifests import DOCKER_INDEX, LONGEST_PLATFORM_NAME
+from ecr_image_waiter.core.messages import iso
 from ecr_image_waiter.core.model import Finding, Image, Looked, NotDeployable, NotYet, Place, Several, Source
 
 Uri: TypeAlias = Callable[[Source, str, str], str]

@@ -13,8 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import ValidationError
 
 from ecr_image_waiter.core.conditions import Wanted, without_judgement
-from ecr_image_waiter.core.faults import UnusableEvent
-from ecr_image_waiter.core.format import clipped, shown
+from ecr_image_waiter.core.messages import UnusableEvent, clipped, shown
 from ecr_image_waiter.core.model import Place
 from ecr_image_waiter.core.state import STATE_KEY
 

@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from ecr_image_waiter.core.builds import Builder, BuilderKind
 from ecr_image_waiter.core.conditions import Conditions, Wanted
 from ecr_image_waiter.core.model import ImageId, Source
-from ecr_image_waiter.core.outcomes import Backoff
+from ecr_image_waiter.core.state import Backoff
 from ecr_image_waiter.core.uris import DIGEST, REGION, REPOSITORY, TAG, read_uri
 
 DEFAULT_SERVICE_TIMEOUT: Final = 3600

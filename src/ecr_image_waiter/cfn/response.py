@@ -21,10 +21,9 @@ from urllib3.util.ssl_ import create_urllib3_context
 from ecr_image_waiter.clock import within
 from ecr_image_waiter.core.conditions import Wanted
 from ecr_image_waiter.core.deadline import Clock, Deadline
-from ecr_image_waiter.core.faults import DeliveryFailed, InvalidRequest
-from ecr_image_waiter.core.format import harmless
+from ecr_image_waiter.core.messages import DeliveryFailed, InvalidRequest, harmless
 from ecr_image_waiter.core.model import Place
-from ecr_image_waiter.core.outcomes import Ended, Outcome, Ready
+from ecr_image_waiter.core.state import Ended, Outcome, Ready
 
 from .attributes import Uri, attributes, longest_attributes
 from .event import StackRequest

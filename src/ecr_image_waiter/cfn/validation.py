@@ -9,8 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from ecr_image_waiter.core.builds import BuilderKind
 from ecr_image_waiter.core.conditions import read_platform, runs_on_lambda
-from ecr_image_waiter.core.faults import InvalidRequest
-from ecr_image_waiter.core.format import clipped, shown
+from ecr_image_waiter.core.messages import InvalidRequest, clipped, shown
 from ecr_image_waiter.core.model import Place, Source
 from ecr_image_waiter.core.uris import partition_of, read_uri, without_fips
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import NoReturn
 
-from ecr_image_waiter.core.format import harmless
+from ecr_image_waiter.core.messages import harmless
 
 
 def main() -> int:

@@ -10,10 +10,9 @@ from ecr_image_waiter.cfn.properties import OneImage, Properties
 from ecr_image_waiter.cfn.validation import read_properties
 from ecr_image_waiter.core.builds import Builder
 from ecr_image_waiter.core.conditions import STACK_OPERATION, Wanted
-from ecr_image_waiter.core.faults import InvalidRequest
-from ecr_image_waiter.core.format import shown
+from ecr_image_waiter.core.messages import InvalidRequest, shown
 from ecr_image_waiter.core.model import Place
-from ecr_image_waiter.core.outcomes import Backoff
+from ecr_image_waiter.core.state import Backoff
 
 from .options import NOW, Line, repeated
 from .words import in_options, without_template

@@ -16,12 +16,10 @@ from ecr_image_waiter.cfn.attributes import there
 from ecr_image_waiter.check import Checker, FollowedBuild
 from ecr_image_waiter.core.conditions import Wanted
 from ecr_image_waiter.core.deadline import Clock, Deadline, bounds_for_caller
-from ecr_image_waiter.core.faults import InvalidRequest
-from ecr_image_waiter.core.format import clipped, duration, harmless, times
+from ecr_image_waiter.core.messages import InvalidRequest, clipped, duration, harmless, times
 from ecr_image_waiter.core.model import Awaited, Finding, Found, Place, Several, decisive, images_of
-from ecr_image_waiter.core.outcomes import Cause, GivenUp, Ready
 from ecr_image_waiter.core.polling import wait
-from ecr_image_waiter.core.state import CheckResult, Memory, Progress
+from ecr_image_waiter.core.state import Cause, CheckResult, GivenUp, Memory, Progress, Ready
 from ecr_image_waiter.core.uris import partition_of
 from ecr_image_waiter.text.reasons import Reason, reason_of
 from ecr_image_waiter.text.terms import seen, subject

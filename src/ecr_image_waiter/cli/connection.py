@@ -14,7 +14,7 @@ from ecr_image_waiter.aws.ecr import Registry
 from ecr_image_waiter.aws.errors import finding_of
 from ecr_image_waiter.core.builds import BuilderKind
 from ecr_image_waiter.core.deadline import Clock
-from ecr_image_waiter.core.faults import WaiterError
+from ecr_image_waiter.core.messages import WaiterError
 from ecr_image_waiter.core.model import OWN, Unavailable
 
 _QUESTION_SECONDS: Final = 5.0

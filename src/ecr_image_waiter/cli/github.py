@@ -3,7 +3,7 @@
 import json
 from typing import Final
 
-from ecr_image_waiter.core.format import harmless, iso
+from ecr_image_waiter.core.messages import harmless, iso
 from ecr_image_waiter.core.model import Image
 
 from .results import Result, Status, as_json, phrase, there_in, uri

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 from urllib.parse import urlsplit
 
-from ecr_image_waiter.core.format import clipped, shown
+from ecr_image_waiter.core.messages import clipped, shown
 
 PROGRAM: Final = "ecr-image-waiter"
 OUTPUTS: Final = ("text", "json", "uri", "github")

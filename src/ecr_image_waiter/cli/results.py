@@ -11,7 +11,7 @@ from typing import Any, Final
 from ecr_image_waiter.cfn.attributes import attributes, there
 from ecr_image_waiter.core.builds import BuildHidden
 from ecr_image_waiter.core.conditions import Wanted
-from ecr_image_waiter.core.format import clipped, duration, harmless, iso
+from ecr_image_waiter.core.messages import clipped, duration, harmless, iso
 from ecr_image_waiter.core.model import (
     AccessDenied,
     Awaited,
@@ -24,7 +24,7 @@ from ecr_image_waiter.core.model import (
     Refused,
     decisive,
 )
-from ecr_image_waiter.core.outcomes import Cause
+from ecr_image_waiter.core.state import Cause
 from ecr_image_waiter.text.reasons import Reason
 from ecr_image_waiter.text.terms import seen_of
 

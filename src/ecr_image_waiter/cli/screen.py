@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final, TextIO
 
 from ecr_image_waiter.core.deadline import Clock
-from ecr_image_waiter.core.format import duration, harmless, times
+from ecr_image_waiter.core.messages import duration, harmless, times
 
 if TYPE_CHECKING:
     from rich.text import Text

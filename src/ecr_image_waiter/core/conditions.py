@@ -15,7 +15,6 @@ from typing import Annotated, Final, TypeAlias
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
 from . import model
-from .format import clipped, iso, shown
 from .manifests import (
     DOCKER_INDEX,
     DOCKER_MANIFEST,
@@ -34,6 +33,7 @@ from .manifests import (
     matches,
     platform_of,
 )
+from .messages import clipped, iso, shown
 from .model import Image, ImageId, NotDeployable, NotYet, Source
 
 STACK_OPERATION: Final = "StackOperation"

@@ -21,7 +21,7 @@ from .deadline import (
     invocations_needed,
     timeout_needed,
 )
-from .faults import InvalidRequest
+from .messages import InvalidRequest
 from .model import (
     AccessDenied,
     Awaited,
@@ -39,9 +39,21 @@ from .model import (
     lacks_image,
     partly_unanswered,
 )
-from .outcomes import Abandoned, Backoff, Cause, GivenUp, PartDone, Ready
 from .stack import FRESH, LAST_ASK, first_ask, next_ask, still_waits
-from .state import NEVER, CheckResult, Memory, Progress, Streak, read_state
+from .state import (
+    NEVER,
+    Abandoned,
+    Backoff,
+    Cause,
+    CheckResult,
+    GivenUp,
+    Memory,
+    PartDone,
+    Progress,
+    Ready,
+    Streak,
+    read_state,
+)
 
 FIRST_PAUSE: Final = 1.0
 JITTER: Final = 0.1

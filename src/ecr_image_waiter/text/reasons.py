@@ -12,8 +12,7 @@ from ecr_image_waiter.core.builds import (
 )
 from ecr_image_waiter.core.conditions import Wanted
 from ecr_image_waiter.core.deadline import Bounds
-from ecr_image_waiter.core.faults import InvalidRequest
-from ecr_image_waiter.core.format import clipped, coded, duration, times
+from ecr_image_waiter.core.messages import InvalidRequest, clipped, coded, duration, times
 from ecr_image_waiter.core.model import (
     AccessDenied,
     Awaited,
@@ -31,7 +30,7 @@ from ecr_image_waiter.core.model import (
     decisive,
     images_of,
 )
-from ecr_image_waiter.core.outcomes import Cause, GivenUp
+from ecr_image_waiter.core.state import Cause, GivenUp
 
 from .terms import (
     NEWEST_TAGS,

@@ -19,7 +19,7 @@ from ecr_image_waiter.core.builds import (
 )
 from ecr_image_waiter.core.conditions import Wanted
 from ecr_image_waiter.core.deadline import Bounds
-from ecr_image_waiter.core.format import clipped, coded, duration, times
+from ecr_image_waiter.core.messages import clipped, coded, duration, times
 from ecr_image_waiter.core.model import (
     AccessDenied,
     Awaited,
@@ -42,7 +42,7 @@ from ecr_image_waiter.core.model import (
     images_of,
     lacks_image,
 )
-from ecr_image_waiter.core.outcomes import GivenUp
+from ecr_image_waiter.core.state import GivenUp
 from ecr_image_waiter.core.uris import PUBLIC_HOSTS, registry_in
 
 NEWEST_TAGS: Final = 5

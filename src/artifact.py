@@ -19,7 +19,7 @@ PYTHON_VERSION: Final = "3.13"
 """Lambda's, as template.yaml has it. A test compares the two."""
 SERVICES: Final = ("cloudformation", "codebuild", "codepipeline", "ecr", "ecr-public", "lambda", "sts")
 """What aws/clients.py makes clients for. A test compares the two."""
-NOT_FOR_LAMBDA: Final = ("artifact.py", "cdk", "cli", "deployed")
+NOT_FOR_LAMBDA: Final = ("cdk", "cli", "deployed")
 """Parts of the package that a function does not need."""
 _PLATFORMS: Final = ("manylinux2014_x86_64", "manylinux2014_aarch64")
 
@@ -110,5 +110,5 @@ def _compile(target: Path, python_version: str) -> None:
 
 if __name__ == "__main__":  # pragma: no cover  # src/Makefile runs it, in a process of its own
     _, _target, *_version = sys.argv
-    _package = Path(__file__).resolve().parent
-    build(Path(_target), _package, _package.parent / "requirements.txt", *_version)
+    _beside = Path(__file__).resolve().parent
+    build(Path(_target), _beside / "ecr_image_waiter", _beside / "requirements.txt", *_version)

@@ -1,13 +1,14 @@
-"""Values as sentences show them: short, on one line and harmless, whatever a template or an image says."""
+"""Text that leaves the process: values as sentences show them, short and harmless, and the exceptions."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 # The beginning of a command in the log of GitHub Actions (`::` before a line's first word, `##[` anywhere), Azure
 # Pipelines (`##vso[`) or TeamCity (`##teamcity[`). Whoever shows a text may break its lines at any blank.
 _COMMAND: Final = re.compile(r"(?<!\S):(?=:)|#(?=#\w*\[)")
+_SHOWN_FAULTS: Final = 20  # more do not fit into an answer
 
 
 def harmless(text: str) -> str:
@@ -73,3 +74,57 @@ def coded(code: str, message: str) -> str:
 def times(count: int) -> str:
     """Say how often: `never`, `once`, `3 times`."""
     return {0: "never", 1: "once"}.get(count, f"{count} times")
+
+
+class WaiterError(Exception):
+    """Root of everything this package raises. Lambda and Python print what they are not handled by."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(harmless(message))
+
+
+class UnusableEvent(WaiterError):
+    """The event is none of those in docs/contract.md, so there is nobody to answer. The invocation fails."""
+
+
+class InvalidRequest(WaiterError):
+    """CloudFormation, or a direct caller, asked for something that cannot be done.
+
+    Args:
+        faults: every fault of the request, each one a sentence of its own without the full stop.
+    """
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = tuple(faults)
+        more = len(self.faults) - _SHOWN_FAULTS
+        shown = list(self.faults[:_SHOWN_FAULTS])
+        if len(shown) > 1:
+            shown = [f"({number}) {fault}" for number, fault in enumerate(shown, 1)]
+        super().__init__("; ".join([*shown, *([f"and {more} faults more"] if more > 0 else [])]))
+
+
+class HandOverFailed(WaiterError):
+    """Lambda did not take the continuation. `reply_lost`: or it did, and nothing was heard of it."""
+
+    def __init__(self, message: str, *, reply_lost: bool = False) -> None:
+        super().__init__(message)
+        self.reply_lost = reply_lost
+
+
+class AnswerTooLarge(WaiterError):
+    """AWS's answer to a call is longer than a function has the memory to parse."""
+
+
+class DeliveryFailed(WaiterError):
+    """CloudFormation did not take the answer. The invocation fails, so that Lambda runs it again."""
+
+
+class StackUnknown(WaiterError):
+    """CloudFormation does not say whether the stack of an Update that fails rolls back.
+
+    A FAILED could leave the stack stuck. The invocation fails, so that Lambda runs it again. The message is the Reason.
+    """
+
+
+class GaveUp(WaiterError):
+    """A direct invocation ends without the image, so that its caller sees a function error."""
