@@ -24,7 +24,7 @@ from sandbox.processes import ROOT
 MODULES = (
     *(
         "core.polling",
-        "core.stack",
+        "core.model",
         "core.deadline",
         "core.builds",
         "core.conditions",

@@ -21,8 +21,19 @@ from .check import check_in_rollback
 from .core.conditions import Wanted
 from .core.deadline import CALL_SECONDS, RESPONSE_SECONDS, Deadline, Invocation, response_reserve
 from .core.messages import InvalidRequest, StackUnknown
-from .core.model import Image, Looked, StackFinding, StackHidden, StackSeen, decisive
-from .core.stack import LAST_ASK, SETTLES, is_answer, pause_before_asking_again, rolls_back, still_waits
+from .core.model import (
+    SETTLES,
+    Image,
+    Looked,
+    StackFinding,
+    StackHidden,
+    StackSeen,
+    decisive,
+    is_answer,
+    rolls_back,
+    still_waits,
+)
+from .core.polling import LAST_ASK, pause_before_asking_again
 from .core.state import Ended, Outcome
 from .text.terms import seen, subject
 from .tools import Tools

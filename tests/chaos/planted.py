@@ -30,7 +30,6 @@ from ecr_image_waiter.aws import errors as aws_errors
 from ecr_image_waiter.cfn import event as cfn_event
 from ecr_image_waiter.cfn import response
 from ecr_image_waiter.core import deadline, manifests, messages, model, polling, state
-from ecr_image_waiter.core import stack as stack_rules
 from ecr_image_waiter.core.state import Outcome
 from tests.chaos import suite
 
@@ -312,7 +311,7 @@ def _(_: Function) -> Function:
 # --- the stack
 
 
-@bug("a rollback is not noticed", stack_rules, "rolls_back")
+@bug("a rollback is not noticed", model, "rolls_back")
 def _(_: Function) -> Function:
     return lambda _found: False
 
@@ -331,7 +330,7 @@ def _(_: Function) -> Function:
     return lambda *_: False
 
 
-@bug("a question about a rollback gets one attempt", stack_rules, "is_answer")
+@bug("a question about a rollback gets one attempt", model, "is_answer")
 def _(_: Function) -> Function:
     return lambda _found: True
 
@@ -340,7 +339,7 @@ def _(_: Function) -> Function:
 def _(real: Function) -> Function:
     def broken(ours: Any, asked: Any, *rest: Any) -> Any:
         stack = ours._ask(asked, rest[0])
-        return stack_rules.rolls_back(stack) if stack_rules.is_answer(stack) else real(ours, asked, *rest)
+        return model.rolls_back(stack) if model.is_answer(stack) else real(ours, asked, *rest)
 
     return broken
 
@@ -360,12 +359,12 @@ def _(real: Function) -> Function:
     return broken
 
 
-@bug("a wait is abandoned although its stack waits", stack_rules, "still_waits")
+@bug("a wait is abandoned although its stack waits", model, "still_waits")
 def _(real: Function) -> Function:
     return lambda found, start: real(found, start) and getattr(found, "status", "") != "UPDATE_IN_PROGRESS"
 
 
-@bug("a throttled question counts as nobody waiting", stack_rules, "still_waits")
+@bug("a throttled question counts as nobody waiting", model, "still_waits")
 def _(real: Function) -> Function:
     return lambda found, start: isinstance(found, model.StackSeen) and real(found, start)
 
@@ -381,12 +380,12 @@ def _(real: Function) -> Function:
     return broken
 
 
-@bug("nobody asks about the stack", stack_rules, "first_ask")
+@bug("nobody asks about the stack", polling, "first_ask")
 def _(_: Function) -> Function:
     return lambda *_: state.NEVER
 
 
-@bug("the stack is asked about all the time", stack_rules, "next_ask")
+@bug("the stack is asked about all the time", polling, "next_ask")
 def _(_: Function) -> Function:
     return lambda _found, now, random: now + random.uniform(5.0, 9.0)
 
@@ -400,7 +399,7 @@ def _(real: Function) -> Function:
     return broken
 
 
-@bug("a stack that was ever updated waits no more", stack_rules, "still_waits")
+@bug("a stack that was ever updated waits no more", model, "still_waits")
 def _(real: Function) -> Function:
     return lambda found, start: real(found, start) and getattr(found, "updated_at", None) is None
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ecr_image_waiter.core.stack import LAST_ASK
+from ecr_image_waiter.core.polling import LAST_ASK
 from sandbox.player import Operation
 from tests.support.clock import NOW
 from tests.support.fakes import STACK_ID, aws_error, stack_event

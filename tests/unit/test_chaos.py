@@ -1,12 +1,10 @@
 """Whatever goes wrong in a wait, its stack gets one answer in time, or needs none. `chaos/claims.py` has the claims."""
 
 from collections import Counter
-from random import Random
 
 import pytest
 
-from ecr_image_waiter.core import polling, stack
-from ecr_image_waiter.core.state import NEVER
+from ecr_image_waiter.core import model, polling
 from tests.chaos.planted import BUGS, Bug, caught, planted
 from tests.chaos.suite import ENOUGH, LEAST_HITS, Result, failures, run, run_all, table, total
 from tests.chaos.world import HITS, plan
@@ -54,10 +52,10 @@ def test_a_planted_bug_is_in_the_service_as_long_as_it_is_to_be_and_no_longer(bu
 
 
 def test_a_function_that_others_import_is_broken_for_them_as_well() -> None:
-    (bug,) = (each for each in BUGS if each.title == "nobody asks about the stack")
+    (bug,) = (each for each in BUGS if each.title == "a wait is abandoned although its stack waits")
     with planted(bug):
-        assert vars(polling)["first_ask"] is stack.first_ask
-        assert stack.first_ask(0.0, Random()) == NEVER  # noqa: S311  # not looked at
+        assert vars(polling)["still_waits"] is model.still_waits
+        assert not model.still_waits(model.StackSeen("UPDATE_IN_PROGRESS"), 0.0)
 
 
 def test_there_are_enough_planted_bugs_and_no_two_are_the_same() -> None:

@@ -8,8 +8,7 @@ from ecr_image_waiter.cfn.event import read_event, start_of_wait
 from ecr_image_waiter.core.deadline import Bounds, Invocation
 from ecr_image_waiter.core.messages import UnusableEvent, clipped
 from ecr_image_waiter.core.model import NoImage, StackFinding, StackHidden
-from ecr_image_waiter.core.polling import Sleep, Step, next_step, wait
-from ecr_image_waiter.core.stack import LAST_ASK
+from ecr_image_waiter.core.polling import LAST_ASK, Sleep, Step, next_step, wait
 from ecr_image_waiter.core.state import (
     NEVER,
     Abandoned,

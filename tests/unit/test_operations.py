@@ -7,7 +7,7 @@ import pytest
 from samtranslator.yaml_helper import yaml_parse
 
 from ecr_image_waiter.core.deadline import MAX_INVOCATIONS, invocations_needed
-from ecr_image_waiter.core.stack import FRESH
+from ecr_image_waiter.core.polling import FRESH
 from ecr_image_waiter.core.state import Cause, Outcome
 from ecr_image_waiter.telemetry import UNITS
 from sandbox.processes import ROOT

@@ -9,8 +9,7 @@ from botocore.exceptions import ReadTimeoutError
 from ecr_image_waiter.cfn.attributes import attributes
 from ecr_image_waiter.core.conditions import Conditions, Wanted
 from ecr_image_waiter.core.messages import StackUnknown
-from ecr_image_waiter.core.model import OWN, Image, ImageId
-from ecr_image_waiter.core.stack import SETTLES
+from ecr_image_waiter.core.model import OWN, SETTLES, Image, ImageId
 from sandbox.player import new_resource
 from tests.support.clock import NOW, FakeClock
 from tests.support.fakes import DIGEST, PROPERTIES, REPOSITORY_URI, aws_error, details, stack_event

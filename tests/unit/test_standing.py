@@ -5,17 +5,8 @@ from random import Random
 import botocore.session
 import pytest
 
-from ecr_image_waiter.core.model import StackHidden, StackSeen
-from ecr_image_waiter.core.stack import (
-    FIRST_ASK,
-    NEXT_ASK,
-    first_ask,
-    is_answer,
-    next_ask,
-    pause_before_asking_again,
-    rolls_back,
-    still_waits,
-)
+from ecr_image_waiter.core.model import StackHidden, StackSeen, is_answer, rolls_back, still_waits
+from ecr_image_waiter.core.polling import FIRST_ASK, NEXT_ASK, first_ask, next_ask, pause_before_asking_again
 from ecr_image_waiter.core.state import NEVER
 
 STATUSES = frozenset(botocore.session.get_session().get_service_model("cloudformation").shape_for("StackStatus").enum)

@@ -1,4 +1,4 @@
-"""CloudFormation: what is the stack doing now? This module asks and reports; `core.stack` decides.
+"""CloudFormation: what is the stack doing now? This module asks and reports; `core.polling` decides.
 
 One DescribeStacks a question: the calls are throttled at a few a second for the whole account, and everyone's
 deployments need them.

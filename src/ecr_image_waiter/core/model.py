@@ -1,4 +1,4 @@
-"""Images, sources and places, and what one check can find: values that `aws` makes, `core` judges and `text` words."""
+"""Images, sources and places, and what is found of images and stacks: values that `aws` makes and `text` words."""
 
 from dataclasses import dataclass
 from enum import StrEnum, auto
@@ -310,3 +310,34 @@ class StackHidden:
 
 
 StackFinding: TypeAlias = StackSeen | StackHidden
+
+SETTLES: Final = 5.0
+"""How late DescribeStacks may show what CloudFormation has begun, and how far the two clocks may be apart."""
+
+
+def is_answer(found: StackFinding) -> bool:
+    """Returns whether asking again cannot tell more: the stack was seen, or it may not be asked for."""
+    return isinstance(found, StackSeen) or found.denied
+
+
+def rolls_back(found: StackFinding) -> bool:
+    """Whether the stack is certainly on its way back."""
+    return isinstance(found, StackSeen) and found.status.endswith("ROLLBACK_IN_PROGRESS")
+
+
+def still_waits(found: StackFinding, start: float) -> bool:
+    """Returns whether CloudFormation may still wait for the response to a Create or an Update.
+
+    It does while the stack is created, updated or imported into. It does not once that operation is over, rolls back,
+    or was followed by another one, or the stack is gone. In doubt it does.
+
+    Args:
+        found: what is known of the stack.
+        start: when the wait began. The operation that the wait belongs to began before.
+    """
+    if isinstance(found, StackHidden):
+        return True
+    if found.updated_at is not None and found.updated_at > start + SETTLES:
+        return False
+    over = found.status.endswith(("_COMPLETE", "_FAILED", "_CLEANUP_IN_PROGRESS"))
+    return bool(found.status) and not over and "ROLLBACK" not in found.status and not found.status.startswith("DELETE")

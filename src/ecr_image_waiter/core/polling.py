@@ -1,7 +1,7 @@
-"""When to check, when to stop, when to hand over: every decision of a wait. Pure.
+"""When to check, to ask about the stack, to stop and to hand over: every decision of a wait. Pure.
 
 All times are seconds since 1970 UTC, all durations seconds. The clock and the random source come in from outside.
-The rules are those of docs/contract.md, sections 3 and 4.
+The rules are those of docs/contract.md, sections 3 and 4. docs/decisions/0011 says when the stack is asked about.
 """
 
 import math
@@ -33,13 +33,14 @@ from .model import (
     NotPullable,
     Refused,
     StackFinding,
+    StackHidden,
     Unavailable,
     decisive,
     images_of,
     lacks_image,
     partly_unanswered,
+    still_waits,
 )
-from .stack import FRESH, LAST_ASK, first_ask, next_ask, still_waits
 from .state import (
     NEVER,
     Abandoned,
@@ -63,6 +64,14 @@ REGION_GRACE_PERIOD: Final = 60.0
 ACCESS_GRACE_PERIOD: Final = 60.0
 BUILT_GRACE_PERIOD: Final = 60.0
 GRACE_PAUSE: Final = 5.0
+FIRST_ASK: Final = (120.0, 255.0)
+NEXT_ASK: Final = (150.0, 210.0)
+"""Drawn from these, so that 500 waits that began together ask fewer than four times a second."""
+LAST_ASK: Final = 10.0
+"""So long before the limit nobody asks any more whether the stack still waits: the last check must not come late."""
+FRESH: Final = 210.0
+"""A hand-over does without asking where the last answer is younger than this, and than a quarter of the invocation."""
+_LONGEST_PAUSE: Final = 15.0
 GRACE_PERIODS: Final[dict[Streak | None, tuple[Cause, float]]] = {
     Streak.NO_REGION: (Cause.REFUSED, REGION_GRACE_PERIOD),
     Streak.NO_REPOSITORY: (Cause.NO_REPOSITORY, REPOSITORY_GRACE_PERIOD),
@@ -207,6 +216,23 @@ def hand_over_at(bounds: Bounds, checks_end: float, seconds: float) -> float:
         seconds: how long they take.
     """
     return min(checks_end, bounds.limit - min(5.0, seconds / 4))
+
+
+def first_ask(began: float, random: Random) -> float:
+    """Return when to ask for the first time in a wait."""
+    return began + random.uniform(*FIRST_ASK)
+
+
+def next_ask(found: StackFinding, now: float, random: Random) -> float:
+    """Return when to ask again: never, where asking is not allowed."""
+    if isinstance(found, StackHidden) and found.denied:
+        return NEVER
+    return now + random.uniform(*NEXT_ASK)
+
+
+def pause_before_asking_again(attempt: int, random: Random) -> float:
+    """Returns how long to pause after so many questions without an answer: 1, 2, 4 ... 15 s, less up to a half."""
+    return min(2.0 ** (attempt - 1), _LONGEST_PAUSE) * (1.0 - 0.5 * random.random())
 
 
 class Step(Enum):
