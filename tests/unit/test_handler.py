@@ -3,10 +3,7 @@
 import itertools
 import json
 import logging
-import os
 import runpy
-import subprocess
-import sys
 import warnings
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -17,7 +14,6 @@ import pytest
 
 from ecr_image_waiter import handler
 from ecr_image_waiter.aws.clients import UnknownRegion
-from ecr_image_waiter.clock import SystemClock
 from ecr_image_waiter.core.messages import DeliveryFailed, GaveUp, InvalidRequest, UnusableEvent
 from ecr_image_waiter.core.state import STATE_KEY
 from ecr_image_waiter.telemetry import make_logger
@@ -62,24 +58,15 @@ def test_an_image_that_is_there_is_answered_at_once(kind: str) -> None:
     assert world.transport.puts[0][0] == response_url()
 
 
-def test_an_update_keeps_the_physical_id_also_when_it_fails() -> None:
-    world = World(NOT_FOUND)
-
-    world.run(stack_event("Update", ResourceProperties=short()))
-
-    assert (world.answer["Status"], world.answer["PhysicalResourceId"]) == ("FAILED", "Image-0123456789abcdef")
-
-
-@pytest.mark.parametrize("properties", [PROPERTIES, {}, {"Nonsense": [None]}, None, [], "x", ...])
-@pytest.mark.parametrize("more", [{}, {STATE_KEY: "garbage"}, {"ServiceTimeout": -1}])
+@pytest.mark.parametrize("properties", [PROPERTIES, {"Nonsense": [None]}, None, ...])
+@pytest.mark.parametrize("more", [{}, {STATE_KEY: "garbage", "ServiceTimeout": -1}])
 def test_a_delete_succeeds_at_once_without_a_call_to_aws(properties: object, more: dict[str, Any]) -> None:
     world = World(DENIED)
 
     world.run(stack_event("Delete", ResourceProperties=properties, **more))
 
-    assert world.answer["Status"] == "SUCCESS"
+    assert (world.answer["Status"], world.answer["PhysicalResourceId"]) == ("SUCCESS", "Image-0123456789abcdef")
     assert (world.ecr.seconds, world.functions.calls, world.clock.sleeps) == ([], [], [])
-    assert world.answer["PhysicalResourceId"] == "Image-0123456789abcdef"
 
 
 def test_an_invalid_request_fails_at_once_with_every_fault() -> None:
@@ -92,15 +79,6 @@ def test_an_invalid_request_fails_at_once_with_every_fault() -> None:
         assert fault in world.answer["Reason"]
     assert world.answer["Reason"].endswith(LOG_STREAM)
     assert world.ecr.seconds == []
-
-
-def test_a_continuation_with_a_state_nobody_wrote_fails_at_once() -> None:
-    world = World()
-
-    world.run(stack_event(**{STATE_KEY: {"start": "?"}}))
-
-    assert (world.answer["Status"], world.ecr.seconds) == ("FAILED", [])
-    assert f"{STATE_KEY}: " in world.answer["Reason"]
 
 
 @pytest.mark.parametrize(
@@ -129,27 +107,18 @@ def test_a_garbage_event_is_an_error_in_the_log_and_nothing_else(event: object) 
     assert not leaked(world.output)
 
 
-# --- A region that does not exist ------------------------------------------------------------------------------------
-
-NO_REGION = UnknownRegion(
-    region="eu-wset-1", nearest="eu-west-1", endpoint_url="https://api.ecr.eu-wset-1.amazonaws.com"
-)
+# --- Waits that end without the image -------------------------------------------------------------------------------
 
 
 def test_a_region_that_does_not_exist_ends_the_wait_after_a_minute_and_names_the_nearest() -> None:
-    world = World(NO_REGION)
+    endpoint = "https://api.ecr.eu-wset-1.amazonaws.com"
+    world = World(UnknownRegion(region="eu-wset-1", nearest="eu-west-1", endpoint_url=endpoint))
 
     world.run(stack_event(ResourceProperties={**PROPERTIES, "Region": "eu-wset-1"}))
 
     assert world.clock.now() == NOW + 60
     assert world.answer["Status"] == "FAILED"
-    assert world.answer["Reason"].startswith(
-        "Cannot look for team/app:v1 in eu-wset-1 (checked 16 times in 1 min): ECR has no host in eu-wset-1, and the "
-        "nearest known region is eu-west-1; correct the region in Region or ImageUri, then deploy again"
-    )
-
-
-# --- Waits that end without the image -------------------------------------------------------------------------------
+    assert "ECR has no host in eu-wset-1, and the nearest known region is eu-west-1" in world.answer["Reason"]
 
 
 def test_a_wait_in_vain_names_the_newest_tags() -> None:
@@ -169,26 +138,9 @@ def test_a_wait_in_vain_names_the_newest_tags() -> None:
         assert words in world.answer["Reason"]
 
 
-def test_a_repository_of_more_images_than_are_read_is_not_said_to_have_no_newer_tags() -> None:
+def test_when_the_newest_tags_cannot_be_read_nobody_claims_that_there_are_none() -> None:
     def ecr(question: dict[str, Any]) -> dict[str, Any]:
-        if "imageIds" in question:
-            raise NOT_FOUND
-        page = int(question.get("nextToken", 0))
-        pushed = datetime.fromtimestamp(NOW - 3600 * page, UTC)
-        images = [{"imageTags": [f"v{page}.{number}"], "imagePushedAt": pushed} for number in range(100)]
-        return {**details(*images), "nextToken": str(page + 1)}
-
-    world = World(ecr)
-
-    world.run(stack_event(ResourceProperties=short()))
-
-    assert "newest tags of the 1,000 images looked at are v0.0 (1 min old), v0.1 (" in world.answer["Reason"]
-
-
-@pytest.mark.parametrize("fault", [DENIED, aws_error("ThrottleException"), aws_error("ServerException", status=500)])
-def test_when_the_newest_tags_cannot_be_read_nobody_claims_that_there_are_none(fault: Exception) -> None:
-    def ecr(question: dict[str, Any]) -> dict[str, Any]:
-        raise NOT_FOUND if "imageIds" in question else fault
+        raise NOT_FOUND if "imageIds" in question else DENIED
 
     world = World(ecr)
 
@@ -208,13 +160,14 @@ def test_no_newest_tags_are_looked_for_in_a_repository_that_does_not_exist() -> 
     assert "set WaitForRepository to true" in world.answer["Reason"]
 
 
-def test_a_repository_that_ecr_refuses_to_look_into_fails_at_once_with_awss_words() -> None:
-    world = World(REFUSED)
+def test_a_repository_that_ecr_refuses_to_look_into_fails_at_once_with_awss_words_and_the_checks_before() -> None:
+    world = World(aws_error("ThrottleException"), REFUSED)
 
     world.run(stack_event())
 
-    assert world.clock.sleeps == []
-    assert "InvalidParameterException: Invalid parameter at 'x'" in world.answer["Reason"]
+    assert len(world.clock.sleeps) == 1
+    for words in ("InvalidParameterException: Invalid parameter at 'x'", ", 1 of them unanswered"):
+        assert words in world.answer["Reason"]
 
 
 def test_access_denied_is_given_up_after_a_minute() -> None:
@@ -223,9 +176,7 @@ def test_access_denied_is_given_up_after_a_minute() -> None:
     world.run(stack_event())
 
     assert world.clock.now() == NOW + 60
-    assert (
-        "allow ecr:DescribeImages on arn:aws:ecr:eu-west-1:123456789012:repository/team/app" in world.answer["Reason"]
-    )
+    assert "allow ecr:DescribeImages on arn:aws:ecr:eu-west-1:123456789012:rep" in world.answer["Reason"]
 
 
 @pytest.mark.parametrize("kind", [RuntimeError, MemoryError])
@@ -253,55 +204,62 @@ def test_an_event_that_lambda_delivers_after_service_timeout_fails_without_a_loo
     assert "ServiceTimeout had passed" in world.answer["Reason"]
 
 
-def test_a_wait_shortened_by_service_timeout_says_so_at_the_start_and_at_the_end() -> None:
+@pytest.mark.parametrize(
+    ("event", "shortened", "seconds"),
+    [
+        (stack_event(ServiceTimeout="100"), "The wait is shortened from 1800 to 80 seconds", 80),
+        (
+            stack_event(ResourceProperties={**PROPERTIES, "MaxRetries": "3600"}),
+            "The wait is shortened from 108000 to 3360 seconds",
+            3360,
+        ),
+    ],
+)
+def test_a_wait_shortened_by_service_timeout_says_so_once_at_the_start_and_at_the_end(
+    event: dict[str, Any], shortened: str, seconds: int
+) -> None:
     world = World(NOT_FOUND)
 
-    world.run(stack_event(ServiceTimeout="100"))
+    world.run_to_the_end(event)
 
-    (line,) = world.lines_with("The wait is shortened from 1800 to 80 seconds")
+    (line,) = world.lines_with(shortened)
     assert world.lines.index(line) == 0
-    assert "shortened from 30 min" in world.answer["Reason"]
-    assert world.clock.now() == NOW + 80
+    assert "the wait was shortened from " in world.answer["Reason"]
+    assert world.clock.now() == NOW + seconds
 
 
 def archived_later(after: int) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """Answer as ECR with an image that is archived from the check with this number on (the first is 0).
+    """Answers as ECR with an image that is archived from the check with this number on (the first is 1).
 
     Without the filter ECR leaves such an image out.
     """
-    checks = itertools.count()
-    seen = {"checks": 0}
+    checks = itertools.count(1)
+    number = 0
 
     def ecr(question: dict[str, Any]) -> dict[str, Any]:
+        nonlocal number
         if "imageIds" not in question:
             return details({"imageTags": ["v0.9"], "imagePushedAt": datetime.fromtimestamp(NOW - 7200, UTC)})
         if "filter" not in question:
-            seen["checks"] = next(checks)
-        elif seen["checks"] >= after:
+            number = next(checks)
+        elif number >= after:
             return details({"imageStatus": "ARCHIVED"})
         raise NOT_FOUND
 
     return ecr
 
 
-def test_an_archived_image_is_seen_as_archived_by_every_check() -> None:
-    world = World(archived_later(0))
+@pytest.mark.parametrize(("after", "missing"), [(1, 0), (2, 9)], ids=["before the wait", "during the wait"])
+def test_an_archived_image_is_named_so_at_the_limit_beside_the_newest_tags(after: int, missing: int) -> None:
+    world = World(archived_later(after))
 
     world.run(stack_event(ResourceProperties=short()))
 
-    assert len(world.lines_with("Checked")) > 5
-    assert {line["seen"] for line in world.lines_with("Checked")} == {"the image is archived, so nothing can pull it"}
-
-
-def test_an_image_that_was_archived_during_the_wait_is_named_so_at_the_limit() -> None:
-    world = World(archived_later(1))
-
-    world.run(stack_event(ResourceProperties=short()))
-
-    *before, last = [line["seen"] for line in world.lines_with("Checked")]
-    assert set(before) == {"the repository has no such image"}
-    assert last == "the image is archived, so nothing can pull it"
-    assert "restore the image from the archive" in world.answer["Reason"]
+    seen = [line["seen"] for line in world.lines_with("Checked")]
+    assert seen.count("the repository has no such image") == missing
+    assert set(seen[missing:]) == {"the image is archived, so nothing can pull it"}
+    for words in ("restore the image from the archive", "the repository's newest tags are v0.9 (2 h 1 min old)"):
+        assert words in world.answer["Reason"]
 
 
 def test_archived_images_are_asked_for_at_the_first_and_the_last_check_alone_where_there_is_none() -> None:
@@ -311,22 +269,6 @@ def test_archived_images_are_asked_for_at_the_first_and_the_last_check_alone_whe
 
     asked = ["filter" in call for call in world.ecr.asked if "imageIds" in call]
     assert (asked[:3], asked[-2:], asked.count(True)) == ([False, True, False], [False, True], 2)
-
-
-def test_the_newest_tags_are_named_beside_an_archived_image_too() -> None:
-    world = World(archived_later(0))
-
-    world.run(stack_event(ResourceProperties=short()))
-
-    assert "the repository's newest tags are v0.9 (2 h 1 min old)" in world.answer["Reason"]
-
-
-def test_checks_that_ecr_did_not_answer_are_counted_where_it_refused_in_the_end_too() -> None:
-    world = World(aws_error("ThrottleException"), REFUSED)
-
-    world.run(stack_event())
-
-    assert ", 1 of them unanswered" in world.answer["Reason"]
 
 
 def test_a_late_first_delivery_needs_fewer_invocations_and_is_not_refused() -> None:
@@ -341,17 +283,8 @@ def test_a_late_first_delivery_needs_fewer_invocations_and_is_not_refused() -> N
     assert "Gave up on" in late.answer["Reason"]
 
 
-def test_a_time_out_is_read_as_the_whole_seconds_it_was_although_the_handler_starts_late() -> None:
-    world = World(NOT_FOUND, timeout=59.98)
-
-    world.run(stack_event())
-
-    assert "whose timeout is 60 seconds" in world.answer["Reason"]
-
-
-@pytest.mark.parametrize("fault", [OSError("down"), 503])
-def test_a_delivery_ends_half_a_second_before_the_invocation(fault: int | Exception) -> None:
-    world = World(FOUND, timeout=10, answers=(fault,) * 100)
+def test_a_delivery_ends_half_a_second_before_the_invocation() -> None:
+    world = World(FOUND, timeout=10, answers=(OSError("down"), *(503,) * 100))
     world.transport.hang(world.clock)
 
     with pytest.raises(DeliveryFailed):
@@ -381,13 +314,7 @@ def test_a_failing_hand_over_is_answered_naming_the_permission_that_is_missing()
     world.run(stack_event())
 
     assert world.answer["Status"] == "FAILED"
-    for words in (
-        "team/app:v1",
-        "checked 37 times in 14 min 45 s",
-        "AccessDeniedException",
-        "lambda:InvokeFunction",
-        LOG_STREAM,
-    ):
+    for words in ("checked 37 times in 14 min 45 s", "AccessDeniedException", "lambda:InvokeFunction", LOG_STREAM):
         assert words in world.answer["Reason"]
     assert [line["level"] for line in world.lines_with("The hand-over failed")] == ["WARNING"] * 4 + ["ERROR"]
 
@@ -434,7 +361,7 @@ def test_lost_replies_are_counted_over_the_whole_wait() -> None:
     assert world.answer["Status"] == "FAILED"
 
 
-@pytest.mark.parametrize("timeout", [10, 20, 60, 149, 150, 900])
+@pytest.mark.parametrize("timeout", [10, 149, 150])
 def test_a_hand_over_that_hangs_leaves_time_for_the_answer(timeout: float) -> None:
     world = World(NOT_FOUND, timeout=timeout)
     world.functions = SlowLambda(world.clock)
@@ -475,30 +402,16 @@ def following(world: World, **state: Any) -> dict[str, Any]:
     return {**event, STATE_KEY: {**event[STATE_KEY], **state, "progress": progress}}
 
 
-@pytest.mark.parametrize(
-    ("forged", "named"),
-    [
-        ({"start": NOW + 10_000}, "limit, start"),
-        ({"start": NOW + 1000}, "start"),
-        ({"limit": NOW - 1}, "limit"),
-        ({"progress": {"hops": -1}}, "hops"),
-        ({"progress": {"checks": -5}}, "checks"),
-        ({"progress": {"fault_pause": -1e9}}, "fault_pause"),
-        ({"progress": {"lost_replies": -(10**9)}}, "lost_replies"),
-        ({"progress": {"due": NOW + 1801}}, "due"),
-        ({"limit": NOW + 3601}, "limit"),
-    ],
-)
-def test_a_state_that_no_wait_can_be_in_is_answered_without_a_look(forged: dict[str, Any], named: str) -> None:
+def test_a_state_that_no_wait_can_be_in_is_answered_without_a_look() -> None:
     world = World(NOT_FOUND)
-    event = following(world, **forged)
+    event = following(world, limit=NOW - 1)
     looks = len(world.ecr.asked)
 
     world.run(event)
 
     assert world.answer["Status"] == "FAILED"
-    for name in named.split(", "):
-        assert name in world.answer["Reason"].split("cannot be read (")[1].split(")")[0]
+    assert f"{STATE_KEY}: " in world.answer["Reason"]
+    assert "cannot be read (limit" in world.answer["Reason"]
     assert len(world.ecr.asked) == looks
 
 
@@ -530,30 +443,6 @@ def test_the_invocations_there_were_count_towards_those_that_are_refused() -> No
     assert "Gave up on" in enough.answer["Reason"]
     too_many.run(following(too_many, progress={"hops": 14}))
     assert "would take 16 invocations" in too_many.answer["Reason"]
-
-
-def test_that_a_wait_is_shortened_is_logged_once_and_at_its_start() -> None:
-    world = World(NOT_FOUND)
-
-    invocations = world.run_to_the_end(stack_event(ResourceProperties={**PROPERTIES, "MaxRetries": "3600"}))
-
-    (line,) = world.lines_with("The wait is shortened from 108000 to 3360 seconds")
-    assert world.lines.index(line) == 0
-    assert invocations > 1
-
-
-def test_a_grace_goes_on_across_a_hand_over() -> None:
-    """Access is denied from 840 s on, and the slice ends at 870 s."""
-    denied_from = NOW + 840
-    world = World()
-
-    world.ecr.script(lambda _: DENIED if world.clock.now() >= denied_from else NOT_FOUND)
-
-    assert world.run_to_the_end(stack_event()) == 2
-
-    first = next(line for line in world.lines_with("Checked") if "denied" in line["seen"])
-    assert world.clock.now() - NOW == pytest.approx(first["elapsed_seconds"] + 60, abs=0.01)
-    assert "Not allowed to look for" in world.answer["Reason"]
 
 
 # --- Delivery -------------------------------------------------------------------------------------------------------
@@ -602,16 +491,6 @@ def test_a_direct_invocation_waits_within_one_invocation_and_says_that_this_shor
     assert (world.transport.puts, world.functions.calls) == ([], [])
 
 
-def test_a_direct_invocation_that_is_long_enough_waits_to_its_limit() -> None:
-    world = World(NOT_FOUND)
-
-    with pytest.raises(GaveUp) as caught:
-        world.run(short())
-
-    assert "shortened" not in str(caught.value)
-    assert world.clock.now() == NOW + 60
-
-
 def test_an_invalid_direct_invocation_raises_its_faults() -> None:
     world = World()
 
@@ -637,7 +516,7 @@ def test_a_direct_invocation_with_no_time_left_raises() -> None:
 # --- Logs -----------------------------------------------------------------------------------------------------------
 
 
-def test_each_check_hand_over_and_answer_is_one_json_line_with_the_keys_of_its_request() -> None:
+def test_each_check_hand_over_and_answer_is_one_json_line_with_the_keys_of_its_request_and_the_time_it_took() -> None:
     world = World(*[NOT_FOUND] * 50, FOUND)
 
     world.run_to_the_end(stack_event())
@@ -646,7 +525,10 @@ def test_each_check_hand_over_and_answer_is_one_json_line_with_the_keys_of_its_r
     assert (len(checks), len(hand_overs), len(answers)) == (50, 1, 1)
     assert len(world.lines) == 52
     keys = {"StackId": STACK_ID, "LogicalResourceId": "Image", "RequestId": REQUEST_ID, "RequestType": "Create"}
-    assert all(line.items() >= keys.items() for line in world.lines)
+    assert all(line.items() >= {**keys, "InvocationId": "invocation-1"}.items() for line in world.lines)
+    elapsed = [line["elapsed_seconds"] for line in checks]
+    assert (elapsed[0], hand_overs[0]["elapsed_seconds"]) == (0, 870)
+    assert elapsed == sorted(elapsed)
 
 
 def test_a_check_says_its_number_how_long_it_waited_what_it_saw_and_when_the_next_one_is() -> None:
@@ -660,22 +542,6 @@ def test_a_check_says_its_number_how_long_it_waited_what_it_saw_and_when_the_nex
     assert [line.get("next_check_in_seconds") for line in (first, second, third)] == [30, 30, None]
     assert first["seen"] == "the repository has no such image"
     assert DIGEST in third["seen"]
-
-
-def test_each_line_has_the_invocations_id_and_each_check_and_hand_over_the_time_since_the_start() -> None:
-    world = World(NOT_FOUND)
-
-    world.run_to_the_end(stack_event())
-    with pytest.raises(UnusableEvent):
-        world.run(None)
-    world.run({"tf": {"action": "delete"}})
-
-    assert {line["InvocationId"] for line in world.lines} == {"invocation-1"}
-    timed = [line for line in world.lines if str(line["message"]).startswith(("Checked", "Handed over"))]
-    elapsed = [line["elapsed_seconds"] for line in timed]
-    assert elapsed == sorted(elapsed)
-    assert (elapsed[0], elapsed[-1]) == (0, 1800)
-    assert world.lines_with("Handed over")[0]["elapsed_seconds"] == 870
 
 
 def test_two_waits_in_one_process_leave_nothing_over_between_them() -> None:
@@ -695,18 +561,6 @@ def test_two_waits_in_one_process_leave_nothing_over_between_them() -> None:
     answered, garbage = world.lines[before:]
     assert (answered["StackId"], answered["RequestId"], answered["LogicalResourceId"]) == ("second", "r2", "B")
     assert not garbage.keys() & {"StackId", "RequestId", "LogicalResourceId", "RequestType", "status", "image"}
-
-
-def test_a_wait_after_one_that_failed_is_answered_as_it_would_be_alone() -> None:
-    world = World(*[DENIED] * 3, REFUSED, FOUND)
-
-    world.run(stack_event(LogicalResourceId="A"))
-    world.run(stack_event(LogicalResourceId="B", ResponseURL=response_url(query="x=y")))
-
-    alone = World(FOUND)
-    alone.run(stack_event(LogicalResourceId="B", ResponseURL=response_url(query="x=y")))
-    assert [body["Status"] for body in world.transport.bodies] == ["FAILED", "SUCCESS"]
-    assert world.transport.bodies[1] == alone.answer
 
 
 @pytest.mark.parametrize(
@@ -732,16 +586,6 @@ def test_no_line_of_the_log_at_debug_holds_a_part_of_the_response_urls_query(
 
 
 # --- The process ----------------------------------------------------------------------------------------------------
-
-
-def test_the_clock_of_the_machine_goes_on_while_it_sleeps() -> None:
-    clock = SystemClock()
-    before = clock.now()
-
-    clock.sleep(0.01)
-
-    assert 0.009 < clock.now() - before < 5
-    assert abs(before - datetime.now(UTC).timestamp()) < 5
 
 
 @pytest.fixture
@@ -789,19 +633,8 @@ def test_the_entry_point_serves_one_event_after_another(
 
 OPEN = ["AWS_ENDPOINT_URL", "AWS_SAM_LOCAL"]
 CLOSED = [
-    "AWS_ENDPOINT_URL_ECR",
-    "AWS_ENDPOINT_URL_ECR_PUBLIC",
-    "AWS_ENDPOINT_URL_LAMBDA",
-    "AWS_ENDPOINT_URL_STS",
-    "AWS_ENDPOINT_URL_S3",
-    "AWS_ENDPOINT_URL_CLOUDFORMATION",
-    "AWS_SAM_CLI",
-    "AWS_LAMBDA_FUNCTION_NAME",
-    "AWS_LAMBDA_RUNTIME_API",
-    "AWS_EXECUTION_ENV",
-    "LOCALSTACK_HOSTNAME",
-    "LOG_LEVEL",
-    "DEBUG",
+    *(f"AWS_ENDPOINT_URL_{service}" for service in ("ECR", "ECR_PUBLIC", "LAMBDA", "STS", "S3", "CLOUDFORMATION")),
+    *("AWS_SAM_CLI", "AWS_LAMBDA_RUNTIME_API", "AWS_EXECUTION_ENV", "LOCALSTACK_HOSTNAME", "LOG_LEVEL", "DEBUG"),
 ]
 
 
@@ -810,11 +643,10 @@ CLOSED = [
     ("given", "refused_for"),
     [
         *(({variable: "http://127.0.0.1:9"}, "StackId") for variable in OPEN),
-        *(({variable: "http://127.0.0.1:9"}, "ResponseURL") for variable in CLOSED),
+        (dict.fromkeys(CLOSED, "http://127.0.0.1:9"), "ResponseURL"),
         (dict.fromkeys(OPEN, ""), "ResponseURL"),
-        ({}, "ResponseURL"),
     ],
-    ids=str,
+    ids=len,
 )
 def test_only_an_emulator_or_a_local_run_is_answered_elsewhere(
     given: dict[str, str], refused_for: str, monkeypatch: pytest.MonkeyPatch
@@ -833,29 +665,6 @@ def test_only_an_emulator_or_a_local_run_is_answered_elsewhere(
             )
     finally:
         handler._waiter.cache_clear()
-
-
-_PROGRAM = """
-import sys
-opened = []
-sys.addaudithook(lambda event, arguments: opened.append(str(arguments[0])) if event == "open" else None)
-import ecr_image_waiter.handler
-print(*sorted({name.split("/data/")[1].split("/")[0] for name in opened if "/botocore/data/" in name}))
-"""
-
-
-@pytest.mark.parametrize("in_lambda", [True, False])
-def test_in_lambda_the_client_of_ecr_is_made_before_the_first_event(*, in_lambda: bool) -> None:
-    environment = {**os.environ, "AWS_DEFAULT_REGION": "eu-west-1", "PYTHONPATH": os.pathsep.join(sys.path)}
-    environment.pop("AWS_LAMBDA_FUNCTION_NAME", None)
-    if in_lambda:
-        environment["AWS_LAMBDA_FUNCTION_NAME"] = "waiter"
-
-    read = subprocess.run([sys.executable, "-c", _PROGRAM], env=environment, check=True, capture_output=True, text=True)
-
-    # Making a client is reading its service's model.
-    assert ("ecr" in read.stdout.split()) is in_lambda
-    assert "lambda" not in read.stdout.split()
 
 
 @pytest.mark.usefixtures("untouched_logging")
