@@ -12,21 +12,19 @@ from tests.support.clock import NOW
 from tests.support.fakes import STACK_ID, aws_error, stack_event
 from tests.support.few import few_of
 from tests.support.simulation import EPOCH, Simulation, never, pushed_at
-from tests.support.world import World, short
+from tests.support.world import World
 
 PROPERTIES = {"RepositoryName": "team/app", "ImageTag": "v1"}
 OVER = [
-    "",
     "CREATE_FAILED",
-    "CREATE_COMPLETE",
     "ROLLBACK_IN_PROGRESS",
-    "ROLLBACK_COMPLETE",
     "UPDATE_ROLLBACK_IN_PROGRESS",
     "UPDATE_COMPLETE",
     "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
-    "DELETE_IN_PROGRESS",
     "DELETE_COMPLETE",
 ]
+GONE = aws_error("ValidationError", "Stack with id x does not exist")
+NOT_FOUND = aws_error("ImageNotFoundException")
 THROTTLED = aws_error("Throttling", operation="DescribeStacks")
 DENIED = aws_error("AccessDenied", operation="DescribeStacks")
 
@@ -41,10 +39,9 @@ def cancelled(
     return simulation, create
 
 
-@pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("seconds", [1.0, 119.0, 300.0, 869.0, 871.0, 1500.0])
-def test_a_stack_cancelled_in_a_thirty_minute_wait_is_known_after_four_minutes(seconds: float, seed: int) -> None:
-    simulation, create = cancelled(seconds, seed=seed)
+def test_a_stack_cancelled_in_a_thirty_minute_wait_is_known_after_four_minutes(seconds: float) -> None:
+    simulation, create = cancelled(seconds, seed=int(seconds))
 
     assert [attempt.counted for attempt in create.attempts] == [False]
     assert simulation.checks[-1] <= EPOCH + seconds + (255.0 if seconds < 120.0 else 211.0)
@@ -54,35 +51,38 @@ def test_a_stack_cancelled_in_a_thirty_minute_wait_is_known_after_four_minutes(s
     assert simulation.dropped == []
 
 
-@pytest.mark.parametrize("status", OVER)
-@pytest.mark.parametrize("kind", ["Create", "Update"])
-def test_it_is_answered_as_soon_as_the_stack_s_operation_is_seen_to_be_over(status: str, kind: str) -> None:
-    stack = aws_error("ValidationError", "Stack with id x does not exist") if status == "" else status
-    world = World(aws_error("ImageNotFoundException"), stack=("UPDATE_IN_PROGRESS", stack))
+def begun(kind: str, *stack: Any) -> World:
+    """Returns a world without the image; an Update asks about its stack once more than a Create does."""
+    world = World(NOT_FOUND, stack=stack)
     if kind == "Create":
-        world.stacks.describe_stacks(StackName="an Update asks once more")
+        world.stacks.describe_stacks(StackName="before the wait")
+    return world
+
+
+@pytest.mark.parametrize("status", [GONE, *OVER], ids=str)
+@pytest.mark.parametrize("kind", ["Create", "Update"])
+def test_it_is_answered_as_soon_as_the_stack_s_operation_is_seen_to_be_over(status: Any, kind: str) -> None:
+    world = begun(kind, "UPDATE_IN_PROGRESS", status)
 
     world.run(stack_event(kind))
 
     assert world.functions.calls == []
     assert world.clock.now() < NOW + 600
     # An Update may be the rollback's own, which a FAILED would block.
-    rolls_back = kind == "Update" and status.endswith("ROLLBACK_IN_PROGRESS")
-    assert world.answer["Status"] == ("SUCCESS" if rolls_back else "FAILED")
-    if not rolls_back:
+    if kind == "Update" and status in ("ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS"):
+        assert world.answer["Status"] == "SUCCESS"
+    else:
         (line,) = world.lines_with("The stack no longer waits")
-        assert (status or "gone") in line["message"]
+        assert world.answer["Status"] == "FAILED"
         assert world.answer["Reason"].startswith("Stopped waiting for team/app:v1 in eu-west-1, checked ")
-        assert (status or "gone") in world.answer["Reason"]
+        for text in (line["message"], world.answer["Reason"]):
+            assert ("gone" if status is GONE else status) in text
 
 
 @pytest.mark.parametrize("kind", ["Create", "Update"])
-@pytest.mark.parametrize("updated_after", [60.0, 70.0, 119.0])
+@pytest.mark.parametrize("updated_after", [60.0, 119.0])
 def test_it_is_answered_when_its_stack_was_cancelled_and_updated_again(kind: str, updated_after: float) -> None:
-    again = ("UPDATE_IN_PROGRESS", NOW + updated_after)
-    world = World(aws_error("ImageNotFoundException"), stack=(("UPDATE_IN_PROGRESS", NOW - 20.0), again))
-    if kind == "Create":
-        world.stacks.describe_stacks(StackName="an Update asks once more")
+    world = begun(kind, ("UPDATE_IN_PROGRESS", NOW - 20.0), ("UPDATE_IN_PROGRESS", NOW + updated_after))
 
     world.run(stack_event(kind))
 
@@ -90,9 +90,9 @@ def test_it_is_answered_when_its_stack_was_cancelled_and_updated_again(kind: str
     assert world.clock.now() < NOW + 300
 
 
-@pytest.mark.parametrize("updated_after", [-3600.0, -20.0, 0.0, 2.0])
+@pytest.mark.parametrize("updated_after", [-20.0, 2.0])
 def test_the_operation_that_a_wait_belongs_to_is_not_taken_for_a_later_one(updated_after: float) -> None:
-    world = World(aws_error("ImageNotFoundException"), stack=(("UPDATE_IN_PROGRESS", NOW + updated_after),))
+    world = World(NOT_FOUND, stack=(("UPDATE_IN_PROGRESS", NOW + updated_after),))
 
     world.run_to_the_end(stack_event("Create"))
 
@@ -109,40 +109,30 @@ def test_a_throttled_question_is_left_out_and_asked_again_three_minutes_later() 
     assert [attempt.counted for attempt in create.attempts] == [False]
 
 
-def test_who_may_not_ask_goes_on_to_the_limit_and_says_so_once() -> None:
-    simulation = Simulation(never, question_reply=lambda _: DENIED)
+@pytest.mark.parametrize(("fault", "told"), [(DENIED, ["WARNING"]), (THROTTLED, [])])
+def test_in_doubt_the_wait_goes_on_to_its_limit_and_says_so_once_if_it_may_not_ask(
+    fault: Exception, told: list[str]
+) -> None:
+    simulation = Simulation(never, question_reply=lambda _: fault)
     create = simulation.create(PROPERTIES)
     simulation.play()
 
     assert create.outcome
     assert create.outcome.by == "answer"
     assert "Gave up on team/app:v1" in create.outcome.reason
-    assert len(simulation.questions) == 1
-    told = [line for line in simulation.lines if "does not tell the function" in line["message"]]
-    assert [line["level"] for line in told] == ["WARNING"]
+    assert (len(simulation.questions) == 1) is bool(told)
+    lines = [line for line in simulation.lines if "does not tell the function" in line["message"]]
+    assert [line["level"] for line in lines] == told
 
 
-@pytest.mark.parametrize("kind", ["Create", "Update"])
-def test_the_wait_of_another_accounts_stack_is_answered_at_its_limit_whatever_is_said_of_that_stack_here(
-    kind: str,
-) -> None:
-    gone = aws_error("ValidationError", "Stack with id x does not exist")
-    world = World(aws_error("ImageNotFoundException"), stack=(gone,))
+def test_the_wait_of_another_accounts_stack_is_answered_at_its_limit_whatever_is_said_of_that_stack_here() -> None:
+    world = World(NOT_FOUND, stack=(GONE,))
 
-    world.run_to_the_end(stack_event(kind, StackId=STACK_ID.replace("123456789012", "210987654321")))
+    world.run_to_the_end(stack_event("Update", StackId=STACK_ID.replace("123456789012", "210987654321")))
 
     assert "Gave up on team/app:v1" in world.answer["Reason"]
     assert world.stacks.asked == []
     assert world.clock.now() == NOW + 1800
-
-
-def test_in_doubt_throughout_the_wait_ends_at_its_limit() -> None:
-    simulation = Simulation(never, question_reply=lambda _: THROTTLED)
-    create = simulation.create(PROPERTIES)
-    simulation.play()
-
-    assert create.outcome
-    assert "Gave up on team/app:v1" in create.outcome.reason
 
 
 def test_a_stack_that_still_waits_gets_its_image() -> None:
@@ -155,7 +145,7 @@ def test_a_stack_that_still_waits_gets_its_image() -> None:
     assert len(simulation.questions) > 3000 / 210 - 1
 
 
-@pytest.mark.parametrize("timeout", [10.0, 60.0, 300.0])
+@pytest.mark.parametrize("timeout", [10.0, 300.0])
 def test_a_function_with_short_slices_asks_at_its_hand_overs(timeout: float) -> None:
     simulation, create = cancelled(timeout / 3, {"MaxRetries": str(int(timeout / 10))}, timeout=timeout)
 
@@ -163,17 +153,7 @@ def test_a_function_with_short_slices_asks_at_its_hand_overs(timeout: float) -> 
     assert [attempt.counted for attempt in create.attempts] == [False]
 
 
-def test_a_hand_over_on_a_fresh_answer_does_without() -> None:
-    simulation = Simulation(never)
-    simulation.create(PROPERTIES)
-    simulation.play()
-
-    handed_over = simulation.invocations[0].ended
-    asked = max(moment for moment in simulation.questions if moment <= handed_over)
-    assert 1.0 < handed_over - asked <= 211.0
-
-
-@pytest.mark.parametrize("seed", few_of(range(80)))
+@pytest.mark.parametrize("seed", few_of(range(80), every=40))
 def test_nobody_asks_just_before_the_limit_because_the_last_check_must_not_come_late(seed: int) -> None:
     simulation = Simulation(never, seed=seed)
     create = simulation.create({**PROPERTIES, "MaxRetries": str(130 + seed), "RetryDelaySeconds": "1"})
@@ -182,13 +162,6 @@ def test_nobody_asks_just_before_the_limit_because_the_last_check_must_not_come_
     limit = create.sent // 1 + 130 + seed
     assert all(moment <= limit - LAST_ASK + 0.1 for moment in simulation.questions)
     assert limit <= simulation.checks[-1] < limit + 1
-
-
-def test_a_direct_invocation_asks_nothing_because_no_stack_waits_for_it() -> None:
-    world = World(aws_error("ImageNotFoundException"))
-    with pytest.raises(Exception, match="Gave up"):
-        world.run(short(MaxRetries="20"))
-    assert world.stacks.asked == []
 
 
 @pytest.mark.slow

@@ -1,10 +1,7 @@
 """What the runs of a builder come to for a wait: the whole table, and the one place that starts a run."""
 
 from collections.abc import Sequence
-from dataclasses import replace
-from itertools import product
 from random import Random
-from typing import Any
 
 import pytest
 
@@ -51,93 +48,41 @@ PROJECT = Builder(BuilderKind.PROJECT, "app")
 THERE = Image(DIGEST, "123456789012", REPOSITORY_URI)
 BOUNDS = Bounds(start=NOW, limit=NOW + 1800, asked_limit=NOW + 1800, expires=NOW + 3600)
 DENIED = BuildHidden("codebuild:ListBuildsForProject", "AccessDeniedException", "no")
+UNHEARD = BuildUnavailable("ThrottlingException")
+UNDER_WAY, SUCCEEDED, BROKEN, SUPERSEDED = RunStatus
+Runs = Sequence[BuildRun] | BuildHidden | BuildUnavailable
 
 
 def run(
-    status: RunStatus, *, ours: bool = False, began: float = 10.0, ended: float | None = 60.0, id_: str = "app:1"
+    status: RunStatus, *, ours: bool = False, began: float = 10.0, ended: float = 60.0, id_: str = "app:1"
 ) -> BuildRun:
-    """Return a run; its times are seconds after the wait began."""
-    over = None if status is RunStatus.UNDER_WAY or ended is None else NOW + ended
-    return BuildRun(id_, status, status.value, NOW + began, over, ours)
+    """Returns a run; its times are seconds after the wait began."""
+    return BuildRun(id_, status, status.value, NOW + began, None if status is UNDER_WAY else NOW + ended, ours)
 
 
-UNDER_WAY, SUCCEEDED, BROKEN, SUPERSEDED = RunStatus
+def without_image(build: BuildFinding) -> Awaited:
+    return Awaited(NoImage(), PROJECT, build)
 
 
-# --- the whole table
+class Following:
+    """Follows the builder of one wait, check after check: a service with these runs, which starts another if asked."""
 
-IMAGES: dict[str, Looked] = {
-    "there": THERE,
-    "missing": NoImage(),
-    "tag elsewhere": NoImage(tag_points_at="sha256:0"),
-    "old": NotYet("an older one", THERE),
-    "archived": NotPullable("ARCHIVED"),
-    "no repository": NoRepository(),
-    "denied": AccessDenied("AccessDenied", ""),
-    "unavailable": Unavailable("ThrottlingException", ""),
-    "refused": Refused("InvalidParameterException", ""),
-    "never": NotDeployable("an index", "push another"),
-}
-BUILD_MATTERS = ("missing", "tag elsewhere", "old")
-"""So does a missing repository, where that is waited for."""
-WITHOUT_BUILD = {
-    "there": "SUCCESS",
-    "archived": "wait",
-    "no repository": "wait",  # for its own 15 s
-    "denied": "wait",  # for its own 60 s
-    "unavailable": "wait",
-    "refused": "refused",
-    "never": "never",
-}
-RUNS: dict[tuple[str, bool], str] = {
-    # what the run came to, whether this wait started it: what comes of a wait whose image is missing
-    ("under way", True): "wait",
-    ("under way", False): "wait",
-    ("under way since before the wait", False): "wait",
-    ("succeeded", True): "built-without, after 60 s",
-    ("succeeded", False): "built-without, after 60 s",
-    ("succeeded, begun before the wait", False): "built-without, after 60 s",
-    ("succeeded before the wait", False): "start",
-    ("broken", True): "build-broken",
-    ("broken", False): "build-broken",
-    ("broken, begun before the wait", False): "build-broken",
-    ("broken before the wait", False): "start",
-    ("superseded", True): "wait",
-    ("superseded", False): "wait",
-    ("superseded before the wait", False): "start",
-    ("none", False): "start",
-    ("denied", False): "build-hidden, after 60 s",
-    ("no project", False): "build-hidden, after 60 s",
-    ("unavailable", False): "wait",
-}
-
-
-def played(name: str, *, ours: bool) -> Sequence[BuildRun] | BuildHidden | BuildUnavailable:
-    since_before: dict[str, Any] = {"began": -50.0, "ended": 60.0}
-    before: dict[str, Any] = {"began": -50.0, "ended": -1.0}
-    if name == "denied":
-        return DENIED
-    if name == "no project":
-        return BuildHidden("codebuild:ListBuildsForProject", "ResourceNotFoundException", "", missing=True)
-    if name == "unavailable":
-        return BuildUnavailable("ThrottlingException")
-    if name == "none":
-        return []
-    statuses = {"under": UNDER_WAY, "succeeded": SUCCEEDED, "broken": BROKEN, "superseded": SUPERSEDED}
-    times = since_before if "begun before" in name or "since before" in name else before if "before" in name else {}
-    return [run(statuses[name.replace(",", "").split()[0]], ours=ours, **times)]
-
-
-class Service:
-    """A builder's service with these runs, which starts another when it is asked to."""
-
-    def __init__(self, runs: Sequence[BuildRun] | BuildHidden | BuildUnavailable = ()) -> None:
-        self.found = runs
-        self.starts: list[str] = []
+    def __init__(self, found: Runs = (), *, may_start: bool = False, waits_for_repository: bool = False) -> None:
+        self.found = found
         self.start_fails: BuildHidden | BuildUnavailable | None = None
+        self.starts: list[str] = []
         self.asked: list[str] = []
+        self.memory = Memory()
+        self._build = FollowedBuild(
+            self,
+            PROJECT,
+            NOW,
+            token="t",  # noqa: S106  # no secret
+            may_start=lambda _: may_start,
+            waits_for_repository=waits_for_repository,
+        )
 
-    def runs(self, _: str, own: str, __: Deadline) -> Sequence[BuildRun] | BuildHidden | BuildUnavailable:
+    def runs(self, _: str, own: str, __: Deadline) -> Runs:
         self.asked.append(own)
         return self.found
 
@@ -148,24 +93,10 @@ class Service:
     def explained(self, _: str, run: BuildRun, __: Deadline) -> BuildRun:
         return run
 
-
-class Following:
-    """Follows the builder of one wait, check after check."""
-
-    def __init__(self, service: Service, *, may_start: bool, since: float) -> None:
-        self._build = FollowedBuild(
-            service,
-            PROJECT,
-            since,
-            token="t",  # noqa: S106  # no secret
-            may_start=lambda _: may_start,
-            waits_for_repository=False,
-        )
-        self.memory = Memory()
-
-    def check(self, looks: Sequence[Looked], *, waits_for_repository: bool) -> Found:
+    def check(self, *looks: Looked) -> Found:
+        """Makes one check that finds these images, the last one again and again."""
         left = list(looks)
-        result = replace(self._build, waits_for_repository=waits_for_repository).check(
+        result = self._build.check(
             lambda memory: CheckResult(left.pop(0) if len(left) > 1 else left[0], memory),
             self.memory,
             Deadline(NOW + 3600.0, FakeClock()),
@@ -174,104 +105,123 @@ class Following:
         return result.found
 
 
-def following(service: Service, *, may_start: bool = False, since: float = NOW) -> Following:
-    return Following(service, may_start=may_start, since=since)
+def judged(
+    found: Found, after: float, progress: Progress | None = None, *, delay: float = 30, for_repository: bool = False
+) -> Ready | GivenUp | Progress:
+    """Judges a check so many seconds after the wait began."""
+    backoff = Backoff(delay=delay, rate=1.5, wait_for_repository=for_repository)
+    progress, at = progress or Progress(due=NOW + after), NOW + after
+    return judge(backoff, BOUNDS, progress, found, began=at, ended=at, random=Random(1))  # noqa: S311
 
 
-def check(follows: Following, *looks: Looked, waits_for_repository: bool = False) -> Found:
-    """Make one check whose looks find these, the last one again and again."""
-    return follows.check(looks, waits_for_repository=waits_for_repository)
+def going_on(build: BuildFinding, after: float, progress: Progress | None = None, *, delay: float = 30) -> Progress:
+    now = judged(without_image(build), after, progress, delay=delay)
+    assert isinstance(now, Progress)
+    return now
 
 
-def outcome(found: Found, *, waits_for_repository: bool = False) -> str:
-    """Say what comes of a wait that finds the same at each check."""
-    backoff = Backoff(delay=30, rate=1.5, wait_for_repository=waits_for_repository)
-    progress, began = Progress(due=NOW + 100), NOW + 100.0
-    for _ in range(40):
-        judged = judge(backoff, BOUNDS, progress, found, began=began, ended=began, random=Random(1))  # noqa: S311
-        if isinstance(judged, Ready):
-            return "SUCCESS"
-        if isinstance(judged, GivenUp):
-            after = began - NOW - 100
-            return judged.cause.value + (f", after {after:.0f} s" if after else "")
-        progress, began = judged, judged.due
-        if began > NOW + 400:
-            return "wait"
-    raise AssertionError
+def outcome(found: Found, *, for_repository: bool = False) -> str:
+    """Says what comes of a wait that finds the same at each check."""
+    at = 100.0
+    now = judged(found, at, for_repository=for_repository)
+    while isinstance(now, Progress) and at < 400:
+        at = now.due - NOW
+        now = judged(found, at, now, for_repository=for_repository)
+    if isinstance(now, GivenUp):
+        return now.cause.value + (f", after {at - 100:.0f} s" if at > 100 else "")
+    return "SUCCESS" if isinstance(now, Ready) else "wait"
 
 
-@pytest.mark.parametrize(("name", "ours"), RUNS)
-@pytest.mark.parametrize("image", IMAGES)
+# --- the whole table
+
+IMAGES: dict[str, tuple[Looked, str]] = {
+    # what is found of the image, and what comes of a wait whatever its builder does; empty where that matters
+    "there": (THERE, "SUCCESS"),
+    "missing": (NoImage(), ""),
+    "tag elsewhere": (NoImage(tag_points_at="sha256:0"), ""),
+    "old": (NotYet("an older one", THERE), ""),
+    "archived": (NotPullable("ARCHIVED"), "wait"),
+    "no repository": (NoRepository(), "no-repository, after 15 s"),
+    "denied": (AccessDenied("AccessDenied", ""), "access-denied, after 60 s"),
+    "unavailable": (Unavailable("ThrottlingException", ""), "wait"),
+    "refused": (Refused("InvalidParameterException", ""), "refused"),
+    "never": (NotDeployable("an index", "push another"), "never"),
+}
+RUNS: dict[str, tuple[Runs, str]] = {
+    # what the newest run came to, and what comes of a wait whose image is missing
+    "under way": ([run(UNDER_WAY)], "wait"),
+    "ours, under way": ([run(UNDER_WAY, ours=True)], "wait"),
+    "under way since before the wait": ([run(UNDER_WAY, began=-50)], "wait"),
+    "succeeded": ([run(SUCCEEDED)], "built-without, after 60 s"),
+    "ours, succeeded": ([run(SUCCEEDED, ours=True)], "built-without, after 60 s"),
+    "succeeded, begun before the wait": ([run(SUCCEEDED, began=-50)], "built-without, after 60 s"),
+    "succeeded before the wait": ([run(SUCCEEDED, began=-50, ended=-1)], "start"),
+    "broken": ([run(BROKEN)], "build-broken"),
+    "ours, broken": ([run(BROKEN, ours=True)], "build-broken"),
+    "broken, begun before the wait": ([run(BROKEN, began=-50)], "build-broken"),
+    "broken before the wait": ([run(BROKEN, began=-50, ended=-1)], "start"),
+    "superseded": ([run(SUPERSEDED)], "wait"),
+    "ours, superseded": ([run(SUPERSEDED, ours=True)], "wait"),
+    "superseded before the wait": ([run(SUPERSEDED, began=-50, ended=-1)], "start"),
+    "none": ([], "start"),
+    "denied": (DENIED, "build-hidden, after 60 s"),
+    "unavailable": (UNHEARD, "wait"),
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
 @pytest.mark.parametrize("starts", [False, True])
-def test_what_comes_of_each_run_beside_each_image(name: str, image: str, *, ours: bool, starts: bool) -> None:
-    service = Service(played(name, ours=ours))
+def test_what_comes_of_each_run_beside_each_image(name: str, *, starts: bool) -> None:
+    runs, of_missing = RUNS[name]
+    for image, of_image in IMAGES.values():
+        following = Following(runs, may_start=starts)
 
-    found = check(following(service, may_start=starts), IMAGES[image])
+        found = following.check(image)
 
-    expected = RUNS[name, ours] if image in BUILD_MATTERS else WITHOUT_BUILD[image]
-    assert bool(service.starts) == (expected == "start" and starts)
-    if image in ("no repository", "denied"):
-        assert isinstance(found, type(IMAGES[image]))  # the builder is not even asked
-        assert not service.asked
-    else:
-        assert outcome(found) == expected.replace("start", "wait")
-
-
-def test_the_table_is_complete() -> None:
-    finished = [name for name, _ in RUNS]
-    for status, when in product(("under way", "succeeded", "broken", "superseded"), (True, False)):
-        assert (status, when) in RUNS
-    assert {type(played(name, ours=False)) for name in finished} == {list, BuildHidden, BuildUnavailable}
-    assert set(IMAGES) == {*BUILD_MATTERS, *WITHOUT_BUILD}
+        expected = of_image or of_missing
+        assert bool(following.starts) == (expected == "start" and starts), image
+        assert outcome(found) == expected.replace("start", "wait"), image
+        if isinstance(image, NoRepository | AccessDenied):
+            assert not following.asked  # the builder is not even asked
 
 
-@pytest.mark.parametrize(("name", "ours"), RUNS)
-def test_a_repository_that_is_waited_for_is_as_good_as_one_without_the_image(name: str, *, ours: bool) -> None:
-    found = check(following(Service(played(name, ours=ours))), NoRepository(), waits_for_repository=True)
+@pytest.mark.parametrize("name", RUNS)
+def test_a_repository_that_is_waited_for_is_as_good_as_one_without_the_image(name: str) -> None:
+    runs, of_missing = RUNS[name]
 
-    assert outcome(found, waits_for_repository=True) == RUNS[name, ours].replace("start", "wait")
+    found = Following(runs, waits_for_repository=True).check(NoRepository())
+
+    assert outcome(found, for_repository=True) == of_missing.replace("start", "wait")
 
 
 # --- several runs
 
 
-def test_while_one_of_them_is_under_way_there_is_hope() -> None:
-    runs = [run(BROKEN, began=5), run(UNDER_WAY, began=1, id_="app:2"), run(SUCCEEDED, began=9)]
+@pytest.mark.parametrize("began", [5, -50])
+def test_our_own_decides_before_any_other_whatever_its_times_say(began: float) -> None:
+    """A direct invocation that is repeated is given the run that it had started before."""
+    own, other = run(BROKEN, ours=True, began=began, ended=began + 45), run(UNDER_WAY, began=20, id_="app:9")
 
-    assert judge_runs(runs, NOW) == UnderWay(runs[1])
+    assert judge_runs([other, own], NOW) == Broken(own)
 
 
-def test_the_last_to_end_decides_when_all_have() -> None:
+def test_one_under_way_decides_then_the_last_to_end() -> None:
     succeeded, broken = run(SUCCEEDED, began=5, ended=90), run(BROKEN, began=20, ended=80)
+    under_way = run(UNDER_WAY, began=1, id_="app:2")
 
+    assert judge_runs([broken, under_way, succeeded], NOW) == UnderWay(under_way)
     assert judge_runs([broken, succeeded], NOW) == Built(succeeded)
-    assert judge_runs([broken], NOW) == Broken(broken)
-
-
-def test_our_own_decides_before_any_other() -> None:
-    own, other = run(BROKEN, ours=True, began=5), run(UNDER_WAY, began=20, id_="app:9")
-
-    assert judge_runs([other, own], NOW) == Broken(own)
-
-
-def test_our_own_decides_whatever_its_times_say() -> None:
-    """As where a direct invocation is repeated, and is given the run that it had started before."""
-    own, other = run(BROKEN, ours=True, began=-50, ended=-5), run(UNDER_WAY, began=20, id_="app:9")
-
-    assert judge_runs([other, own], NOW) == Broken(own)
 
 
 @pytest.mark.parametrize("ours", [True, False])
 def test_a_superseded_run_passes_the_baton_to_its_successor(*, ours: bool) -> None:
     first = run(SUPERSEDED, ours=ours, began=5, id_="1")
     second, third = run(SUPERSEDED, began=10, id_="2"), run(BROKEN, began=20, id_="3")
-    earlier = run(BROKEN, began=-20, ended=50, id_="0")
+    earlier, fourth = run(BROKEN, began=-20, ended=50, id_="0"), run(UNDER_WAY, began=30, id_="4")
 
     assert judge_runs([third, second, first, earlier], NOW) == Broken(third)
     assert judge_runs([second, first], NOW) == UnderWay(second)
-    assert judge_runs([run(UNDER_WAY, began=30, id_="4"), third, first], NOW) == UnderWay(
-        run(UNDER_WAY, began=30, id_="4")
-    )
+    assert judge_runs([fourth, third, first], NOW) == UnderWay(fourth)
 
 
 def test_before_our_own_nothing_takes_the_baton() -> None:
@@ -283,111 +233,61 @@ def test_before_our_own_nothing_takes_the_baton() -> None:
 # --- one check
 
 
-def test_when_the_run_has_failed_the_images_are_looked_at_once_more() -> None:
-    service = Service([run(BROKEN)])
-
-    assert check(following(service), NoImage(), THERE) == THERE
-    assert check(following(service), NoImage(), Unavailable("Throttling", "")) == Unavailable("Throttling", "")
-    assert check(following(service), NoImage(), NoImage()) == Awaited(NoImage(), PROJECT, Broken(run(BROKEN)))
+@pytest.mark.parametrize("second", [THERE, Unavailable("Throttling", "")])
+def test_when_the_run_has_failed_the_images_are_looked_at_once_more(second: Looked) -> None:
+    assert Following([run(BROKEN)]).check(NoImage(), second) == second
+    assert Following([run(BROKEN)]).check(NoImage()) == without_image(Broken(run(BROKEN)))
 
 
 def test_an_image_that_is_there_costs_no_call_of_the_builder() -> None:
-    service = Service([run(BROKEN)])
+    following = Following([run(BROKEN)])
 
-    assert check(following(service), THERE) == THERE
-    assert service.asked == []
+    assert following.check(THERE) == THERE
+    assert following.asked == []
 
 
 def test_of_several_images_the_least_hopeful_says_whether_the_builder_is_asked() -> None:
-    service = Service([run(UNDER_WAY)])
+    following = Following([run(UNDER_WAY)])
     missing = Several((("A", THERE), ("B", NoImage())))
     archived = Several((("A", NotPullable("ARCHIVED")), ("B", THERE)))
 
-    assert check(following(service), missing) == Awaited(missing, PROJECT, UnderWay(run(UNDER_WAY)))
-    assert check(following(service), archived) == archived
-
-
-# --- starting
+    assert following.check(missing) == Awaited(missing, PROJECT, UnderWay(run(UNDER_WAY)))
+    assert following.check(archived) == archived
 
 
 def test_a_run_is_started_once_and_remembered() -> None:
-    service = Service()
-    follows = following(service, may_start=True)
+    following = Following(may_start=True)
 
-    found = check(follows, NoImage())
-    assert isinstance(found, Awaited)
-    assert found.build == UnderWay(run(UNDER_WAY, ours=True, id_="app:2"), started=True)
-    assert (service.starts, follows.memory.started.run) == (["t"], "app:2")
+    found = following.check(NoImage())
+    assert found == without_image(UnderWay(run(UNDER_WAY, ours=True, id_="app:2"), started=True))
+    assert (following.starts, following.memory.started.run) == (["t"], "app:2")
 
-    check(follows, NoImage())  # the list lags behind
-    service.found = [run(UNDER_WAY, ours=True, id_="app:2")]
-    check(follows, NoImage())
-    assert service.starts == ["t"]
-    assert service.asked == ["", "app:2", "app:2"]
+    following.check(NoImage())  # the list lags behind
+    following.found = [run(UNDER_WAY, ours=True, id_="app:2")]
+    following.check(NoImage())
+    assert following.starts == ["t"]
+    assert following.asked == ["", "app:2", "app:2"]
 
 
-@pytest.mark.parametrize("name", [name for name, ours in RUNS if not ours and RUNS[name, ours] != "start"])
-def test_nothing_is_started_where_a_run_is_followed_or_nothing_is_known(name: str) -> None:
-    service = Service(played(name, ours=False))
-
-    check(following(service, may_start=True), NoImage())
-
-    assert service.starts == []
-
-
-@pytest.mark.parametrize("fault", [DENIED, BuildUnavailable("ThrottlingException")])
+@pytest.mark.parametrize("fault", [DENIED, UNHEARD])
 def test_a_start_that_fails_is_tried_again_with_the_same_token(fault: BuildHidden | BuildUnavailable) -> None:
-    service = Service()
-    service.start_fails = fault
-    follows = following(service, may_start=True)
+    following = Following(may_start=True)
+    following.start_fails = fault
 
-    found: list[BuildFinding] = []
-    for _ in range(2):
-        seen = check(follows, NoImage())
-        assert isinstance(seen, Awaited)
-        found.append(seen.build)
-
-    assert found == [fault, fault]
-    assert (service.starts, follows.memory.started.run) == (["t", "t"], "")
+    assert [following.check(NoImage()) for _ in range(2)] == [without_image(fault)] * 2
+    assert (following.starts, following.memory.started.run) == (["t", "t"], "")
 
 
-def test_without_leave_to_start_there_is_no_run() -> None:
-    assert check(following(Service()), NoImage()) == Awaited(NoImage(), PROJECT, NoRun())
-
-
-# --- graces
+# --- grace periods
 
 
 def test_a_success_that_is_followed_by_another_run_is_forgotten() -> None:
-    backoff = Backoff(delay=30, rate=1.5, wait_for_repository=False)
-    progress = Progress(due=NOW)
-    builds: list[BuildFinding] = [Built(run(SUCCEEDED)), UnderWay(run(UNDER_WAY)), Built(run(SUCCEEDED))]
-    for number, build in enumerate(builds):
-        at = NOW + 100 + 50 * number
-        judged = judge(
-            backoff,
-            BOUNDS,
-            progress,
-            Awaited(NoImage(), PROJECT, build),
-            began=at,
-            ended=at,
-            random=Random(1),  # noqa: S311
-        )
-        assert isinstance(judged, Progress)
-        assert judged.due <= at + (5 if isinstance(build, Built) else 30)
-        progress = judged
-    assert progress.streak_since == NOW + 200
+    first = going_on(Built(run(SUCCEEDED)), 100)
+    between = going_on(UnderWay(run(UNDER_WAY)), 150, first)
+    last = going_on(Built(run(SUCCEEDED)), 200, between)
 
-
-RHYTHM = Backoff(delay=30, rate=1.5, wait_for_repository=False)
-
-
-def go_on(progress: Progress, build: BuildFinding, after: float, backoff: Backoff = RHYTHM) -> Progress | GivenUp:
-    """Judge a check so many seconds after the wait began."""
-    at, found = NOW + after, Awaited(NoImage(), PROJECT, build)
-    judged = judge(backoff, BOUNDS, progress, found, began=at, ended=at, random=Random(1))  # noqa: S311
-    assert not isinstance(judged, Ready)
-    return judged
+    assert (first.streak_since, last.streak_since) == (NOW + 100, NOW + 200)
+    assert first.due <= NOW + 105
 
 
 @pytest.mark.parametrize(
@@ -395,58 +295,32 @@ def go_on(progress: Progress, build: BuildFinding, after: float, backoff: Backof
 )
 def test_a_builder_that_does_not_answer_now_and_then_prolongs_no_grace(build: BuildFinding, cause: Cause) -> None:
     """As with ECR: that nothing is heard says nothing about the run."""
-    first = go_on(Progress(due=NOW), build, 100)
-    assert isinstance(first, Progress)
-    unheard = go_on(first, BuildUnavailable("ThrottlingException"), 130)
-    assert isinstance(unheard, Progress)
-    late = go_on(unheard, BuildUnavailable("ThrottlingException"), 161)
-    assert isinstance(late, Progress)
+    progress = going_on(build, 100)
+    for after in (130, 161):
+        progress = going_on(UNHEARD, after, progress)
 
-    last = go_on(late, build, 165)
+    last = judged(without_image(build), 165, progress)
 
     assert isinstance(last, GivenUp)
     assert last.cause is cause
 
 
-def test_a_builder_that_is_never_heard_of_ends_no_wait_before_the_limit() -> None:
-    progress: Progress | GivenUp = Progress(due=NOW)
-    for after in range(100, 1700, 50):
-        assert isinstance(progress, Progress)
-        progress = go_on(progress, BuildUnavailable("ThrottlingException"), after)
-    assert isinstance(progress, Progress)
+@pytest.mark.parametrize("build", [UNHEARD, UnderWay(run(UNDER_WAY))])
+def test_a_builder_that_is_not_heard_of_or_under_way_ends_no_wait_before_the_limit(build: BuildFinding) -> None:
+    progress = going_on(build, 100)
+    for after in range(150, 1700, 50):
+        progress = going_on(build, after, progress)
 
-    last = go_on(progress, BuildUnavailable("ThrottlingException"), 1800)
+    last = judged(without_image(build), 1800, progress)
 
     assert isinstance(last, GivenUp)
-    assert last.cause is Cause.TIME_UP
+    assert (last.cause, last.image_missing) == (Cause.TIME_UP, True)
 
 
-@pytest.mark.parametrize("rate", [1.0, 1.5])
-def test_a_builder_that_does_not_answer_is_asked_less_often(rate: float) -> None:
-    backoff = Backoff(delay=2, rate=rate, wait_for_repository=False)
-    heard = go_on(Progress(due=NOW, pause=2), NoRun(), 100, backoff)
-    unheard = go_on(Progress(due=NOW, pause=2), BuildUnavailable("ThrottlingException"), 100, backoff)
+def test_a_builder_that_does_not_answer_is_asked_less_often() -> None:
+    heard, unheard = (going_on(build, 100, Progress(due=NOW, pause=2), delay=2) for build in (NoRun(), UNHEARD))
 
-    assert isinstance(heard, Progress)
-    assert isinstance(unheard, Progress)
     assert heard.due <= NOW + 102 < unheard.due <= NOW + 104
-
-
-def test_at_the_limit_a_build_under_way_is_no_cause_of_its_own() -> None:
-    backoff = Backoff(delay=30, rate=1.5, wait_for_repository=False)
-    found = Awaited(NoImage(), PROJECT, UnderWay(run(UNDER_WAY)))
-
-    judged = judge(
-        backoff,
-        BOUNDS,
-        Progress(due=NOW),
-        found,
-        began=BOUNDS.limit,
-        ended=BOUNDS.limit,
-        random=Random(1),  # noqa: S311
-    )
-
-    assert judged == GivenUp(Cause.TIME_UP, found, 1, image_missing=True)
 
 
 @pytest.mark.parametrize("kind", BuilderKind)
@@ -455,8 +329,5 @@ def test_a_kind_of_builder_is_named_by_its_property_and_allowed_by_its_parameter
     arn = Place("aws", "eu-west-1", "123456789012").builder_arn(builder)
 
     assert {read_properties({**PROPERTIES, kind.property: named}, None).builder for named in ("app", arn)} == {builder}
-    assert f"\n  {kind.parameter}:\n" in (ROOT / "template.yaml").read_text(encoding="utf-8")
-
-
-def test_without_a_property_of_a_builder_there_is_none() -> None:
     assert read_properties(PROPERTIES, None).builder is None
+    assert f"\n  {kind.parameter}:\n" in (ROOT / "template.yaml").read_text(encoding="utf-8")
