@@ -23,17 +23,14 @@ from ecr_image_waiter.cli.screen import LiveLine, Standing
 from ecr_image_waiter.core.builds import BuilderKind, BuildHidden, BuildRun, RunStatus
 from ecr_image_waiter.core.manifests import LONGEST_PLATFORM_NAME, OCI_INDEX, OCI_MANIFEST
 from ecr_image_waiter.core.messages import WaiterError, harmless
+from tests.support.clock import FakeClock
 from tests.support.command import Builder, Command
 from tests.support.ecr import ACCOUNT, OCI_CONFIG, Ecr, digest_of, entry
 from tests.support.fakes import STACK_ID, FakeContext, aws_error, response_url, stack_event
 from tests.support.world import IN_MEMORY, World
 
-NASTY: Final = {  # at most twenty characters each, of which nothing is cut
-    "commands of GitHub's": "\n::hit ::x\r ::y##[z]",
-    "escapes": "\x1b[31mhit\x9b1m\x1b]0;t\x07",
-    "marks and separators": "\u202ehit\u2066\u2028::x\u2029\x85::y",
-    "no characters": "\ud800hit\udfff\x00\x08\x7f ##vso[",
-}
+NASTY: Final = "\n::hit\x1b[1m\u202e\ud800##[z"
+"""A line break, commands of CI logs, an escape, a mark, half a character; short, so that nothing of it is cut."""
 COMMAND: Final = re.compile(r"(^|\s)::|##\w*\[")
 
 
@@ -62,9 +59,7 @@ def texts(value: Any) -> list[str]:
 
 @given(st.text(st.characters(exclude_categories=()) | st.sampled_from(":#[ \n\x1b"), max_size=30))
 @example("::error::x")
-@example("##[x]")
 @example("###[x]")
-@example("a ::x")
 @example("\u2003::x")
 def test_any_text_becomes_harmless_once_and_for_all(text: str) -> None:
     told = harmless(text)
@@ -89,81 +84,48 @@ def test_a_text_that_means_no_harm_stays_as_it_is(text: str) -> None:
 
 # --- what others write, and where
 
-Feed = Callable[[Ecr, str], object]
+
+def put_config(ecr: Ecr, **members: Any) -> None:
+    blob = json.dumps({"os": "linux", "architecture": "arm64", **members}).encode()
+    ecr.repository("app").blobs[digest_of(blob)] = blob
+    put(ecr, {"config": {"mediaType": OCI_CONFIG, "size": 1, "digest": digest_of(blob)}})
 
 
-def config(**members: Any) -> Feed:
-    def push(ecr: Ecr, nasty: str) -> None:
-        document = {"os": "linux", "architecture": "arm64"} | {key: each(nasty) for key, each in members.items()}
-        blob = json.dumps(document).encode()
-        ecr.repository("app").blobs[digest_of(blob)] = blob
-        described = {"mediaType": OCI_CONFIG, "size": 1, "digest": digest_of(blob)}
-        ecr.put("app", "v1", {"schemaVersion": 2, "config": described, "layers": []}, OCI_MANIFEST)
-
-    return push
+def put(ecr: Ecr, members: dict[str, Any], media_type: str = OCI_MANIFEST) -> None:
+    ecr.put("app", "v1", {"schemaVersion": 2, "layers": [], **members}, media_type)
 
 
-def index(ecr: Ecr, nasty: str) -> None:
-    entries = [entry(digest_of(str(n)), f"{nasty}/{nasty}/{nasty}{n}") for n in range(3)]
-    ecr.put("app", "v1", {"schemaVersion": 2, "manifests": entries}, OCI_INDEX)
-
-
-def manifest(
-    members: Callable[[str], dict[str, Any]], media_type: Callable[[str], str] = lambda _: OCI_MANIFEST
-) -> Feed:
-    def push(ecr: Ecr, nasty: str) -> None:
-        ecr.put("app", "v1", {"schemaVersion": 2, "layers": [], **members(nasty)}, media_type(nasty))
-
-    return push
-
-
-def error(code: str, operation: str = "DescribeImages") -> Feed:
-    def fail(ecr: Ecr, nasty: str) -> None:
-        ecr.push("app")
-        ecr.faults[operation] = aws_error(code, f"denied{nasty}")
-
-    return fail
-
-
-def odd_error(ecr: Ecr, nasty: str) -> None:
-    ecr.faults["DescribeImages"] = aws_error(f"Odd{nasty}", nasty)
-
-
-def tags(ecr: Ecr, nasty: str) -> None:
-    ecr.push("app", f"v0{nasty}")
+def fail(ecr: Ecr, code: str) -> None:
+    ecr.faults["DescribeImages"] = aws_error(code, f"denied{NASTY}")
 
 
 LABELS: Final = {"Labels": {"a": "b"}}
 PLATFORM: Final = {"Platform": "linux/amd64"}
-FEEDS: Final[dict[str, tuple[Feed, dict[str, Any]]]] = {
-    "a config's architecture": (config(architecture=str), PLATFORM),
-    "a config's architecture, told as an attribute": (config(architecture=str, config=lambda _: LABELS), LABELS),
-    "a config's os": (config(os=str), PLATFORM),
-    "a config's variant": (config(variant=str), PLATFORM),
-    "a label": (config(config=lambda nasty: {"Labels": {"a": nasty}}), LABELS),
-    "an index's platforms": (index, PLATFORM),
-    "a manifest's media type": (
-        manifest(lambda _: {"config": {"mediaType": "x"}}, lambda nasty: f"x{nasty}"),
-        {"DeployTarget": "ECS"},
-    ),
-    "a config's media type": (manifest(lambda nasty: {"config": {"mediaType": nasty}}), PLATFORM),
-    "an artifact's type": (manifest(lambda nasty: {"artifactType": nasty, "config": {"mediaType": "x"}}), PLATFORM),
-    "AWS's refusal": (error("InvalidParameterException"), {}),
-    "AWS's denial": (error("AccessDeniedException"), {}),
-    "AWS's fault": (error("ServerException"), {}),
-    "AWS's code": (odd_error, {}),
-    "AWS's fault of a manifest": (error("ServerException", "BatchGetImage"), PLATFORM),
-    "AWS's fault of a config": (error("ServerException", "GetDownloadUrlForLayer"), PLATFORM),
-    "tags": (tags, {}),
+ENTRIES: Final = [entry(digest_of(str(n)), f"{NASTY}/{NASTY}/{NASTY}{n}") for n in range(3)]
+FEEDS: Final[dict[str, tuple[Callable[[Ecr], object], dict[str, Any]]]] = {
+    "a config's architecture": (lambda ecr: put_config(ecr, architecture=NASTY), PLATFORM),
+    "an attribute": (lambda ecr: put_config(ecr, architecture=NASTY, config=LABELS), LABELS),
+    "a label": (lambda ecr: put_config(ecr, config={"Labels": {"a": NASTY}}), LABELS),
+    "an index's platforms": (lambda ecr: put(ecr, {"manifests": ENTRIES}, OCI_INDEX), PLATFORM),
+    "a media type": (lambda ecr: put(ecr, {"config": {"mediaType": "x"}}, f"x{NASTY}"), {"DeployTarget": "ECS"}),
+    "a config's media type": (lambda ecr: put(ecr, {"config": {"mediaType": NASTY}}), PLATFORM),
+    "an artifact's type": (lambda ecr: put(ecr, {"artifactType": NASTY, "config": {"mediaType": "x"}}), PLATFORM),
+    "AWS's refusal": (lambda ecr: fail(ecr, "InvalidParameterException"), {}),
+    "AWS's denial": (lambda ecr: fail(ecr, "AccessDeniedException"), {}),
+    "AWS's fault": (lambda ecr: fail(ecr, "ServerException"), {}),
+    "AWS's code": (lambda ecr: fail(ecr, f"Odd{NASTY}"), {}),
+    "tags": (lambda ecr: ecr.push("app", f"v0{NASTY}"), {}),
 }
 by_feed = pytest.mark.parametrize("fed", FEEDS)
-by_text = pytest.mark.parametrize("nasty", NASTY)
 
 
-def of_stack(there: World) -> list[str]:
-    """Returns every text that a stack's wait has sent or logged."""
+def assert_stack_harmless(there: World, *, hits: bool = True) -> None:
+    """Checks every text that a stack's wait has sent or logged."""
     assert all(line.isascii() or line.isprintable() for line in there.output.split("\n"))
-    return [*texts(there.transport.bodies), *texts(there.lines)]
+    told = [*texts(there.transport.bodies), *texts(there.lines)]
+    assert any("hit" in text for text in told) or not hits
+    for text in told:
+        assert_harmless(text)
 
 
 def properties(more: dict[str, Any]) -> dict[str, Any]:
@@ -171,28 +133,25 @@ def properties(more: dict[str, Any]) -> dict[str, Any]:
 
 
 @by_feed
-@by_text
 @pytest.mark.parametrize("back", [False, True], ids=["", "rolling back"])
-def test_a_stack_and_its_log_are_told_in_harmless_words(fed: str, nasty: str, back: bool) -> None:  # noqa: FBT001
+def test_a_stack_and_its_log_are_told_in_harmless_words(fed: str, back: bool) -> None:  # noqa: FBT001
     feed, more = FEEDS[fed]
     there = World(IN_MEMORY, stack=("UPDATE_ROLLBACK_IN_PROGRESS" if back else "UPDATE_IN_PROGRESS",))
-    feed(there.ecr, NASTY[nasty])
+    there.ecr.repository("app")
+    feed(there.ecr)
 
     there.run(stack_event("Update" if back else "Create", ResourceProperties=properties(more)))
 
-    told = of_stack(there)
     assert there.answer["Status"] == "SUCCESS" or not back
-    assert any("hit" in text for text in told) or back
-    for text in told:
-        assert_harmless(text)
+    assert_stack_harmless(there, hits=not back)
 
 
 @by_feed
-@by_text
-def test_a_direct_invocation_returns_or_raises_harmless_words(fed: str, nasty: str) -> None:
+def test_a_direct_invocation_returns_or_raises_harmless_words(fed: str) -> None:
     feed, more = FEEDS[fed]
     there = World(IN_MEMORY)
-    feed(there.ecr, NASTY[nasty])
+    there.ecr.repository("app")
+    feed(there.ecr)
 
     try:
         told = texts(there.run(properties(more)))
@@ -200,17 +159,16 @@ def test_a_direct_invocation_returns_or_raises_harmless_words(fed: str, nasty: s
         told = [str(raised)]
 
     assert any("hit" in text for text in told)
-    for text in [*told, *texts(there.lines)]:
+    for text in told:
         assert_harmless(text)
 
 
 @by_feed
-@by_text
-@pytest.mark.parametrize("line", ["wait", "check", "wait --output uri"])
-def test_the_command_writes_harmless_lines(fed: str, nasty: str, line: str) -> None:
+@pytest.mark.parametrize("line", ["wait", "check"])
+def test_the_command_writes_harmless_lines(fed: str, line: str) -> None:
     feed, more = FEEDS[fed]
     command = Command()
-    feed(command.ecr, NASTY[nasty])
+    feed(command.ecr)
     options = {
         "Platform": ["--platform", "linux/amd64"],
         "Labels": ["--label", "a=b"],
@@ -220,15 +178,14 @@ def test_the_command_writes_harmless_lines(fed: str, nasty: str, line: str) -> N
 
     command(*line.split(), "app:v1", *limit, *(word for name in more for word in options[name]))
 
-    assert "hit" in command.out + command.err or fed in ("tags", "AWS's denial") or "told as" in fed
+    assert "hit" in command.out + command.err or fed in ("tags", "AWS's denial", "an attribute")
     assert_lines_harmless(command.out)
     assert_lines_harmless(command.err)
 
 
-@by_text
-def test_what_github_reads_of_the_command_is_harmless(nasty: str) -> None:
+def test_what_github_and_json_read_of_the_command_is_harmless() -> None:
     command = Command()
-    config(architecture=str)(command.ecr, NASTY[nasty])
+    put_config(command.ecr, architecture=NASTY)
 
     command("wait", "app:v1", "--platform", "linux/arm64", "--output", "github")
 
@@ -239,45 +196,32 @@ def test_what_github_reads_of_the_command_is_harmless(nasty: str) -> None:
     (error,) = [line for line in command.out.splitlines() if line.startswith("::error title=ecr-image-waiter::")]
     assert_lines_harmless(command.out.replace(error, error.removeprefix("::error title=ecr-image-waiter::")))
 
-
-@by_text
-def test_json_of_the_command_is_plain_ascii_and_says_what_is_there(nasty: str) -> None:
-    command = Command()
-    config(architecture=str)(command.ecr, NASTY[nasty])
-
     command("check", "app:v1", "--output", "json")
 
     assert command.out.isascii()
-    told = NASTY[nasty].encode("ascii", "backslashreplace").decode()[:LONGEST_PLATFORM_NAME]
+    told = NASTY.encode("ascii", "backslashreplace").decode()[:LONGEST_PLATFORM_NAME]
     assert command.json["Images"][0]["Platforms"] == [f"linux/{told}"]
 
 
-@by_text
-def test_the_live_line_is_harmless_to_the_terminal(nasty: str) -> None:
-    command, shown = Command(), io.StringIO()
+def test_the_live_line_is_harmless_to_the_terminal() -> None:
+    shown = io.StringIO()
+    console = Console(file=shown, force_terminal=True, width=200, color_system=None)
     for checks in (0, 1):
-        standing = Standing(f"app{NASTY[nasty]}", 0.0, checks, seen=NASTY[nasty], due=9.0)
-        console = Console(file=shown, force_terminal=True, width=200, color_system=None)
-        console.print(LiveLine(standing, command.clock).__rich__())
+        standing = Standing(f"app{NASTY}", 0.0, checks, seen=NASTY, due=9.0)
+        console.print(LiveLine(standing, FakeClock()).__rich__())
 
     assert "hit" in shown.getvalue()
     assert_lines_harmless(shown.getvalue())
 
 
-def broken(nasty: str) -> list[BuildRun]:
-    said = f"app:{nasty}"
-    return [BuildRun(said, RunStatus.BROKEN, said, 1e11, 1e11, where=nasty, message=nasty, link=nasty)]
+BROKEN = BuildRun(NASTY, RunStatus.BROKEN, NASTY, 1e11, 1e11, where=NASTY, message=NASTY, link=NASTY)
+HIDDEN = BuildHidden("codebuild:ListBuildsForProject", "AccessDeniedException", f"no{NASTY}")
 
 
-def hidden(nasty: str) -> BuildHidden:
-    return BuildHidden("codebuild:ListBuildsForProject", "AccessDeniedException", f"no{nasty}")
-
-
-@by_text
-@pytest.mark.parametrize("found", [broken, hidden])
-def test_what_a_build_says_is_told_in_harmless_words(nasty: str, found: Callable[[str], Any]) -> None:
+@pytest.mark.parametrize("found", [[BROKEN], HIDDEN], ids=["broken", "hidden"])
+def test_what_a_build_says_is_told_in_harmless_words(found: Any) -> None:
     builder, command = Builder(), Command()
-    command.builder.found = builder.found = found(NASTY[nasty])
+    command.builder.found = builder.found = found
     there = World(IN_MEMORY, builds={BuilderKind.PROJECT: builder})
     there.ecr.repository("app")
 
@@ -286,17 +230,14 @@ def test_what_a_build_says_is_told_in_harmless_words(nasty: str, found: Callable
 
     assert "hit" in there.answer["Reason"]
     assert "hit" in command.err
-    for text in of_stack(there):
-        assert_harmless(text)
+    assert_stack_harmless(there)
     assert_lines_harmless(command.err)
 
 
-@by_text
 @pytest.mark.parametrize(
     "more",
     [
         {"RepositoryName": "app{}"},
-        {"ImageTag": "v1{}"},
         {"ImageUri": "x{}"},
         {"x{}": "{}"},
         {"RoleArn": "arn:{}"},
@@ -305,24 +246,20 @@ def test_what_a_build_says_is_told_in_harmless_words(nasty: str, found: Callable
     ],
     ids=str,
 )
-@pytest.mark.parametrize("back", [False, True], ids=["", "rolling back"])
-def test_what_a_template_says_is_told_in_harmless_words(nasty: str, more: dict[str, Any], back: bool) -> None:  # noqa: FBT001
-    filled = json.loads(json.dumps(more).replace("{}", json.dumps(NASTY[nasty])[1:-1]))
-    there = World(IN_MEMORY, stack=("UPDATE_ROLLBACK_IN_PROGRESS" if back else "UPDATE_IN_PROGRESS",))
+def test_what_a_template_says_is_told_in_harmless_words(more: dict[str, Any]) -> None:
+    filled = json.loads(json.dumps(more).replace("{}", json.dumps(NASTY)[1:-1]))
+    for status in ("UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS"):
+        there = World(IN_MEMORY, stack=(status,))
 
-    there.run(stack_event("Update", ResourceProperties=properties(filled)))
+        there.run(stack_event("Update", ResourceProperties=properties(filled)))
 
-    told = of_stack(there)
-    assert any("hit" in text for text in told)
-    for text in told:
-        assert_harmless(text)
+        assert_stack_harmless(there)
 
 
-@by_text
-def test_an_event_that_nobody_can_be_answered_for_is_refused_in_harmless_words(nasty: str) -> None:
+def test_an_event_that_nobody_can_be_answered_for_is_refused_in_harmless_words() -> None:
     there = World(IN_MEMORY)
 
-    for event in (stack_event(f"Create{NASTY[nasty]}"), stack_event(ResponseURL=response_url(f"a{NASTY[nasty]}"))):
+    for event in (stack_event(f"Create{NASTY}"), stack_event(ResponseURL=response_url(f"a{NASTY}"))):
         with pytest.raises(WaiterError) as raised:
             there.run(event)
         assert_harmless(str(raised.value))
@@ -330,40 +267,35 @@ def test_an_event_that_nobody_can_be_answered_for_is_refused_in_harmless_words(n
         assert_harmless(text)
 
 
-@by_text
-def test_lambdas_refusal_and_the_log_streams_name_are_told_in_harmless_words(nasty: str) -> None:
-    denied = aws_error("AccessDeniedException", NASTY[nasty], operation="Invoke")
+def test_lambdas_refusal_and_the_log_streams_name_are_told_in_harmless_words() -> None:
+    denied = aws_error("AccessDeniedException", NASTY, operation="Invoke")
     there = World(IN_MEMORY, hand_overs=(denied,))
     there.ecr.repository("app")
     event = stack_event(ResourceProperties=properties({"MaxRetries": "12"}))
 
-    there.waiter.handle(event, FakeContext(there.clock, 60.0, stream=f"s{NASTY[nasty]}"))
+    there.waiter.handle(event, FakeContext(there.clock, 60.0, stream=f"s{NASTY}"))
 
     assert there.answer["Reason"].count("hit") == 2
-    for text in of_stack(there):
-        assert_harmless(text)
+    assert_stack_harmless(there)
 
 
-@by_text
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["wait", "app{}:v1"],
         ["wait", "app:v1{}", "--label", "{}"],
         ["wait", "{}", "--platform", "{}", "--output", "{}"],
         ["wait", "app:v1", "--from", "no-{}"],
         ["wait", "app:v1", "--from", "-"],
         ["check", "::x", "--profile", "{}", "--region", "{}", "--endpoint-url", "{}", "--{}", "{}"],
-        ["{}"],
     ],
     ids=str,
 )
-def test_a_command_line_is_refused_in_harmless_words(nasty: str, arguments: list[str]) -> None:
+def test_a_command_line_is_refused_in_harmless_words(arguments: list[str]) -> None:
     command = Command()
-    command.stdin = io.StringIO(json.dumps([{"Id": NASTY[nasty], NASTY[nasty]: 1}]))
-    command.misconfigured = f"The config profile ({NASTY[nasty]}) could not be found"
+    command.stdin = io.StringIO(json.dumps([{"Id": NASTY, NASTY: 1}]))
+    command.misconfigured = f"The config profile ({NASTY}) could not be found"
 
-    command(*(each.replace("{}", NASTY[nasty]) for each in arguments))
+    command(*(each.replace("{}", NASTY) for each in arguments))
 
     assert command.out == ""
     assert "error" in command.err
@@ -374,7 +306,7 @@ def test_a_bug_of_the_command_is_printed_in_harmless_lines(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail() -> int:
-        raise ValueError("".join(NASTY.values()))
+        raise ValueError(NASTY)
 
     monkeypatch.setattr(cli, "_run", fail)
     monkeypatch.setattr(cli, "_drop_what_cannot_be_written", lambda: None)
@@ -387,11 +319,10 @@ def test_a_bug_of_the_command_is_printed_in_harmless_lines(
     assert_lines_harmless(printed)
 
 
-@by_text
-def test_the_last_resort_tells_lambdas_words_harmlessly(nasty: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_last_resort_tells_lambdas_words_harmlessly(capsys: pytest.CaptureFixture[str]) -> None:
     puts: list[bytes] = []
-    payload = {"errorType": NASTY[nasty], "errorMessage": NASTY[nasty]}
-    record = {"requestPayload": stack_event(LogicalResourceId=f"I{NASTY[nasty]}"), "responsePayload": payload}
+    payload = {"errorType": NASTY, "errorMessage": NASTY}
+    record = {"requestPayload": stack_event(LogicalResourceId=f"I{NASTY}"), "responsePayload": payload}
 
     def put(_: str, body: bytes) -> int:
         puts.append(body)
@@ -407,16 +338,6 @@ def test_the_last_resort_tells_lambdas_words_harmlessly(nasty: str, capsys: pyte
 
 
 # --- making the answer
-
-
-def test_an_architecture_of_half_a_character_is_answered_like_any_other() -> None:
-    there = World(IN_MEMORY)
-    config(architecture=lambda _: "\ud800", config=lambda _: LABELS)(there.ecr, "")
-
-    there.run(stack_event(ResourceProperties=properties(LABELS)))
-
-    assert there.answer["Status"] == "SUCCESS"
-    assert there.answer["Data"]["Architecture"] == "\\ud800"
 
 
 def test_an_exception_in_the_making_of_an_answer_becomes_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -439,15 +360,14 @@ def test_an_exception_in_the_making_of_an_answer_becomes_one(monkeypatch: pytest
 def test_whatever_an_image_calls_its_architecture_the_answer_fits() -> None:
     """It is the only attribute whose text an image's pusher chooses. What may not fit is refused before the wait."""
     there = World(IN_MEMORY)
-    config(architecture=lambda _: "\U000e0001" * 3000, config=lambda _: LABELS)(there.ecr, "")
+    put_config(there.ecr, architecture="\U000e0001" * 3000, config=LABELS)
     name, tag = "app" * 80, "v" * 300
     there.ecr.repositories[ACCOUNT, "eu-west-1", name] = there.ecr.repository("app")
     there.ecr.image("app").tags.append(tag)
     named = properties({"RepositoryName": name, "ImageTag": tag, **LABELS})
-
     ids = {"StackId": STACK_ID + "s" * 400, "RequestId": "r" * 255, "LogicalResourceId": "L" * 255}
 
-    for length in range(4, 1025, 4):
+    for length in range(4, 1025, 60):
         there.run(stack_event("Update", ResourceProperties=named, PhysicalResourceId="i" * length, **ids))
 
     told = [(answer["Status"], answer["Reason"][:24]) for answer in there.transport.bodies]

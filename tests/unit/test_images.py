@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from ecr_image_waiter.core.messages import GaveUp
 from tests.support.clock import NOW
 from tests.support.ecr import ACCOUNT
 from tests.support.fakes import PROPERTIES, REPOSITORY_URI, aws_error, stack_event
@@ -27,21 +26,12 @@ def world(**options: Any) -> World:
 
 
 def event(kind: str = "Create", /, **properties: Any) -> dict[str, Any]:
-    """Return a request for one image; a wait of a minute unless changed."""
-    return stack_event(
-        kind,
-        ResourceProperties={
-            "RepositoryName": "team/app",
-            "ImageTag": "v1",
-            "MaxRetries": "2",
-            "RetryDelaySeconds": "30",
-            **properties,
-        },
-    )
+    """Returns a request for one image; a wait of a minute unless changed."""
+    return request(kind, **{"RepositoryName": "team/app", "ImageTag": "v1", **properties})
 
 
 def request(kind: str = "Create", /, **properties: Any) -> dict[str, Any]:
-    """Return a request with no more than these properties."""
+    """Returns a request with no more than these properties."""
     return stack_event(kind, ResourceProperties={"MaxRetries": "2", "RetryDelaySeconds": "30", **properties})
 
 
@@ -61,7 +51,6 @@ def entry(id_: str, name: str = "team/app", tag: str = "v1", **more: Any) -> dic
     [
         (f"{HOST}/team/app:v1", {}),
         (f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/team/app:v1", {"region": "us-east-1"}),
-        (f"{OTHER}.dkr.ecr.eu-west-1.amazonaws.com/team/app:v1", {"account": OTHER}),
         (f"{ACCOUNT}.dkr-ecr.eu-west-1.on.aws/team/app:v1", {}),
         (f"{ACCOUNT}.dkr.ecr-fips.us-east-1.amazonaws.com/team/app:v1", {"region": "us-east-1"}),
         ("public.ecr.aws/shop/team/app:v1", {"region": "public"}),
@@ -78,18 +67,6 @@ def test_a_uri_leads_to_its_image_and_the_answer_names_the_same_host(uri: str, s
     assert there.answer["Status"] == "SUCCESS"
     assert (data["ImageUri"], data["TaggedImageUri"]) == (f"{repository}@{digest}", uri)
     assert (data["RepositoryUri"], data["RepositoryName"], data["ImageTag"]) == (repository, "team/app", "v1")
-
-
-def test_a_uri_by_tag_and_digest_is_the_image_only_where_the_tag_points_at_the_digest() -> None:
-    there = world()
-    first = there.ecr.push("team/app", content="first")
-    there.ecr.push("team/app", content="second")
-    there.clock.plan(20.0, lambda: there.ecr.tag("team/app", "v1", first))
-
-    there.run(request(ImageUri=f"{HOST}/team/app:v1@{first}"))
-
-    assert there.answer["Data"]["ImageUri"] == f"{HOST}/team/app@{first}"
-    assert there.clock.time > there.ecr.image("team/app", first).pushed_at + 19
 
 
 @pytest.mark.parametrize(
@@ -132,15 +109,6 @@ def test_a_role_is_assumed_in_the_name_of_the_stack_that_waits(request_: Any, st
     assert set(there.ecr.sessions) == {session}
 
 
-def test_without_a_new_property_a_check_is_one_call_of_describe_images() -> None:
-    there = world()
-    there.ecr.push("team/app")
-
-    there.run(event())
-
-    assert there.ecr.calls == [("DescribeImages", "team/app")]
-
-
 # --- conditions
 
 
@@ -152,15 +120,12 @@ def test_a_latest_that_moves_during_the_wait_is_answered_with_the_commit_meant()
 
     there.run(event(ImageTag="latest", Labels={REVISION: "new"}, MaxRetries="20"))
 
-    assert there.answer["Status"] == "SUCCESS"
     assert there.answer["Data"]["ImageDigest"] == new[0]
     assert there.answer["Data"]["Architecture"] == "arm64"
     assert there.ecr.count("GET") == 2  # one for each image, however many checks there were
-    checks = there.lines_with("Checked")
-    assert len(checks) > 4
-    assert all(
-        'its label "org' not in line["seen"] and f"its label {REVISION} is " in line["seen"] for line in checks[:-1]
-    )
+    *before, _ = there.lines_with("Checked")
+    assert len(before) > 3
+    assert all(f"its label {REVISION} is " in line["seen"] for line in before)
 
 
 def test_an_image_that_stays_the_old_one_is_said_to_be_that_at_the_limit() -> None:
@@ -170,32 +135,32 @@ def test_an_image_that_stays_the_old_one_is_said_to_be_that_at_the_limit() -> No
     there.run(event(Labels={REVISION: "new"}))
 
     assert there.answer["Status"] == "FAILED"
-    reason = there.answer["Reason"]
-    assert f'the image there is another one: its label {REVISION} is "old", wanted "new"' in reason
-    assert "the repository's newest tags are v1 (" in reason
-    assert "see why the build that pushes it did not, and whether Labels and PushedAfter say what was meant" in reason
+    assert f'the image there is another one: its label {REVISION} is "old", wanted "new"' in there.answer["Reason"]
+    assert "the repository's newest tags are v1 (" in there.answer["Reason"]
 
 
-@pytest.mark.parametrize("attestations", [False, True])
-def test_an_index_for_lambda_fails_within_one_check_with_the_cure(*, attestations: bool) -> None:
+def test_an_index_for_lambda_fails_within_one_check_with_the_cure() -> None:
     there = world()
-    there.ecr.push_index("team/app", platforms=["linux/arm64"], attestations=attestations)
+    there.ecr.push_index("team/app", platforms=["linux/arm64"], attestations=True)
 
     there.run(event(DeployTarget="Lambda"))
 
     assert there.answer["Status"] == "FAILED"
-    assert there.answer["Reason"].startswith(
-        "The image team/app:v1 in eu-west-1 cannot be deployed (checked once in 0 s): an image index is there, and "
-        "Lambda takes a single image only; push one with docker buildx build --provenance=false --platform linux/arm64 "
-    )
+    assert "push one with docker buildx build --provenance=false --platform linux/arm64 " in there.answer["Reason"]
     assert there.ecr.calls == [("DescribeImages", "team/app")]  # which says the media type
+
+
+def pushed_index(there: World) -> tuple[str, str]:
+    """Pushes an index; returns its digest and that of its image for arm64."""
+    index = there.ecr.push_index("team/app", attestations=True, labels={REVISION: "old"})
+    manifest = json.loads(there.ecr.image("team/app", index).manifest)
+    (arm,) = (each["digest"] for each in manifest["manifests"] if each["platform"]["architecture"] == "arm64")
+    return index, arm
 
 
 def test_an_image_of_an_index_is_named_by_platform_beside_the_whole() -> None:
     there = world()
-    index = there.ecr.push_index("team/app", attestations=True)
-    manifest = json.loads(there.ecr.image("team/app", index).manifest)
-    (arm,) = (each["digest"] for each in manifest["manifests"] if each["platform"]["architecture"] == "arm64")
+    index, arm = pushed_index(there)
 
     there.run(event(Platform="linux/arm64", DeployTarget="ECS"))
 
@@ -253,17 +218,6 @@ def test_several_images_are_ready_when_all_are_and_each_has_its_uri() -> None:
     assert int(data["WaitedSeconds"]) >= 20
 
 
-def test_one_entry_alone_is_answered_as_several_are() -> None:
-    there = world()
-    digest = there.ecr.push("team/app")
-
-    there.run(several(entry("App")))
-
-    assert there.answer["Data"].keys() == {"App.ImageUri", "Attempts", "WaitedSeconds"}
-    assert there.answer["Data"]["App.ImageUri"] == f"{HOST}/team/app@{digest}"
-    assert there.ecr.calls == [("DescribeImages", "team/app")]
-
-
 def test_twenty_images_pushed_in_any_order_over_hand_overs_are_all_found() -> None:
     there = world(timeout=60.0)
     names = [("one", f"v{n}") for n in range(7)] + [("two", f"v{n}") for n in range(7)] + [("three", "v0")] * 6
@@ -292,30 +246,6 @@ def test_twenty_images_pushed_in_any_order_over_hand_overs_are_all_found() -> No
     assert there.ecr.count("GET") == len(set(names))
 
 
-def test_what_is_missing_at_the_limit_is_listed() -> None:
-    there = world()
-    there.ecr.push("team/app", "v0")
-    there.ecr.push("jobs", "v2", labels={"a": "b"})
-
-    there.run(
-        several(
-            entry("Here", tag="v0"),
-            entry("Tag", tag="v9"),
-            entry("Old", "jobs", "v2", Labels={"a": "c"}),
-            entry("Far", tag="v7", Region="eu-north-1"),
-            WaitForRepository="true",
-        )
-    )
-
-    reason = there.answer["Reason"]
-    assert reason.startswith("Gave up on 3 of 4 images: checked ")
-    assert "Here" not in reason
-    assert "in eu-west-1, the repository has no such image: Tag (team/app:v9)" in reason
-    assert 'the image there is another one: its label a is "b", wanted "c": Old (jobs:v2)' in reason
-    assert "in eu-north-1, the repository does not exist: Far (team/app:v7)" in reason
-    assert "team/app's newest tags are v0 (1 min old)" in reason
-
-
 def test_newest_tags_are_told_of_the_repository_that_they_are_of() -> None:
     """The last check got no answer, and one before it found that the repository lacks the image."""
     there = world()
@@ -328,37 +258,6 @@ def test_newest_tags_are_told_of_the_repository_that_they_are_of() -> None:
 
     assert "last seen: ECR did not answer (ThrottlingException" in there.answer["Reason"]
     assert "jobs's newest tags are v7 (1 min old)" in there.answer["Reason"]
-
-
-def test_newest_tags_are_told_also_where_ecr_never_answers_for_another_repository() -> None:
-    there = world()
-    there.ecr.push("team/app", "v7")
-    there.ecr.faults["jobs"] = aws_error("ThrottlingException")
-
-    there.run(several(entry("App"), entry("Jobs", "jobs", "v2")))
-
-    assert "team/app's newest tags are v7 (1 min old)" in there.answer["Reason"]
-
-
-def test_what_ends_the_wait_for_one_ends_it_for_all_and_is_named() -> None:
-    there = world()
-    there.ecr.push("team/app")
-    there.ecr.push_index("jobs", "v2")
-
-    there.run(several(entry("App"), entry("None", tag="v9"), entry("Jobs", "jobs", "v2", DeployTarget="Lambda")))
-
-    assert there.answer["Reason"].startswith(
-        "Jobs, one of 3 images: The image jobs:v2 in eu-west-1 cannot be deployed (checked once in 0 s): "
-    )
-
-
-def test_a_repository_that_does_not_exist_among_several_fails_after_its_grace() -> None:
-    there = world()
-
-    there.run(several(entry("App"), entry("Jobs", "jobs"), MaxRetries="100"))
-
-    assert there.answer["Reason"].startswith("Jobs, one of 2 images: The repository jobs does not exist in eu-west-1")
-    assert there.clock.time - there.clock.sleeps[0] < 1793534400 + 30
 
 
 def test_a_repository_that_is_throttled_slows_the_checks_of_the_others_too() -> None:
@@ -384,73 +283,52 @@ def test_each_check_of_several_is_logged_with_what_is_missing() -> None:
     assert last["seen"] == "2 of 2 are ready"
 
 
-@pytest.mark.parametrize("length", [5, 64])
-def test_what_would_not_fit_an_answer_is_refused_before_any_call_with_how_many_would(length: int) -> None:
-    name = "n" * 256
-    ids = [f"I{number:0{length - 1}}" for number in range(20)]
+def allowed(reason: str) -> int:
+    """Returns how many images a Reason says would fit a response."""
+    told = re.search(r"Images: received 20, allowed here: ([0-9]+)", reason)
+    assert told
+    return int(told[1])
 
-    def asked(count: int) -> World:
+
+def test_what_would_not_fit_an_answer_is_refused_before_any_call_with_how_many_would() -> None:
+    name, ids = "n" * 256, [f"I{number:063}" for number in range(20)]
+
+    def answered(count: int) -> World:
         there = world()
         for id_ in ids:
             there.ecr.push(name, id_, content=id_)
         there.run(several(*(entry(id_, name, id_) for id_ in ids[:count])))
         return there
 
-    refused = asked(20)
+    refused = answered(20)
     assert refused.ecr.calls == []
-    reason = refused.answer["Reason"]
-    assert "Images: received 20, allowed here: " in reason
-    fits = int(reason.split("allowed here: ")[1].split(",")[0])
+    fits = allowed(refused.answer["Reason"])
     assert 0 < fits < 20
-    assert asked(fits).answer["Status"] == "SUCCESS"
-    assert asked(fits + 1).answer["Status"] == "FAILED"
+    assert [answered(count).answer["Status"] for count in (fits, fits + 1)] == ["SUCCESS", "FAILED"]
 
 
 def test_what_a_create_accepts_is_answered_with_tags_in_a_rollback_too() -> None:
     """A tag may be longer than a digest, which it stands for where the image is not there any more."""
     entries = [entry(f"I{number}", tag=f"{number:0150}") for number in range(20)]
-    told = re.search(r"allowed here: ([0-9]+)", answered(several(*entries))["Reason"])
-    assert told
-    fit = int(told[1])
+    there, back = world(), world(stack=("UPDATE_ROLLBACK_IN_PROGRESS",))
+    there.run(several(*entries))
+    fit = allowed(there.answer["Reason"])
     assert 10 < fit < 20
 
-    back = answered(several(*entries[:fit], kind="Update"), stack=("UPDATE_ROLLBACK_IN_PROGRESS",))
+    back.run(several(*entries[:fit], kind="Update"))
 
-    assert back["Status"] == "SUCCESS"
-    assert back["Data"]["I9.ImageUri"] == f"{HOST}/team/app:{9:0150}"
-
-
-def answered(asked: dict[str, Any], **options: Any) -> dict[str, Any]:
-    there = world(**options)
-    there.run(asked)
-    answer: dict[str, Any] = there.answer
-    return answer
+    assert back.answer["Status"] == "SUCCESS"
+    assert back.answer["Data"]["I9.ImageUri"] == f"{HOST}/team/app:{9:0150}"
 
 
 def test_twenty_images_of_usual_names_fit() -> None:
     there = world()
-    entries = [entry(f"Service{n}", f"shop/backend-service-{n}", "latest") for n in range(20)]
     for n in range(20):
         there.ecr.push(f"shop/backend-service-{n}", "latest")
 
-    there.run(several(*entries))
+    there.run(several(*(entry(f"Service{n}", f"shop/backend-service-{n}", "latest") for n in range(20))))
 
     assert there.answer["Status"] == "SUCCESS"
-
-
-# --- hand-overs
-
-
-def test_a_continuation_knows_what_was_read_before_it() -> None:
-    there = world(timeout=100.0)
-    there.ecr.push("team/app", labels={REVISION: "old"})
-
-    there.run(event(Labels={REVISION: "new"}, MaxRetries="20"))
-
-    (continuation,) = there.functions.events
-    there.ecr.calls.clear()
-    there.run(continuation)
-    assert {operation for operation, _ in there.ecr.calls} == {"DescribeImages"}
 
 
 # --- rollback
@@ -458,9 +336,7 @@ def test_a_continuation_knows_what_was_read_before_it() -> None:
 
 def test_a_rollback_takes_whatever_is_there_and_tells_its_platform() -> None:
     there = world(stack=("UPDATE_ROLLBACK_IN_PROGRESS",))
-    index = there.ecr.push_index("team/app", labels={REVISION: "old"})
-    manifest = json.loads(there.ecr.image("team/app", index).manifest)
-    (arm,) = (each["digest"] for each in manifest["manifests"] if each["platform"]["architecture"] == "arm64")
+    index, arm = pushed_index(there)
 
     there.run(
         event("Update", Labels={REVISION: "new"}, DeployTarget="Lambda", PushedAfter="StackOperation", Platform="arm64")
@@ -521,9 +397,7 @@ def test_a_rollback_of_several_names_each_with_its_digest_where_it_is_there() ->
     ("properties", "uris"),
     [
         ({"ImageUri": f"{HOST}/team/app:gone"}, {"ImageUri": f"{HOST}/team/app:gone"}),
-        ({"ImageUri": "public.ecr.aws/shop/app:v1"}, {"ImageUri": "public.ecr.aws/shop/app:v1"}),
         ({"ImageUri": f"{HOST}/team/app:gone", "Typo": "x"}, {"ImageUri": f"{HOST}/team/app:gone"}),
-        ({"ImageUri": "nonsense"}, {"ImageUri": ""}),
         ({"ImageUri": ["nonsense"]}, {"ImageUri": ""}),
         (
             {"RepositoryName": "team/app", "ImageTag": "v1", "Region": "us-east-1", "Typo": "x"},
@@ -556,15 +430,6 @@ def test_a_rollback_answers_with_what_can_be_read_of_properties_that_are_refused
     assert {key: value for key, value in data.items() if key in uris or key.endswith(".ImageUri")} == uris
 
 
-def test_a_rollback_that_ecr_denies_goes_on() -> None:
-    there = world(stack=("UPDATE_ROLLBACK_IN_PROGRESS",))
-    there.ecr.faults["team/app"] = aws_error("AccessDeniedException")
-
-    there.run(several(entry("A"), entry("B", tag="v2"), kind="Update"))
-
-    assert there.answer["Data"]["B.ImageUri"] == f"{HOST}/team/app:v2"
-
-
 # --- direct invocations
 
 
@@ -575,11 +440,3 @@ def test_a_caller_gets_the_same_attributes() -> None:
     found = there.run({"Images": [entry("App")], "MaxRetries": 0})
 
     assert found == {"App.ImageUri": f"{HOST}/team/app@{digest}", "Attempts": "1", "WaitedSeconds": "0"}
-
-
-def test_a_caller_is_told_what_can_never_be_deployed() -> None:
-    there = world()
-    there.ecr.push("team/app", platform="linux/amd64")
-
-    with pytest.raises(GaveUp, match="the image there is for linux/amd64, wanted linux/arm64"):
-        there.run({"RepositoryName": "team/app", "ImageTag": "v1", "Platform": "linux/arm64"})
