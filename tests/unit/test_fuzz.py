@@ -12,16 +12,13 @@ from typing import Any, Final
 from unittest.mock import Mock
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import last_resort
-from ecr_image_waiter.cfn.event import StackRequest, read_event
 from ecr_image_waiter.cfn.properties import Properties
-from ecr_image_waiter.cfn.response import Response, encoded
 from ecr_image_waiter.core.builds import BuilderKind, BuildHidden
 from ecr_image_waiter.core.manifests import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
-from ecr_image_waiter.core.messages import GaveUp, InvalidRequest, UnusableEvent, harmless
+from ecr_image_waiter.core.messages import GaveUp, InvalidRequest, UnusableEvent
 from ecr_image_waiter.core.state import STATE_KEY
 from sandbox.player import MAX_BODY_BYTES, Put, judge
 from tests.support.clock import NOW
@@ -59,75 +56,42 @@ def counted() -> Iterator[None]:
 
 
 def share(of_all: float) -> Fuzz:
-    """Return the settings of a test that gets a share of the examples."""
-    return settings(
-        max_examples=max(int(EXAMPLES * of_all), 1),
-        deadline=None,  # a machine may be busy
-        derandomize=not DRAWN,
-        database=None,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-    )
+    """Returns the settings of a test that gets a share of the examples."""
+    return settings(max_examples=max(int(EXAMPLES * of_all), 1), derandomize=not DRAWN)
 
 
 # What comes in.
 
-
+ARN = "arn:aws:{}:eu-west-1:123456789012:{}"
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "RepositoryName": st.sampled_from(["team/app", "app", "Team/App", "a", "team//app", "app/", "x" * 257, " app", ""]),
     "ImageTag": st.sampled_from(["v1", "latest", "-v1", ".v1", "v" * 301, "v 1", "v1\n", "ü", ""]),
     "ImageDigest": st.sampled_from(
         [DIGEST, DIGEST.upper(), "sha256:", DIGEST[:-1], DIGEST + "a", "sha512:" + "a" * 128]
     ),
-    "MaxRetries": NUMBERS,
-    "RetryDelaySeconds": NUMBERS,
-    "BackoffRate": NUMBERS,
-    "ServiceTimeout": NUMBERS,
-    "WaitForRepository": st.sampled_from(["true", "false", "True", "TRUE", "yes", "on", "1", "maybe", "", "truee"]),
+    **dict.fromkeys(("MaxRetries", "RetryDelaySeconds", "BackoffRate", "ServiceTimeout"), NUMBERS),
+    "WaitForRepository": st.sampled_from(["true", "false", "True", "yes", "on", "1", "maybe", "", "truee"]),
     "Trigger": TEXT | HUGE,
     "ServiceToken": TEXT,
     "BuildProject": st.sampled_from(
-        [
-            "app",
-            "a",
-            "app:1",
-            "",
-            "arn:aws:codebuild:eu-west-1:123456789012:project/app",
-            "arn:aws:codebuild:",
-            "x" * 151,
-        ]
+        ["app", "app:1", "", ARN.format("codebuild", "project/app"), "arn:aws:", "x" * 151]
     ),
-    "Pipeline": st.sampled_from(
-        ["app", "a b", "", "arn:aws:codepipeline:eu-west-1:123456789012:app", "arn:aws:s3:::app", "x" * 101]
-    ),
+    "Pipeline": st.sampled_from(["app", "a b", "", ARN.format("codepipeline", "app"), "arn:aws:s3:::app", "x" * 101]),
     "StartBuild": st.sampled_from(["true", "false", True, "maybe", ""]),
     "RegistryId": st.sampled_from(["123456789012", 123456789012, "1234", "", "x" * 12]),
     "Region": st.sampled_from(["eu-west-1", "us-east-1", "cn-north-1", "Ireland", "eu-west-1a", ""]),
-    "RoleArn": st.sampled_from(
-        ["arn:aws:iam::999999999999:role/reader", "arn:aws-cn:iam::999999999999:role/reader", "arn:aws:iam", "arn:", ""]
-    ),
+    "RoleArn": st.sampled_from([f"arn:aws{cn}:iam::999999999999:role/reader" for cn in ("", "-cn")] + ["arn:", ""]),
     "DeployTarget": st.sampled_from(["Lambda", "ECS", "lambda", ""]),
     "Platform": st.sampled_from(["linux/arm64", "arm64", "linux/arm/v7", "X86_64", "linux", "/", ""]),
     "Labels": st.dictionaries(TEXT, TEXT | JSON, max_size=3) | HUGE,
     "PushedAfter": st.sampled_from(
-        [
-            "StackOperation",
-            "2026-11-01T12:00:00Z",
-            "9999-12-31T23:59:59-14:00",
-            "0001-01-01T00:00:00+14:00",
-            "2026-11-01",
-            "",
-        ]
+        ["StackOperation", "2026-11-01T12:00:00Z", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "2026", ""]
     ),
 }
 URIS = st.sampled_from(
     [
-        f"{REPOSITORY_URI}:v1",
-        f"{REPOSITORY_URI}@{DIGEST}",
-        REPOSITORY_URI,
-        "public.ecr.aws/shop/team/app:v1",
-        "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/team/app:v1",
-        "docker.io/team/app:v1",
-        "",
+        *(f"{REPOSITORY_URI}:v1", f"{REPOSITORY_URI}@{DIGEST}", REPOSITORY_URI, "public.ecr.aws/shop/team/app:v1"),
+        *("123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/team/app:v1", "docker.io/team/app:v1", ""),
     ]
 )
 IDENTITY = ("RegistryId", "Region", "RoleArn", "DeployTarget", "Platform", "Labels", "PushedAfter")
@@ -158,81 +122,47 @@ PROPERTY_SETS = st.one_of(
     JSON,
 )
 URLS = st.one_of(
-    st.just(response_url()),
-    st.just(response_url(query="")),
-    st.sampled_from(["X-Amz-Date=99991231T235959Z", "X-Amz-Date=19700101T000000Z", "X-Amz-Date=", "X-Amz-Date=ü"]).map(
+    st.sampled_from([response_url(), response_url("evil.example"), response_url("evil.example\\.amazonaws.com")]),
+    st.sampled_from(["", *(f"X-Amz-Date={date}" for date in ("99991231T235959Z", "19700101T000000Z", "", "ü"))]).map(
         lambda query: response_url(query=query)
     ),
-    st.just(response_url("evil.example")),
-    st.just(response_url("evil.example\\.amazonaws.com")),
-    st.just(response_url(scheme="http")),
-    st.just("https://[::1"),
-    st.just("https://x.amazonaws.com:99999/"),
+    st.sampled_from([response_url(scheme="http"), "https://[::1", "https://x.amazonaws.com:99999/"]),
     JSON,
 )
-STATES = st.one_of(
-    JSON,
-    st.fixed_dictionaries(
-        {
-            "start": st.floats() | NUMBERS,
-            "limit": st.floats() | NUMBERS,
-            "progress": JSON | st.fixed_dictionaries({"due": st.floats()}),
-        }
+KNOWN = {
+    "pushed": st.dictionaries(TEXT, st.floats() | JSON, max_size=2),
+    "manifests": st.dictionaries(
+        st.just(DIGEST) | TEXT, JSON | st.fixed_dictionaries({"media_type": TEXT}), max_size=2
     ),
-    st.fixed_dictionaries(
-        {
-            "start": st.floats(NOW - 4000, NOW),
-            "limit": st.floats(NOW, NOW + 4000),
-            "progress": st.fixed_dictionaries(
-                {"due": st.floats(NOW - 1000, NOW + 1000)},
-                optional={
-                    "checks": st.integers(-1, 99),
-                    "hops": st.integers(-1, 20),
-                    "pause": st.floats(-1, 1000),
-                    "fault_pause": st.floats(-1, 1000),
-                    "run": st.sampled_from([None, "archived", "no-repository", "access-denied", "?"]),
-                    "run_since": st.floats(),
-                    "ask_due": st.floats(),
-                    "asked": st.floats(),
-                    "lost_replies": st.integers(-3, 3),
-                },
-            ),
-            "known": JSON
-            | st.fixed_dictionaries(
-                {},
-                optional={
-                    "pushed": st.dictionaries(TEXT, st.floats() | JSON, max_size=2),
-                    "manifests": st.dictionaries(
-                        st.just(DIGEST) | TEXT, JSON | st.fixed_dictionaries({"media_type": TEXT}), max_size=2
-                    ),
-                    "configs": st.dictionaries(
-                        st.just(DIGEST) | TEXT,
-                        JSON | st.fixed_dictionaries({"platform": st.just({"os": "linux", "architecture": "arm64"})}),
-                        max_size=2,
-                    ),
-                },
-            ),
-        }
+    "configs": st.dictionaries(
+        st.just(DIGEST) | TEXT, JSON | st.just({"platform": {"os": "linux", "architecture": "arm64"}}), max_size=2
     ),
-)
-REACHABLE = st.fixed_dictionaries(
+}
+REACHABLE = {
+    "due": st.floats(NOW - 900, NOW + 900),
+    "checks": st.integers(10, 99),
+    "hops": st.integers(1, 9),
+    "pause": st.floats(0, 30),
+    "fault_pause": st.floats(0, 60),
+    "faults": st.integers(0, 10),
+    "run_since": st.just(0.0),
+    "lost_replies": st.integers(0, 2),
+    "asked": st.just(NOW - 100.0),
+    "ask_due": st.floats(NOW, NOW + 300),
+}
+STATES = JSON | st.fixed_dictionaries(
     {
-        "start": st.just(NOW - 900.0),
-        "limit": st.just(NOW + 900.0),
-        "progress": st.fixed_dictionaries(
-            {
-                "due": st.floats(NOW - 900, NOW + 900),
-                "checks": st.integers(10, 99),
-                "hops": st.integers(1, 9),
-                "pause": st.floats(0, 30),
-                "fault_pause": st.floats(0, 60),
-                "faults": st.integers(0, 10),
-                "run_since": st.just(0.0),
-                "lost_replies": st.integers(0, 2),
-                "asked": st.just(NOW - 100.0),
-                "ask_due": st.floats(NOW, NOW + 300),
-            }
+        "start": st.floats(NOW - 4000, NOW) | st.floats() | NUMBERS,
+        "limit": st.floats(NOW, NOW + 4000) | st.floats() | NUMBERS,
+        "progress": JSON
+        | st.fixed_dictionaries(
+            {"due": REACHABLE["due"] | st.floats()},
+            optional={
+                **{name: value | NUMBERS for name, value in REACHABLE.items() if name != "due"},
+                "run": st.sampled_from([None, "archived", "no-repository", "access-denied", "?"]),
+            },
         ),
+        "known": JSON | st.fixed_dictionaries({}, optional=KNOWN),
     }
 )
 OUTSIDE = st.sampled_from([-1e9, -1, -0.001, 7201, 10**9, 1e12, 1e308, -(10**30), NOW - 1e6, NOW + 1e6])
@@ -241,11 +171,14 @@ OUTSIDE = st.sampled_from([-1e9, -1, -0.001, 7201, 10**9, 1e12, 1e308, -(10**30)
 @st.composite
 def forged_states(draw: st.DrawFn) -> tuple[dict[str, Any], str]:
     """A state that a wait can have but for one number, and its name; or but for none."""
-    state: dict[str, Any] = draw(REACHABLE)
+    state: dict[str, Any] = {
+        "start": NOW - 900.0,
+        "limit": NOW + 900.0,
+        "progress": draw(st.fixed_dictionaries(REACHABLE)),
+    }
     name = draw(st.sampled_from(["", "start", "limit", *state["progress"]]))
     if name:
-        where = state["progress"] if name in state["progress"] else state
-        where[name] = draw(OUTSIDE)
+        (state["progress"] if name in state["progress"] else state)[name] = draw(OUTSIDE)
     return state, name
 
 
@@ -472,7 +405,7 @@ def test_whatever_an_image_says_of_itself_is_answered_in_harmless_words(
     properties: dict[str, Any] = {"RepositoryName": "team/app", "ImageTag": "odd", "MaxRetries": "0", **conditions}
     if way == "images":
         entries = [{"Id": f"I{tag}", **properties, "ImageTag": tag} for tag in ("odd", "other", "v1")]
-        properties = {"Images": [without(entry, "MaxRetries") for entry in entries], "MaxRetries": "0"}
+        properties = {"Images": [drop(entry, "MaxRetries") for entry in entries], "MaxRetries": "0"}
     event = properties if way == "direct" else stack_event("Update", ResourceProperties=properties)
 
     def push(there: World) -> None:
@@ -494,7 +427,7 @@ def test_whatever_an_image_says_of_itself_is_answered_in_harmless_words(
         assert line["message"].isprintable()
 
 
-def without(properties: dict[str, Any], name: str) -> dict[str, Any]:
+def drop(properties: dict[str, Any], name: str) -> dict[str, Any]:
     return {key: value for key, value in properties.items() if key != name}
 
 
@@ -504,70 +437,6 @@ def test_a_direct_invocation_returns_the_attributes_or_raises_one_clear_error(pr
     run["direct"] += 1
     event = {**properties, **({"tf": tf} if tf is not None else {})} if isinstance(properties, dict) else properties
     settle(event)
-
-
-# The 4096 bytes.
-
-PIECES = st.sampled_from(["a", "ü", "€", "💥", '"', "\\", "\n", "\x01", "\ud800"])
-
-
-def request() -> StackRequest:
-    read = read_event(stack_event(), dns_suffix="amazonaws.com", any_host=False)
-    assert isinstance(read, StackRequest)
-    return read
-
-
-REQUEST = request()
-EMPTY = len(encoded(REQUEST, Response("FAILED", "", " (log stream x)")).body)
-
-
-@share(0.05)
-@given(PIECES, st.integers(-9, 9), PIECES)
-def test_at_the_4096_bytes_a_reason_is_cut_by_bytes_and_keeps_the_log_stream(piece: str, over: int, last: str) -> None:
-    run["boundary"] += 1
-    size, of_last = (len(json.dumps(harmless(each), ensure_ascii=False).encode()) - 2 for each in (piece, last))
-    note = " (log stream x)"
-    fits = (MAX_BODY_BYTES - EMPTY - len(note)) // size
-    reason = piece * (fits + over) + last
-
-    body = encoded(REQUEST, Response("FAILED", reason, note)).body
-
-    told = json.loads(body)["Reason"]
-    whole = harmless(reason) + note
-    assert len(body) <= MAX_BODY_BYTES
-    assert told.endswith(note)
-    if told != whole:
-        kept = told.removesuffix(note)
-        assert kept.endswith("...")
-        assert whole.startswith(kept.removesuffix("..."))
-        # No more is cut than the dots need and one character.
-        assert len(body) > MAX_BODY_BYTES - size - len(json.dumps(harmless(last))) - 4
-    if over * size + of_last <= -len("..."):
-        assert told == whole
-
-
-@share(0.05)
-@given(JSON, JSON)
-def test_the_last_resort_answers_or_leaves_alone_whatever_lambda_tells_it(event: object, said: object) -> None:
-    run["last resort"] += 1
-    puts: list[bytes] = []
-
-    def put(_: str, body: bytes) -> int:
-        puts.append(body)
-        return 200
-
-    last_resort.answer_for(event, put, lambda _: None, lambda _: False)
-    last_resort.answer_for({"requestPayload": event}, put, lambda _: None, lambda _: False)
-    assert puts == []
-    os.environ["AWS_REGION"] = "eu-west-1"
-    last_resort.answer_for(
-        {"requestPayload": stack_event(), "responsePayload": said}, put, lambda _: None, lambda _: False
-    )
-    in_rollback = {**stack_event("Update"), "ResourceProperties": event}
-    last_resort.answer_for({"requestPayload": in_rollback, "requestContext": said}, put, lambda _: None, lambda _: True)
-    assert all(len(body) <= MAX_BODY_BYTES for body in puts)
-    assert [json.loads(body)["Status"] for body in puts] == ["FAILED", "SUCCESS"]
-    assert not shown(said, puts[0].decode())
 
 
 def test_every_property_is_fuzzed() -> None:

@@ -82,26 +82,26 @@ def test_an_invalid_request_fails_at_once_with_every_fault() -> None:
 
 
 @pytest.mark.parametrize(
-    "event",
+    ("event", "said"),
     [
-        None,
-        [],
-        "x",
-        {**PROPERTIES, "RequestType": "Create"},
-        stack_event(ResponseURL=...),
-        stack_event(ResponseURL=response_url("evil.example")),
-        stack_event("Delete", ResponseURL="?" + signed_query()),
-        stack_event("Delete", StackId=""),
-        stack_event("Read"),
+        (None, "received null, expected an object: CloudFormation's custom-resource event, or the properties of a "),
+        ([], "received a list, expected an object: CloudFormation's custom-resource event, or the properties of a "),
+        ({**PROPERTIES, "RequestType": "Create"}, ""),
+        (stack_event(ResponseURL=response_url("evil.example")), "ResponseURL: "),
+        (stack_event("Delete", ResponseURL="?" + signed_query()), "ResponseURL: "),
+        (stack_event(StackId=7), "StackId: received 7, expected a string of 1 to 600 bytes"),
+        (stack_event("Delete", StackId=""), "StackId: "),
+        (stack_event("Destroy"), 'RequestType: received "Destroy", expected Create, Update or Delete'),
     ],
 )
-def test_a_garbage_event_is_an_error_in_the_log_and_nothing_else(event: object) -> None:
+def test_a_garbage_event_is_an_error_in_the_log_and_nothing_else(event: object, said: str) -> None:
     world = World()
 
     with pytest.raises(UnusableEvent) as caught:
         world.run(event)
 
     assert [line["level"] for line in world.lines] == ["ERROR"]
+    assert str(caught.value).startswith(said)
     assert str(caught.value) in world.lines[0]["message"]
     assert (world.transport.puts, world.ecr.seconds, world.functions.calls) == ([], [], [])
     assert not leaked(world.output)

@@ -1,0 +1,50 @@
+"""How much time an invocation, a check and a call have."""
+
+import pytest
+
+from ecr_image_waiter.cfn.event import start_of_wait
+from ecr_image_waiter.core.deadline import Bounds, Deadline, Invocation
+from tests.support.clock import NOW, FakeClock
+from tests.support.fakes import FakeContext
+
+
+def test_a_wait_starts_when_its_url_was_signed_unless_that_is_too_long_ago() -> None:
+    assert start_of_wait(NOW, NOW) == NOW
+    assert start_of_wait(NOW - 7200.0, NOW) == NOW - 7200.0
+    assert start_of_wait(NOW - 7201.0, NOW) == NOW
+
+
+@pytest.mark.parametrize(("left", "timeout"), [(0.4, 1), (59.98, 60), (900.0, 900)])
+def test_an_invocation_knows_its_timeout_in_whole_seconds_and_names_its_log_where_there_is_one(
+    left: float, timeout: int
+) -> None:
+    clock = FakeClock()
+    invocation = Invocation(FakeContext(clock, left, stream=""), clock)
+
+    assert (invocation.timeout, invocation.note) == (timeout, "")
+
+
+@pytest.mark.parametrize(
+    ("limit", "ends", "seconds"),
+    [
+        pytest.param(3600.0, 40.0, 20.0, id="half"),
+        pytest.param(3600.0, 900.0, 60.0, id="a minute"),
+        pytest.param(5.0, 40.0, 5.0, id="up to the limit"),
+        pytest.param(0.2, 40.0, 1.0, id="a second"),
+        pytest.param(0.0, 40.0, 20.0, id="the check at the limit"),
+        pytest.param(-5.0, 40.0, 20.0, id="a check behind it"),
+    ],
+)
+def test_a_check_ends_when_half_of_the_time_is_left_and_before_the_limit(
+    limit: float, ends: float, seconds: float
+) -> None:
+    bounds = Bounds(NOW - 60.0, NOW + limit, NOW + limit, NOW + 3600.0)
+
+    assert Deadline(NOW + ends, FakeClock()).for_check(bounds).at == NOW + seconds
+
+
+@pytest.mark.parametrize(("left", "seconds"), [(100.0, 9.0), (10.0, 5.0), (0.0, 0.0), (-3.0, 0.0)])
+def test_the_next_of_many_calls_may_take_half_of_what_is_left_and_never_more_than_any_call(
+    left: float, seconds: float
+) -> None:
+    assert Deadline(NOW + left, FakeClock()).per_call() == seconds
