@@ -9,7 +9,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from ecr_image_waiter.aws.builds import CodeBuild, CodePipeline
+from ecr_image_waiter.aws.builds import BuildService, CodeBuild, CodePipeline
 from ecr_image_waiter.cfn.event import StackRequest, read_event
 from ecr_image_waiter.cfn.validation import read_properties
 from ecr_image_waiter.core.builds import BuilderKind
@@ -32,7 +32,7 @@ class SlowCheck:
     """A check for which everything takes as long as it may."""
 
     def __init__(self, timeout: float, runs: Sequence[dict[str, Any]] = ()) -> None:
-        builds = {
+        builds: dict[BuilderKind, BuildService] = {
             BuilderKind.PROJECT: CodeBuild(self._builds, str),
             BuilderKind.PIPELINE: CodePipeline(self._builds, str, lambda: NOW),
         }
