@@ -100,24 +100,10 @@ def test_core_knows_no_edge_no_time_and_no_chance(module: str) -> None:
             )
 
 
-def test_words_know_no_edge() -> None:
-    assert [module for module in MODULES if _folder(module) == "text" and IMPORTED[module] & EDGES] == []
-
-
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_can_be_read_at_once(module: str) -> None:
     assert len(MODULES[module].read_text(encoding="utf-8").splitlines()) <= MOST_LINES
     assert len(IMPORTED[module] & {*MODULES}) <= MOST_IMPORTS
-
-
-def test_an_event_passes_five_modules_on_its_way_to_ecr() -> None:
-    way = ["handler", "waiter", "core/polling", "check", "aws/ecr"]
-    # The waiter hands the check to the polling, which knows it by its type alone.
-    assert IMPORTED["handler"] >= {"waiter"}
-    assert IMPORTED["waiter"] >= {"core/polling", "check"}
-    assert IMPORTED["check"] >= {"aws/ecr"}
-    assert [module for module in MODULES if "handler" in IMPORTED[module]] == []
-    assert [module for module in MODULES if "waiter" in IMPORTED[module]] == way[:1]
 
 
 def test_the_real_time_is_known_to_the_clock_alone() -> None:
