@@ -29,7 +29,7 @@ def of_the_reference() -> Mapping[str, str]:
     section = text.partition("\n## Properties\n")[2].partition("\n## ")[0]
     return {
         name: plain(said)
-        for name, said in re.findall(r"^- \*\*`(\w+)`\*\*: (.*?)(?=\n\n)", section, re.MULTILINE | re.DOTALL)
+        for name, said in re.findall(r"^#### (\w+)\n\n(.*?)(?=\n\n)", section, re.MULTILINE | re.DOTALL)
     }
 
 
