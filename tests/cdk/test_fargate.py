@@ -12,7 +12,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from sandbox.cloud import CDK_PYTHON
 from sandbox.processes import ROOT
-from tests.policy.ordering import dependencies, faults, mutants, pins, sorted_last, uses, waiters
+from tests.policy.ordering import dependencies, faults, pins, uses, waiters
 from tests.support.apps import synthesized
 from tests.support.lint import Linter
 
@@ -77,24 +77,6 @@ def test_the_service_follows_a_task_definition_that_runs_the_digest_that_was_fou
     assert [use.resource for use in uses(service)] == [task]
     assert pins(service) == {task: [waiter]}
     assert task in dependencies(service, the(service, "AWS::ECS::Service"))
-
-
-def test_a_waiter_a_dependency_or_a_pin_that_is_taken_out_is_noticed(service: dict[str, Any]) -> None:
-    (waiter,), task = waiters(service), the(service, "AWS::ECS::TaskDefinition")
-    told = {name: faults(mutant) for name, mutant in mutants(service)}
-    assert set(told) == {
-        f"{waiter} taken out",
-        f"{task} no longer depends on {waiter}",
-        f"{task} no longer pinned to what {waiter} found",
-    }
-    assert all(told.values()), told
-
-
-def test_with_its_waiter_sorted_last_it_is_the_same_otherwise(service: dict[str, Any]) -> None:
-    renamed = sorted_last(service)
-    assert faults(renamed) == []
-    assert [max(renamed["Resources"])] == waiters(renamed)
-    assert {name.removeprefix("Zz") for name in renamed["Resources"]} == set(service["Resources"])
 
 
 def test_it_waits_for_the_commit_s_tag_which_nobody_can_move_while_latest_moves(

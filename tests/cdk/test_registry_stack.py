@@ -14,7 +14,7 @@ import pytest
 
 from sandbox.cloud import node_for_the_cdk
 from sandbox.processes import ROOT
-from tests.policy.ordering import faults, mutants, pins, sorted_last, uses, waiters
+from tests.policy.ordering import faults, pins, uses, waiters
 from tests.support.lint import Linter
 from tests.support.pushing import lacking
 from tests.support.registry_stack import FOLDER, LASTING, Synthesized, stacks
@@ -27,18 +27,6 @@ PINS: Mapping[str, Mapping[str, list[str]]] = {
     "AiSocialMediaWebhook": {"Webhook": ["Image"]},
 }
 """What runs an image, and by the digest that which waiter found, without the hashes at the ends of the ids."""
-FORGOTTEN = sorted(
-    {
-        f"{stack}: {forgotten}"
-        for stack, pinned in PINS.items()
-        for user, waiter in ((user, waiter) for user, found in pinned.items() for waiter in found)
-        for forgotten in (
-            f"{waiter} taken out",
-            f"{user} no longer depends on {waiter}",
-            f"{user} no longer pinned to what {waiter} found",
-        )
-    }
-)
 
 
 @pytest.fixture(scope="module")
@@ -147,25 +135,6 @@ def test_each_wait_is_for_the_commit_s_image_and_has_it_built_where_it_is_missin
         for image in properties.get("Images", [properties]):
             assert "AiSocialMediaRegistry:" in str(image["RepositoryName"])
             assert set(image["Labels"]) == {"org.opencontainers.image.revision"}
-
-
-@pytest.mark.parametrize("name", FORGOTTEN)
-def test_a_waiter_a_dependency_or_a_pin_that_is_taken_out_is_noticed(app: App, name: str) -> None:
-    stack, _, forgotten = name.partition(": ")
-    broken = {bare(what): mutant for what, mutant in mutants(app[stack].template)}
-    assert faults(broken[forgotten]) != []
-
-
-def test_each_waiter_each_dependency_and_each_pin_was_taken_out_once(app: App) -> None:
-    taken_out = [f"{name}: {bare(what)}" for name, stack in app.items() for what, _ in mutants(stack.template)]
-    assert sorted(taken_out) == FORGOTTEN
-
-
-def test_a_stack_with_its_waiters_sorted_last_is_the_same_otherwise(app: App) -> None:
-    for name in PINS:
-        renamed = sorted_last(app[name].template)
-        assert faults(renamed) == []
-        assert max(renamed["Resources"]) in waiters(renamed)
 
 
 def test_whoever_pushes_may_do_all_that_a_push_asks(app: App) -> None:

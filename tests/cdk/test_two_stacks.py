@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sandbox.processes import ROOT
-from tests.policy.ordering import faults, mutants, pins, sorted_last, uses, waiters
+from tests.policy.ordering import faults, pins, uses, waiters
 from tests.support.apps import synthesized
 from tests.support.lint import Linter
 from tests.support.pushing import lacking
@@ -40,23 +40,6 @@ def test_each_function_follows_its_waiter_and_runs_the_digest_that_was_found(tem
     assert faults(api) == []
     assert {bare(user): [bare(each) for each in found] for user, found in pins(api).items()} == PINS
     assert {bare(use.resource) for use in uses(api)} == set(PINS)
-
-
-def test_a_waiter_a_dependency_or_a_pin_that_is_taken_out_is_noticed(templates: Templates) -> None:
-    noticed = {bare(name): faults(mutant) for name, mutant in mutants(templates["OER-Api"])}
-    pairs = [(user, waiter) for user, found in PINS.items() for waiter in found]
-    assert set(noticed) == {
-        *(f"{waiter} taken out" for _, waiter in pairs),
-        *(f"{user} no longer depends on {waiter}" for user, waiter in pairs),
-        *(f"{user} no longer pinned to what {waiter} found" for user, waiter in pairs),
-    }
-    assert all(noticed.values()), noticed
-
-
-def test_with_its_waiters_sorted_last_it_is_the_same_otherwise(templates: Templates) -> None:
-    renamed = sorted_last(templates["OER-Api"])
-    assert faults(renamed) == []
-    assert max(renamed["Resources"]) in waiters(renamed)
 
 
 def test_each_wait_is_for_the_commit_s_image_and_follows_the_pipeline(templates: Templates) -> None:

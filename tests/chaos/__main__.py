@@ -13,7 +13,7 @@ import time
 from rich.console import Console
 
 from tests.chaos.planted import plant_all
-from tests.chaos.suite import ENOUGH, failures, run_all, table, tell, total
+from tests.chaos.suite import ENOUGH, failures, rarest, run_all, tell, total
 
 
 def main() -> None:
@@ -32,7 +32,7 @@ def main() -> None:
     if options.seeds == 1:
         tell(first, console)
     results = run_all(first, options.seeds)
-    console.print(table(total(results)))
+    console.print(rarest(total(results)))
     found = failures(results)
     for text in found[:50]:
         console.print(text, markup=False)

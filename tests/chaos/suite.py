@@ -5,9 +5,7 @@ import os
 from collections import Counter
 from dataclasses import dataclass
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Column, Table
 
 from tests.chaos.claims import excused, violations
 from tests.chaos.world import HITS, ChaosWorld, Hit, elapsed, plan
@@ -69,13 +67,10 @@ def total(results: list[Result]) -> Counter[Hit]:
     return sum((result.hits for result in results), Counter())
 
 
-def table(hits: Counter[Hit]) -> Table:
-    """Return the hits as a table, a row for each fault and a column for each step."""
-    steps = list(dict.fromkeys(step for _, step in HITS))
-    shown = Table(Column("fault", no_wrap=True), *steps, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for fault in dict.fromkeys(fault for fault, _ in HITS):
-        shown.add_row(fault, *(str(hits[fault, step]) if (fault, step) in HITS else "" for step in steps))
-    return shown
+def rarest(hits: Counter[Hit]) -> str:
+    """Return which fault hit its step the fewest times, and how often."""
+    (fault, step), times = min(((hit, hits[hit]) for hit in HITS), key=lambda each: each[1])
+    return f"{len(HITS)} pairs of fault and step; the rarest, {fault} at {step}, hit {times} times"
 
 
 def tell(seed: int, console: Console) -> None:

@@ -24,7 +24,7 @@ from sandbox.cloud import REGION, Cloud
 from sandbox.commands import COMMIT
 from sandbox.images import push
 from sandbox.processes import PATIENCE, ROOT
-from tests.policy.ordering import mutants, pins, sorted_last, waiters
+from tests.policy.ordering import pins, sorted_last, waiters
 from tests.support.accounts import STAND_INS, Account, assert_created_in_order, with_stand_ins, with_waiter
 from tests.support.action import WAIT, outputs_in, variables
 from tests.support.apps import synthesized
@@ -85,19 +85,6 @@ def minimal_sorted_last(account: Account) -> None:
     account.wait_for("app", "app", "CREATE_COMPLETE")
     assert_created_in_order(account, "app", {"App": "ZzAppImage"})
     assert account.image_of("app", "App") == account.uri("app")
-
-
-def a_forgotten_dependency(account: Account) -> None:
-    """What these tests would see where a template's author forgets the dependency: that they can tell."""
-    template = sorted_last(yaml_parse((EXAMPLES / "minimal" / "template.yaml").read_text()))
-    forgotten = dict(mutants(template))["App no longer depends on ZzAppImage"]
-    forgotten["Resources"]["Repository"]["Properties"]["RepositoryName"] = "forgotten"
-    account.create_stack("forgotten", json.dumps(forgotten))
-    account.wait_for("forgotten", "ZzAppImage", "CREATE_IN_PROGRESS")
-    push(account.client("ecr"), "forgotten", "latest")
-    account.wait_for("forgotten", "forgotten", "CREATE_COMPLETE")
-    with pytest.raises(AssertionError, match="CREATE_IN_PROGRESS"):
-        assert_created_in_order(account, "forgotten", {"App": "ZzAppImage"})
 
 
 # --- two-stacks -------------------------------------------------------------------------------------------------------
@@ -320,7 +307,6 @@ def deployments(
         partial(nested_app_sorted_last, last, first),
         partial(minimal, first),
         partial(minimal_sorted_last, last),
-        partial(a_forgotten_dependency, last),
         partial(fargate, first, app),
         partial(fargate, last, {name: sorted_last(template) for name, template in app.items()}),
     ]

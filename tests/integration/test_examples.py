@@ -16,7 +16,7 @@ import tree_sitter_powershell
 from samtranslator.yaml_helper import yaml_parse
 
 from sandbox.processes import ROOT
-from tests.policy.ordering import faults, mutants, pins, sorted_last, uses, waiters
+from tests.policy.ordering import faults, pins, uses, waiters
 from tests.support.pushing import lacking
 
 EXAMPLES = ROOT / "examples"
@@ -85,58 +85,6 @@ def test_a_service_token_is_a_parameter_from_ssm_an_import_or_an_output(file: Pa
 
 def test_whoever_pushes_may_do_all_that_a_push_asks() -> None:
     assert lacking(template(EXAMPLES / "two-stacks" / "cicd.yaml")) == [""]
-
-
-MUTANTS = {
-    f"{name_of(file)}: {name}": mutant
-    for file in TEMPLATES
-    if PINS[name_of(file)]
-    for name, mutant in mutants(template(file))
-}
-
-
-@pytest.mark.parametrize("name", MUTANTS)
-def test_a_waiter_a_dependency_or_a_pin_that_is_taken_out_is_noticed(name: str) -> None:
-    assert faults(MUTANTS[name]) != []
-
-
-def test_each_waiter_each_dependency_and_each_pin_was_taken_out_once() -> None:
-    for file in TEMPLATES:
-        pairs = [(user, waiter) for user, known in PINS[name_of(file)].items() for waiter in known]
-        expected = {f"{waiter} taken out" for _, waiter in pairs}
-        expected |= {f"{user} no longer depends on {waiter}" for user, waiter in pairs}
-        expected |= {f"{user} no longer pinned to what {waiter} found" for user, waiter in pairs}
-        assert {name for name in MUTANTS if name.startswith(f"{name_of(file)}: ")} == {
-            f"{name_of(file)}: {each}" for each in expected
-        }
-
-
-@pytest.mark.parametrize("file", [file for file in TEMPLATES if PINS[name_of(file)]], ids=name_of)
-def test_a_template_with_its_waiters_sorted_last_is_the_same_otherwise(file: Path) -> None:
-    renamed = sorted_last(template(file))
-    assert faults(renamed) == []
-    assert max(renamed["Resources"]) in waiters(renamed)
-    assert {name.removeprefix("Zz") for name in renamed["Resources"]} == set(template(file)["Resources"])
-
-
-def test_a_reference_that_leads_nowhere_is_noticed() -> None:
-    broken = template(EXAMPLES / "two-stacks" / "api.yaml")
-    broken["Resources"]["TextGenerationImage"]["Properties"]["ImageTag"] = {"Fn::Sub": "${Tag}-${AWS::Region}"}
-    assert faults(broken) == ["TextGenerationImage refers to Tag, which is not there"]
-
-
-def test_a_container_and_an_image_of_several_are_uses_and_pins_as_well() -> None:
-    image = {"Type": "Custom::EcrImageWaiter", "Properties": {"Images": [{"Id": "Web"}, {"Id": "Proxy"}]}}
-    containers: list[dict[str, Any]] = [
-        {"Image": {"Fn::GetAtt": "Images.Web.ImageUri"}},
-        {"Image": {"Fn::GetAtt": ["Images", "Proxy.ImageUri"]}},
-    ]
-    task = {"Type": "AWS::ECS::TaskDefinition", "Properties": {"ContainerDefinitions": containers}}
-    made = {"Resources": {"Images": image, "Task": task}}
-    assert pins(made) == {"Task": ["Images", "Images"]}
-    assert faults(made) == []
-    containers[1]["Image"] = {"Fn::GetAtt": "Images.Other.ImageUri"}
-    assert faults(made) == ["Task runs an image that no waiter's digest names: it may be another one by then"]
 
 
 def test_the_minimal_template_has_twenty_lines() -> None:
