@@ -4,7 +4,6 @@
 PYTHON ?= python3
 SEEDS ?= 2000
 EXAMPLES ?= 20000
-RUNS ?= 100
 DRAWN ?= 1000
 PORT ?= 4566
 BIND ?= 127.0.0.1
@@ -46,9 +45,9 @@ sandbox: $(SETUP) ## Leave the sandbox running, with the waiter deployed (PORT=4
 test: $(SETUP) $(LINTING) ## What a change must pass: lint, types, templates, tests
 	@$(RUN) $(DEV)/bin/python -m tests.run test --output $(OUTPUT)
 
-acceptance: $(SETUP) $(LINTING) $(SITE) ## What takes long: many drawn examples and schedules, planted bugs, killed processes, coverage (DRAWN= SEEDS= EXAMPLES= RUNS=)
+acceptance: $(SETUP) $(LINTING) $(SITE) ## What takes long: many drawn examples and schedules, planted bugs, killed processes, coverage (DRAWN= SEEDS= EXAMPLES=)
 	@$(RUN) DRAWN_EXAMPLES="$(DRAWN)" $(DEV)/bin/python -m tests.run acceptance --output $(OUTPUT)/acceptance \
-		--seeds "$(SEEDS)" --examples "$(EXAMPLES)" --runs "$(RUNS)"
+		--seeds "$(SEEDS)" --examples "$(EXAMPLES)"
 
 check: $(BUILDING) $(LINTING) ## Lint, types and templates only
 	@$(RUN) $(DEV)/bin/python -m tests.run check --output $(OUTPUT)
@@ -65,8 +64,8 @@ screen: $(SETUP) ## Draw the README's pictures anew: the command, and the demo f
 chaos: $(DEV)/.ready ## Run the service through random faults on a simulated clock (SEEDS=2000, FIRST=seed to repeat a run)
 	@$(RUN) $(DEV)/bin/python -m tests.chaos --seeds "$(SEEDS)" $(if $(FIRST),--first "$(FIRST)")
 
-crash: $(SETUP) ## Kill processes of the deployed waiter in the middle of waits (RUNS=100)
-	@$(RUN) $(DEV)/bin/python -m tests.crash --runs "$(RUNS)"
+crash: $(SETUP) ## Kill and stop processes of the deployed waiter in the middle of waits
+	@$(RUN) $(DEV)/bin/python -m pytest tests/e2e/test_crash.py -m ""
 
 fuzz: $(DEV)/.ready ## Send events and properties of every kind (EXAMPLES=20000)
 	@$(RUN) $(DEV)/bin/python -m tests.fuzz --examples "$(EXAMPLES)"

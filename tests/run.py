@@ -82,11 +82,6 @@ def tests() -> list[Stream]:
     ]
 
 
-def crash(runs: int) -> list[Stream]:
-    """Returns what `make acceptance` runs first and alone, because its processes have to be up when they are killed."""
-    return [{"crash": [*PYTHON, "tests.crash", "--runs", str(runs)]}]
-
-
 def acceptance(seeds: int, examples: int) -> list[Stream]:
     """Returns the streams of `make acceptance`. Coverage does not see the processes that the end-to-end tests run."""
     every = ["-m", ""]
@@ -205,7 +200,6 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder for what is printed; emptied first")
     parser.add_argument("--seeds", type=int, default=2000, help="runs of the chaos suite")
     parser.add_argument("--examples", type=int, default=20_000, help="examples of the fuzz tests")
-    parser.add_argument("--runs", type=int, default=100, help="waits of the crash suite")
     options = parser.parse_args()
     leave_nothing_behind()
     began = time.monotonic()
@@ -224,8 +218,6 @@ def main() -> None:
     if options.target != "check":
         print(f"=== {python_note()}", flush=True)
         long = options.target == "acceptance"
-        if long:
-            side_by_side(crash(options.runs), output, environment)
         side_by_side(acceptance(options.seeds, options.examples) if long else tests(), output, environment)
         step("leaks", [*PYTHON, "tests.policy.leaks", str(output)], output, environment)
         print("=== the slowest tests")
