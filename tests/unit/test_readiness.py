@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 from pydantic import ValidationError
@@ -31,8 +31,9 @@ from tests.support.fakes import aws_error
 REVISION = "org.opencontainers.image.revision"
 HELM = "application/vnd.cncf.helm.config.v1+json"
 BEFORE_2016 = "application/vnd.docker.distribution.manifest.v1+prettyjws"
-RENEW = "build and push it again: today's Docker pushes schema 2"
-BUILD = "build it for that platform: docker buildx build --platform"
+LAMBDA: dict[str, Any] = {"DeployTarget": "Lambda"}
+ECS: dict[str, Any] = {"DeployTarget": "ECS"}
+ARM64: dict[str, Any] = {"Platform": "arm64"}
 
 
 @pytest.fixture
@@ -46,87 +47,54 @@ def found(ecr: Ecr, *, began: float = NOW, **conditions: Any) -> Any:
     return Look(ecr.registry(), [wanted], Cache(), began)(archived_too=False, budget=lambda: 9.0)
 
 
-# --- what can never be deployed
+def set_pushed(ecr: Ecr, moment: float) -> None:
+    """Push an image at that moment."""
+    ecr.image("team/app", ecr.push("team/app")).pushed_at = moment
 
 
-@pytest.mark.parametrize(
-    ("push", "conditions", "because", "cure"),
-    [
-        pytest.param(
-            lambda ecr: ecr.push_index("team/app"),
-            {"DeployTarget": "Lambda"},
-            "an image index is there, and Lambda takes a single image only",
-            "push one with docker buildx build --provenance=false --platform linux/arm64 "
-            "(or linux/amd64: one platform, no attestations)",
-            id="an index",
-        ),
-        pytest.param(
-            lambda ecr: ecr.put("team/app", "v1", {"schemaVersion": 1}, BEFORE_2016),
-            {"DeployTarget": "Lambda"},
-            "an image in Docker's old schema 1 is there, which Lambda does not take",
-            RENEW,
-            id="a format of before 2016",
-        ),
-        pytest.param(
-            lambda ecr: ecr.put("team/app", "v1", {"schemaVersion": 1}, BEFORE_2016),
-            {"Platform": "arm64"},
-            "an image in Docker's old schema 1 is there, of which no platform is read",
-            RENEW,
-            id="a format of before 2016 with a platform alone",
-        ),
-        pytest.param(
-            lambda ecr: ecr.put("team/app", "v1", {}, "application/x"),
-            {"DeployTarget": "Lambda"},
-            "what is there has the media type application/x, which Lambda does not take",
-            "push an image in Docker's V2 schema 2 or OCI's format",
-            id="a format that nobody knows",
-        ),
-        pytest.param(
-            lambda ecr: ecr.push("team/app", config_type=HELM),
-            {"DeployTarget": "ECS"},
-            f"what is there is no container image but an artifact of the type {HELM}",
-            "correct the tag, or push an image",
-            id="a chart",
-        ),
-        pytest.param(
-            lambda ecr: ecr.put("team/app", "v1", {"mediaType": OCI_MANIFEST, "config": {}}, OCI_MANIFEST),
-            {"DeployTarget": "ECS"},
-            "what is there is no container image but an artifact of the type none",
-            "correct the tag, or push an image",
-            id="an artifact that names no type",
-        ),
-        pytest.param(
-            lambda ecr: ecr.push("team/app", platform="linux/amd64"),
-            {"Platform": "arm64"},
-            "the image there is for linux/amd64, wanted linux/arm64",
-            f"{BUILD} linux/arm64",
-            id="another platform",
-        ),
-        pytest.param(
-            lambda ecr: ecr.push_index("team/app", platforms=("linux/amd64", "linux/386")),
-            {"Platform": "arm64"},
-            "the index there holds no image for linux/arm64; it has linux/amd64, linux/386",
-            f"{BUILD} linux/arm64",
-            id="an index of other platforms",
-        ),
-        pytest.param(
-            lambda ecr: ecr.push_index("team/app", platforms=()),
-            {"Platform": "arm64"},
-            "the index there holds no image for linux/arm64; it has none",
-            f"{BUILD} linux/arm64",
-            id="an index of nothing",
-        ),
-    ],
-)
-def test_what_can_never_be_deployed_is_told_with_why_the_cure_and_what_is_there(
-    ecr: Ecr, push: Callable[[Ecr], str], conditions: dict[str, Any], because: str, cure: str
-) -> None:
+# --- what is not deployable
+
+Push: TypeAlias = Callable[[Ecr], str]
+OF_2015: Push = lambda ecr: ecr.put("team/app", "v1", {"schemaVersion": 1}, BEFORE_2016)  # noqa: E731  # a case
+CHART: Push = lambda ecr: ecr.push("team/app", config_type=HELM)  # noqa: E731  # a case
+NOT_DEPLOYABLE: dict[str, tuple[Push, dict[str, Any], str, str]] = {
+    "an index": (lambda ecr: ecr.push_index("team/app"), LAMBDA, "an image index", "--provenance=false"),
+    "a format of before 2016": (OF_2015, LAMBDA, "Docker's old schema 1", "push it again"),
+    "a format of before 2016 with a platform alone": (OF_2015, ARM64, "no platform is read", "push it again"),
+    "an unknown format": (lambda ecr: ecr.put("team/app", "v1", {}, "app/x"), LAMBDA, "media type app/x", "push an"),
+    "a chart": (CHART, ECS, f"an artifact of the type {HELM}", "correct the tag, or push an image"),
+    "a chart for Lambda": (CHART, LAMBDA, f"an artifact of the type {HELM}", "correct the tag, or push an image"),
+    "a chart with a platform": (CHART, ARM64, HELM, "correct the tag, or push an image"),
+    "an artifact that names no type": (
+        lambda ecr: ecr.put("team/app", "v1", {"mediaType": OCI_MANIFEST, "config": {}}, OCI_MANIFEST),
+        *(ECS, "an artifact of the type none", "correct the tag, or push an image"),
+    ),
+    "another platform": (
+        lambda ecr: ecr.push("team/app", platform="linux/amd64"),
+        *(ARM64, "is for linux/amd64, wanted linux/arm64", "docker buildx build --platform linux/arm64"),
+    ),
+    "an index of other platforms": (
+        lambda ecr: ecr.push_index("team/app", platforms=("linux/amd64", "linux/386"), attestations=True),
+        *(ARM64, "no image for linux/arm64; it has linux/amd64, linux/386", "--platform linux/arm64"),
+    ),
+    "an index of nothing": (
+        lambda ecr: ecr.push_index("team/app", platforms=()),
+        *(ARM64, "no image for linux/arm64; it has none", "--platform linux/arm64"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NOT_DEPLOYABLE)
+def test_an_image_that_is_not_deployable_is_named_with_why_and_the_cure(ecr: Ecr, case: str) -> None:
+    push, conditions, because, cure = NOT_DEPLOYABLE[case]
     digest = push(ecr)
 
     refused = found(ecr, **conditions)
 
     assert isinstance(refused, NotDeployable)
-    assert (refused.because, refused.cure, refused.cannot) == (because, cure, "be deployed")
+    assert because in refused.because
+    assert cure in refused.cure
+    assert refused.cannot == "be deployed"
     assert refused.image  # which a rollback goes on with
     assert refused.image.digest == digest
 
@@ -158,31 +126,6 @@ def test_a_single_image_in_either_format_is_ready_for_both_targets(ecr: Ecr, med
     assert ecr.calls == [("DescribeImages", "team/app")]
 
 
-@pytest.mark.parametrize(("media_type", "name"), [(OCI_INDEX, "an image index"), (DOCKER_INDEX, "a manifest list")])
-@pytest.mark.parametrize("attestations", [False, True])
-def test_an_index_is_never_for_lambda_with_the_cure_and_fine_for_ecs(
-    ecr: Ecr, media_type: str, name: str, *, attestations: bool
-) -> None:
-    digest = ecr.push_index("team/app", media_type=media_type, attestations=attestations)
-
-    refused = found(ecr, DeployTarget="Lambda")
-    assert isinstance(refused, NotDeployable)
-    assert refused.because == f"{name} is there, and Lambda takes a single image only"
-    assert "docker buildx build --provenance=false --platform linux/arm64" in refused.cure
-    assert found(ecr, DeployTarget="ECS").digest == digest
-    assert ecr.count("BatchGetImage") == 0
-
-
-@pytest.mark.parametrize("target", ["Lambda", "ECS"])
-def test_an_artifact_that_is_no_image_is_never_deployable(ecr: Ecr, target: str) -> None:
-    ecr.push("team/app", config_type=HELM)
-
-    refused = found(ecr, DeployTarget=target)
-
-    assert isinstance(refused, NotDeployable)
-    assert refused.because == f"what is there is no container image but an artifact of the type {HELM}"
-
-
 @pytest.mark.parametrize("media_type", [*sorted(DOCKER_SCHEMA_1), ""])
 def test_an_image_in_docker_s_old_schema_1_is_told_as_such_by_every_condition(media_type: str) -> None:
     image = Image("sha256:1", "1", "r", pushed_at=NOW)
@@ -192,6 +135,18 @@ def test_an_image_in_docker_s_old_schema_1_is_told_as_such_by_every_condition(me
         verdict = assess(image, conditions, known, NOW)
         assert isinstance(verdict, NotDeployable | NotYet)
         assert verdict.because.startswith("an image in Docker's old schema 1 is there, ")
+
+
+@pytest.mark.parametrize(("media_type", "name"), [(OCI_INDEX, "an image index"), (DOCKER_INDEX, "a manifest list")])
+def test_an_index_is_never_for_lambda_with_the_cure_and_fine_for_ecs(ecr: Ecr, media_type: str, name: str) -> None:
+    digest = ecr.push_index("team/app", media_type=media_type, attestations=True)
+
+    refused = found(ecr, DeployTarget="Lambda")
+    assert isinstance(refused, NotDeployable)
+    assert name in refused.because
+    assert "docker buildx build --provenance=false --platform linux/arm64" in refused.cure
+    assert found(ecr, DeployTarget="ECS").digest == digest
+    assert ecr.count("BatchGetImage") == 0
 
 
 UNCOMPRESSED = "application/vnd.docker.image.rootfs.diff.tar"
@@ -209,10 +164,8 @@ def test_an_uncompressed_docker_layer_is_never_for_lambda_where_the_manifest_is_
     assert found(ecr, DeployTarget="ECS", **read).digest == digest
     refused = found(ecr, DeployTarget="Lambda", **read)
     assert isinstance(refused, NotDeployable)
-    assert (
-        refused.because == f"the image there has a layer of the media type {UNCOMPRESSED}, which Lambda does not take"
-    )
-    assert "compression=gzip,force-compression=true" in refused.cure
+    assert UNCOMPRESSED in refused.because
+    assert "compression=gzip" in refused.cure
 
 
 def test_layers_of_every_other_media_type_are_accepted_for_lambda(ecr: Ecr) -> None:
@@ -222,7 +175,7 @@ def test_layers_of_every_other_media_type_are_accepted_for_lambda(ecr: Ecr) -> N
     assert found(ecr, DeployTarget="Lambda", Platform="arm64").digest == digest
 
 
-@pytest.mark.parametrize("layers", [None, 5, {}, [5], [[]], [{}], [{"mediaType": [UNCOMPRESSED]}], UNCOMPRESSED])
+@pytest.mark.parametrize("layers", [None, {}, [5], [{"mediaType": [UNCOMPRESSED]}], UNCOMPRESSED])
 def test_layers_that_cannot_be_read_say_nothing(layers: object) -> None:
     assert not read_manifest(json.dumps({"config": {}, "layers": layers}), "").uncompressed
 
@@ -242,57 +195,66 @@ def test_where_ecr_does_not_say_what_it_is_the_manifest_does() -> None:
 
 
 @pytest.mark.parametrize(
-    ("built", "wanted"),
+    ("built", "wanted", "architecture"),
     [
-        ("linux/arm64", "linux/arm64"),
-        ("linux/arm64", "arm64"),
-        ("linux/arm64", "ARM64"),
-        ("linux/arm64/v8", "linux/arm64"),
-        ("linux/arm64", "linux/arm64/v8"),
-        ("linux/amd64", "x86_64"),
-        ("linux/amd64", "X86_64"),
-        ("linux/arm/v7", "linux/arm/v7"),
-        ("linux/arm/v7", "linux/arm"),
-        ("windows/amd64", "windows/amd64"),
-        *((built, wanted) for built in ("linux/amd64", "linux/amd64/v1") for wanted in ("amd64", "linux/amd64/v1")),
-        ("linux/amd64/v2", "linux/amd64"),
-        ("linux/amd64/V2", "linux/amd64/v2"),
-        *((f"linux/arm64{variant}", "linux/arm64/v8") for variant in ("", "/8", "/v8", "/v8.0")),
-        *((f"linux/arm64/{variant}", "linux/arm64/v9") for variant in ("9", "v9", "9.0", "v9.0")),
-        *((f"linux/arm{variant}", "linux/arm/v7") for variant in ("", "/7", "/v7", "/V7")),
-        *((f"linux/arm{variant}", "linux/arm/v6") for variant in ("/6", "/v6")),
-        *((f"linux/arm{variant}", "linux/arm") for variant in ("", "/5", "/v6", "/v7", "/v8")),
+        *(("linux/arm64", wanted, "arm64") for wanted in ("linux/arm64", "arm64", "ARM64", "linux/arm64/v8")),
+        *(("linux/amd64", wanted, "amd64") for wanted in ("x86_64", "X86_64", "amd64", "linux/amd64/v1")),
+        ("windows/amd64", "windows/amd64", "amd64"),
+        ("linux/amd64/v2", "linux/amd64", "amd64"),
+        ("linux/amd64/V2", "linux/amd64/v2", "amd64"),
+        *((f"linux/arm64/{variant}", "linux/arm64/v8", "arm64") for variant in ("8", "v8.0")),
+        *((f"linux/arm64/{variant}", "linux/arm64/v9", "arm64") for variant in ("9", "v9.0")),
+        *((f"linux/arm{variant}", "linux/arm/v7", "arm") for variant in ("", "/7", "/V7", "hf")),
+        *((f"linux/arm{variant}", "linux/arm/v6", "arm") for variant in ("/6", "/v6", "el")),
+        *((f"linux/arm{variant}", "linux/arm", "arm") for variant in ("", "/5", "/v7")),
+        *((f"linux/{name}", "amd64", "amd64") for name in ("x86_64", "x86-64")),
+        ("Linux/AArch64", "arm64", "arm64"),
+        ("linux/i386", "386", "386"),
     ],
 )
-def test_a_platform_is_known_by_the_names_that_docker_lambda_and_ecs_give_it(ecr: Ecr, built: str, wanted: str) -> None:
-    ecr.push("team/app", platform=built)
-
-    assert found(ecr, Platform=wanted).architecture == built.split("/")[1]
-
-    index = ecr.push_index("team/app", platforms=("linux/386", built))
-    ready = found(ecr, Platform=wanted)
-    assert ready.digest == index
-    assert ready.architecture == built.split("/")[1]
-    assert ready.platform_digest not in ("", index)
-
-
-@pytest.mark.parametrize(
-    ("built", "architecture"),
-    [("linux/x86_64", "amd64"), ("linux/x86-64", "amd64"), ("Linux/AArch64", "arm64"), ("linux/i386", "386")],
-)
-def test_an_architecture_under_another_of_its_names_is_told_under_docker_s(
-    ecr: Ecr, built: str, architecture: str
+def test_a_platform_is_known_by_the_names_that_docker_lambda_and_ecs_give_it(
+    ecr: Ecr, built: str, wanted: str, architecture: str
 ) -> None:
     ecr.push("team/app", platform=built)
 
-    assert found(ecr, Platform=architecture).architecture == architecture
+    assert found(ecr, Platform=wanted).architecture == architecture
+
+    index = ecr.push_index("team/app", platforms=("linux/s390x", built))
+    ready = found(ecr, Platform=wanted)
+    assert (ready.digest, ready.architecture) == (index, architecture)
+    assert ready.platform_digest not in ("", index)
 
 
-@pytest.mark.parametrize(("built", "wanted"), [("linux/armhf", "linux/arm/v7"), ("linux/armel", "linux/arm/v6")])
-def test_an_architecture_whose_name_says_a_variant_has_that(ecr: Ecr, built: str, wanted: str) -> None:
-    ecr.push("team/app", platform=built)
+def push_config(ecr: Ecr, config: dict[str, Any]) -> None:
+    """Push an image with this config."""
+    blob = json.dumps(config).encode()
+    ecr.repository("team/app").blobs[digest_of(blob)] = blob
+    described = {"mediaType": OCI_CONFIG, "size": 1, "digest": digest_of(blob)}
+    ecr.put("team/app", "v1", {"schemaVersion": 2, "config": described, "layers": []}, OCI_MANIFEST)
 
-    assert found(ecr, Platform=wanted).architecture == "arm"
+
+@pytest.mark.parametrize(
+    ("config", "wanted", "kind"),
+    [
+        ({"os": "windows", "architecture": "amd64", "os.version": "10.0.17763.1"}, "windows/amd64", Image),
+        ({"os": None, "architecture": ["arm64"]}, "linux/arm64", NotDeployable),
+        ({}, "linux/arm64", NotDeployable),
+    ],
+    ids=str,
+)
+def test_a_config_of_any_form_says_a_platform_or_none(
+    ecr: Ecr, config: dict[str, Any], wanted: str, kind: type
+) -> None:
+    push_config(ecr, config)
+
+    assert isinstance(found(ecr, Platform=wanted), kind)
+
+
+def test_of_several_windows_versions_in_an_index_the_first_is_the_one(ecr: Ecr) -> None:
+    digests = [ecr.push("team/app", None, platform="windows/amd64", content=version) for version in ("2022", "2019")]
+    ecr.push_index("team/app", platforms=(), more=[entry(digest, "windows/amd64") for digest in digests])
+
+    assert found(ecr, Platform="windows/amd64").platform_digest == digests[0]
 
 
 @pytest.mark.parametrize(
@@ -319,15 +281,6 @@ def test_another_platform_is_never_the_one_and_is_named(ecr: Ecr, built: str, wa
     assert "docker buildx build --platform" in index.cure
 
 
-def test_attestations_do_not_count_as_a_platform(ecr: Ecr) -> None:
-    ecr.push_index("team/app", platforms=("linux/amd64",), attestations=True)
-
-    refused = found(ecr, Platform="linux/arm64")
-
-    assert isinstance(refused, NotDeployable)
-    assert refused.because == "the index there holds no image for linux/arm64; it has linux/amd64"
-
-
 def test_a_nested_index_is_read_too(ecr: Ecr) -> None:
     inner = ecr.push_index("team/app", None, platforms=("linux/s390x", "linux/arm64"))
     nested = {"mediaType": OCI_INDEX, "digest": inner, "size": 1}
@@ -336,7 +289,7 @@ def test_a_nested_index_is_read_too(ecr: Ecr) -> None:
     ready = found(ecr, Platform="linux/arm64")
 
     assert ready.digest == outer
-    assert ready.platform_digest == ecr_child(ecr, inner, 1)
+    assert ready.platform_digest == read_manifest(ecr.image("team/app", inner).manifest, "").entries[1].digest
     refused = found(ecr, Platform="linux/386")
     assert isinstance(refused, NotDeployable)
     assert refused.because.endswith("it has linux/amd64, linux/s390x, linux/arm64")
@@ -420,20 +373,6 @@ def test_indexes_that_list_each_other_without_end_are_read_to_an_end(ecr: Ecr) -
     assert ecr.count("BatchGetImage") == 1 + MOST_INDEXES, "of 70"
 
 
-def test_an_artifact_has_no_platform(ecr: Ecr) -> None:
-    ecr.push("team/app", config_type=HELM)
-
-    refused = found(ecr, Platform="linux/arm64")
-
-    assert isinstance(refused, NotDeployable)
-    assert HELM in refused.because
-
-
-def ecr_child(ecr: Ecr, index: str, number: int) -> str:
-    manifest = read_manifest(ecr.image("team/app", index).manifest, "")
-    return manifest.entries[number].digest
-
-
 # --- Labels
 
 
@@ -446,6 +385,13 @@ def test_an_image_without_the_labels_is_not_yet_the_one(ecr: Ecr, labels: dict[s
     assert isinstance(waits, NotYet)
     carries = f'is "{labels[REVISION]}"' if labels and REVISION in labels else "is missing"
     assert waits.because == f'the image there is another one: its label {REVISION} {carries}, wanted "new"'
+
+
+@pytest.mark.parametrize("labels", [None, [], "abc", {"build": None}, {"build": 5}, {"build": ["new"]}])
+def test_labels_that_are_no_strings_are_not_the_wanted_ones(ecr: Ecr, labels: Any) -> None:
+    push_config(ecr, {"os": "linux", "architecture": "arm64", "config": {"Labels": labels}})
+
+    assert isinstance(found(ecr, Labels={"build": "new"}), NotYet)
 
 
 def test_an_image_with_all_the_labels_is_the_one(ecr: Ecr) -> None:
@@ -516,43 +462,38 @@ def test_what_holds_no_image_carries_no_labels(ecr: Ecr, platforms: Sequence[str
 # --- PushedAfter
 
 
-@pytest.mark.parametrize(("age", "ready"), [(-1.0, True), (0.0, True), (0.1, False), (86_400.0, False)])
-@pytest.mark.parametrize("after", ["StackOperation", "2026-11-01T12:00:00Z", "2026-11-01T14:00:00+02:00"])
-def test_an_image_pushed_earlier_is_not_yet_the_one(ecr: Ecr, age: float, after: str, *, ready: bool) -> None:
-    ecr.push("team/app")
-    next(iter(ecr.repository("team/app").images.values())).pushed_at = NOW - age
+@pytest.mark.parametrize(("age", "ready"), [(-1.0, True), (0.0, True), (0.1, False), (60.0, False)])
+@pytest.mark.parametrize(
+    ("after", "said"),
+    [
+        ("StackOperation", "before this operation began at 2026-11-01T12:00:00Z"),
+        ("2026-11-01T14:00:00+02:00", "before PushedAfter, 2026-11-01T12:00:00Z"),
+    ],
+)
+def test_an_image_pushed_earlier_is_not_yet_the_one(
+    ecr: Ecr, age: float, after: str, said: str, *, ready: bool
+) -> None:
+    set_pushed(ecr, NOW - age)
 
-    assert isinstance(found(ecr, PushedAfter=after), Image if ready else NotYet)
+    verdict = found(ecr, PushedAfter=after)
+
+    assert isinstance(verdict, Image if ready else NotYet)
+    if age == 60.0 and isinstance(verdict, NotYet):
+        assert f"at 2026-11-01T11:59:00Z, {said}" in verdict.because
 
 
-@pytest.mark.parametrize("fraction", [0.001, 0.5, 0.999])
+@pytest.mark.parametrize("fraction", [0.001, 0.999])
 @pytest.mark.parametrize("after", ["StackOperation", "2026-11-01T12:00:00.{}Z"])
 def test_an_image_pushed_in_the_very_second_counts_though_the_time_has_a_fraction(
     ecr: Ecr, after: str, fraction: float
 ) -> None:
     """ECR tells whole seconds: an image of a moment later would look older."""
-    ecr.push("team/app")
     conditions: dict[str, Any] = {"PushedAfter": after.format(f"{fraction:.3f}"[2:]), "began": NOW + fraction}
-
+    set_pushed(ecr, NOW)
     assert isinstance(found(ecr, **conditions), Image)
-    next(iter(ecr.repository("team/app").images.values())).pushed_at = NOW - 1.0
+
+    set_pushed(ecr, NOW - 1.0)
     assert isinstance(found(ecr, **conditions), NotYet)
-
-
-@pytest.mark.parametrize(
-    ("after", "said"),
-    [
-        ("StackOperation", "before this operation began at 2026-11-01T12:00:00Z"),
-        ("2026-11-01T13:00:00+01:00", "before PushedAfter, 2026-11-01T12:00:00Z"),
-    ],
-)
-def test_an_image_that_is_too_old_is_told_with_both_times(ecr: Ecr, after: str, said: str) -> None:
-    ecr.push("team/app")
-    next(iter(ecr.repository("team/app").images.values())).pushed_at = NOW - 60.0
-
-    waits = found(ecr, PushedAfter=after)
-
-    assert waits.because == f"the image there is an older one: it was pushed at 2026-11-01T11:59:00Z, {said}"
 
 
 def test_an_image_of_which_ecr_does_not_say_when_it_was_pushed_is_asked_for_and_then_an_older_one() -> None:
@@ -560,11 +501,9 @@ def test_an_image_of_which_ecr_does_not_say_when_it_was_pushed_is_asked_for_and_
     conditions = Conditions(PushedAfter="StackOperation")
 
     assert assess(image, conditions, Cache(), NOW) == Unread("details", "sha256:1")
-    assert assess(image, conditions, Cache(pushed={image.uri: 0.0}), NOW) == NotYet(
-        "the image there is an older one: it was pushed at a time unknown, before this operation began at "
-        "2026-11-01T12:00:00Z",
-        image,
-    )
+    verdict = assess(image, conditions, Cache(pushed={image.uri: 0.0}), NOW)
+    assert isinstance(verdict, NotYet)
+    assert "a time unknown" in verdict.because
 
 
 def test_an_old_image_is_waited_out_whatever_it_is_and_nothing_of_it_is_read(ecr: Ecr) -> None:
@@ -576,13 +515,6 @@ def test_an_old_image_is_waited_out_whatever_it_is_and_nothing_of_it_is_read(ecr
 
 
 # --- reading
-
-
-def test_without_conditions_nothing_but_the_description_is_asked_for(ecr: Ecr) -> None:
-    ecr.push_index("team/app")
-
-    assert isinstance(found(ecr), Image)
-    assert ecr.calls == [("DescribeImages", "team/app")]
 
 
 @pytest.mark.parametrize(
@@ -618,18 +550,7 @@ def test_a_manifest_that_names_the_type_of_an_artifact_is_of_no_image(config: st
 
 @pytest.mark.parametrize(
     "text",
-    [
-        "",
-        "[]",
-        "null",
-        "{",
-        '{"manifests": 5}',
-        '{"config": []}',
-        '{"manifests": [1, {}]}',
-        "[" * 100_000,
-        '{"a":' * 9999,
-    ],
-    ids=lambda text: text[:20],
+    ["", "[]", "{", '{"manifests": 5}', '{"config": []}', '{"manifests": [1, {}]}', "[" * 100_000, '{"a":' * 9999],
 )
 def test_a_manifest_that_cannot_be_read_says_nothing(text: str) -> None:
     manifest = read_manifest(text, OCI_MANIFEST)
@@ -668,7 +589,3 @@ def test_a_config_beyond_the_limit_is_not_read(ecr: Ecr) -> None:
     ecr.push("team/app", labels={"a": "x" * 1_100_000})
 
     assert isinstance(found(ecr, Labels={"a": "b"}), NotDeployable)
-
-
-def test_digest_of_is_what_docker_calls_a_digest() -> None:
-    assert digest_of("") == "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

@@ -63,17 +63,3 @@ def test_every_thread_that_the_repository_names_is_on_the_page_of_sources() -> N
     }
     assert threads
     assert {each for each in threads if f"`{each}`" not in SOURCES} == set()
-
-
-def test_a_key_a_title_an_action_and_a_thread_are_found_in_comments_and_docstrings_alone() -> None:
-    code = '''
-"""Waits (invocation-recursion), as "Archiving an image" and
-the API Reference, DescribeStacks and AssumeRole, say."""
-BYTES = 4096  # crpg-ref, "Custom resource response objects"
-LATE = "(not-a-source)"  # a timeout, and aws-cdk#5525
-'''
-    assert named(code) == {
-        *("`invocation-recursion`", "`crpg-ref`", "`aws-cdk#5525`"),
-        *('"Archiving an image"', '"Custom resource response objects"'),
-        *("API Reference, DescribeStacks |", "API Reference, AssumeRole |"),
-    }

@@ -3,9 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import botocore
 
@@ -17,64 +15,44 @@ from tests.support.starting import FORBIDDEN, MOST_LOOKS, MOST_MODULES, START
 PROPERTIES = {"RepositoryName": "team/app", "ImageTag": "v1"}
 
 
-def started() -> Mapping[str, Any]:
-    authorities = Path(botocore.__file__).parent / "cacert.pem"
-    environment = {"PYTHONPATH": str(ROOT / "src"), "SSL_CERT_FILE": str(authorities)}
-    done = subprocess.run([sys.executable, "-c", START], env=environment, capture_output=True, text=True, check=True)
-    begun: Mapping[str, Any] = json.loads(done.stdout)
-    return begun
+def run(code: str, **environment: str) -> str:
+    """Run a program in a process of its own. Returns what it printed."""
+    environment = {"PYTHONPATH": str(ROOT / "src"), **environment}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    return done.stdout
 
 
-def test_a_new_environment_imports_what_an_image_that_is_there_needs_and_makes_the_client_for_it() -> None:
-    begun = started()
+def test_a_new_environment_imports_and_makes_no_more_than_an_image_that_is_there_needs() -> None:
+    begun = json.loads(run(START, SSL_CERT_FILE=str(Path(botocore.__file__).parent / "cacert.pem")))
     assert begun["clients"] == ["ecr"]
     assert not FORBIDDEN & set(begun["modules"])
     assert len(begun["modules"]) <= MOST_MODULES, "what is this import for, and must every new environment have it?"
-
-
-def test_the_garbage_collector_rests_until_an_environment_is_made_and_then_leaves_that_alone() -> None:
-    collector = started()["collector"]
-    assert collector["looks"] <= MOST_LOOKS
+    collector = begun["collector"]
+    assert collector["looks"] <= MOST_LOOKS, "the garbage collector rests until the environment is made"
     assert collector["works"]
-    assert collector["leaves"] > 10_000
+    assert collector["leaves"] > 10_000, "and leaves that alone afterwards"
+    assert begun["trusting"] == 1, "the authorities that the answer trusts are read before the first event"
 
 
-def test_the_authorities_that_the_answer_trusts_are_read_before_the_first_event() -> None:
-    assert started()["trusting"] == 1
-
-
-def test_outside_lambda_the_garbage_collector_is_as_it_was() -> None:
-    code = "import gc; import ecr_image_waiter.handler; print(gc.isenabled(), gc.get_freeze_count())"
-    done = subprocess.run(
-        [sys.executable, "-c", code], env={"PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.split() == ["True", "0"]
-
-
-def test_environments_that_are_started_from_one_snapshot_spread_their_checks_apart() -> None:
+def test_outside_lambda_the_garbage_collector_stays_and_environments_of_one_snapshot_spread_their_checks() -> None:
     # A fork has what a snapshot has: the memory that INIT left.
     code = """
-import os
+import gc, os
 from ecr_image_waiter.handler import _waiter
 waiter = _waiter()
+print(gc.isenabled(), gc.get_freeze_count(), flush=True)
 for _ in range(2):
     if not os.fork():
         print(waiter._tools.random.random(), flush=True)
         os._exit(0)
     os.wait()
+from crhelper import resource_helper
+print(resource_helper.boto3.client)  # only crhelper needs it
 """
-    environment = {"PYTHONPATH": str(ROOT / "src"), "AWS_DEFAULT_REGION": "us-east-1"}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    one, other = done.stdout.split()
+    works, frozen, one, other, boto3 = run(code, AWS_DEFAULT_REGION="us-east-1").split(maxsplit=4)
+    assert (works, frozen) == ("True", "0")
     assert one != other
-
-
-def test_crhelper_gets_its_boto3_when_it_asks_for_it() -> None:
-    code = "import ecr_image_waiter.cfn.response; from crhelper import resource_helper as h; print(h.boto3.client)"
-    done = subprocess.run(
-        [sys.executable, "-c", code], env={"PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True, check=True
-    )
-    assert "function client" in done.stdout
+    assert "function client" in boto3
 
 
 def simulated(pushed: float) -> tuple[Simulation, list[float]]:

@@ -14,11 +14,8 @@ WAITING = {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "IMPORT_IN_PROGRESS", "RE
 GOING_BACK = {"ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS", "IMPORT_ROLLBACK_IN_PROGRESS"}
 
 
-def test_of_all_statuses_that_botocore_knows_a_stack_waits_in_these_alone() -> None:
+def test_of_all_statuses_that_botocore_knows_a_stack_waits_or_rolls_back_in_these_alone() -> None:
     assert {status for status in STATUSES if still_waits(StackSeen(status), 1000.0)} == WAITING
-
-
-def test_of_all_statuses_that_botocore_knows_a_stack_rolls_back_in_these_alone() -> None:
     assert {status for status in STATUSES if rolls_back(StackSeen(status))} == GOING_BACK
 
 
@@ -43,7 +40,6 @@ def test_a_stack_that_began_another_operation_does_not_wait_for_the_answer_to_an
 
 
 def test_a_stack_that_was_seen_or_may_not_be_seen_is_an_answer_and_a_throttled_question_is_none() -> None:
-    assert is_answer(StackSeen("UPDATE_IN_PROGRESS"))
     assert is_answer(StackSeen(""))
     assert is_answer(StackHidden("AccessDenied", denied=True))
     assert not is_answer(StackHidden("Throttling"))
