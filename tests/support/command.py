@@ -2,7 +2,8 @@
 
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from random import Random
 from typing import Any
 
@@ -10,7 +11,7 @@ from ecr_image_waiter.cli.command import Edges, run
 from ecr_image_waiter.cli.connection import Connection, Misconfigured
 from ecr_image_waiter.cli.options import parse
 from ecr_image_waiter.cli.results import Status
-from ecr_image_waiter.cli.screen import screen
+from ecr_image_waiter.cli.screen import Standing, screen
 from ecr_image_waiter.core.builds import BuilderKind, BuildHidden, BuildRun, BuildUnavailable, RunStatus
 from ecr_image_waiter.core.deadline import Clock, Deadline
 from tests.support.clock import NOW, FakeClock
@@ -39,7 +40,7 @@ class Command:
             stdin=self.stdin,
             stdout=self.stdout,
             stderr=self.stderr,
-            show=lambda standing, quiet: screen(standing, self.clock, self.stderr, terminal=False, quiet=quiet),
+            show=self.show,
             width=self.width,
             clock=self.clock,
             random=Random(1),  # noqa: S311  # any seed
@@ -47,6 +48,9 @@ class Command:
             publish=self.publish,
         )
         return run(parse(arguments), edges)
+
+    def show(self, standing: Standing, quiet: bool) -> AbstractContextManager[Callable[[str], None]]:  # noqa: FBT001  # as `Edges` has it
+        return screen(standing, self.clock, self.stderr, terminal=False, quiet=quiet)
 
     def connect(
         self, clock: Clock, *, profile: str, region: str, endpoint_url: str, regions: Iterable[str]

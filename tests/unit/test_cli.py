@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -359,12 +360,6 @@ def test_a_file_that_cannot_be_read_is_a_fault(file: str, told: str, command: Co
     assert told in command.err
 
 
-def test_a_dash_reads_the_images_from_stdin(command: Command) -> None:
-    command.stdin = io.StringIO("app:v1\n")
-    command.ecr.push("app", "v1")
-    assert command("wait", "--from", "-", "--output", "uri") == 0
-
-
 # --- waiting
 
 
@@ -456,24 +451,6 @@ def test_the_reasons_of_several_images_do_not_name_one_twice(command: Command) -
     )
 
 
-def hopeless(command: Command, what: str) -> list[str]:
-    """Make the world one in which waiting cannot help; return the options with which that shows."""
-    match what:
-        case "no-repository":
-            del command.ecr.repositories[ACCOUNT, "eu-west-1", "app"]
-        case "access-denied":
-            command.ecr.faults["DescribeImages"] = aws_error("AccessDeniedException", "no")
-        case "refused":
-            command.ecr.faults["DescribeImages"] = aws_error("InvalidParameterException", "no such thing")
-        case "never":
-            command.ecr.push_index("app", "v1")
-            return ["--deploy-target", "Lambda"]
-        case "build-hidden":
-            command.builder.found = BuildHidden("codebuild:ListBuildsForProject", "AccessDeniedException", "no")
-            return ["--build-project", "app"]
-    return []
-
-
 @pytest.mark.parametrize(
     ("image", "host"),
     [
@@ -534,44 +511,47 @@ def test_credentials_or_a_region_that_aws_does_not_know_end_the_wait_after_a_min
     assert command.clock.now() - NOW == pytest.approx(60, abs=1)
 
 
-HOPELESS = ["no-repository", "access-denied", "refused", "never", "build-hidden"]
+def fault_of_ecr(code: str) -> Callable[[Command], object]:
+    return lambda command: command.ecr.faults.update(DescribeImages=aws_error(code, "no"))
 
 
-@pytest.mark.parametrize("what", HOPELESS)
-def test_what_waiting_cannot_help_exits_with_3_after_its_grace_without_a_word_of_stacks(
-    what: str, command: Command
+def build(found: RunStatus | BuildHidden) -> Callable[[Command], object]:
+    ended = None if found is RunStatus.UNDER_WAY else NOW
+    runs = [BuildRun("app:1", found, "FAILED", NOW, ended)] if isinstance(found, RunStatus) else found
+    return lambda command: setattr(command.builder, "found", runs)
+
+
+HIDDEN = BuildHidden("codebuild:ListBuildsForProject", "AccessDeniedException", "no")
+CAUSES: dict[str, tuple[int, Callable[[Command], object], str]] = {
+    "no-repository": (3, lambda command: command.ecr.repositories.clear(), ""),
+    "access-denied": (3, fault_of_ecr("AccessDeniedException"), ""),
+    "refused": (3, fault_of_ecr("InvalidParameterException"), ""),
+    "never": (3, lambda command: command.ecr.push_index("app", "v1"), "--deploy-target Lambda"),
+    "build-hidden": (3, build(HIDDEN), "--build-project app"),
+    # What the next build may mend.
+    "build-broken": (1, build(RunStatus.BROKEN), "--build-project app"),
+    "built-without": (1, build(RunStatus.SUCCEEDED), "--build-project app"),
+    "time-up": (1, build(RunStatus.UNDER_WAY), "--build-project app"),
+}
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_waiting_that_cannot_help_exits_with_3_after_its_grace_without_a_word_of_stacks(
+    cause: str, command: Command
 ) -> None:
-    options = hopeless(command, what)
-    assert command("check", "app:v1", *options) == 3
+    status, happen, options = CAUSES[cause]
+    happen(command)
+    assert command("check", "app:v1", *options.split()) == status
     assert command.clock.now() == NOW
-    assert command("wait", "app:v1", "--output", "json", *options) == 3
-    assert command.json["Cause"] == what
-    assert command.clock.now() - NOW <= 60
+    assert command("wait", "app:v1", "--max-retries", "4", "--output", "json", *options.split()) == status
+    assert command.json["Cause"] == cause
+    assert command.clock.now() - NOW <= (60 if cause != "time-up" else 120)
     for word in ("stack", "deploy again", "function", "RepositoryName", "WaitForRepository", "parameter"):
         assert word not in command.json["Reason"]
 
 
-def run_of(status: RunStatus, said: str) -> BuildRun:
-    return BuildRun("app:1", status, said, NOW, None if status is RunStatus.UNDER_WAY else NOW, message="exit status 1")
-
-
-@pytest.mark.parametrize(
-    ("run_", "cause"),
-    [
-        (run_of(RunStatus.BROKEN, "FAILED"), "build-broken"),
-        (run_of(RunStatus.SUCCEEDED, "SUCCEEDED"), "built-without"),
-        (run_of(RunStatus.UNDER_WAY, "IN_PROGRESS"), "time-up"),
-    ],
-)
-def test_what_the_next_build_may_mend_exits_with_1(run_: BuildRun, cause: str, command: Command) -> None:
-    command.builder.found = [run_]
-    assert command("wait", "app:v1", "--build-project", "app", "--max-retries", "4", "--output", "json") == 1
-    assert command.json["Cause"] == cause
-
-
 def test_every_cause_of_a_wait_without_cloudformation_has_been_seen_above() -> None:
-    seen = {*HOPELESS, "build-broken", "built-without", "time-up"}
-    assert {str(cause) for cause in Cause} - seen == {"too-late"}
+    assert set(map(str, Cause)) - CAUSES.keys() == {"too-late"}
 
 
 def test_a_reason_that_names_the_account_asks_for_it_and_no_other_does(command: Command) -> None:
@@ -632,17 +612,6 @@ def test_an_interrupt_before_anything_was_seen_says_no_more_than_that(
     assert command.err == f"{told}\n"
 
 
-@pytest.mark.parametrize("command_", ["wait", "check"])
-def test_a_fault_of_the_command_itself_is_a_result_too(command_: str, command: Command) -> None:
-    command.clock.now = fail  # type: ignore[method-assign]  # a bug
-    with pytest.raises(ArithmeticError):
-        command(command_, "app:v1", "--output", "json")
-    assert command.json == {
-        "Ready": False, "Reason": "The command failed (ArithmeticError); its traceback is on stderr",
-        "Cause": "broken", "Attempts": 0, "WaitedSeconds": 0, "Images": [],
-    }  # fmt: skip
-
-
 def test_an_interrupted_look_says_which_images_it_has_seen(command: Command) -> None:
     def interrupt_at_other(_: str, name: str) -> None:
         if name == "other":
@@ -656,14 +625,9 @@ def test_an_interrupted_look_says_which_images_it_has_seen(command: Command) -> 
 
 
 def test_profile_region_and_endpoint_reach_the_connection(command: Command) -> None:
-    command.ecr.push("app", "v1")
     command("wait", f"{URI}:v1", "--profile", "p", "--region", "us-east-1", "--endpoint-url", "http://localhost:1/")
-    assert command.connected == {
-        "profile": "p",
-        "region": "us-east-1",
-        "endpoint_url": "http://localhost:1/",
-        "regions": ["eu-west-1"],
-    }
+    asked_for = {"profile": "p", "region": "us-east-1", "endpoint_url": "http://localhost:1/", "regions": ["eu-west-1"]}
+    assert command.connected == asked_for
 
 
 # --- in a job of GitHub Actions
@@ -696,9 +660,11 @@ def test_an_end_without_a_result_is_published_too(command: Command, monkeypatch:
     assert command.out.startswith('::error title=ecr-image-waiter::--timeout: received "5", allowed: ')
 
     monkeypatch.setattr(command.clock, "now", fail)
-    with pytest.raises(ArithmeticError):
-        command("wait", "app:v1", "--output", "github")
-    assert '"Cause": "broken"' in command.published["GITHUB_OUTPUT"]
+    for command_ in ("wait", "check"):
+        with pytest.raises(ArithmeticError):
+            command(command_, "app:v1", "--output", "github")
+        assert '"Cause": "broken"' in command.published["GITHUB_OUTPUT"]
+        assert "The command failed (ArithmeticError); its traceback is on stderr" in command.published["GITHUB_OUTPUT"]
 
     monkeypatch.setattr(command, "connect", interrupt)
     assert command("wait", "app:v1", "--output", "github") == 130
