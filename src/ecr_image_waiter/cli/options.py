@@ -73,8 +73,8 @@ def parser() -> argparse.ArgumentParser:
     commands = whole.add_subparsers(dest="command", metavar="COMMAND", required=True)
     options = json.loads(OPTIONS.read_text(encoding="utf-8"))
     for name, meaning in (
-        ("wait", "wait until every image is there"),
-        ("check", "check once, and say everything seen"),
+        ("wait", "wait until every image is ready"),
+        ("check", "check once, and print the result"),
     ):
         command = commands.add_parser(
             name,
