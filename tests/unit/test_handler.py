@@ -588,57 +588,47 @@ def test_no_line_of_the_log_at_debug_holds_a_part_of_the_response_urls_query(
 # --- The process ----------------------------------------------------------------------------------------------------
 
 
+OPEN = ["AWS_ENDPOINT_URL", "AWS_SAM_LOCAL"]
+CLOSED = [
+    *(f"AWS_ENDPOINT_URL_{service}" for service in ("ECR", "ECR_PUBLIC", "LAMBDA", "STS", "S3", "CLOUDFORMATION")),
+    *("AWS_SAM_CLI", "AWS_LAMBDA_RUNTIME_API", "AWS_EXECUTION_ENV", "LOCALSTACK_HOSTNAME", "DEBUG"),
+]
+
+
 @pytest.fixture
-def untouched_logging() -> Iterator[None]:
-    """Powertools keeps the first level of a logger for the life of the process; start without one."""
-    kept = logging.Logger.manager.loggerDict.pop("ecr-image-waiter", None)
-    yield
+def process(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """The process of a function, whose logger is new: Powertools keeps the first level of one for ever."""
+    for variable in (*OPEN, *CLOSED, "LOG_LEVEL", "AWS_LAMBDA_FUNCTION_NAME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    monkeypatch.setattr(logging.Logger.manager, "loggerDict", dict(logging.Logger.manager.loggerDict))
     logging.Logger.manager.loggerDict.pop("ecr-image-waiter", None)
-    if kept is not None:
-        logging.Logger.manager.loggerDict["ecr-image-waiter"] = kept
+    handler._waiter.cache_clear()
+    yield monkeypatch
+    handler._waiter.cache_clear()
 
 
-@pytest.mark.usefixtures("untouched_logging")
 @pytest.mark.parametrize(
-    ("given", "level"),
-    [("DEBUG", "DEBUG"), ("warning", "WARNING"), ("", "INFO"), ("LOUD", "INFO"), ("5", "INFO"), (None, "INFO")],
+    ("given", "level"), [("warning", "WARNING"), ("", "INFO"), ("LOUD", "INFO"), ("5", "INFO"), (None, "INFO")]
 )
 def test_log_level_sets_the_level_and_anything_unknown_means_info(
-    given: str | None, level: str, monkeypatch: pytest.MonkeyPatch
+    given: str | None, level: str, process: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("LOG_LEVEL", raising=False)
     if given is not None:
-        monkeypatch.setenv("LOG_LEVEL", given)
+        process.setenv("LOG_LEVEL", given)
 
     assert logging.getLevelName(make_logger().log_level) == level
 
 
-@pytest.mark.usefixtures("untouched_logging")
-def test_the_entry_point_serves_one_event_after_another(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    monkeypatch.delenv("AWS_SAM_LOCAL", raising=False)
-    handler._waiter.cache_clear()
-    try:
-        with pytest.raises(UnusableEvent, match=r"a host under amazonaws\.com:"):
-            handler.lambda_handler(stack_event(ResponseURL=response_url("localhost")), FakeContext(FakeClock()))
-        assert handler.lambda_handler({"tf": {"action": "delete"}}, FakeContext(FakeClock())) == {}
-    finally:
-        handler._waiter.cache_clear()
+@pytest.mark.usefixtures("process")
+def test_the_entry_point_serves_one_event_after_another(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UnusableEvent, match=r"a host under amazonaws\.com:"):
+        handler.lambda_handler(stack_event(ResponseURL=response_url("localhost")), FakeContext(FakeClock()))
+    assert handler.lambda_handler({"tf": {"action": "delete"}}, FakeContext(FakeClock())) == {}
 
     assert [json.loads(line)["level"] for line in capsys.readouterr().out.splitlines()] == ["ERROR", "INFO"]
 
 
-OPEN = ["AWS_ENDPOINT_URL", "AWS_SAM_LOCAL"]
-CLOSED = [
-    *(f"AWS_ENDPOINT_URL_{service}" for service in ("ECR", "ECR_PUBLIC", "LAMBDA", "STS", "S3", "CLOUDFORMATION")),
-    *("AWS_SAM_CLI", "AWS_LAMBDA_RUNTIME_API", "AWS_EXECUTION_ENV", "LOCALSTACK_HOSTNAME", "LOG_LEVEL", "DEBUG"),
-]
-
-
-@pytest.mark.usefixtures("untouched_logging")
 @pytest.mark.parametrize(
     ("given", "refused_for"),
     [
@@ -649,34 +639,21 @@ CLOSED = [
     ids=len,
 )
 def test_only_an_emulator_or_a_local_run_is_answered_elsewhere(
-    given: dict[str, str], refused_for: str, monkeypatch: pytest.MonkeyPatch
+    given: dict[str, str], refused_for: str, process: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    for variable in (*OPEN, *CLOSED):
-        monkeypatch.delenv(variable, raising=False)
     for variable, value in given.items():
-        monkeypatch.setenv(variable, value)
-    handler._waiter.cache_clear()
-    try:
-        # A URL that is accepted is refused only for what comes after it.
-        with pytest.raises(UnusableEvent, match=f"^{refused_for}: "):
-            handler.lambda_handler(
-                stack_event(ResponseURL="http://127.0.0.1:9/x", StackId=...), FakeContext(FakeClock())
-            )
-    finally:
-        handler._waiter.cache_clear()
+        process.setenv(variable, value)
+    # A URL that is accepted is refused only for what comes after it.
+    event = stack_event(ResponseURL="http://127.0.0.1:9/x", StackId=...)
+
+    with pytest.raises(UnusableEvent, match=f"^{refused_for}: "):
+        handler.lambda_handler(event, FakeContext(FakeClock()))
 
 
-@pytest.mark.usefixtures("untouched_logging")
 @pytest.mark.parametrize("in_lambda", [True, False])
-def test_in_lambda_the_service_is_made_before_the_first_event(
-    in_lambda: bool,  # noqa: FBT001  # a case
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    monkeypatch.delenv("AWS_LAMBDA_FUNCTION_NAME", raising=False)
+def test_in_lambda_the_service_is_made_before_the_first_event(*, in_lambda: bool, process: pytest.MonkeyPatch) -> None:
     if in_lambda:
-        monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "waiter")
+        process.setenv("AWS_LAMBDA_FUNCTION_NAME", "waiter")
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # runpy's, that the module is imported already: a second copy
