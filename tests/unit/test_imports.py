@@ -2,6 +2,8 @@
 
 import ast
 import re
+from graphlib import TopologicalSorter
+from importlib.util import resolve_name
 from pathlib import Path
 
 import pytest
@@ -22,39 +24,22 @@ MODULES = {
 
 
 def _imported(module: str) -> set[str]:
-    """Return what a module imports: packages of others by their first name, modules of its own by folder and name."""
+    """Returns what a module imports: packages of others by their first name, modules of its own by folder and name."""
     names: set[str] = set()
-    path = SOURCE / f"{module}.py"
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    package = ".".join(("ecr_image_waiter", *module.split("/")[:-1]))
+    for node in ast.walk(ast.parse((SOURCE / f"{module}.py").read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            parts = (node.module or "").split(".")
-            if node.level:
-                parts = [*path.relative_to(SOURCE).parts[: -node.level], *parts]
-            elif parts[0] == "ecr_image_waiter":
-                parts = parts[1:]
-            else:
-                parts = parts[:1]
-            found = "/".join(filter(None, parts))
-            names |= (
-                {found}
-                if found in MODULES or not (SOURCE / found).is_dir()
-                else {"/".join(filter(None, (found, alias.name))) for alias in node.names}
-            )
-    return names
+            origin = resolve_name("." * node.level + (node.module or ""), package)
+            names |= {origin, *(f"{origin}.{alias.name}" for alias in node.names)}
+    own = {name.partition(".")[2].replace(".", "/") for name in names if name.startswith("ecr_image_waiter.")}
+    found = {name for name in own if (SOURCE / name).is_dir() or (SOURCE / f"{name}.py").is_file()}
+    return found | {name.split(".")[0] for name in names}
 
 
 def _folder(module: str) -> str:
     return module.partition("/")[0] if "/" in module else ""
-
-
-def _circle(module: str, path: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """Return the modules of a circle of imports that one is in; none where it is in none."""
-    if module in path:
-        return (*path[path.index(module) :], module)
-    circles = (_circle(name, (*path, module)) for name in sorted(IMPORTED[module]) if name in MODULES)
-    return next(filter(None, circles), ())
 
 
 IMPORTED = {module: _imported(module) for module in MODULES}
@@ -79,7 +64,7 @@ def test_no_arrow_runs_back_up(folder: str) -> None:
 
 
 def test_no_imports_go_in_a_circle() -> None:
-    assert [circle for module in MODULES if (circle := _circle(module))] == []
+    TopologicalSorter({module: IMPORTED[module] & MODULES.keys() for module in MODULES}).prepare()
 
 
 CORE = {module: path for module, path in MODULES.items() if _folder(module) == "core"}
