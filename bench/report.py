@@ -132,7 +132,7 @@ def goals(results: Results) -> list[Goal]:
         (f"Cold, image there: at most 1.25 times the {_HAND} handler", f"{cold:.2f}", cold <= 1.25),
         *(("the same at 128 MB's share of a core", f"{each:.2f}", each <= 1.25) for each in held),
         (
-            "Warm: within 5 ms of one DescribeImages and one PUT, all that is written by hand",
+            "Warm: within 5 ms of one DescribeImages and one PUT, the minimum by hand",
             f"{warm:+.1f} ms",
             warm <= 5,
         ),
@@ -146,7 +146,7 @@ def goals(results: Results) -> list[Goal]:
             f"{answered} (simulated, real)",
             all(storm.succeeded == storm.waits for storm in storms),
         ),
-        ("Crowd of 500 at 20 calls a second: all answered", f"{crowd.answered}", crowd.answered == crowd.waits),
+        ("Crowd of 500 at 20 calls a second: all get a response", f"{crowd.answered}", crowd.answered == crowd.waits),
         (
             "the last within two pauses (60 s) of a perfect scheduler's",
             f"{crowd.last - crowd.perfect:+.0f} s",
@@ -160,7 +160,7 @@ def goals(results: Results) -> list[Goal]:
         ("peak second at most three times the mean", f"{crowd.peak / crowd.mean:.1f}", crowd.peak <= 3 * crowd.mean),
         (
             "Twenty images in one repository: one call a check",
-            f"{one.ecr_calls} calls in {one.checks} checks: the last look is described once, for one answer",
+            f"{one.ecr_calls} calls in {one.checks} checks: the last check is described once, for one response",
             one.ecr_calls <= one.checks + 1,
         ),
         ("Artifact at most 22 MB zipped, boto3 packaged", f"{size:.1f} MB", size <= 22),
@@ -201,7 +201,7 @@ def _cheapest(results: Results) -> str:
     dollars = {memory: seconds * memory / 1024 * _PER_GIGABYTE_SECOND for memory, seconds in billed.items()}
     prices = (f"{memory} MB ${1e6 * (each + _PER_INVOCATION):.2f}" for memory, each in dollars.items())
     told = ", ".join(prices) or "left out, as above"
-    return f"A million deployments whose image is there, each in a new environment and INIT billed: {told}."
+    return f"A million deployments whose image is there, each in a new environment with INIT billed, cost: {told}."
 
 
 def _costs(results: Results) -> Iterator[tuple[int, str, Cost | None]]:
@@ -238,7 +238,7 @@ def _shares(results: Results) -> str:
     if not results.shares:
         return "No control group can be made here: figures at a share of a core, as Lambda gives it, are left out."
     held = "; ".join(
-        f"{memory} MB: {got:.3f} where {share_of(memory):.3f} is due" for memory, got in results.shares.items()
+        f"{memory} MB: {got:.3f} (target {share_of(memory):.3f})" for memory, got in results.shares.items()
     )
     return f"A share of a core, after INIT, by a control group: {held}. Lambda's is memory / 1769 MB."
 
