@@ -141,13 +141,12 @@ def what_lambda_said(record: dict[str, Any], url: str) -> str:
     attempts = context.get("approximateInvokeCount", "unknown")
     if context.get("condition") == "EventAgeExceeded" and not context.get("approximateInvokeCount"):
         return (
-            "The waiter function never ran: Lambda dropped the event (EventAgeExceeded, attempts: 0) because no "
-            "concurrency was free for too long. Raise the account's limit of concurrent executions, or the waiter "
-            "stack's parameter ReservedConcurrency if it is set, then deploy again"
+            "The waiter function never ran (EventAgeExceeded, attempts: 0): no concurrency was free for too long; "
+            "raise the account's limit of concurrent executions, or ReservedConcurrency if it is set"
         )
     return harmless(
-        f"The waiter function died before it could answer ({context.get('condition', 'no condition given')}, attempts: "
-        f"{attempts}). Lambda says: {told or 'nothing'}. See the function's log, mend the cause, then deploy again"
+        f"The waiter function failed ({context.get('condition', 'no condition given')}, attempts: {attempts}): "
+        f"{told or 'no error given'}; see the function's log, fix the cause, then deploy again"
     )
 
 

@@ -254,7 +254,7 @@ def _failure(world: ChaosWorld, story: Story, outcome: Outcome) -> Iterator[str]
     checks = _checks(world, story)
     if "log stream" not in outcome.reason:
         yield "a Reason that does not name the log stream"
-    if outcome.reason.startswith("Nothing was waited for"):
+    if outcome.reason.startswith("Invalid request: "):
         if world.plan.valid and "invocations of this function" not in outcome.reason:
             yield f"valid properties were refused: {outcome.reason[:150]}"
         if checks:
@@ -269,19 +269,19 @@ def _unfounded(world: ChaosWorld, story: Story, outcome: Outcome, checks: list[f
     """Return why a wait should not have ended as it did, nothing if it should."""
     at, limit = outcome.at + _tolerance(world), _limit(story)
     slow = 2.0  # what a check may take
-    if outcome.reason.startswith("Gave up on"):
+    if outcome.reason.startswith("Timed out waiting"):
         last = max(checks, default=0.0) + _tolerance(world)
         unfounded = at < limit or last < limit
         what = f"gave up {limit - outcome.at:.1f} s before the limit, {limit - last:.1f} s before it looked last"
-    elif "does not exist in" in outcome.reason:
+    elif "does not exist in account" in outcome.reason:
         unfounded = at + slow < min(checks[0] + 15.0, limit) or world.plan.repository_from < 5.0
         what = "no grace for the repository"
-    elif outcome.reason.startswith("Not allowed to look"):
+    elif "access denied (" in outcome.reason:
         unfounded = story.first_denied is None or at + slow < min(story.first_denied + 60.0, limit)
         what = "no grace for the permission"
-    elif "the operation that asked for the image is over" in outcome.reason:
+    elif "deploy again if it still needs the image" in outcome.reason:
         unfounded, what = True, "abandoned although its stack waits"
-    elif outcome.reason.startswith("Stopped waiting for"):
+    elif "could not invoke itself" in outcome.reason:
         unfounded = not any(step == "hand-over" and fault in HAND_OVER_FAULTS for fault, step in story.hits)
         what = "stopped for no fault"
     elif "cannot be" in outcome.reason:

@@ -130,8 +130,8 @@ def a_build_that_fails_at_8_s_of_half_an_hour_ends_the_stack_within_two_checks_w
     assert 8 <= build.ended - build.began < 8.1
 
     assert (
-        f"build {build.id} of the CodeBuild project build-fails-app, which was to push it, failed, in BUILD, saying: "
-        "Error while executing command: docker build -t app . Reason: exit status 1; mend that, see https://"
+        f'build {build.id} of the CodeBuild project "build-fails-app" failed in BUILD: '
+        "Error while executing command: docker build -t app . Reason: exit status 1; fix the build (https://"
     ) in told.reason
     looks = [each for each in told.entries if each["message"].startswith("Checked")]
     failed_in = [f"build {build.id} " in each["message"] and "failed" in each["message"] for each in looks]
@@ -159,9 +159,7 @@ def a_waiter_killed_before_it_noted_the_build_it_started_follows_that_one_when_t
         eventually(lambda: len(create.attempts) == 2, "the answer to the event that came again")
     (own,) = cloud.builds.runs(project)
     assert held.met == 1
-    assert (
-        f"build {own.id} of the CodeBuild project {project}, which was to push it, failed, in BUILD" in outcome.reason
-    )
+    assert f'build {own.id} of the CodeBuild project "{project}" failed in BUILD' in outcome.reason
     assert own.id in create.attempts[1].verdict.answer["Reason"]
 
 

@@ -34,7 +34,7 @@ def test_an_artifact_that_cannot_be_imported_fails_the_create_with_lambda_s_erro
         resource.physical_id, resource.properties = "Image-0123", {"RepositoryName": "app", "ImageTag": "v1"}
         back = player.cancel_update(player.update(resource, {"RepositoryName": "app", "ImageTag": "v2"})).wait()
     assert (outcome.status, outcome.by) == ("FAILED", "answer")
-    assert "The waiter function died before it could answer" in outcome.reason
+    assert "The waiter function failed (" in outcome.reason
     assert "nothing_that_is_there" in outcome.reason
     assert deleted.status == "SUCCESS"
     assert (back.status, back.by) == ("SUCCESS", "answer")

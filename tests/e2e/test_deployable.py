@@ -156,7 +156,7 @@ def an_archived_image_is_waited_for_until_it_is_restored(cloud: Cloud, function:
         outcome = create.wait()
     assert outcome.status == "SUCCESS", outcome
     assert outcome.data["ImageUri"] == uri(repository, digest)
-    said(function, create, "the image is archived, so nothing can pull it")
+    said(function, create, "the image is archived")
     said(function, create, "(status ACTIVATING)")
 
 
@@ -172,7 +172,7 @@ def an_index_is_no_image_for_lambda_and_the_reason_has_the_cure_while_ecs_takes_
         calls = function.ecr_proxy.counts(repository)
         taken = player.create({**image, "DeployTarget": "ECS"}).wait()
     assert calls == {"ecr:DescribeImages": 1}, "one check, and nothing else to read"
-    assert "cannot be deployed (checked once" in refused.reason
+    assert "(1 check): the image cannot be deployed" in refused.reason
     assert "--provenance=false --platform linux/arm64" in refused.reason
     assert taken.data["ImageUri"] == uri(repository, digest)
 

@@ -132,7 +132,9 @@ def test_every_line_of_the_demo_is_one_of_the_stack_s_events_or_of_the_log_s_and
         checked = {each["LogicalResourceId"] for each in told.entries if each["message"].startswith("Checked")}
         assert checked == {"ParserImage", "GeneratorImage"}
     else:
-        assert re.match("CREATE_FAILED: Gave up on never/[a-z]+:latest .*newest tags are lastest", told.reason)
+        assert re.match(
+            'CREATE_FAILED: Timed out waiting .* for "never/[a-z]+:latest" .*newest tags: "lastest"', told.reason
+        )
         assert ("demo-never", "ROLLBACK_IN_PROGRESS: Rollback requested") in told.events
 
 

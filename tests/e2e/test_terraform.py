@@ -139,7 +139,7 @@ def test_the_reason_of_a_wait_that_fails_is_in_terraform_s_error(way: str, tell:
     assert (run.status, len(errors)) == (1, len(FUNCTIONS)), errors
     for repository in REPOSITORIES.values():
         (error,) = (each for each in errors if repository in each)
-        assert re.search("cannot be deployed .*: the image there is for linux/arm64, wanted linux/amd64", error)
+        assert re.search('cannot be deployed: it is for "linux/arm64", wanted "linux/amd64"', error)
 
 
 @both

@@ -86,7 +86,7 @@ def test_a_timeout_fails_the_step_with_its_reason_and_no_uri(ecr: Any, action: J
     assert done.json["Cause"] == "time-up"
     (error,) = done.errors
     assert error == done.json["Reason"]
-    assert error.startswith("Gave up on 1 of 2 images in eu-west-1: checked once")
+    assert error.startswith("Timed out waiting 0 s for 1 of 2 images in eu-west-1 (1 check)")
     assert "### ecr-image-waiter: not found\n" in done.summary
     assert "\n| app:v2 | the repository has no such image |  |  |\n" in done.summary
     assert "\nnewest tags of app: v1 (" in done.summary
@@ -101,7 +101,7 @@ def test_a_wrong_platform_fails_the_step_at_once(ecr: Any, action: Job) -> None:
     assert done.status == 3
     assert (done.outputs["uri"], done.json["Cause"]) == ("", "never")
     (error,) = done.errors
-    assert "the image there is for linux/arm64, wanted linux/amd64" in error
+    assert 'it is for "linux/arm64", wanted "linux/amd64"' in error
     assert error in done.summary
 
 

@@ -74,7 +74,7 @@ def test_it_is_answered_as_soon_as_the_stack_s_operation_is_seen_to_be_over(stat
     else:
         (line,) = world.lines_with("The stack no longer waits")
         assert world.answer["Status"] == "FAILED"
-        assert world.answer["Reason"].startswith("Stopped waiting for team/app:v1 in eu-west-1, checked ")
+        assert world.answer["Reason"].startswith("Waited ")
         for text in (line["message"], world.answer["Reason"]):
             assert ("gone" if status is GONE else status) in text
 
@@ -119,7 +119,7 @@ def test_in_doubt_the_wait_goes_on_to_its_limit_and_says_so_once_if_it_may_not_a
 
     assert create.outcome
     assert create.outcome.by == "answer"
-    assert "Gave up on team/app:v1" in create.outcome.reason
+    assert "Timed out waiting" in create.outcome.reason
     assert (len(simulation.questions) == 1) is bool(told)
     lines = [line for line in simulation.lines if "does not tell the function" in line["message"]]
     assert [line["level"] for line in lines] == told
@@ -130,7 +130,7 @@ def test_the_wait_of_another_accounts_stack_is_answered_at_its_limit_whatever_is
 
     world.run_to_the_end(stack_event("Update", StackId=STACK_ID.replace("123456789012", "210987654321")))
 
-    assert "Gave up on team/app:v1" in world.answer["Reason"]
+    assert "Timed out waiting" in world.answer["Reason"]
     assert world.stacks.asked == []
     assert world.clock.now() == NOW + 1800
 

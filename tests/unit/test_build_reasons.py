@@ -1,4 +1,4 @@
-"""What a wait that followed a build says, word for word: in the log of a check, and in the Reason of one in vain."""
+"""The phrases and Reasons of a wait that follows a build, word for word."""
 
 from dataclasses import replace
 from typing import get_args
@@ -34,7 +34,7 @@ from ecr_image_waiter.core.model import (
 )
 from ecr_image_waiter.core.state import Cause, GivenUp
 from ecr_image_waiter.text.reasons import reason_of, reason_of_build
-from ecr_image_waiter.text.terms import seen, seen_of_build
+from ecr_image_waiter.text.terms import Effort, seen, seen_of_build
 from tests.support.fakes import DIGEST
 
 PLACE = Place("aws", "eu-west-1", "123456789012")
@@ -52,37 +52,41 @@ def run(said: str = "IN_PROGRESS", where: str = "BUILD", message: str = "", link
 
 
 SEEN: list[tuple[Builder, BuildFinding, str]] = [
-    (PROJECT, NoRun(), "no build of the CodeBuild project app is under way"),
-    (PIPELINE, NoRun(), "no execution of the pipeline app is under way"),
-    (PROJECT, UnderWay(run(), started=True), "started build 7 of the CodeBuild project app"),
-    (PROJECT, UnderWay(run()), "build 7 of the CodeBuild project app is under way, in BUILD"),
-    (PROJECT, UnderWay(run(where="")), "build 7 of the CodeBuild project app is under way"),
-    (PIPELINE, UnderWay(run(where="queued")), "execution 7 of the pipeline app is under way, queued"),
+    (PROJECT, NoRun(), 'no build of the CodeBuild project "app" is under way'),
+    (PIPELINE, NoRun(), 'no execution of the pipeline "app" is under way'),
+    (PROJECT, UnderWay(run(), started=True), 'started build 7 of the CodeBuild project "app"'),
+    (PROJECT, UnderWay(run()), 'build 7 of the CodeBuild project "app" is under way in BUILD'),
+    (PROJECT, UnderWay(run(where="")), 'build 7 of the CodeBuild project "app" is under way'),
+    (PIPELINE, UnderWay(run(where="queued")), 'execution 7 of the pipeline "app" is under way, queued'),
     (
         PIPELINE,
         UnderWay(run("Superseded", where="")),
-        "execution 7 of the pipeline app was superseded, and its successor is not seen yet",
+        'execution 7 of the pipeline "app" was superseded, and its successor is not listed yet',
     ),
     (
         PROJECT,
         Broken(run("FAILED", message="docker:\n exit  status 1")),
-        "build 7 of the CodeBuild project app failed, in BUILD, saying: docker: exit status 1",
+        'build 7 of the CodeBuild project "app" failed in BUILD: docker: exit status 1',
     ),
-    (PROJECT, Broken(run("FAULT", where="")), "build 7 of the CodeBuild project app ended in a fault of CodeBuild's"),
-    (PROJECT, Broken(run("TIMED_OUT")), "build 7 of the CodeBuild project app timed out, in BUILD"),
-    (PROJECT, Broken(run("STOPPED")), "build 7 of the CodeBuild project app was stopped, in BUILD"),
-    (PIPELINE, Broken(run("Failed", where="")), "execution 7 of the pipeline app failed"),
-    (PIPELINE, Broken(run("Stopped", where="")), "execution 7 of the pipeline app was stopped"),
-    (PIPELINE, Broken(run("Cancelled", where="")), "execution 7 of the pipeline app was cancelled"),
-    (PIPELINE, Broken(run("Odd", where="")), "execution 7 of the pipeline app ended as Odd"),
-    (PROJECT, Built(run("SUCCEEDED")), "build 7 of the CodeBuild project app succeeded"),
-    (PROJECT, BuildHidden("codebuild:X", "Missing", "", missing=True), "the CodeBuild project app does not exist"),
+    (PROJECT, Broken(run("FAULT", where="")), 'build 7 of the CodeBuild project "app" ended in a CodeBuild fault'),
+    (PROJECT, Broken(run("TIMED_OUT")), 'build 7 of the CodeBuild project "app" timed out in BUILD'),
+    (PROJECT, Broken(run("STOPPED")), 'build 7 of the CodeBuild project "app" was stopped in BUILD'),
+    (PIPELINE, Broken(run("Failed", where="")), 'execution 7 of the pipeline "app" failed'),
+    (PIPELINE, Broken(run("Stopped", where="")), 'execution 7 of the pipeline "app" was stopped'),
+    (PIPELINE, Broken(run("Cancelled", where="")), 'execution 7 of the pipeline "app" was cancelled'),
+    (PIPELINE, Broken(run("Odd", where="")), 'execution 7 of the pipeline "app" ended as Odd'),
+    (PROJECT, Built(run("SUCCEEDED")), 'build 7 of the CodeBuild project "app" succeeded'),
+    (
+        PROJECT,
+        BuildHidden("codebuild:X", "Missing", "", missing=True),
+        'the CodeBuild project "app" does not exist',
+    ),
     (
         PROJECT,
         BuildHidden("codebuild:X", "Denied", "no"),
-        "AWS refused codebuild:X on the CodeBuild project app (Denied: no)",
+        'AWS refused codebuild:X on the CodeBuild project "app" (Denied: no)',
     ),
-    (PIPELINE, BuildUnavailable("Throttled"), "nothing was heard of the pipeline app (Throttled)"),
+    (PIPELINE, BuildUnavailable("Throttled"), 'the state of the pipeline "app" is unknown (Throttled)'),
 ]  # fmt: skip
 
 
@@ -110,9 +114,8 @@ DENIED = (
             Broken(run("FAILED", message="exit status 1")),
             Cause.BUILD_BROKEN,
             None,
-            "Gave up on team/app:v1 in eu-west-1 (checked 5 times in 30 min): build 7 of the CodeBuild project app, "
-            "which was to push it, failed, in BUILD, saying: exit status 1; mend that, see "
-            "https://eu-west-1.console.aws.amazon.com/x, then deploy again",
+            'Waited 30 min for "team/app:v1" in eu-west-1 (5 checks): build 7 of the CodeBuild project "app" '
+            "failed in BUILD: exit status 1; fix the build (https://eu-west-1.console.aws.amazon.com/x)",
             id="failed",
         ),
         pytest.param(
@@ -120,8 +123,8 @@ DENIED = (
             Broken(run("Failed", where="stage Source, action Checkout", message="gone", link="")),
             Cause.BUILD_BROKEN,
             None,
-            "Gave up on team/app:v1 in eu-west-1 (checked 5 times in 30 min): execution 7 of the pipeline app, which "
-            "was to push it, failed, in stage Source, action Checkout, saying: gone; mend that, then deploy again",
+            'Waited 30 min for "team/app:v1" in eu-west-1 (5 checks): execution 7 of the pipeline "app" failed '
+            "in stage Source, action Checkout: gone; fix the build",
             id="failed, without a link",
         ),
         pytest.param(
@@ -129,9 +132,9 @@ DENIED = (
             Built(run("SUCCEEDED")),
             Cause.BUILT_WITHOUT,
             NewestTags((TagSeen("v2", 2740.0), TagSeen("v3", 2000.0), TagSeen("v0", 1999.0))),
-            "Gave up on team/app:v1 in eu-west-1 (checked 5 times in 30 min): build 7 of the CodeBuild project app "
-            "succeeded without pushing it, and since it began the repository got v2 (1 min old), v3 (13 min 20 s old); "
-            "correct the tag here or in the build, see https://eu-west-1.console.aws.amazon.com/x, then deploy again",
+            'Waited 30 min for "team/app:v1" in eu-west-1 (5 checks): build 7 of the CodeBuild project "app" '
+            'succeeded without pushing it; tags pushed since it began: "v2" (1 min old), "v3" (13 min 20 s '
+            "old); correct the tag here or in the build (https://eu-west-1.console.aws.amazon.com/x)",
             id="succeeded with other tags",
         ),
         pytest.param(
@@ -139,9 +142,9 @@ DENIED = (
             Built(run("SUCCEEDED", link="")),
             Cause.BUILT_WITHOUT,
             NewestTags((TagSeen("v0", 1000.0),)),
-            "Gave up on team/app:v1 in eu-west-1 (checked 5 times in 30 min): build 7 of the CodeBuild project app "
-            "succeeded without pushing it, and since it began the repository got no new image; correct the tag here or "
-            "in the build, then deploy again",
+            'Waited 30 min for "team/app:v1" in eu-west-1 (5 checks): build 7 of the CodeBuild project "app" '
+            "succeeded without pushing it; tags pushed since it began: none; correct the tag here or in the "
+            "build",
             id="succeeded with nothing",
         ),
         pytest.param(
@@ -149,18 +152,18 @@ DENIED = (
             Built(run("SUCCEEDED", link="")),
             Cause.BUILT_WITHOUT,
             NewestTags((TagSeen("v0", 1000.0),), images=1000),
-            "Gave up on team/app:v1 in eu-west-1 (checked 5 times in 30 min): build 7 of the CodeBuild project app "
-            "succeeded without pushing it, and since it began the repository got no new image of the 1,000 images "
-            "looked at; correct the tag here or in the build, then deploy again",
-            id="succeeded with nothing in what was looked at",
+            'Waited 30 min for "team/app:v1" in eu-west-1 (5 checks): build 7 of the CodeBuild project "app" '
+            "succeeded without pushing it; tags pushed since it began: none of the 1,000 images read; correct "
+            "the tag here or in the build",
+            id="succeeded with nothing in the images read",
         ),
         pytest.param(
             PROJECT,
             Built(run("SUCCEEDED", link="")),
             Cause.BUILT_WITHOUT,
             None,
-            "Gave up on team/app:v1 in eu-west-1 (checked 5 times in 30 min): build 7 of the CodeBuild project app "
-            "succeeded without pushing it; correct the tag here or in the build, then deploy again",
+            'Waited 30 min for "team/app:v1" in eu-west-1 (5 checks): build 7 of the CodeBuild project "app" '
+            "succeeded without pushing it; correct the tag here or in the build",
             id="succeeded, and nobody knows with what",
         ),
         pytest.param(
@@ -168,8 +171,8 @@ DENIED = (
             BuildHidden("codebuild:ListBuildsForProject", "ResourceNotFoundException", "", missing=True),
             Cause.BUILD_HIDDEN,
             None,
-            "Gave up on team/app:v1 in eu-west-1 (checked 5 times in 30 min): the CodeBuild project app does not exist "
-            "in eu-west-1, account 123456789012; correct BuildProject, or create it before this resource",
+            'Waited 30 min for "team/app:v1" in eu-west-1 (5 checks): the CodeBuild project "app" does not '
+            "exist in eu-west-1, account 123456789012; correct BuildProject, or create it before this resource",
             id="no project",
         ),
         pytest.param(
@@ -177,7 +180,7 @@ DENIED = (
             BuildHidden("codepipeline:X", "PipelineNotFoundException", "", missing=True),
             Cause.BUILD_HIDDEN,
             None,
-            "Gave up on team/app:v1 in eu-west-1 (checked 5 times in 30 min): the pipeline app does not exist in "
+            'Waited 30 min for "team/app:v1" in eu-west-1 (5 checks): the pipeline "app" does not exist in '
             "eu-west-1, account 123456789012; correct Pipeline, or create it before this resource",
             id="no pipeline",
         ),
@@ -186,10 +189,9 @@ DENIED = (
             BuildHidden("codebuild:StartBuild", "AccessDeniedException", DENIED, denied=True),
             Cause.BUILD_HIDDEN,
             None,
-            "Not allowed to follow the CodeBuild project app, which is to push team/app:v1 in eu-west-1 (checked 5 "
-            "times in 30 min): allow codebuild:StartBuild on arn:aws:codebuild:eu-west-1:123456789012:project/app to "
-            "the role waiter-role, with the waiter stack's parameter BuildProjectArns and AllowStartBuild; AWS said "
-            f"AccessDeniedException: {DENIED}",
+            'Waited 30 min for "team/app:v1" in eu-west-1 (5 checks): access denied (AccessDeniedException); '
+            "allow codebuild:StartBuild on arn:aws:codebuild:eu-west-1:123456789012:project/app to the role "
+            '"waiter-role" with the waiter\'s parameter BuildProjectArns and AllowStartBuild',
             id="not allowed to start",
         ),
         pytest.param(
@@ -197,10 +199,9 @@ DENIED = (
             BuildHidden("codepipeline:ListPipelineExecutions", "AccessDeniedException", "", denied=True),
             Cause.BUILD_HIDDEN,
             None,
-            "Not allowed to follow the pipeline app, which is to push team/app:v1 in eu-west-1 (checked 5 times in 30 "
-            "min): allow codepipeline:ListPipelineExecutions on arn:aws:codepipeline:eu-west-1:123456789012:app to the "
-            "role of the waiter function, with the waiter stack's parameter PipelineArns; AWS said "
-            "AccessDeniedException",
+            'Waited 30 min for "team/app:v1" in eu-west-1 (5 checks): access denied (AccessDeniedException); '
+            "allow codepipeline:ListPipelineExecutions on arn:aws:codepipeline:eu-west-1:123456789012:app to "
+            "the waiter's role with the waiter's parameter PipelineArns",
             id="not allowed to follow",
         ),
         pytest.param(
@@ -208,8 +209,8 @@ DENIED = (
             BuildHidden("codebuild:StartBuild", "InvalidInputException", "no source"),
             Cause.BUILD_HIDDEN,
             None,
-            "Gave up on team/app:v1 in eu-west-1 (checked 5 times in 30 min): AWS refused codebuild:StartBuild on the "
-            "CodeBuild project app (InvalidInputException: no source); correct what AWS names, then deploy again",
+            'Waited 30 min for "team/app:v1" in eu-west-1 (5 checks): AWS refused codebuild:StartBuild on the '
+            'CodeBuild project "app" (InvalidInputException: no source); fix the cause that AWS names',
             id="refused",
         ),
         pytest.param(
@@ -217,15 +218,14 @@ DENIED = (
             UnderWay(run()),
             Cause.TIME_UP,
             NewestTags(()),
-            "Gave up on team/app:v1 in eu-west-1: checked 5 times in 30 min, last seen: the repository has no such "
-            "image; build 7 of the CodeBuild project app is under way, in BUILD, and no tagged image at all; see "
-            "whether the build that pushes it ran and succeeded, then deploy again, with a larger MaxRetries if it "
-            "needs longer",
+            'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (5 checks): the repository has no such '
+            'image; build 7 of the CodeBuild project "app" is under way in BUILD; newest tags: none; check its '
+            "build, or raise MaxRetries",
             id="time is up while it runs",
         ),
     ],
 )
-def test_a_wait_in_vain_says_what_became_of_the_build_and_what_to_do(
+def test_a_failed_wait_says_what_became_of_the_build_and_what_to_do(
     builder: Builder, build: BuildFinding, cause: Cause, newest: NewestTags | None, reason: str
 ) -> None:
     given_up = GivenUp(cause, Awaited(NoImage(), builder, build), 5, image_missing=True)
@@ -242,16 +242,16 @@ def test_of_several_images_the_missing_ones_are_named() -> None:
         wanted, PLACE, BOUNDS, given_up=GivenUp(Cause.BUILD_BROKEN, broken, 5), now=2800.0, newest=None
     ).sentence
     assert said.startswith(
-        "Gave up on 2 of 3 images (in eu-west-1: team/app:v1, team/app:v2) (checked 5 times in 30 min): "
-        "build 7 of the CodeBuild project app, which was to push it, failed"
+        "Waited 30 min for 2 of 3 images (in eu-west-1: team/app:v1, team/app:v2) (5 checks): "
+        'build 7 of the CodeBuild project "app" failed'
     )
 
     said = reason_of(
         wanted, PLACE, BOUNDS, given_up=GivenUp(Cause.TIME_UP, under_way, 5), now=2800.0, newest=None
     ).sentence
     assert (
-        "last seen: the repository has no such image: I1 (team/app:v1), I2 (team/app:v2); build 7 of the CodeBuild "
-        "project app is under way, in BUILD; see whether"
+        "the repository has no such image: I1 (team/app:v1), I2 (team/app:v2); build 7 of the CodeBuild "
+        'project "app" is under way in BUILD; check its build'
     ) in said
 
 
@@ -264,8 +264,8 @@ def test_many_missing_images_leave_room_for_what_the_build_says() -> None:
         wanted, PLACE, BOUNDS, given_up=GivenUp(Cause.BUILD_BROKEN, broken, 5), now=2800.0, newest=None
     ).sentence
 
-    assert said.startswith("Gave up on 20 of 20 images (in eu-west-1: rrr")
-    assert f"saying: {'m' * 600}; mend that, see {'l' * 400}, then deploy again" in said
+    assert said.startswith("Waited 30 min for 20 of 20 images (in eu-west-1: rrr")
+    assert f": {'m' * 600}; fix the build ({'l' * 400})" in said
     assert len(said) < 3000  # the answer has 4096 bytes, its ids included
 
 
@@ -274,13 +274,12 @@ def test_a_build_that_should_have_created_the_repository_too_is_told_so() -> Non
     given_up = GivenUp(Cause.BUILT_WITHOUT, found, 5)
 
     assert reason_of([APP], PLACE, BOUNDS, given_up=given_up, now=2800.0, newest=None).sentence == (
-        "Gave up on team/app:v1 in eu-west-1 (checked 5 times in 30 min): build 7 of the CodeBuild project app "
-        "succeeded without pushing it, and the repository does not exist; correct its name here or in the build, then "
-        "deploy again"
+        'Waited 30 min for "team/app:v1" in eu-west-1 (5 checks): build 7 of the CodeBuild project "app" '
+        "succeeded without pushing it; the repository does not exist; correct its name here or in the build"
     )
 
 
-def test_a_build_that_pushes_to_another_registry_is_told_that_only_ecr_is_looked_into() -> None:
+def test_a_build_that_pushes_to_another_registry_is_told_that_only_ecr_is_checked() -> None:
     found = Awaited(Several((("App", NoImage()), ("Jobs", NoRepository()))), PROJECT, Built(run("SUCCEEDED", link="")))
     jobs = Wanted("Jobs", ImageId("docker.io/org/jobs", "v1", None), OWN, Conditions())
     given_up = GivenUp(Cause.BUILT_WITHOUT, found, 5)
@@ -288,9 +287,8 @@ def test_a_build_that_pushes_to_another_registry_is_told_that_only_ecr_is_looked
     assert reason_of(
         [replace(APP, id="App"), jobs], PLACE, BOUNDS, given_up=given_up, now=2800.0, newest=None
     ).sentence.endswith(
-        "succeeded without pushing it, and the repository does not exist (only ECR is looked into, and docker.io looks "
-        "like another registry; where it is the prefix of a pull-through cache, the first pull creates the "
-        "repository); correct its name here or in the build, then deploy again"
+        "succeeded without pushing it; the repository does not exist (only ECR is checked; for a pull-through cache of "
+        '"docker.io", pull the image once); correct its name here or in the build'
     )
 
 
@@ -298,10 +296,12 @@ def test_a_build_that_pushes_to_another_registry_is_told_that_only_ecr_is_looked
 def test_what_ends_no_wait_has_a_reason_all_the_same(build: BuildFinding) -> None:
     found = Awaited(NoImage(), PROJECT, build)
 
-    assert seen_of_build(PROJECT, build) in reason_of_build("it", PLACE, found, effort="once", newest=None, now=0.0)
+    assert seen_of_build(PROJECT, build) in reason_of_build(
+        "it", PLACE, found, effort=Effort(0.0, 1), newest=None, now=0.0
+    )
 
 
 def test_a_long_message_is_cut() -> None:
     found = Awaited(NoImage(), PROJECT, Broken(run("FAILED", message="x" * 5000)))
 
-    assert len(reason_of_build("it", PLACE, found, effort="once", newest=None, now=0.0)) < 1000
+    assert len(reason_of_build("it", PLACE, found, effort=Effort(0.0, 1), newest=None, now=0.0)) < 1000

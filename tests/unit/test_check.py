@@ -304,7 +304,7 @@ def test_a_public_image_of_which_ecr_does_not_say_when_it_was_pushed_is_no_new_o
     found = checking(ecr, alone(source=PUBLIC, PushedAfter="StackOperation"))()
 
     assert isinstance(found, NotYet)
-    assert "a time unknown" in found.because
+    assert "an unknown time" in found.because
 
 
 def test_an_image_among_several_whose_time_is_denied_is_said_to_be_that(ecr: Ecr) -> None:
@@ -410,7 +410,7 @@ def test_a_public_registry_of_somebody_else_can_never_be_waited_for(ecr: Ecr) ->
     assert found.deciding[0] == "I0"
     refused = decisive(found)
     assert isinstance(refused, NotDeployable)
-    assert "docker is not this account's (those are a1b2c3d4, shop)" in refused.because
+    assert "is not this account's (it has: a1b2c3d4, shop)" in refused.because
 
 
 def test_an_artifact_type_that_ecr_public_does_not_say_is_not_held_against_an_image(ecr: Ecr) -> None:

@@ -206,7 +206,10 @@ def test_a_name_that_would_be_a_command_of_a_log_is_harmless_in_the_attributes(m
 
 
 def test_an_update_whose_stack_was_never_told_fails_with_the_waiters_own_reason() -> None:
-    said = {"errorType": "StackUnknown", "errorMessage": "Gave up on app:v1 ... (CloudFormation did not say ...)"}
+    said = {
+        "errorType": "StackUnknown",
+        "errorMessage": "Timed out waiting 3 s for app:v1 ... (CloudFormation did not say ...)",
+    }
 
     assert last_resort.what_lambda_said(record(created(), said), "https://url/?query") == said["errorMessage"]
 
@@ -327,7 +330,7 @@ def test_one_that_was_dropped_after_an_attempt_is_told_as_before() -> None:
     context = {"condition": "EventAgeExceeded", "approximateInvokeCount": 1}
     reason = last_resort.what_lambda_said({**record(created()), "requestContext": context}, "https://url/?query")
 
-    assert "died before it could answer (EventAgeExceeded, attempts: 1)" in reason
+    assert "The waiter function failed (EventAgeExceeded, attempts: 1)" in reason
 
 
 @pytest.mark.parametrize("odd", [" ", "\t", "\x7f"])

@@ -60,26 +60,36 @@ CHART: Push = lambda ecr: ecr.push("team/app", config_type=HELM)  # noqa: E731  
 NOT_DEPLOYABLE: dict[str, tuple[Push, dict[str, Any], str, str]] = {
     "an index": (lambda ecr: ecr.push_index("team/app"), LAMBDA, "an image index", "--provenance=false"),
     "a format of before 2016": (OF_2015, LAMBDA, "Docker's old schema 1", "push it again"),
-    "a format of before 2016 with a platform alone": (OF_2015, ARM64, "no platform is read", "push it again"),
-    "an unknown format": (lambda ecr: ecr.put("team/app", "v1", {}, "app/x"), LAMBDA, "media type app/x", "push an"),
-    "a chart": (CHART, ECS, f"an artifact of the type {HELM}", "correct the tag, or push an image"),
-    "a chart for Lambda": (CHART, LAMBDA, f"an artifact of the type {HELM}", "correct the tag, or push an image"),
-    "a chart with a platform": (CHART, ARM64, HELM, "correct the tag, or push an image"),
+    "a format of before 2016 with a platform alone": (OF_2015, ARM64, "whose platform is not read", "push it again"),
+    "an unknown format": (
+        lambda ecr: ecr.put("team/app", "v1", {}, "app/x"),
+        LAMBDA,
+        'media type is "app/x"',
+        "push an",
+    ),
+    "a chart": (CHART, ECS, f'an artifact of the type "{HELM}"', "correct the tag, or push a container image"),
+    "a chart for Lambda": (
+        CHART,
+        LAMBDA,
+        f'an artifact of the type "{HELM}"',
+        "correct the tag, or push a container image",
+    ),
+    "a chart with a platform": (CHART, ARM64, HELM, "correct the tag, or push a container image"),
     "an artifact that names no type": (
         lambda ecr: ecr.put("team/app", "v1", {"mediaType": OCI_MANIFEST, "config": {}}, OCI_MANIFEST),
-        *(ECS, "an artifact of the type none", "correct the tag, or push an image"),
+        *(ECS, 'an artifact of the type "none"', "correct the tag, or push a container image"),
     ),
     "another platform": (
         lambda ecr: ecr.push("team/app", platform="linux/amd64"),
-        *(ARM64, "is for linux/amd64, wanted linux/arm64", "docker buildx build --platform linux/arm64"),
+        *(ARM64, 'is for "linux/amd64", wanted "linux/arm64"', "docker buildx build --platform linux/arm64"),
     ),
     "an index of other platforms": (
         lambda ecr: ecr.push_index("team/app", platforms=("linux/amd64", "linux/386"), attestations=True),
-        *(ARM64, "no image for linux/arm64; it has linux/amd64, linux/386", "--platform linux/arm64"),
+        *(ARM64, 'no image for "linux/arm64"; it has linux/amd64, linux/386', "--platform linux/arm64"),
     ),
     "an index of nothing": (
         lambda ecr: ecr.push_index("team/app", platforms=()),
-        *(ARM64, "no image for linux/arm64; it has none", "--platform linux/arm64"),
+        *(ARM64, 'no image for "linux/arm64"; it has none', "--platform linux/arm64"),
     ),
 }
 
@@ -134,7 +144,7 @@ def test_an_image_in_docker_s_old_schema_1_is_told_as_such_by_every_condition(me
     for conditions in (Conditions(DeployTarget="ECS"), Conditions(Platform="amd64"), Conditions(Labels={"a": "b"})):
         verdict = assess(image, conditions, known, NOW)
         assert isinstance(verdict, NotDeployable | NotYet)
-        assert verdict.because.startswith("an image in Docker's old schema 1 is there, ")
+        assert verdict.because.startswith("it is an image in Docker's old schema 1, ")
 
 
 @pytest.mark.parametrize(("media_type", "name"), [(OCI_INDEX, "an image index"), (DOCKER_INDEX, "a manifest list")])
@@ -275,7 +285,7 @@ def test_another_platform_is_never_the_one_and_is_named(ecr: Ecr, built: str, wa
     index = found(ecr, Platform=wanted)
 
     assert isinstance(single, NotDeployable)
-    assert f"the image there is for {built}, wanted " in single.because
+    assert f'it is for "{built}", wanted ' in single.because
     assert isinstance(index, NotDeployable)
     assert index.because.endswith(f"; it has {built}")
     assert "docker buildx build --platform" in index.cure
@@ -310,7 +320,7 @@ def test_the_platform_of_an_entry_that_names_none_is_that_of_its_config(ecr: Ecr
     assert (ready.digest, ready.platform_digest, ready.architecture) == (index, arm, "arm")
     refused = found(ecr, Platform="linux/s390x")
     assert isinstance(refused, NotDeployable)
-    assert refused.because == "the index there holds no image for linux/s390x; it has linux/amd64, linux/arm/v7"
+    assert refused.because == 'the index holds no image for "linux/s390x"; it has linux/amd64, linux/arm/v7'
 
 
 def test_an_entry_that_names_no_platform_is_read_only_where_no_other_one_is_the_one(ecr: Ecr) -> None:
@@ -384,7 +394,7 @@ def test_an_image_without_the_labels_is_not_yet_the_one(ecr: Ecr, labels: dict[s
 
     assert isinstance(waits, NotYet)
     carries = f'is "{labels[REVISION]}"' if labels and REVISION in labels else "is missing"
-    assert waits.because == f'the image there is another one: its label {REVISION} {carries}, wanted "new"'
+    assert waits.because == f'the image is another one: its label "{REVISION}" {carries}, wanted "new"'
 
 
 @pytest.mark.parametrize("labels", [None, [], "abc", {"build": None}, {"build": 5}, {"build": ["new"]}])
@@ -451,12 +461,12 @@ def test_what_holds_no_image_carries_no_labels(ecr: Ecr, platforms: Sequence[str
     ecr.push_index("team/app", platforms=platforms)
     waits = found(ecr, Labels={"a": "b"})
     assert isinstance(waits, NotYet)
-    assert waits.because == "the index there holds no container image, so it carries no labels"
+    assert waits.because == "the index holds no container image, so it has no labels"
 
     ecr.push("team/app", config_type=HELM)
     waits = found(ecr, Labels={"a": "b"})
     assert isinstance(waits, NotYet)
-    assert waits.because == "what is there is no container image, so it carries no labels"
+    assert waits.because == "it is an artifact, which has no labels"
 
 
 # --- PushedAfter
@@ -467,7 +477,7 @@ def test_what_holds_no_image_carries_no_labels(ecr: Ecr, platforms: Sequence[str
     ("after", "said"),
     [
         ("StackOperation", "before this operation began at 2026-11-01T12:00:00Z"),
-        ("2026-11-01T14:00:00+02:00", "before PushedAfter, 2026-11-01T12:00:00Z"),
+        ("2026-11-01T14:00:00+02:00", "before PushedAfter 2026-11-01T12:00:00Z"),
     ],
 )
 def test_an_image_pushed_earlier_is_not_yet_the_one(
@@ -503,7 +513,7 @@ def test_an_image_of_which_ecr_does_not_say_when_it_was_pushed_is_asked_for_and_
     assert assess(image, conditions, Cache(), NOW) == Unread("details", "sha256:1")
     verdict = assess(image, conditions, Cache(pushed={image.uri: 0.0}), NOW)
     assert isinstance(verdict, NotYet)
-    assert "a time unknown" in verdict.because
+    assert "an unknown time" in verdict.because
 
 
 def test_an_old_image_is_waited_out_whatever_it_is_and_nothing_of_it_is_read(ecr: Ecr) -> None:

@@ -1,4 +1,4 @@
-"""Every Reason of a wait that ended in vain, word for word: people read them when they have least time to."""
+"""Every Reason of a failed wait, word for word, for people who read it in a failed stack."""
 
 from dataclasses import replace
 from typing import Any, get_args
@@ -68,72 +68,66 @@ CASES = [
     case(
         "no repository",
         GivenUp(Cause.NO_REPOSITORY, NoRepository(), 37),
-        "The repository team/app does not exist in eu-west-1, account 123456789012 (checked 37 times in 30 "
-        "min): create it first, correct RepositoryName, or, where its first push creates it, set "
-        "WaitForRepository to true",
+        'Waited 30 min for "team/app:v1" in eu-west-1 (37 checks): the repository does not exist in account '
+        "123456789012; create it, correct RepositoryName, or set WaitForRepository to true",
     ),
     case(
         "no repository with the name of another registry",
         GivenUp(Cause.NO_REPOSITORY, NoRepository(), 37),
-        "The repository docker.io/library/nginx does not exist in eu-west-1, account 123456789012 (only ECR is "
-        "looked into, and docker.io looks like another registry; where it is the prefix of a pull-through cache, "
-        "the first pull creates the repository) (checked 37 times in 30 min): create it first, correct "
-        "RepositoryName, or, where its first push creates it, set WaitForRepository to true",
+        'Waited 30 min for "docker.io/library/nginx:v1" in eu-west-1 (37 checks): the repository does not '
+        'exist in account 123456789012 (only ECR is checked; for a pull-through cache of "docker.io", pull the '
+        "image once); create it, correct RepositoryName, or set WaitForRepository to true",
         image=replace(IMAGE, repository="docker.io/library/nginx"),
     ),
     case(
         "no repository with the name of ECR Public",
         GivenUp(Cause.NO_REPOSITORY, NoRepository(), 37),
-        "The repository public.ecr.aws/shop/app does not exist in eu-west-1, account 123456789012 (for an image "
-        "of ECR Public, give its whole URI as ImageUri) (checked 37 times in 30 min): create it first, correct "
-        "RepositoryName, or, where its first push creates it, set WaitForRepository to true",
+        'Waited 30 min for "public.ecr.aws/shop/app:v1" in eu-west-1 (37 checks): the repository does not '
+        "exist in account 123456789012 (for an image of ECR Public, set ImageUri to its whole URI); create it, "
+        "correct RepositoryName, or set WaitForRepository to true",
         image=replace(IMAGE, repository="public.ecr.aws/shop/app"),
     ),
     case(
         "no repository with the name of another registry, which was waited for",
         GivenUp(Cause.TIME_UP, NoRepository(), 37),
-        "Gave up on ghcr.io/org/app:v1 in eu-west-1: checked 37 times in 30 min, last seen: the repository does "
-        "not exist (only ECR is looked into, and ghcr.io looks like another registry; where it is the prefix of a "
-        "pull-through cache, the first pull creates the repository); create the repository, or see why no push "
-        "created it, then deploy again",
+        'Timed out waiting 30 min for "ghcr.io/org/app:v1" in eu-west-1 (37 checks): the repository does not '
+        'exist (only ECR is checked; for a pull-through cache of "ghcr.io", pull the image once); create it, '
+        "or check the push that should",
         image=replace(IMAGE, repository="ghcr.io/org/app"),
     ),
     case(
         "a repository with the name of another registry that is there",
         GivenUp(Cause.TIME_UP, NoImage(), 37),
-        "Gave up on ghcr.io/org/app:v1 in eu-west-1: checked 37 times in 30 min, last seen: the repository has no "
-        "such image; see whether the build that pushes it ran and succeeded, then deploy again, with a larger "
-        "MaxRetries if it needs longer",
+        'Timed out waiting 30 min for "ghcr.io/org/app:v1" in eu-west-1 (37 checks): the repository has no '
+        "such image; check its build, or raise MaxRetries",
         image=replace(IMAGE, repository="ghcr.io/org/app"),
     ),
     case(
         "denied, as AWS says it",
         GivenUp(Cause.ACCESS_DENIED, AccessDenied("AccessDeniedException", SAID), 37),
-        "Not allowed to look for team/app:v1 (checked 37 times in 30 min): allow ecr:DescribeImages on "
-        "arn:aws:ecr:eu-west-1:123456789012:repository/team/app to the role waiter-role, for example with the"
-        " waiter stack's parameter RepositoryArnPattern; AWS said AccessDeniedException: User: "
-        "arn:aws:sts::123456789012:assumed-role/waiter-role/fn is not authorized to perform: "
-        "ecr:DescribeImages on resource: arn:aws:ecr:eu-west-1:123456789012:repository/team/app because no "
-        "identity-based policy allows it",
+        'Waited 30 min for "team/app:v1" in eu-west-1 (37 checks): access denied (AccessDeniedException: no '
+        "identity-based policy allows it); allow ecr:DescribeImages on "
+        'arn:aws:ecr:eu-west-1:123456789012:repository/team/app to the role "waiter-role", for example with '
+        "the waiter's parameter RepositoryArnPattern",
     ),
     case(
         "no region",
         GivenUp(Cause.REFUSED, NoRegion("eu-wset-1", "eu-west-1"), 37),
-        "Cannot look for team/app:v1 in eu-west-1 (checked 37 times in 30 min): ECR has no host in eu-wset-1, and "
-        "the nearest known region is eu-west-1; correct the region in Region or ImageUri, then deploy again",
+        'Waited 30 min for "team/app:v1" in eu-west-1 (37 checks): ECR has no host in "eu-wset-1" (nearest '
+        'known: "eu-west-1"); correct Region or ImageUri',
     ),
     case(
         "no region at the limit",
         GivenUp(Cause.TIME_UP, NoRegion("eu-wset-1", "eu-west-1"), 1),
-        "Gave up on team/app:v1 in eu-west-1: checked once in 30 min, last seen: ECR has no host in eu-wset-1, and "
-        "the nearest known region is eu-west-1; correct the region in Region or ImageUri, then deploy again",
+        'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (1 check): ECR has no host in "eu-wset-1" '
+        '(nearest known: "eu-west-1"); correct Region or ImageUri',
     ),
     case(
         "denied, and AWS names nothing",
         GivenUp(Cause.ACCESS_DENIED, AccessDenied("AccessDenied", ""), 37),
-        "Not allowed to look for team/app:v1 (checked 37 times in 30 min): allow ecr:DescribeImages on "
-        "arn:aws:ecr:eu-west-1:123456789012:repository/team/app to the role of the waiter function, for "
-        "example with the waiter stack's parameter RepositoryArnPattern; AWS said AccessDenied",
+        'Waited 30 min for "team/app:v1" in eu-west-1 (37 checks): access denied (AccessDenied); allow '
+        "ecr:DescribeImages on arn:aws:ecr:eu-west-1:123456789012:repository/team/app to the waiter's role, "
+        "for example with the waiter's parameter RepositoryArnPattern",
     ),
     case(
         "credentials that AWS does not accept",
@@ -142,172 +136,159 @@ CASES = [
             AccessDenied("UnrecognizedClientException", "The security token is invalid", Lacks.CREDENTIALS),
             37,
         ),
-        "Not allowed to look for team/app:v1 (checked 37 times in 30 min): AWS does not accept the credentials; "
-        "see whether the account has enabled eu-west-1, and whether the role of the waiter function was replaced, "
-        "then deploy again; AWS said UnrecognizedClientException: The security token is invalid",
+        'Waited 30 min for "team/app:v1" in eu-west-1 (37 checks): AWS rejects the credentials '
+        "(UnrecognizedClientException: The security token is invalid); check that the account has enabled "
+        "eu-west-1, and that the waiter's role was not replaced",
     ),
     case(
         "the repository's key",
         GivenUp(Cause.ACCESS_DENIED, AccessDenied("KmsError", "Key is disabled", Lacks.KEY), 37),
-        f"Not allowed to look for team/app:v1 (checked 37 times in 30 min): ECR may not use the KMS key of {ARN}; "
-        "enable the key and restore ECR's grant for kms:Decrypt, then deploy again; AWS said KmsError: Key is "
-        "disabled",
+        'Waited 30 min for "team/app:v1" in eu-west-1 (37 checks): ECR may not use the KMS key of '
+        "arn:aws:ecr:eu-west-1:123456789012:repository/team/app (KmsError: Key is disabled); enable it and "
+        "restore ECR's grant for kms:Decrypt",
     ),
     case(
         "the registry behind a pull-through cache",
         GivenUp(Cause.ACCESS_DENIED, AccessDenied("UpstreamAccessDenied", "", Lacks.UPSTREAM), 37),
-        "Not allowed to look for team/app:v1 (checked 37 times in 30 min): the registry behind the pull-through "
-        f"cache of {ARN} denied access to ECR; correct the secret or the role of the pull-through cache rule, then "
-        "deploy again; AWS said UpstreamAccessDenied",
+        'Waited 30 min for "team/app:v1" in eu-west-1 (37 checks): the upstream registry of '
+        "arn:aws:ecr:eu-west-1:123456789012:repository/team/app denied access (UpstreamAccessDenied); correct "
+        "the secret of its cache rule",
     ),
     case(
         "refused",
         GivenUp(Cause.REFUSED, Refused("InvalidParameterException", "first\n second"), 37),
-        "Cannot look for team/app:v1 in eu-west-1 (checked 37 times in 30 min): ECR refused "
-        "(InvalidParameterException: first second); correct what AWS names, then deploy again",
+        'Waited 30 min for "team/app:v1" in eu-west-1 (37 checks): ECR refused (InvalidParameterException: '
+        "first second); fix the cause that AWS names",
     ),
     case(
         "too late",
         GivenUp(Cause.TOO_LATE, None, 37),
-        "Gave up on team/app:v1 in eu-west-1 (checked 37 times in 30 min): Lambda delivered this invocation "
-        "only when ServiceTimeout had passed; look for throttled invocations of the function, then deploy "
-        "again",
+        'Waited 30 min for "team/app:v1" in eu-west-1 (37 checks): Lambda delivered the event after '
+        "ServiceTimeout; check the function for throttling",
     ),
     case(
         "no image, and other tags",
         GivenUp(Cause.TIME_UP, NoImage(), 37),
-        "Gave up on team/app:v1 in eu-west-1: checked 37 times in 30 min, last seen: the repository has no "
-        "such image, the repository's newest tags are v2 (1 min old), v0 (30 min old); correct ImageTag if "
-        "one of these is the image, otherwise see why its build did not push it, then deploy again, with a "
-        "larger MaxRetries if the build needs longer",
+        'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (37 checks): the repository has no such '
+        'image; newest tags: "v2" (1 min old), "v0" (30 min old); correct ImageTag, check its build, or raise '
+        "MaxRetries",
         newest=NEWEST,
     ),
     case(
         "no image, and no tag",
         GivenUp(Cause.TIME_UP, NoImage(), 37),
-        "Gave up on team/app:v1 in eu-west-1: checked 37 times in 30 min, last seen: the repository has no "
-        "such image, and no tagged image at all; see whether the build that pushes it ran and succeeded, then"
-        " deploy again, with a larger MaxRetries if it needs longer",
+        'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (37 checks): the repository has no such '
+        "image; newest tags: none; check its build, or raise MaxRetries",
         newest=NewestTags(()),
     ),
     case(
-        "no image, and nobody looked further",
+        "no image, and no tags were read",
         GivenUp(Cause.TIME_UP, NoImage(), 37),
-        "Gave up on team/app:v1 in eu-west-1: checked 37 times in 30 min, last seen: the repository has no "
-        "such image; see whether the build that pushes it ran and succeeded, then deploy again, with a larger"
-        " MaxRetries if it needs longer",
+        'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (37 checks): the repository has no such '
+        "image; check its build, or raise MaxRetries",
     ),
     case(
         "no image by its digest",
         GivenUp(Cause.TIME_UP, NoImage(), 37),
-        "Gave up on team/app@sha256:abababababababababababababababababababababababababababababababab in "
-        "eu-west-1: checked 37 times in 30 min, last seen: the repository has no such image, the repository's"
-        " newest tags are v2 (1 min old), v0 (30 min old); see whether the build that pushes it ran and "
-        "succeeded, then deploy again, with a larger MaxRetries if it needs longer",
+        "Timed out waiting 30 min for "
+        '"team/app@sha256:abababababababababababababababababababababababababababababababab" in eu-west-1 (37 '
+        'checks): the repository has no such image; newest tags: "v2" (1 min old), "v0" (30 min old); check '
+        "its build, or raise MaxRetries",
         image=DIGEST_ONLY,
         newest=NEWEST,
     ),
     case(
         "no image in a shortened wait",
         GivenUp(Cause.TIME_UP, NoImage(), 37),
-        "Gave up on team/app:v1 in eu-west-1: checked 37 times in 30 min (the wait was shortened from 60 min "
-        "to end before the time allowed is up), last seen: the repository has no such image, the repository's"
-        " newest tags are v2 (1 min old), v0 (30 min old); correct ImageTag if one of these is the image, "
-        "otherwise see why its build did not push it, then deploy again, with a larger ServiceTimeout if the "
-        "build needs longer",
+        'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (37 checks; cut from 60 min by '
+        'ServiceTimeout): the repository has no such image; newest tags: "v2" (1 min old), "v0" (30 min old); '
+        "correct ImageTag, check its build, or raise ServiceTimeout",
         bounds=SHORTENED,
         newest=NEWEST,
     ),
     case(
         "no image and no tag in a shortened wait",
         GivenUp(Cause.TIME_UP, NoImage(), 37),
-        "Gave up on team/app:v1 in eu-west-1: checked 37 times in 30 min (the wait was shortened from 60 min "
-        "to end before the time allowed is up), last seen: the repository has no such image, and no tagged "
-        "image at all; see whether the build that pushes it ran and succeeded, then deploy again, with a "
-        "larger ServiceTimeout if it needs longer",
+        'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (37 checks; cut from 60 min by '
+        "ServiceTimeout): the repository has no such image; newest tags: none; check its build, or raise "
+        "ServiceTimeout",
         bounds=SHORTENED,
         newest=NewestTags(()),
     ),
     case(
         "a tag at another digest",
         GivenUp(Cause.TIME_UP, NoImage(tag_points_at=OTHER_DIGEST), 37),
-        "Gave up on team/app:v1 in eu-west-1: checked 37 times in 30 min, last seen: the tag points at "
-        "another image, sha256:cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd, the "
-        "repository's newest tags are v2 (1 min old), v0 (30 min old); correct ImageTag or ImageDigest, or "
-        "see why the tag was not moved, then deploy again",
+        'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (37 checks): the tag points at another image, '
+        'sha256:cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd; newest tags: "v2" (1 min '
+        'old), "v0" (30 min old); correct ImageTag or ImageDigest, or move the tag',
         newest=NEWEST,
     ),
     case(
         "archived",
         GivenUp(Cause.TIME_UP, NotPullable("ARCHIVED"), 37),
-        "Gave up on team/app:v1 in eu-west-1: checked 37 times in 30 min, last seen: the image is archived, "
-        "so nothing can pull it, the repository's newest tags are v2 (1 min old), v0 (30 min old); restore "
-        "the image from the archive or push it again, then deploy again",
+        'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (37 checks): the image is archived; newest '
+        'tags: "v2" (1 min old), "v0" (30 min old); restore it or push it again',
         newest=NEWEST,
     ),
     case(
         "being restored",
         GivenUp(Cause.TIME_UP, NotPullable("ACTIVATING"), 37),
-        "Gave up on team/app:v1 in eu-west-1: checked 37 times in 30 min, last seen: the image is not "
-        "available yet (status ACTIVATING); deploy again when ECR has restored it",
+        'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (37 checks): the image is not available yet '
+        "(status ACTIVATING); deploy again when ECR has restored it",
         newest=NewestTags(()),
     ),
     case(
         "no repository, which was waited for",
         GivenUp(Cause.TIME_UP, NoRepository(), 37),
-        "Gave up on team/app:v1 in eu-west-1: checked 37 times in 30 min, last seen: the repository does not "
-        "exist; create the repository, or see why no push created it, then deploy again",
+        'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (37 checks): the repository does not exist; '
+        "create it, or check the push that should",
     ),
     case(
         "ECR unavailable",
         GivenUp(Cause.TIME_UP, Unavailable("ThrottlingException", "Rate exceeded"), 37, 3),
-        "Gave up on team/app:v1 in eu-west-1: checked 37 times in 30 min, 3 of them unanswered, last seen: "
-        "ECR did not answer (ThrottlingException: Rate exceeded); see whether ECR works in this region and "
-        "can be reached from the function, then deploy again",
+        'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (37 checks, 3 unanswered): ECR did not answer '
+        "(ThrottlingException: Rate exceeded); check ECR's health and the function's network",
     ),
     case(
         "ECR unavailable after an answer",
         GivenUp(Cause.TIME_UP, Unavailable("ThrottlingException", ""), 37, 1, image_missing=True),
-        "Gave up on team/app:v1 in eu-west-1: checked 37 times in 30 min, 1 of them unanswered, last seen: "
-        "ECR did not answer (ThrottlingException), and before that no such image, and no tagged image at all;"
-        " see whether ECR works in this region and can be reached from the function, then deploy again",
+        'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (37 checks, 1 unanswered): ECR did not answer '
+        "(ThrottlingException), and before that had no such image; newest tags: none; check ECR's health and "
+        "the function's network",
         newest=NewestTags(()),
     ),
     case(
         "denied at the limit",
         GivenUp(Cause.TIME_UP, AccessDenied("AccessDenied", ""), 37),
-        "Gave up on team/app:v1 in eu-west-1: checked 37 times in 30 min, last seen: ECR denied access "
-        "(AccessDenied); see whether the build that pushes it ran and succeeded, then deploy again, with a "
-        "larger MaxRetries if it needs longer",
+        'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (37 checks): ECR denied access '
+        "(AccessDenied); check its build, or raise MaxRetries",
     ),
     case(
-        "nothing was looked at",
+        "nothing was checked",
         GivenUp(Cause.TIME_UP, None, 37),
-        "Gave up on team/app:v1 in eu-west-1: checked 37 times in 30 min, last seen: nothing; see whether the"
-        " build that pushes it ran and succeeded, then deploy again, with a larger MaxRetries if it needs "
-        "longer",
+        'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (37 checks): nothing was checked; check its '
+        "build, or raise MaxRetries",
     ),
     case(
         "an old image",
-        GivenUp(Cause.TIME_UP, NotYet("the image there is an older one", THERE), 37),
-        "Gave up on team/app:v1 in eu-west-1: checked 37 times in 30 min, last seen: the image there is an older "
-        "one, the repository's newest tags are v2 (1 min old), v0 (30 min old); see why the build that pushes it "
-        "did not, and whether Labels and PushedAfter say what was meant, then deploy again, with a larger "
-        "MaxRetries if it needs longer",
+        GivenUp(Cause.TIME_UP, NotYet("the image is an older one", THERE), 37),
+        'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (37 checks): the image is an older one; '
+        'newest tags: "v2" (1 min old), "v0" (30 min old); check its build, Labels and PushedAfter, or raise '
+        "MaxRetries",
         newest=NEWEST,
     ),
     case(
         "an image that cannot be deployed",
-        GivenUp(Cause.NEVER, NotDeployable("an image index is there", "push a single image", THERE), 1),
-        "The image team/app:v1 in eu-west-1 cannot be deployed (checked once in 30 min): an image index is there; "
-        "push a single image, then deploy again",
+        GivenUp(Cause.NEVER, NotDeployable("it is an image index", "push a single image", THERE), 1),
+        'Waited 30 min for "team/app:v1" in eu-west-1 (1 check): the image cannot be deployed: it is an image '
+        "index; push a single image",
     ),
     case(
         "a role that may not be assumed",
         GivenUp(Cause.ACCESS_DENIED, AccessDenied("AccessDenied", NOT_ASSUMED), 37),
-        "Not allowed to look for team/app:v1 (checked 37 times in 30 min): allow sts:AssumeRole on "
-        "arn:aws:iam::999999999999:role/reader to the role waiter-role, with the waiter stack's parameter "
-        "AssumableRoleArns, and let that role's trust policy name the waiter's; AWS said AccessDenied: " + NOT_ASSUMED,
+        'Waited 30 min for "team/app:v1" in eu-west-1 (37 checks): access denied (AccessDenied); allow '
+        'sts:AssumeRole on arn:aws:iam::999999999999:role/reader to the role "waiter-role" with the waiter\'s '
+        "parameter AssumableRoleArns, and name the waiter's role in that role's trust policy",
     ),
 ]
 
@@ -321,7 +302,7 @@ def test_each_cause_and_each_finding_that_can_end_a_wait_has_a_case_here() -> No
 
 
 @pytest.mark.parametrize(("image", "bounds", "given_up", "newest", "reason"), CASES)
-def test_a_wait_in_vain_says_what_was_seen_and_what_to_do(
+def test_a_failed_wait_says_what_was_seen_and_what_to_do(
     image: ImageId, bounds: Bounds, given_up: GivenUp, newest: NewestTags | None, reason: str
 ) -> None:
     said = reason_given_up(image, PLACE, bounds, given_up=given_up, now=2800.0, newest=newest)
@@ -329,11 +310,11 @@ def test_a_wait_in_vain_says_what_was_seen_and_what_to_do(
     assert said.sentence == reason
 
 
-@pytest.mark.parametrize(("checks", "times"), [(0, "never"), (1, "once"), (2, "2 times")])
+@pytest.mark.parametrize(("checks", "times"), [(0, "0 checks"), (1, "1 check"), (2, "2 checks")])
 def test_a_wait_that_had_to_stop_says_how_far_it_got(checks: int, times: str) -> None:
     said = reason_stopped("team/app:v1 in eu-west-1", checks=checks, waited=75.0, fault="no route")
 
-    assert said == f"Stopped waiting for team/app:v1 in eu-west-1, checked {times} in 1 min 15 s: no route"
+    assert said == f"Waited 1 min 15 s for team/app:v1 in eu-west-1 ({times}): no route; deploy again"
 
 
 APP = Wanted("App", IMAGE, OWN, Conditions())
@@ -349,11 +330,9 @@ TOOLS = Wanted("Tools", ImageId("tools", "v3", None), OWN, Conditions())
             [THERE, NoImage(), NotPullable("ARCHIVED")],
             Cause.TIME_UP,
             NEWEST,
-            "Gave up on 2 of 3 images: checked 37 times in 30 min, last seen: in us-east-1, the repository has no "
-            "such image: Jobs (jobs:v2); in eu-west-1, the image is archived, so nothing can pull it: Tools "
-            "(tools:v3), jobs's newest tags are v2 (1 min old), v0 (30 min old); correct ImageTag if one of "
-            "these is the image, otherwise see why its build did not push it, then deploy again, with a larger "
-            "MaxRetries if the build needs longer",
+            "Timed out waiting 30 min for 2 of 3 images (37 checks): in us-east-1, the repository has no such "
+            "image: Jobs (jobs:v2); in eu-west-1, the image is archived: Tools (tools:v3); newest tags of "
+            'jobs: "v2" (1 min old), "v0" (30 min old); correct ImageTag, check its build, or raise MaxRetries',
             id="some are missing",
         ),
         pytest.param(
@@ -361,9 +340,8 @@ TOOLS = Wanted("Tools", ImageId("tools", "v3", None), OWN, Conditions())
             [THERE, Unavailable("ThrottlingException", "")],
             Cause.TIME_UP,
             None,
-            "Gave up on 1 of 2 images in us-east-1: checked 37 times in 30 min, last seen: ECR did not answer "
-            "(ThrottlingException): Jobs (jobs:v2); see whether ECR works in this region and can be "
-            "reached from the function, then deploy again",
+            "Timed out waiting 30 min for 1 of 2 images in us-east-1 (37 checks): ECR did not answer "
+            "(ThrottlingException): Jobs (jobs:v2); check ECR's health and the function's network",
             id="ECR unavailable for one",
         ),
         pytest.param(
@@ -371,9 +349,9 @@ TOOLS = Wanted("Tools", ImageId("tools", "v3", None), OWN, Conditions())
             [NoImage(), NoRepository()],
             Cause.NO_REPOSITORY,
             None,
-            "Jobs, one of 2 images: The repository jobs does not exist in us-east-1, account 123456789012 (checked 37 "
-            "times in 30 min): create it first, correct RepositoryName, or, where its first push creates it, set "
-            "WaitForRepository to true",
+            'Waited 30 min for "jobs:v2" (Jobs, one of 2 images) in us-east-1 (37 checks): the repository does '
+            "not exist in account 123456789012; create it, correct RepositoryName, or set WaitForRepository to "
+            "true",
             id="one repository is missing",
         ),
         pytest.param(
@@ -381,9 +359,9 @@ TOOLS = Wanted("Tools", ImageId("tools", "v3", None), OWN, Conditions())
             [NoRepository(), NoRepository()],
             Cause.TIME_UP,
             None,
-            "Gave up on 2 of 2 images: checked 37 times in 30 min, last seen: in eu-west-1, the repository does not "
-            "exist: App (team/app:v1); in us-east-1, the repository does not exist: Jobs (quay.io/jobs:v2); create the "
-            "repository, or see why no push created it, then deploy again",
+            "Timed out waiting 30 min for 2 of 2 images (37 checks): in eu-west-1, the repository does not "
+            "exist: App (team/app:v1); in us-east-1, the repository does not exist: Jobs (quay.io/jobs:v2); "
+            "create it, or check the push that should",
             id="the first of two missing repositories decides",
         ),
         pytest.param(
@@ -391,11 +369,10 @@ TOOLS = Wanted("Tools", ImageId("tools", "v3", None), OWN, Conditions())
             [NoImage(), NoRepository()],
             Cause.TIME_UP,
             None,
-            "Gave up on 2 of 2 images: checked 37 times in 30 min, last seen: in eu-west-1, the repository has no "
-            "such image: App (team/app:v1); in us-east-1, the repository does not exist: Jobs (quay.io/jobs:v2) (only "
-            "ECR is looked into, and quay.io looks like another registry; where it is the prefix of a "
-            "pull-through cache, the first pull creates the repository); create the repository, or see why no push "
-            "created it, then deploy again",
+            "Timed out waiting 30 min for 2 of 2 images (37 checks): in eu-west-1, the repository has no such "
+            "image: App (team/app:v1); in us-east-1, the repository does not exist: Jobs (quay.io/jobs:v2) "
+            '(only ECR is checked; for a pull-through cache of "quay.io", pull the image once); create it, or '
+            "check the push that should",
             id="one of another registry",
         ),
         pytest.param(
@@ -403,14 +380,13 @@ TOOLS = Wanted("Tools", ImageId("tools", "v3", None), OWN, Conditions())
             [NoImage()],
             Cause.TIME_UP,
             NewestTags(()),
-            "Gave up on team/app:v1 in eu-west-1: checked 37 times in 30 min, last seen: the repository has no such "
-            "image, and no tagged image at all; see whether the build that pushes it ran and succeeded, then deploy "
-            "again, with a larger MaxRetries if it needs longer",
+            'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (37 checks): the repository has no such '
+            "image; newest tags: none; check its build, or raise MaxRetries",
             id="a list of one",
         ),
     ],
 )
-def test_a_wait_for_several_in_vain_says_which_are_missing_and_what_to_do(
+def test_a_failed_wait_for_several_says_which_are_missing_and_what_to_do(
     wanted: list[Wanted], found: list[Finding], cause: Cause, newest: NewestTags | None, reason: str
 ) -> None:
     several = Several(tuple((one.id, each) for one, each in zip(wanted, found, strict=True)))
@@ -438,29 +414,29 @@ def test_a_timeout_is_told_in_rows_too_and_other_ends_are_not() -> None:
     out_of_time = GivenUp(Cause.TIME_UP, NoImage(), 37)
     said = reason_given_up(IMAGE, PLACE, SHORTENED, given_up=out_of_time, now=2800.0, newest=NEWEST)
 
-    assert said.heading == "Gave up on team/app:v1 in eu-west-1"
+    assert said.heading == 'Timed out waiting for "team/app:v1" in eu-west-1'
     titles, texts = zip(*said.rows, strict=True)
-    assert titles == ("checked", "last seen", "newest tags", "what to do")
-    assert texts[0].startswith("37 times in 30 min (the wait was shortened from 60 min")
-    assert texts[1:3] == ("the repository has no such image", "v2 (1 min old), v0 (30 min old)")
-    assert [text for text in texts if text not in said.sentence] == []
-    never = GivenUp(Cause.NEVER, NotDeployable("an image index is there", "push a single image", THERE), 1)
+    assert titles == ("waited", "last seen", "newest tags", "what to do")
+    assert texts[0] == "30 min (37 checks; cut from 60 min by ServiceTimeout)"
+    assert texts[1:3] == ("the repository has no such image", '"v2" (1 min old), "v0" (30 min old)')
+    assert [text for text in texts[1:] if text not in said.sentence] == []
+    never = GivenUp(Cause.NEVER, NotDeployable("it is an image index", "push a single image", THERE), 1)
     assert reason_given_up(IMAGE, PLACE, BOUNDS, given_up=never, now=2800.0, newest=None).rows == ()
 
 
 @pytest.mark.parametrize(
     ("newest", "row"),
     [
-        (NewestTags(NEWEST.tags, images=1000), "v2 (1 min old), v0 (30 min old), of the 1,000 images looked at"),
-        (NewestTags((), images=1000), "none of the 1,000 images looked at"),
+        (NewestTags(NEWEST.tags, images=1000), '"v2" (1 min old), "v0" (30 min old), of the 1,000 images read'),
+        (NewestTags((), images=1000), "none of the 1,000 images read"),
         (NewestTags(()), "none"),
     ],
 )
-def test_the_row_of_the_newest_tags_says_how_many_images_were_looked_at(newest: NewestTags, row: str) -> None:
+def test_the_row_of_the_newest_tags_says_how_many_images_were_read(newest: NewestTags, row: str) -> None:
     several = Several((("App", THERE), ("Jobs", NoImage())))
     given_up = GivenUp(Cause.TIME_UP, several, 37)
     said = reason_of([APP, JOBS], PLACE, BOUNDS, given_up=given_up, now=2800.0, newest=newest)
-    assert said.heading == "Gave up on 1 of 2 images in us-east-1"
+    assert said.heading == "Timed out waiting for 1 of 2 images in us-east-1"
     assert ("newest tags of jobs", row) in said.rows
 
 
@@ -468,8 +444,8 @@ def test_a_wait_for_several_delivered_too_late_names_none_of_them() -> None:
     said = reason_of([APP, JOBS], PLACE, BOUNDS, given_up=GivenUp(Cause.TOO_LATE, None, 37), now=2800.0, newest=None)
 
     assert said.sentence == (
-        "Gave up on 2 images (checked 37 times in 30 min): Lambda delivered this invocation only when ServiceTimeout "
-        "had passed; look for throttled invocations of the function, then deploy again"
+        "Waited 30 min for 2 images (37 checks): Lambda delivered the event after ServiceTimeout; check the function "
+        "for throttling"
     )
 
 

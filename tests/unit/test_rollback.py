@@ -323,7 +323,7 @@ def test_through_an_outage_of_cloudformation_an_update_is_failed_before_service_
 
     assert update.outcome
     assert (update.outcome.status, update.outcome.by) == ("FAILED", "answer")
-    assert ("ImageTag: missing" if fault == "not valid" else "Gave up on team/app:v1") in update.outcome.reason
+    assert ("ImageTag: missing" if fault == "not valid" else "Timed out waiting") in update.outcome.reason
 
 
 @pytest.mark.parametrize("seconds", [100.0, 230.0, 245.0, 600.0])

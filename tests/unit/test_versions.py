@@ -3,6 +3,7 @@
 import importlib.util
 import itertools
 import json
+import re
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -61,8 +62,8 @@ def test_a_recorded_wait_goes_on_to_its_own_limit_and_counts_on(name: str) -> No
     checks = state["progress"]["checks"] + len(world.lines_with("Checked"))
     assert len(world.lines_with("Checked")) >= 2
     assert world.clock.now() == state["limit"]
-    assert f"checked {checks} times in" in world.answer["Reason"]
-    assert world.answer["Reason"].startswith("Gave up on app:latest in ")
+    assert f"({checks} checks)" in world.answer["Reason"]
+    assert world.answer["Reason"].startswith("Timed out waiting ")
 
 
 @pytest.mark.parametrize("name", RECORDED)
@@ -178,7 +179,7 @@ def test_a_wait_across_two_versions_ends_at_its_first_limit_with_every_check_cou
     assert ran == TURNS[turns][:3]
     assert world.clock.now() == NOW + 1800
     checks = len(world.lines_with("Checked"))
-    assert world.answer["Reason"].startswith(f"Gave up on team/app:v1 in eu-west-1: checked {checks} times in 30 min")
+    assert re.search(rf"30 min\b.*\b{checks} checks|\bchecked {checks} times in 30 min", world.answer["Reason"])
 
 
 @pytest.mark.parametrize("turns", TURNS)
@@ -211,11 +212,8 @@ def test_what_the_first_version_learnt_is_told_by_the_second(older: str, turns: 
 
     world.run_in_turn(stack_event(), TURNS[turns])
 
-    assert "3 of them unanswered" in world.answer["Reason"]
-    assert (
-        ", and no tagged image at all" in world.answer["Reason"]
-        or "last seen: the repository has no" in (world.answer["Reason"])
-    )
+    assert re.search("3 (of them )?unanswered", world.answer["Reason"])
+    assert "the repository has no such image" in world.answer["Reason"]
 
 
 @pytest.mark.parametrize("turns", TURNS)

@@ -264,8 +264,8 @@ class Registry:
             return None
         ours = ", ".join(sorted(known)[:5]) or "none"
         return NotDeployable(
-            f"the public registry {source.alias} is not this account's (those are {ours}), and ECR Public answers for "
-            "an account's own repositories only",
+            f'the public registry "{source.alias}" is not this account\'s (it has: {ours}), and ECR Public describes '
+            "only the account's own repositories",
             "correct ImageUri",
             cannot="be waited for",
         )

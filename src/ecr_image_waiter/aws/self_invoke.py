@@ -44,14 +44,11 @@ class HandOver:
         except ClientError as error:
             code, said = said_by(error)
             message = " ".join(said.split())  # a Reason is one line
-            cure = f"; its role needs lambda:InvokeFunction on {function_arn}" if code in DENIED else ""
-            raise HandOverFailed(
-                f"the function could not invoke itself to go on waiting ({code}: {message}){cure}"
-            ) from None
+            cure = f"; allow lambda:InvokeFunction on {function_arn} to its role" if code in DENIED else ""
+            raise HandOverFailed(f"the function could not invoke itself ({code}: {message}){cure}") from None
         except BotoCoreError as error:
             raise HandOverFailed(
-                f"the function could not invoke itself to go on waiting ({type(error).__name__}): Lambda could not be "
-                "reached",
+                f"the function could not invoke itself ({type(error).__name__}): Lambda could not be reached",
                 reply_lost=isinstance(error, ReadTimeoutError | ConnectionClosedError),
             ) from None
 

@@ -1,4 +1,4 @@
-"""What the command calls things: options for properties, and their names in faults and Reasons. Pure."""
+"""The words of the command: options in place of properties, in faults and in Reasons. Pure."""
 
 import re
 from typing import Final
@@ -17,24 +17,24 @@ _NAMES: Final = re.compile(rf'"[^"]*"|\b({"|".join(Properties.model_fields)})\b'
 
 
 def option_of(name: str) -> str:
-    """Return the option for a property: `--max-retries` for MaxRetries. A map's is said once for each of its keys."""
+    """Returns the option for a property: `--max-retries` for MaxRetries. A map has one option for each of its keys."""
     name = "Label" if name == "Labels" else name
     return "--" + re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower()
 
 
 def called(name: str) -> str:
-    """Return what the command calls a property: parts of the image are no options."""
+    """Returns the command's name for a property. The parts of an image have names in place of options."""
     return _PARTS.get(name) or option_of(name)
 
 
 def without_template(fault: str) -> str:
-    """Return a fault of an image without what only a template has: the place in Images, and AWS::NoValue."""
+    """Returns a fault of an image without the place in Images and the hint to AWS::NoValue."""
     beside = "; it applies to every image, so give it as an option, where there is one"
     return fault.removeprefix("Images[0].").removesuffix(LEAVE_OUT).replace(BESIDE_IMAGES, beside)
 
 
 def in_options(fault: str) -> str:
-    """Return a fault of properties in the words of the command. What stands in quotes is the user's own."""
+    """Returns a fault of properties with options in place of properties. Quoted values stay as they are."""
     return _NAMES.sub(lambda found: called(found[1]) if found[1] else found[0], fault)
 
 
@@ -44,9 +44,9 @@ COMMAND: Final = Terms(
     by_parameter=lambda _: "",
     again="try again",
     beforehand="first",
-    waiter="whoever runs this",
-    credentials="whether they have expired or the clock is wrong",
-    trusted="whoever runs this",
-    here="here",
+    waiter="the identity that runs this command",
+    credentials="that they have not expired and that the clock is right",
+    trusted="that identity",
+    here="this machine's",
 )
 """The words of a Reason on the command line."""

@@ -38,7 +38,7 @@ class Builder:
     name: str
 
     def __str__(self) -> str:
-        return f"the {self.kind.noun} {self.name}"
+        return f'the {self.kind.noun} "{self.name}"'
 
 
 class RunStatus(StrEnum):

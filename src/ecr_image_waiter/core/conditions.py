@@ -41,8 +41,8 @@ _PLATFORM: Final = (
     "^((linux|windows)/)?(amd64|arm64|x86_64|X86_64|ARM64|aarch64|arm|386|ppc64le|s390x|riscv64)(/v[0-9]+)?$"
 )
 _OF_LAMBDA: Final = frozenset({("linux", "amd64"), ("linux", "arm64")})
-_OLD: Final = "an image in Docker's old schema 1"
-_RENEW: Final = "build and push it again: today's Docker pushes schema 2"
+_OLD: Final = "it is an image in Docker's old schema 1"
+_RENEW: Final = "build and push it again with a current Docker"
 _NAMES: Final = {
     DOCKER_INDEX: "a manifest list",
     OCI_INDEX: "an image index",
@@ -213,9 +213,9 @@ def _pushed_after(case: _Case) -> Verdict:
         pushed = case.cache.pushed[case.image.uri]
     if pushed >= threshold:
         return None
-    since = "this operation began at" if case.conditions.PushedAfter == STACK_OPERATION else "PushedAfter,"
-    when = f"was pushed at {iso(pushed)}" if pushed else "was pushed at a time unknown"
-    return case.not_yet(f"the image there is an older one: it {when}, before {since} {iso(threshold)}")
+    since = "this operation began at" if case.conditions.PushedAfter == STACK_OPERATION else "PushedAfter"
+    when = f"at {iso(pushed)}" if pushed else "at an unknown time"
+    return case.not_yet(f"the image is an older one, pushed {when}, before {since} {iso(threshold)}")
 
 
 def _labels(case: _Case) -> Verdict:
@@ -226,14 +226,14 @@ def _labels(case: _Case) -> Verdict:
     if isinstance(manifest, Unread):
         return manifest
     if not manifest.is_index and not manifest.is_image:
-        old = f"{_OLD} is there, of which no labels are read"
-        artifact = "what is there is no container image, so it carries no labels"
+        old = f"{_OLD}, whose labels are not read"
+        artifact = "it is an artifact, which has no labels"
         return case.not_yet(old if manifest.media_type in DOCKER_SCHEMA_1 else artifact)
     meant = images_meant(case.cache, case.image.digest, case.conditions.platform)
     if isinstance(meant, Unread):
         return meant
     if not meant:
-        return case.not_yet("the index there holds no container image, so it carries no labels")
+        return case.not_yet("the index holds no container image, so it has no labels")
     architecture = ""
     for single in meant:
         config = case.cache.config(single)
@@ -243,7 +243,7 @@ def _labels(case: _Case) -> Verdict:
             if config.labels.get(name) != value:
                 carries = f"is {shown(config.labels[name])}" if name in config.labels else "is missing"
                 return case.not_yet(
-                    f"the image there is another one: its label {clipped(name)} {carries}, wanted {shown(value)}"
+                    f"the image is another one: its label {shown(name)} {carries}, wanted {shown(value)}"
                 )
         architecture = config.platform.architecture
     return replace(case.image, architecture=architecture) if len(meant) == 1 else None
@@ -264,23 +264,23 @@ def _deploy_target(case: _Case) -> Verdict:
             return None
         platform = case.conditions.platform
         return case.never(
-            f"{_NAMES[media_type]} is there, and Lambda takes a single image only",
+            f"it is {_NAMES[media_type]}, and Lambda takes a single image only",
             f"push one with docker buildx build --provenance=false --platform {platform or 'linux/arm64'} "
             "(or linux/amd64: one platform, no attestations)",
         )
     if media_type in DOCKER_SCHEMA_1:
-        return case.never(f"{_OLD} is there, which {target} does not take", _RENEW)
+        return case.never(f"{_OLD}, which {target} does not take", _RENEW)
     if media_type not in SINGLE:
         return case.never(
-            f"what is there has the media type {clipped(media_type)}, which {target} does not take",
-            "push an image in Docker's V2 schema 2 or OCI's format",
+            f"its media type is {shown(media_type)}, which {target} does not take",
+            "push an image in the format Docker V2 schema 2 or OCI",
         )
     if config_type not in IMAGE_CONFIGS:
         return _artifact(case, config_type)
     read = case.cache.manifests.get(image.digest)
     if target == "Lambda" and read and read.uncompressed:
         return case.never(
-            f"the image there has a layer of the media type {DOCKER_UNCOMPRESSED}, which Lambda does not take",
+            f'it has a layer of the media type "{DOCKER_UNCOMPRESSED}", which Lambda does not take',
             "push it with compressed layers: docker buildx build --provenance=false --output "
             "type=image,push=true,compression=gzip,force-compression=true",
         )
@@ -294,7 +294,7 @@ def _platform(case: _Case) -> Verdict:
     manifest = case.manifest
     if isinstance(manifest, Unread):
         return manifest
-    cure = f"build it for that platform: docker buildx build --platform {wanted}"
+    cure = f"build it for that platform with docker buildx build --platform {wanted}"
     if manifest.is_index:
         entries, unread = listed(case.cache, case.image.digest, wanted)
         found = next((entry for entry in entries if matches(wanted, entry.platform)), None)
@@ -303,23 +303,23 @@ def _platform(case: _Case) -> Verdict:
         if unread:
             return unread
         there = ", ".join(dict.fromkeys(str(entry.platform) for entry in entries)) or "none"
-        return case.never(f"the index there holds no image for {wanted}; it has {clipped(there, 200)}", cure)
+        return case.never(f'the index holds no image for "{wanted}"; it has {clipped(there, 200)}', cure)
     if manifest.media_type in DOCKER_SCHEMA_1:
-        return case.never(f"{_OLD} is there, of which no platform is read", _RENEW)
+        return case.never(f"{_OLD}, whose platform is not read", _RENEW)
     if not manifest.is_image:
         return _artifact(case, manifest.config_type)
     config = case.cache.config(manifest)
     if isinstance(config, Unread):
         return config
     if not matches(wanted, config.platform):
-        return case.never(f"the image there is for {clipped(str(config.platform))}, wanted {wanted}", cure)
+        return case.never(f'it is for {shown(str(config.platform))}, wanted "{wanted}"', cure)
     return replace(case.image, architecture=config.platform.architecture)
 
 
 def _artifact(case: _Case, config_type: str | None) -> NotDeployable:
     return case.never(
-        f"what is there is no container image but an artifact of the type {clipped(config_type or 'none')}",
-        "correct the tag, or push an image",
+        f"it is an artifact of the type {shown(config_type or 'none')}",
+        "correct the tag, or push a container image",
     )
 
 

@@ -1,6 +1,5 @@
 """Why a wait ended without its image: the sentences of a Reason. Pure."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, assert_never
@@ -12,7 +11,7 @@ from ecr_image_waiter.core.builds import (
 )
 from ecr_image_waiter.core.conditions import Wanted
 from ecr_image_waiter.core.deadline import Bounds
-from ecr_image_waiter.core.messages import InvalidRequest, clipped, coded, duration, times
+from ecr_image_waiter.core.messages import InvalidRequest, clipped, duration
 from ecr_image_waiter.core.model import (
     AccessDenied,
     Awaited,
@@ -35,34 +34,37 @@ from ecr_image_waiter.core.state import Cause, GivenUp
 from .terms import (
     NEWEST_TAGS,
     TEMPLATE,
+    Effort,
     Terms,
     advice,
     among,
     awaited_build,
     called,
+    denial,
     effort_of,
     elsewhere,
     ended,
     grant,
     grouped,
     in_question,
-    instead_of_it,
     link_of,
+    pushed_since,
     run_of,
     seen,
     seen_of,
     seen_of_build,
-    shortened,
     subject,
+    whom_to_allow,
 )
 
 _LONGEST_LIST: Final = 1000  # characters, so that a Reason has room for what comes after
+_FIX: Final = "; fix the cause that AWS names"
 _OF_BUILDS: Final = frozenset({Cause.BUILD_BROKEN, Cause.BUILT_WITHOUT, Cause.BUILD_HIDDEN})
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a wait ended without its image: a sentence. For a timeout the same as titled rows below a heading, too."""
+    """Why a wait ended without its image, as one sentence; after a timeout also as titled rows below a heading."""
 
     sentence: str
     heading: str = ""
@@ -71,7 +73,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class _Newest:
-    """The newest tags of a repository: a clause of the sentence, and a titled row."""
+    """The newest tags of a repository, as a clause of the sentence and as a titled row."""
 
     clause: str = ""
     title: str = ""
@@ -88,9 +90,16 @@ def reason_of(
     newest: NewestTags | None,
     terms: Terms = TEMPLATE,
 ) -> Reason:
-    """Say why a wait ended without its image, or without one of several; see `reason_given_up`.
+    """Returns why a wait ended without one or more of its images.
 
-    `newest` are those of the image `in_question`.
+    Args:
+        wanted: the images.
+        place: of the function.
+        bounds: of the wait.
+        given_up: how it ended.
+        now: the time, for durations and the ages of tags.
+        newest: the newest tags of the image `in_question`; None if they were not read.
+        terms: the words of the interface.
     """
     effort = effort_of(given_up, bounds, now)
     if given_up.cause is Cause.TOO_LATE and len(wanted) > 1:
@@ -119,41 +128,48 @@ def reason_of(
     id_, finding = found.deciding
     one = by_id[id_]
     if given_up.cause is not Cause.TIME_UP or len(wanted) == 1:
-        alone = replace(given_up, found=finding)
-        reason = reason_given_up(
-            one.image, place.at(one.source), bounds, given_up=alone, now=now, newest=newest, terms=terms
+        return reason_given_up(
+            one.image,
+            place.at(one.source),
+            bounds,
+            given_up=replace(given_up, found=finding),
+            now=now,
+            newest=newest,
+            terms=terms,
+            which=f" ({id_}, one of {len(wanted)} images)" if len(wanted) > 1 else "",
         )
-        if len(wanted) == 1:
-            return reason
-        return replace(reason, sentence=f"{id_}, one of {len(wanted)} images: {reason.sentence}")
     regions = [place.at(by_id[id_].source).region for id_, _ in found.missing]
     where = f" in {regions[0]}" if len({*regions}) == 1 else ""
     last = grouped(
         (seen(each) if where else f"in {region}, {seen(each)}", called(by_id[id_]))
         for region, (id_, each) in zip(regions, found.missing, strict=True)
     )
-    # Once, for the one that decides: twenty times it would leave no room for what to do.
+    # Once, for the deciding image: repeated for 20 images it leaves no room for the advice.
     last[-1] += elsewhere(one.image.repository) if isinstance(finding, NoRepository) else ""
     last[-1] += awaited_build(given_up.found)
     image = in_question(wanted, found).image
     return _reason_timed_out(
         f"{len(found.missing)} of {len(wanted)} images{where}",
-        f"{effort}{shortened(bounds)}",
+        effort,
         last,
         _newest(newest, now, finding, whose=image.repository),
         advice(image, bounds, finding, newest, terms),
     )
 
 
-def _reason_timed_out(wanted: str, effort: str, last: Sequence[str], newest: _Newest, advice: str) -> Reason:
-    heading = f"Gave up on {wanted}"
+def _reason_timed_out(wanted: str, effort: Effort, last: Sequence[str], newest: _Newest, advice: str) -> Reason:
+    heading = f"Timed out waiting for {wanted}"
     told = [("last seen" if not number else "", each) for number, each in enumerate(last)]
-    rows = [("checked", effort), *told, (newest.title, newest.text), ("what to do", advice)]
+    rows = [("waited", str(effort)), *told, (newest.title, newest.text), ("what to do", advice)]
     return Reason(
-        f"{heading}: checked {effort}, last seen: {'; '.join(last)}{newest.clause}; {advice}",
+        f"Timed out waiting {effort.on(wanted)}: {'; '.join(last)}{newest.clause}; {advice}",
         heading,
         tuple((title, text) for title, text in rows if text),
     )
+
+
+def _stopped(wanted: str, effort: Effort, why: str) -> str:
+    return f"Waited {effort.on(wanted)}: {why}"
 
 
 def reason_given_up(
@@ -165,118 +181,93 @@ def reason_given_up(
     now: float,
     newest: NewestTags | None,
     terms: Terms = TEMPLATE,
+    which: str = "",
 ) -> Reason:
-    """Say in one sentence what was waited for, how long, how often, what was last seen and what to do next.
+    """Returns what was waited for, how long, what was seen and what to do, for one image.
 
-    Args:
-        image: what was waited for.
-        place: where.
-        bounds: of the wait.
-        given_up: how it ended.
-        now: the time, from which the ages of tags are told.
-        newest: the repository's; None where nobody looked.
-        terms: the words of whoever reads it.
+    `place` is the registry's, `which` the image's Id among several; the other arguments are those of `reason_of`.
     """
     effort = effort_of(given_up, bounds, now)
-    wanted = f"{image} in {place.region}"
+    wanted = f'"{image}"{which} in {place.region}'
     finding = given_up.found if given_up.found is None else decisive(given_up.found)
     match given_up.cause:
         case Cause.NO_REPOSITORY:
-            return Reason(
-                f"The repository {image.repository} does not exist in {place.region}, account {place.account}"
-                f"{elsewhere(image.repository)} (checked {effort}): create it first, correct "
-                f"{terms.named('RepositoryName')}, or, where its first push creates it, "
-                f"{terms.switched_on('WaitForRepository')}"
+            why = (
+                f"the repository does not exist in account {place.account}{elsewhere(image.repository)}; create it, "
+                f"correct {terms.named('RepositoryName')}, or {terms.switched_on('WaitForRepository')}"
             )
         case Cause.ACCESS_DENIED:
-            return Reason(_reason_denied(image, place, finding, effort, terms))
+            denied = finding if isinstance(finding, AccessDenied) else AccessDenied("access denied", "")
+            why = grant(denied, place, place.repository_arn(image.repository), terms)
         case Cause.REFUSED:
             said = seen(finding) if finding else "ECR refused"
-            cure = f"correct what AWS names, then {terms.again}"
-            if isinstance(finding, NoRegion):
-                cure = advice(image, bounds, finding, newest, terms)
-            return Reason(f"Cannot look for {wanted} (checked {effort}): {said}; {cure}")
+            why = said + (
+                f"; {advice(image, bounds, finding, newest, terms)}" if isinstance(finding, NoRegion) else _FIX
+            )
         case Cause.NEVER:
             never = finding if isinstance(finding, NotDeployable) else NotDeployable("", "")
-            return Reason(
-                f"The image {wanted} cannot {never.cannot} (checked {effort}): {never.because}; {never.cure}, then "
-                f"{terms.again}"
-            )
+            why = f"the image cannot {never.cannot}: {never.because}; {never.cure}"
         case Cause.TOO_LATE:
             return Reason(_reason_too_late(wanted, effort))
         case Cause.TIME_UP:
-            last = seen_of(image, finding) + awaited_build(given_up.found) if finding else "nothing"
+            last = seen_of(image, finding) + awaited_build(given_up.found) if finding else "nothing was checked"
             if isinstance(finding, Unavailable) and given_up.image_missing:
-                last += ", and before that no such image"
+                last += ", and before that had no such image"
             return _reason_timed_out(
-                wanted,
-                f"{effort}{shortened(bounds)}",
-                [last],
-                _newest(newest, now, finding),
-                advice(image, bounds, finding, newest, terms),
+                wanted, effort, [last], _newest(newest, now, finding), advice(image, bounds, finding, newest, terms)
             )
         case Cause.BUILD_BROKEN | Cause.BUILT_WITHOUT | Cause.BUILD_HIDDEN:
             raise TypeError("a build is not a finding of one image")
         case _:
             assert_never(given_up.cause)
+    return Reason(_stopped(wanted, effort, why))
 
 
 def _missing_in_words(wanted: Sequence[Wanted], place: Place, found: Looked) -> str:
     where = {one.id: (f"in {place.at(one.source).region}", str(one.image)) for one in wanted}
     if len(wanted) == 1 or not isinstance(found, Several):
         region, image = where[wanted[0].id]
-        return f"{image} {region}"
+        return f'"{image}" {region}'
     missing = clipped("; ".join(grouped(where[id_] for id_, _ in found.missing)), _LONGEST_LIST)
     return f"{len(found.missing)} of {len(wanted)} images ({missing})"
 
 
 def reason_invalid(error: InvalidRequest) -> str:
-    """Say every fault of a request at once."""
-    return f"Nothing was waited for, the request is not valid: {error}; correct it and deploy again"
+    """Returns the Reason for an invalid request, with every fault."""
+    return f"Invalid request: {error}"
 
 
 def waited_for(wanted: Sequence[Wanted], place: Place) -> str:
-    """Say what was waited for, and where if it is one image."""
-    return subject(wanted) + (f" in {place.at(wanted[0].source).region}" if len(wanted) == 1 else "")
+    """Returns the image with its region, or the number of images."""
+    return f'"{subject(wanted)}" in {place.at(wanted[0].source).region}' if len(wanted) == 1 else subject(wanted)
 
 
 def reason_stopped(wanted: str, *, checks: int, waited: float, fault: str) -> str:
-    """Say that the wait could not go on although it had time left. `wanted`: what was waited for, and where."""
-    return f"Stopped waiting for {wanted}, checked {times(checks)} in {duration(waited)}: {fault}"
+    """Returns the Reason for a wait that could not be handed over. `wanted`: as `waited_for` returns it."""
+    return _stopped(wanted, Effort(waited, checks), f"{fault}; deploy again")
 
 
 def reason_abandoned(wanted: str, status: str, *, checks: int, waited: float) -> str:
-    """Say that the stack no longer waits. `status`: of the stack, empty if it is gone."""
-    stack = f"is {status} now" if status else "is gone"
-    return (
-        f"Stopped waiting for {wanted}, checked {times(checks)} in {duration(waited)}: the stack {stack}, so the "
-        "operation that asked for the image is over; deploy again if the stack still needs it"
-    )
+    """Returns the Reason for a stack that no longer waits. `status`: of the stack, empty if it is gone."""
+    stack = f"is {status}" if status else "is gone"
+    why = f"the stack {stack}; deploy again if it still needs the image"
+    return _stopped(wanted, Effort(waited, checks), why)
 
 
-def _reason_denied(image: ImageId, place: Place, finding: Finding | None, effort: str, terms: Terms) -> str:
-    denied = finding if isinstance(finding, AccessDenied) else AccessDenied("access denied", "")
-    allowed = grant(denied, place, place.repository_arn(image.repository), terms)
-    said = coded(denied.code, denied.message)
-    return f"Not allowed to look for {image} (checked {effort}): {allowed}; AWS said {said}"
-
-
-def _reason_too_late(wanted: str, effort: str) -> str:
-    return (
-        f"Gave up on {wanted} (checked {effort}): Lambda delivered this invocation only when ServiceTimeout had "
-        "passed; look for throttled invocations of the function, then deploy again"
-    )
+def _reason_too_late(wanted: str, effort: Effort) -> str:
+    why = "Lambda delivered the event after ServiceTimeout; check the function for throttling"
+    return _stopped(wanted, effort, why)
 
 
 def _newest(newest: NewestTags | None, now: float, finding: Finding | None, whose: str = "") -> _Newest:
-    # Those look at what can be pulled.
+    # Only images that can be pulled are read.
     if newest is None or (not newest.tags and isinstance(finding, NotPullable)):
         return _Newest()
     title, of = f"newest tags{f' of {whose}' if whose else ''}", among(newest)
     if not newest.tags:
-        return _Newest(f", and no tagged image{of or ' at all'}", title, f"none{of}")
-    tags = ", ".join(f"{entry.tag} ({duration(now - entry.pushed_at)} old)" for entry in newest.tags[:NEWEST_TAGS])
-    return _Newest(f", {whose or 'the repository'}'s newest tags{of} are {tags}", title, f"{tags}{of and f',{of}'}")
+        return _Newest(f"; {title}: none{of}", title, f"none{of}")
+    tags = ", ".join(f'"{entry.tag}" ({duration(now - entry.pushed_at)} old)' for entry in newest.tags[:NEWEST_TAGS])
+    return _Newest(f"; {title}{of}: {tags}", title, f"{tags}{of and f',{of}'}")
 
 
 def reason_of_build(
@@ -284,64 +275,52 @@ def reason_of_build(
     place: Place,
     found: Awaited,
     *,
-    effort: str,
+    effort: Effort,
     newest: NewestTags | None,
     now: float,
     elsewhere: str = "",
     terms: Terms = TEMPLATE,
 ) -> str:
-    """Returns one sentence: why a build ended the wait, and what to do; see `reason_given_up`.
+    """Returns why a build ended the wait, and what to do.
 
     Args:
         wanted: the missing images, with their regions.
         place: of the function.
         found: the finding that ended the wait.
-        effort: how often and how long the wait checked.
+        effort: how long and how often the wait checked.
         newest: the repository's newest tags; None if they were not read.
         now: the time, for the ages of tags.
-        elsewhere: a hint about the repository's name, if it does not exist.
+        elsewhere: a hint about the name of a repository that does not exist.
         terms: the words of the interface.
     """
     builder, build = found.builder, found.build
     match build:
         case Broken(run=run):
-            return (
-                f"Gave up on {wanted} (checked {effort}): {run_of(builder, run)}, which was to push it, {ended(run)}; "
-                f"mend that{link_of(run)}, then {terms.again}"
-            )
+            why = f"{run_of(builder, run)} {ended(run)}; fix the build{link_of(run)}"
         case Built(run=run):
             no_repository = isinstance(decisive(found), NoRepository)
-            instead = (
-                f", and the repository does not exist{elsewhere}" if no_repository else instead_of_it(run, newest, now)
-            )
+            instead = f"; the repository does not exist{elsewhere}" if no_repository else pushed_since(run, newest, now)
             what = "its name" if no_repository else "the tag"
-            return (
-                f"Gave up on {wanted} (checked {effort}): {run_of(builder, run)} succeeded without pushing it"
-                f"{instead}; correct {what} here or in the build{link_of(run)}, then {terms.again}"
+            why = (
+                f"{run_of(builder, run)} succeeded without pushing it{instead}; correct {what} here or in the build"
+                f"{link_of(run)}"
             )
         case BuildHidden(missing=True):
-            return (
-                f"Gave up on {wanted} (checked {effort}): {builder} does not exist in {place.region}, account "
-                f"{place.account}; correct {terms.named(builder.kind.property)}, or create it {terms.beforehand}"
+            why = (
+                f"{builder} does not exist in {place.region}, account {place.account}; correct "
+                f"{terms.named(builder.kind.property)}, or create it {terms.beforehand}"
+            )
+        case BuildHidden(denied=True):
+            whom = whom_to_allow(build.message, terms)
+            how = terms.by_parameter(
+                builder.kind.parameter + (" and AllowStartBuild" if ":Start" in build.action else "")
+            )
+            why = (
+                f"access denied ({denial(build.code, build.message)}); allow {build.action} on "
+                f"{place.builder_arn(builder)} to {whom}{how}"
             )
         case BuildHidden():
-            return _reason_hidden(wanted, place, found, build, effort=effort, terms=terms)
+            why = seen_of_build(builder, build) + _FIX
         case _:
-            return f"Gave up on {wanted} (checked {effort}): {seen_of_build(builder, build)}"
-
-
-def _reason_hidden(wanted: str, place: Place, found: Awaited, build: BuildHidden, *, effort: str, terms: Terms) -> str:
-    builder = found.builder
-    said = coded(build.code, build.message)
-    if not build.denied:
-        return (
-            f"Gave up on {wanted} (checked {effort}): AWS refused {build.action} on {builder} ({said}); correct what "
-            f"AWS names, then {terms.again}"
-        )
-    role = re.search(r":assumed-role/([^/\s]+)/", build.message)
-    how = terms.by_parameter(builder.kind.parameter + (" and AllowStartBuild" if ":Start" in build.action else ""))
-    return (
-        f"Not allowed to follow {builder}, which is to push {wanted} (checked {effort}): allow {build.action} on "
-        f"{place.builder_arn(builder)} to {'the role ' + role[1] if role else terms.waiter}"
-        f"{',' if how else ''}{how}; AWS said {said}"
-    )
+            why = seen_of_build(builder, build)
+    return _stopped(wanted, effort, why)

@@ -1,5 +1,6 @@
 """The phrases that Reasons and the log share: what was seen, what to do, the words of each interface. Pure."""
 
+import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from ecr_image_waiter.core.builds import (
 )
 from ecr_image_waiter.core.conditions import Wanted
 from ecr_image_waiter.core.deadline import Bounds
-from ecr_image_waiter.core.messages import clipped, coded, duration, times
+from ecr_image_waiter.core.messages import clipped, coded, duration
 from ecr_image_waiter.core.model import (
     AccessDenied,
     Awaited,
@@ -42,31 +43,35 @@ from ecr_image_waiter.core.model import (
     images_of,
     lacks_image,
 )
-from ecr_image_waiter.core.state import GivenUp
+from ecr_image_waiter.core.state import Cause, GivenUp
 from ecr_image_waiter.core.uris import PUBLIC_HOSTS, registry_in
 
 NEWEST_TAGS: Final = 5
 _ENDS: Final = {
     "FAILED": "failed",
     "Failed": "failed",
-    "FAULT": "ended in a fault of CodeBuild's",
+    "FAULT": "ended in a CodeBuild fault",
     "TIMED_OUT": "timed out",
     "STOPPED": "was stopped",
     "Stopped": "was stopped",
     "Cancelled": "was cancelled",
 }
 _LONGEST_MESSAGE: Final = 600
+_ROLE: Final = re.compile(r":assumed-role/([^/\s]+)/")
+_ACTION: Final = re.compile(r"\b((?:ecr|ecr-public|sts|codebuild|codepipeline):[A-Za-z]+)")
+_RESOURCE: Final = re.compile(r"\b(arn:[^\s]+:(?:(?:repository|registry|role|project)/|[^\s/]+$)[^\s]*)")
+_LIMITS: Final = {True: "ServiceTimeout", False: "the function's timeout"}
+"""The limit that shortened a wait, by whether CloudFormation waits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The words of one face of the waiter.
+    """The words of one interface of the waiter, a template's or the command's.
 
-    `named`: what a property is called. `switched_on`: how one that is true or false is set. `by_parameter`: with which
-    parameter of the install something is granted, beginning with a blank; empty where there is no install. `again`:
-    what to do when the cause is mended. `beforehand`: when to create what is missing. `waiter`: who must be allowed.
-    `credentials`: what to check of credentials that AWS does not accept. `trusted`: whom a role's trust policy must
-    name. `here`: from where AWS must be reached.
+    `named`: the name of a property. `switched_on`: how to set a property to true. `by_parameter`: the parameter of the
+    waiter's stack that grants a permission, after a blank; empty if there is no stack. `again`: the step after a fix.
+    `beforehand`: when to create a missing resource. `waiter`: the principal to allow. `credentials`: what to check if
+    AWS rejects the credentials. `trusted`: the principal for a role's trust policy. `here`: the owner of the network.
     """
 
     named: Callable[[str], str]
@@ -83,29 +88,29 @@ class Terms:
 TEMPLATE: Final = Terms(
     named=str,
     switched_on=lambda name: f"set {name} to true",
-    by_parameter=lambda name: f" with the waiter stack's parameter {name}",
+    by_parameter=lambda name: f" with the waiter's parameter {name}",
     again="deploy again",
     beforehand="before this resource",
-    waiter="the role of the waiter function",
-    credentials="whether the role of the waiter function was replaced",
-    trusted="the waiter's",
-    here="the function",
+    waiter="the waiter's role",
+    credentials="that the waiter's role was not replaced",
+    trusted="the waiter's role",
+    here="the function's",
 )
-"""Those of a stack that waits."""
+"""The words for a template's author."""
 
 
 def subject(wanted: Sequence[Wanted]) -> str:
-    """Say what is waited for, in a word or two."""
+    """Returns the image, or the number of images."""
     return str(wanted[0].image) if len(wanted) == 1 else f"{len(wanted)} images"
 
 
 def called(one: Wanted) -> str:
-    """Returns which of several images is meant, by its Id."""
+    """Returns one of several images by its Id and its name."""
     return one.id if one.id == str(one.image) else f"{one.id} ({one.image})"
 
 
 def seen(found: Found) -> str:
-    """Say what a check saw, in a phrase for the log and for a Reason."""
+    """Returns what a check saw, as a phrase for the log and for a Reason."""
     match found:
         case Awaited():
             return seen(found.images) + awaited_build(found)
@@ -116,7 +121,7 @@ def seen(found: Found) -> str:
 
 
 def awaited_build(found: Found | None) -> str:
-    """Say what was seen of the build, after what was seen of the images; nothing where there is none."""
+    """Returns the state of the build, as the end of a phrase; empty if no build is followed."""
     return f"; {seen_of_build(found.builder, found.build)}" if isinstance(found, Awaited) else ""
 
 
@@ -131,11 +136,10 @@ def _seen_of_one(finding: Finding) -> str:
         case NoImage():
             return f"the tag points at another image, {finding.tag_points_at}"
         case NotPullable():
-            archived = "the image is archived, so nothing can pull it"
-            waits = f"the image is not available yet (status {finding.status})"
-            return archived if finding.status == "ARCHIVED" else waits
+            waits = f"not available yet (status {finding.status})"
+            return f"the image is {'archived' if finding.status == 'ARCHIVED' else waits}"
         case NoRegion(region=region, nearest=nearest):
-            return f"ECR has no host in {region}, and the nearest known region is {nearest}"
+            return f'ECR has no host in "{region}" (nearest known: "{nearest}")'
         case NoRepository():
             return "the repository does not exist"
         case AccessDenied():
@@ -148,21 +152,18 @@ def _seen_of_one(finding: Finding) -> str:
 
 
 def seen_of(image: ImageId, finding: Finding) -> str:
-    """Say what was seen of an image; of a repository that does not exist, what its name may mean."""
+    """Returns what was seen of an image, with a hint about the name of a repository that does not exist."""
     return seen(finding) + (elsewhere(image.repository) if isinstance(finding, NoRepository) else "")
 
 
 def elsewhere(repository: str) -> str:
-    """Say what the name of a repository that does not exist may mean; nothing where it is a usual one."""
+    """Returns a hint about a repository name that begins with the host of a registry; empty for other names."""
     host = registry_in(repository)
     if not host:
         return ""
     if host in PUBLIC_HOSTS:
-        return " (for an image of ECR Public, give its whole URI as ImageUri)"
-    return (
-        f" (only ECR is looked into, and {host} looks like another registry; where it is the prefix of a pull-through "
-        "cache, the first pull creates the repository)"
-    )
+        return " (for an image of ECR Public, set ImageUri to its whole URI)"
+    return f' (only ECR is checked; for a pull-through cache of "{host}", pull the image once)'
 
 
 def _seen_of_several(found: Several) -> str:
@@ -173,7 +174,7 @@ def _seen_of_several(found: Several) -> str:
 
 
 def grouped(told: Iterable[tuple[str, str]]) -> list[str]:
-    """Returns each phrase once, with the names of everything that it is said of, in the order of the first of them."""
+    """Returns each phrase once, followed by all names it applies to, in the order of first names."""
     names: dict[str, list[str]] = {}
     for phrase, name in told:
         names.setdefault(phrase, []).append(name)
@@ -181,9 +182,9 @@ def grouped(told: Iterable[tuple[str, str]]) -> list[str]:
 
 
 def in_question(wanted: Sequence[Wanted], found: Found | None) -> Wanted:
-    """Return the image whose repository's newest tags are worth telling.
+    """Returns the image whose repository's newest tags help the reader.
 
-    Of several it is the first whose repository is known to be there without it, else the one that decides.
+    Among several images it is the first whose repository exists without it, else the deciding one.
     """
     images = images_of(found) if found else None
     if not isinstance(images, Several):
@@ -193,7 +194,7 @@ def in_question(wanted: Sequence[Wanted], found: Found | None) -> Wanted:
 
 
 def seen_of_build(builder: Builder, build: BuildFinding) -> str:
-    """Say what was seen of the build, in a phrase."""
+    """Returns the state of the build, as a phrase."""
     match build:
         case NoRun():
             return f"no {builder.kind.run_noun} of {builder} is under way"
@@ -201,7 +202,7 @@ def seen_of_build(builder: Builder, build: BuildFinding) -> str:
             return f"started {run_of(builder, run)}"
         case UnderWay(run=run):
             if run.status is RunStatus.SUPERSEDED:
-                return f"{run_of(builder, run)} was superseded, and its successor is not seen yet"
+                return f"{run_of(builder, run)} was superseded, and its successor is not listed yet"
             return f"{run_of(builder, run)} is under way{_where(run)}"
         case Broken(run=run):
             return f"{run_of(builder, run)} {ended(run)}"
@@ -212,7 +213,7 @@ def seen_of_build(builder: Builder, build: BuildFinding) -> str:
         case BuildHidden(action=action, code=code, message=message):
             return f"AWS refused {action} on {builder} ({coded(code, message)})"
         case BuildUnavailable(code=code):
-            return f"nothing was heard of {builder} ({code})"
+            return f"the state of {builder} is unknown ({code})"
         case _:
             assert_never(build)
 
@@ -226,114 +227,124 @@ def ended(run: BuildRun) -> str:
     """Returns how a run ended."""
     message = clipped(" ".join(run.message.split()), _LONGEST_MESSAGE)
     how = _ENDS.get(run.said, f"ended as {clipped(run.said)}")
-    return f"{how}{_where(run)}" + (f", saying: {message}" if message else "")
+    return f"{how}{_where(run)}" + (f": {message}" if message else "")
 
 
 def _where(run: BuildRun) -> str:
     if run.where == "queued":
         return ", queued"
-    return f", in {clipped(run.where, 200)}" if run.where else ""
+    return f" in {clipped(run.where, 200)}" if run.where else ""
 
 
 def link_of(run: BuildRun) -> str:
-    """Returns where to see a run, empty if its service gave no link."""
-    return f", see {clipped(run.link, 400)}" if run.link else ""
+    """Returns the link to a run in parentheses, empty if its service gave no link."""
+    return f" ({clipped(run.link, 400)})" if run.link else ""
 
 
-def instead_of_it(run: BuildRun, newest: NewestTags | None, now: float) -> str:
-    """Returns the tags that were pushed in place of the image since a run began."""
+def pushed_since(run: BuildRun, newest: NewestTags | None, now: float) -> str:
+    """Returns the tags that were pushed since a run began, as a clause; empty if tags were not read."""
     if newest is None:
         return ""
     new = (entry for entry in newest.tags if entry.pushed_at >= run.began)
-    got = ", ".join(f"{entry.tag} ({duration(now - entry.pushed_at)} old)" for entry in new)
-    return f", and since it began the repository got {got or 'no new image' + among(newest)}"
+    got = ", ".join(f'"{entry.tag}" ({duration(now - entry.pushed_at)} old)' for entry in new)
+    return f"; tags pushed since it began: {got or 'none' + among(newest)}"
 
 
 def among(newest: NewestTags) -> str:
-    """Say how many images were looked at, beginning with a blank; nothing where those were all."""
-    return f" of the {newest.images:,} images looked at" if newest.images else ""
+    """Returns the number of images read, after a blank; empty if all images were read."""
+    return f" of the {newest.images:,} images read" if newest.images else ""
 
 
-def effort_of(given_up: GivenUp, bounds: Bounds, now: float) -> str:
-    """Returns how often and how long a wait checked."""
-    unanswered = f", {given_up.unanswered} of them unanswered" if given_up.unanswered else ""
-    return f"{times(given_up.checks)} in {duration(now - bounds.start)}{unanswered}"
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How long a wait took, in seconds, with the number of its checks."""
+
+    seconds: float
+    checks: int
+    note: str = ""
+
+    def on(self, wanted: str) -> str:
+        """Returns the effort with its object: `30 min for "app:v1" (37 checks)`."""
+        checks = "1 check" if self.checks == 1 else f"{self.checks} checks"
+        return f"{duration(self.seconds)}{wanted and f' for {wanted}'} ({checks}{self.note})"
+
+    def __str__(self) -> str:
+        return self.on("")
 
 
-def shortened(bounds: Bounds) -> str:
-    """Returns how much a wait was shortened, empty if it was not."""
-    if not bounds.shortened:
-        return ""
-    wanted = duration(bounds.asked_limit - bounds.start)
-    return f" (the wait was shortened from {wanted} to end before the time allowed is up)"
+def effort_of(given_up: GivenUp, bounds: Bounds, now: float) -> Effort:
+    """Returns the effort of a wait, with its unanswered checks, and the limit that shortened it."""
+    note = f", {given_up.unanswered} unanswered" if given_up.unanswered else ""
+    if given_up.cause is Cause.TIME_UP and bounds.shortened:
+        note += f"; cut from {duration(bounds.asked_limit - bounds.start)} by {_LIMITS[bounds.expires < math.inf]}"
+    return Effort(now - bounds.start, given_up.checks, note)
+
+
+def whom_to_allow(message: str, terms: Terms) -> str:
+    """Returns the principal to allow, which AWS's message may name."""
+    role = _ROLE.search(message)
+    return f'the role "{role[1]}"' if role else terms.waiter
+
+
+def denial(code: str, message: str) -> str:
+    """Returns AWS's code and message, without the role, action and resource that the advice names."""
+    resource = _RESOURCE.search(message)
+    if resource and _ROLE.search(message) and _ACTION.search(message):
+        message = message[resource.end() :].strip().removeprefix("because ")
+    return clipped(coded(code, message), _LONGEST_MESSAGE)
 
 
 def grant(denied: AccessDenied, place: Place, arn: str, terms: Terms) -> str:
-    """Returns what to do so that access is allowed."""
+    """Returns why access is denied and how to allow it."""
+    said = denial(denied.code, denied.message)
     match denied.lacks:
         case Lacks.PERMISSION:
-            return _allow(denied.message, place, arn, terms)
+            return f"access denied ({said}); {_allow(denied.message, place, arn, terms)}"
         case Lacks.CREDENTIALS:
-            enabled = "" if place.is_public else f"whether the account has enabled {place.region}, and "
-            return f"AWS does not accept the credentials; see {enabled}{terms.credentials}, then {terms.again}"
+            enabled = "" if place.is_public else f"that the account has enabled {place.region}, and "
+            return f"AWS rejects the credentials ({said}); check {enabled}{terms.credentials}"
         case Lacks.KEY:
-            return (
-                f"ECR may not use the KMS key of {arn}; enable the key and restore ECR's grant for kms:Decrypt, then "
-                f"{terms.again}"
-            )
+            return f"ECR may not use the KMS key of {arn} ({said}); enable it and restore ECR's grant for kms:Decrypt"
         case Lacks.UPSTREAM:
-            return (
-                f"the registry behind the pull-through cache of {arn} denied access to ECR; correct the secret or the "
-                f"role of the pull-through cache rule, then {terms.again}"
-            )
+            return f"the upstream registry of {arn} denied access ({said}); correct the secret of its cache rule"
         case _:
             assert_never(denied.lacks)
 
 
 def _allow(message: str, place: Place, arn: str, terms: Terms) -> str:
-    """Say what to allow whom, as far as AWS's message names it."""
-    role = re.search(r":assumed-role/([^/\s]+)/", message)
-    named = re.search(r"\b((?:ecr|ecr-public|sts):[A-Za-z]+)", message)
-    resource = re.search(r"\b(arn:[^\s]+:(?:repository|registry|role)/[^\s]+)", message)
+    """Returns the permission to grant, as far as AWS's message names it."""
+    named, resource = _ACTION.search(message), _RESOURCE.search(message)
     action = named[1] if named else "ecr-public:DescribeImages" if place.is_public else "ecr:DescribeImages"
     service = action.partition(":")[0]
     parameter = terms.by_parameter("AssumableRoleArns" if service == "sts" else "RepositoryArnPattern")
     how = f", for example{parameter}" if parameter else ""
     if service == "sts":
-        how = f"{',' if parameter else ''}{parameter}, and let that role's trust policy name {terms.trusted}"
+        how = f"{parameter}, and name {terms.trusted} in that role's trust policy"
     elif service == "ecr-public" and parameter:
-        how = ", which the waiter stack's policy LookForPublicImages does, unless something bounds it"
-    whom = f"the role {role[1]}" if role else terms.waiter
-    return f"allow {action} on {resource[1] if resource else arn} to {whom}{how}"
+        how = " (the waiter stack's policy LookForPublicImages allows it, unless another policy restricts it)"
+    return f"allow {action} on {resource[1] if resource else arn} to {whom_to_allow(message, terms)}{how}"
 
 
 def advice(image: ImageId, bounds: Bounds, finding: Finding | None, newest: NewestTags | None, terms: Terms) -> str:
     """Returns what to do after a timeout."""
-    again, named = terms.again, terms.named
-    longer = f"with a larger {named('ServiceTimeout' if bounds.shortened else 'MaxRetries')}"
+    named = terms.named
+    limit = _LIMITS[bounds.expires < math.inf] if bounds.shortened else named("MaxRetries")
     match finding:
         case NoImage(tag_points_at=str()):
-            tag, digest = named("ImageTag"), named("ImageDigest")
-            return f"correct {tag} or {digest}, or see why the tag was not moved, then {again}"
+            return f"correct {named('ImageTag')} or {named('ImageDigest')}, or move the tag"
         case NotYet():
-            return (
-                f"see why the build that pushes it did not, and whether {named('Labels')} and {named('PushedAfter')} "
-                f"say what was meant, then {again}, {longer} if it needs longer"
-            )
+            return f"check its build, {named('Labels')} and {named('PushedAfter')}, or raise {limit}"
         case NotPullable(status="ARCHIVED"):
-            return f"restore the image from the archive or push it again, then {again}"
+            return "restore it or push it again"
         case NotPullable():
-            return f"{again} when ECR has restored it"
+            return f"{terms.again} when ECR has restored it"
         case Unavailable():
-            return f"see whether ECR works in this region and can be reached from {terms.here}, then {again}"
+            return f"check ECR's health and {terms.here} network"
         case NoRegion():
-            return f"correct the region in {named('Region')} or {named('ImageUri')}, then {again}"
+            return f"correct {named('Region')} or {named('ImageUri')}"
         case NoRepository():
-            return f"create the repository, or see why no push created it, then {again}"
+            return "create it, or check the push that should"
         case _ if newest and newest.tags and image.tag:
-            return (
-                f"correct {named('ImageTag')} if one of these is the image, otherwise see why its build did not push "
-                f"it, then {again}, {longer} if the build needs longer"
-            )
+            return f"correct {named('ImageTag')}, check its build, or raise {limit}"
         case _:
-            return f"see whether the build that pushes it ran and succeeded, then {again}, {longer} if it needs longer"
+            return f"check its build, or raise {limit}"
