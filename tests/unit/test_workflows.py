@@ -30,6 +30,7 @@ PERMISSIONS = {
         "npm": ROLE,
         "github-release": {"contents": "write"},
     },
+    "docs.yml": {"build": READ, "deploy": {"pages": "write"} | ROLE},
     "live.yml": {"live": READ | ROLE},
     "nightly.yml": {"long": READ},
     "deploy.yml": {
