@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from typing import Final, Self
 
-from ecr_image_waiter.clock import SystemClock
+from ecr_image_waiter.aws.clients import SystemClock
 from ecr_image_waiter.core.deadline import Clock
 
 from .authority import Authority

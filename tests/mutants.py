@@ -31,7 +31,7 @@ MODULES = (
         "core.manifests",
         "core.uris",
     ),
-    *("cfn.event", "cfn.properties", "cfn.validation", "cfn.attributes", "check"),
+    *("cfn.event", "cfn.properties", "cfn.validation", "cfn.response", "check"),
     *("text.terms", "text.reasons", "core.messages"),
 )
 """Those that decide, and the words they decide on."""

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.config import Config
 
-from ecr_image_waiter.clock import SystemClock
+from ecr_image_waiter.aws.clients import SystemClock
 from ecr_image_waiter.core.deadline import Clock
 from sandbox.accounts import DEFAULT_ACCOUNT, Accounts, scope_of
 from sandbox.ecr.contents import Answer, Refused, Request

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.config import Config
 
-from ecr_image_waiter.clock import SystemClock
+from ecr_image_waiter.aws.clients import SystemClock
 from ecr_image_waiter.core.deadline import Clock
 from sandbox.accounts import DEFAULT_ACCOUNT, Accounts, is_account, scope_of
 from sandbox.serving import Handler, Server, Whole, forward, without_hop_by_hop

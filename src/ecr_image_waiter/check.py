@@ -31,6 +31,7 @@ from .core.model import (
     TOO_LARGE,
     Awaited,
     Finding,
+    Found,
     Image,
     ImageId,
     Looked,
@@ -140,7 +141,7 @@ class Checker:
         build: FollowedBuild | None = None,
     ) -> None:
         self._registry = registry
-        self._wanted = wanted
+        self.wanted = wanted
         self._operation_began = operation_began
         self._build = build
         self.subject = subject(wanted)
@@ -158,21 +159,37 @@ class Checker:
         """
 
         def images(known: Memory) -> CheckResult:
-            check = _ImageCheck(self._registry, self._wanted, self._operation_began, known, deadline)
+            check = _ImageCheck(self._registry, self.wanted, self._operation_began, known, deadline)
             return check.run(archived_too=archived_too, alone=self._build is None)
 
         return self._build.check(images, memory, deadline) if self._build else images(memory)
 
+    def check_in_rollback(self, deadline: Deadline) -> Looked:
+        """Check once what is there, whatever it is: only its platform is told, where that can be read."""
+
+        def found(conditions: Callable[[Conditions], Conditions]) -> Looked:
+            wanted = [replace(one, conditions=conditions(one.conditions)) for one in self.wanted]
+            check = _ImageCheck(self._registry, wanted, self._operation_began, Memory(), deadline)
+            return check.run(archived_too=False, alone=False).images
+
+        first = found(without_judgement)
+        if isinstance(decisive(first), Image | NotDeployable) or not any(
+            one.conditions.Platform for one in self.wanted
+        ):
+            return first
+        # Where a platform cannot be read, the image may be there all the same.
+        return found(lambda _: Conditions())
+
     @staticmethod
-    def seen(result: CheckResult) -> str:
+    def seen(found: Found) -> str:
         """Return what a check saw, in a phrase."""
-        return seen(result.found)
+        return seen(found)
 
     def newest_tags(self, given_up: GivenUp, deadline: Deadline) -> NewestTags | None:
         """Return the newest tags of the repository without the image, where they tell why a wait ended."""
         if not given_up.image_missing or given_up.cause in (Cause.BUILD_BROKEN, Cause.BUILD_HIDDEN):
             return None
-        one = in_question(self._wanted, given_up.found)
+        one = in_question(self.wanted, given_up.found)
         return self._registry.newest_tags(
             one.image.repository, source=one.source, most=NEWEST_TAGS, seconds=deadline.left() / 2
         )
@@ -314,26 +331,6 @@ class _ImageCheck:
             return detail
         self._cache.pushed[seen.uri] = detail.pushed_at or 0.0
         return None
-
-
-def check_in_rollback(registry: Registry, wanted: Sequence[Wanted], deadline: Deadline) -> Looked:
-    """Check once what is there, whatever it is: only its platform is told, where that can be read.
-
-    Args:
-        registry: looks into ECR.
-        wanted: the images.
-        deadline: when the check must be done.
-    """
-
-    def found(conditions: Callable[[Conditions], Conditions]) -> Looked:
-        images = [replace(one, conditions=conditions(one.conditions)) for one in wanted]
-        return _ImageCheck(registry, images, 0.0, Memory(), deadline).run(archived_too=False, alone=False).images
-
-    first = found(without_judgement)
-    if isinstance(decisive(first), Image | NotDeployable) or not any(one.conditions.Platform for one in wanted):
-        return first
-    # Where a platform cannot be read, the image may be there all the same.
-    return found(lambda _: Conditions())
 
 
 def _groups(wanted: Iterable[Wanted], most: int) -> list[list[Wanted]]:

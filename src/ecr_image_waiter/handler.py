@@ -11,15 +11,14 @@ if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
     gc.disable()
 
 from .aws.builds import CodeBuild, CodePipeline
-from .aws.clients import Aws, Urllib3Blobs
+from .aws.clients import Aws, PresignedUrls, SystemClock
 from .aws.cloudformation import Stacks
 from .aws.ecr import Registry
 from .aws.self_invoke import HandOver
-from .cfn.response import Courier, Urllib3Transport
-from .clock import SystemClock
+from .cfn.response import Courier, crhelper
 from .core.deadline import Context
+from .stack_questions import Tools
 from .telemetry import SERVICE, Meter, make_logger, to_log
-from .tools import Tools
 from .waiter import Waiter
 
 
@@ -29,10 +28,12 @@ def _waiter() -> Waiter:
     aws = Aws()
     aws.client("ecr", math.inf)  # made now, because all but a Delete need it
     any_host = bool(os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_SAM_LOCAL"))
+    urls = PresignedUrls(any_scheme=any_host)
+    crhelper(), urls.pool  # and these, because each request is answered
     clock = SystemClock()
     return Waiter(
         tools=Tools(
-            registry=Registry(aws.registry, aws.repository_uri, clock, Urllib3Blobs(any_scheme=any_host)),
+            registry=Registry(aws.registry, aws.repository_uri, clock, urls.get),
             stacks=Stacks(lambda seconds: aws.client("cloudformation", seconds)),
             services={
                 CodeBuild.kind: CodeBuild(lambda seconds: aws.client("codebuild", seconds), aws.console_link),
@@ -40,13 +41,13 @@ def _waiter() -> Waiter:
                     lambda seconds: aws.client("codepipeline", seconds), aws.console_link, clock.now
                 ),
             },
-            hand_over=HandOver(lambda seconds: aws.client("lambda", seconds)),
-            courier=Courier(Urllib3Transport(), clock),
-            meter=Meter(to_log, os.environ.get("POWERTOOLS_SERVICE_NAME") or SERVICE),
             logger=make_logger(),
             clock=clock,
             random=SystemRandom(),  # has no state that environments started from one snapshot would share
         ),
+        hand_over=HandOver(lambda seconds: aws.client("lambda", seconds)),
+        courier=Courier(urls.put, clock),
+        meter=Meter(to_log, os.environ.get("POWERTOOLS_SERVICE_NAME") or SERVICE),
         dns_suffix=aws.dns_suffix,
         any_host=any_host,
     )

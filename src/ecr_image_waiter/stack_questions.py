@@ -10,21 +10,25 @@ UPDATE_ROLLBACK_FAILED. CloudFormation's DescribeStacks decides. It is asked:
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from random import Random
 from typing import Final
 
-from .cfn.attributes import attributes_in_rollback
-from .cfn.event import StackRequest, named_images, properties_of, service_timeout_of, session_of, start_of
-from .cfn.response import Response, fits
-from .check import check_in_rollback
-from .core.conditions import Wanted
-from .core.deadline import CALL_SECONDS, RESPONSE_SECONDS, Deadline, Invocation, response_reserve
+from aws_lambda_powertools import Logger
+
+from .aws.builds import BuildService
+from .aws.cloudformation import Stacks
+from .aws.ecr import Registry
+from .cfn.event import StackRequest, gives_up_at, named_images, properties_of, service_timeout_of, session_of, start_of
+from .cfn.response import Response, attributes_in_rollback, fits
+from .check import Checker
+from .core.builds import BuilderKind
+from .core.deadline import CALL_SECONDS, RESPONSE_SECONDS, Bounds, Clock, Deadline, Invocation, response_reserve
 from .core.messages import InvalidRequest, StackUnknown
 from .core.model import (
     SETTLES,
     Image,
-    Looked,
     StackFinding,
     StackHidden,
     StackSeen,
@@ -35,69 +39,85 @@ from .core.model import (
 )
 from .core.polling import LAST_ASK, pause_before_asking_again
 from .core.state import Ended, Outcome
-from .text.terms import seen, subject
-from .tools import Tools
 
 _NEXT_RUN: Final = 135.0
 """Seconds: Lambda runs a failed invocation again after 60, then after 120, and that one needs some of its own."""
 
 
+@dataclass(frozen=True)
+class Tools:
+    """What waits are made with.
+
+    `services`: what knows the runs of each kind of builder. `random` spreads the checks of waits that began together.
+    """
+
+    registry: Registry
+    stacks: Stacks
+    services: Mapping[BuilderKind, BuildService]
+    logger: Logger
+    clock: Clock
+    random: Random
+
+    @property
+    def questions(self) -> "StackQuestions":
+        """What asks about the stacks."""
+        return StackQuestions(self)
+
+
+@dataclass(frozen=True)
 class StackQuestions:
     """Asks about the stack of a request, and makes the responses to the Updates of rollbacks."""
 
-    def __init__(self, tools: Tools) -> None:
-        self._registry = tools.registry
-        self._stacks = tools.stacks
-        self._logger = tools.logger
-        self._clock = tools.clock
-        self._random = tools.random
+    tools: Tools
 
-    def _ask(self, request: StackRequest, invocation: Invocation, most: float = math.inf) -> StackFinding:
-        """Returns what is known of the request's stack, from one question that leaves time for the response.
+    def ask(self, request: StackRequest, invocation: Invocation, most: float = math.inf) -> StackFinding:
+        """Return what is known of the request's stack, from one question that leaves time for the response.
 
         Args:
             request: CloudFormation's.
             invocation: whose time it has.
             most: how many seconds it may take at most.
         """
-        now = self._clock.now()
-        seconds = min(invocation.for_question(), (_gives_up_at(request, now) - now) / 4, most)
-        return self._stacks.look(request.stack_id, seconds, account=invocation.place.account)
+        now = self.tools.clock.now()
+        seconds = min(invocation.for_question(), (gives_up_at(request, now) - now) / 4, most)
+        return self.tools.stacks.look(request.stack_id, seconds, account=invocation.place.account)
 
     def ask_of_wait(self, request: StackRequest, invocation: Invocation) -> StackFinding:
         """Returns the same for a wait under way, which goes on if CloudFormation does not say, or if no stack waits."""
-        stack = self._ask(request, invocation)
+        stack = self.ask(request, invocation)
         if isinstance(stack, StackHidden) and stack.denied:
-            self._logger.warning(
+            self.tools.logger.warning(
                 "CloudFormation does not tell the function whether the stack still waits (%s): going on to the limit",
                 stack.code,
             )
         elif isinstance(stack, StackHidden):
-            self._logger.info("CloudFormation did not say whether the stack still waits (%s): going on", stack.code)
+            self.tools.logger.info(
+                "CloudFormation did not say whether the stack still waits (%s): going on", stack.code
+            )
         return stack
 
-    def may_start(self, request: StackRequest | None, invocation: Invocation, seconds: float, limit: float) -> bool:
+    def may_start(self, request: StackRequest | None, invocation: Invocation, seconds: float, bounds: Bounds) -> bool:
         """Returns whether a build may be started: not for a stack that rolls back or waits no more, nor in doubt.
 
         Args:
             request: CloudFormation's, None where no stack waits.
             invocation: whose time it has.
             seconds: how long the question may take.
-            limit: of the wait.
+            bounds: of the wait.
         """
         # Like any question about the stack, not in the last moments: the check at the limit must not come late.
-        if self._clock.now() > limit - LAST_ASK:
+        if self.tools.clock.now() > bounds.limit - LAST_ASK:
             return False
         if request is None:
             return True
-        stack = self._ask(request, invocation, seconds)
+        stack = self.ask(request, invocation, seconds)
         if isinstance(stack, StackHidden):
             # No Create belongs to a rollback.
             allowed = stack.denied and request.type == "Create"
         else:
-            allowed = still_waits(stack, start_of(request, invocation.began))
+            allowed = still_waits(stack, bounds.start)
         if not allowed:
-            self._logger.warning(
+            self.tools.logger.warning(
                 "No build is started: the stack is %s",
                 stack.status if isinstance(stack, StackSeen) else f"hidden ({stack.code})",
             )
@@ -116,9 +136,9 @@ class StackQuestions:
         if request.type != "Update":
             return None
         if stack is None:
-            stack = self._ask(request, invocation)
+            stack = self.ask(request, invocation)
             if isinstance(stack, StackHidden):
-                self._logger.info("CloudFormation does not say whether the stack rolls back (%s)", stack.code)
+                self.tools.logger.info("CloudFormation does not say whether the stack rolls back (%s)", stack.code)
         return self._response_in_rollback(request, invocation) if rolls_back(stack) else None
 
     def response_instead(self, request: StackRequest, failed: Response, invocation: Invocation) -> Response:
@@ -135,7 +155,7 @@ class StackQuestions:
         except StackUnknown:
             raise
         except Exception as error:  # nobody knows whether FAILED would block a rollback
-            self._logger.exception("The question whether the stack rolls back failed unexpectedly")
+            self.tools.logger.exception("The question whether the stack rolls back failed unexpectedly")
             raise StackUnknown(withheld) from error
 
     def _certainly_rolls_back(self, request: StackRequest, invocation: Invocation, withheld: str) -> bool:
@@ -152,9 +172,9 @@ class StackQuestions:
         Raises:
             StackUnknown: there is time for another run, or for the last resort, which may be told more.
         """
-        clock = self._clock
+        clock = self.tools.clock
         began = clock.now()
-        latest = _gives_up_at(request, began) - RESPONSE_SECONDS
+        latest = gives_up_at(request, began) - RESPONSE_SECONDS
         # The last third of this invocation is for the image and the response.
         deadline = Deadline(began + invocation.deadline.left() * 2 / 3, clock).before(
             min(began + response_reserve(service_timeout_of(request)), latest)
@@ -162,52 +182,43 @@ class StackQuestions:
         clock.sleep(max(min(start_of(request, began) + SETTLES, deadline.at) - began, 0.0))
         attempt = 0
         while True:
-            stack = self._ask(request, invocation)
+            stack = self.ask(request, invocation)
             if is_answer(stack):
                 return rolls_back(stack)
             attempt += 1
-            pause = pause_before_asking_again(attempt, self._random)
+            pause = pause_before_asking_again(attempt, self.tools.random)
             if pause >= deadline.left():
                 break
             clock.sleep(pause)
         unsaid = f"CloudFormation did not say in {attempt} attempts whether the stack rolls back"
         if clock.now() + _NEXT_RUN <= latest:
-            self._logger.warning("%s, so it is asked again before the Update fails: %s", unsaid, withheld)
+            self.tools.logger.warning("%s, so it is asked again before the Update fails: %s", unsaid, withheld)
             raise StackUnknown(f"{withheld} ({unsaid})")
-        self._logger.error(unsaid)
+        self.tools.logger.error(unsaid)
         return False
 
     def _response_in_rollback(self, request: StackRequest, invocation: Invocation) -> Response:
         """Returns the response to an Update whose stack rolls back: SUCCESS after one check, whatever that finds."""
-        wanted, found, told = self._check(request, invocation)
+        start, found = start_of(request, invocation.began), None
+        checker = Checker(self.tools.registry, named_images(request), start)
+        try:
+            properties = properties_of(request, invocation.place)
+            wanted = [one.in_session(session_of(request)) for one in properties.all_wanted]
+            checker = Checker(self.tools.registry, wanted, start)
+            now = self.tools.clock.now()
+            left = invocation.deadline.before(gives_up_at(request, now) - RESPONSE_SECONDS).left()
+            found = checker.check_in_rollback(Deadline(now + min(left / 2, 2 * CALL_SECONDS), self.tools.clock))
+            told = checker.seen(found)
+        except InvalidRequest as error:
+            told = str(error)
+        except Exception as error:  # whatever went wrong, the rollback goes on
+            self.tools.logger.exception("The check during a rollback failed")
+            told = type(error).__name__
         if found is None or not isinstance(decisive(found), Image):
-            self._logger.warning(
-                "The stack is rolling back: SUCCESS without the image (%s)",
-                told,
-                extra={"image": subject(wanted) if wanted else ""},
+            self.tools.logger.warning(
+                "The stack is rolling back: SUCCESS without the image (%s)", told, extra={"image": checker.subject}
             )
-        data = attributes_in_rollback(wanted, found, self._registry.uri, invocation.place)
+        data = attributes_in_rollback(checker.wanted, found, self.tools.registry.uri, invocation.place)
         response = Response("SUCCESS", data=data, ended=Ended(Outcome.ROLLBACK))
         # Properties that are refused today may name more than fits a response.
         return response if fits(request, response) else replace(response, data={})
-
-    def _check(self, request: StackRequest, invocation: Invocation) -> tuple[Sequence[Wanted], Looked | None, str]:
-        """Returns the images, what was found of them, and that in words."""
-        wanted: tuple[Wanted, ...] | None = None
-        try:
-            properties = properties_of(request, invocation.place)
-            wanted = tuple(one.in_session(session_of(request)) for one in properties.all_wanted)
-            now = self._clock.now()
-            left = invocation.deadline.before(_gives_up_at(request, now) - RESPONSE_SECONDS).left()
-            deadline = Deadline(now + min(left / 2, 2 * CALL_SECONDS), self._clock)
-            found = check_in_rollback(self._registry, wanted, deadline)
-        except InvalidRequest as error:
-            return named_images(request), None, str(error)
-        except Exception as error:  # whatever went wrong, the rollback goes on
-            self._logger.exception("The check during a rollback failed")
-            return wanted or (), None, type(error).__name__
-        return wanted, found, seen(found)
-
-
-def _gives_up_at(request: StackRequest, now: float) -> float:
-    return start_of(request, now) + service_timeout_of(request)

@@ -5,51 +5,37 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Final, assert_never
 
-from .cfn.event import (
-    DirectRequest,
-    StackRequest,
-    properties_of,
-    read_event,
-    session_of,
-    start_of_wait,
-    token_of,
-)
+from .aws.self_invoke import HandOver
+from .cfn.event import DirectRequest, StackRequest, properties_of, read_event, session_of, start_of_wait, token_of
 from .cfn.properties import Properties
-from .cfn.response import Response, encoded, harmless_data, require_room, response_when_ready
+from .cfn.response import Courier, Response, encoded, harmless_data, require_room, response_when_ready
 from .check import Checker, FollowedBuild
-from .core.deadline import (
-    Bounds,
-    Context,
-    Invocation,
-    bounds_for_caller,
-)
+from .core.deadline import Bounds, Context, Invocation, bounds_for_caller
 from .core.messages import DeliveryFailed, GaveUp, InvalidRequest, UnusableEvent
 from .core.polling import begin_or_go_on, wait
 from .core.state import Abandoned, Cause, CheckResult, Ended, GivenUp, Memory, Outcome, PartDone, Progress, Ready
-from .stack_questions import StackQuestions
+from .stack_questions import Tools
+from .telemetry import Meter
 from .text.reasons import reason_abandoned, reason_invalid, reason_of, reason_stopped, waited_for
-from .tools import Tools
 
 _LOGGED: Final = 4000  # characters of a Reason; an answer does not hold more
 
 
+@dataclass(frozen=True)
 class Waiter:
     """The service: one event in, one response, hand-over or error out.
 
-    Args:
-        tools: what waits are made with.
-        dns_suffix: of the function's partition; answers go to hosts under it alone.
-        any_host: whether answers may go elsewhere too, for an emulator or a local run.
+    `tools` are what waits are made with, `hand_over` invokes this function again, `courier` sends responses to
+    CloudFormation. Responses go to hosts under `dns_suffix`, of the function's partition, alone, unless `any_host` is
+    set for an emulator or a local run.
     """
 
-    def __init__(self, *, tools: Tools, dns_suffix: str, any_host: bool) -> None:
-        self._tools = tools
-        self._questions = StackQuestions(tools)
-        self._logger = tools.logger
-        self._meter = tools.meter
-        self._clock = tools.clock
-        self._dns_suffix = dns_suffix
-        self._any_host = any_host
+    tools: Tools
+    hand_over: HandOver
+    courier: Courier
+    meter: Meter
+    dns_suffix: str
+    any_host: bool
 
     def handle(self, event: object, context: Context) -> dict[str, str] | None:
         """Handle one invocation.
@@ -63,17 +49,17 @@ class Waiter:
             StackUnknown: a FAILED to this Update could block a rollback.
             GaveUp: a direct invocation ends without the image.
         """
-        invocation = Invocation(context, self._clock)
+        invocation = Invocation(context, self.tools.clock)
         try:
-            request = read_event(event, dns_suffix=self._dns_suffix, any_host=self._any_host)
+            request = read_event(event, dns_suffix=self.dns_suffix, any_host=self.any_host)
         except UnusableEvent as error:
-            with self._logger.append_context_keys(InvocationId=context.aws_request_id):
-                self._logger.error("Ignoring an invalid event, no response can be sent: %s", error)
+            with self.tools.logger.append_context_keys(InvocationId=context.aws_request_id):
+                self.tools.logger.error("Ignoring an invalid event, no response can be sent: %s", error)
             raise
         if isinstance(request, DirectRequest):
-            with self._logger.append_context_keys(InvocationId=context.aws_request_id, RequestType="Direct"):
+            with self.tools.logger.append_context_keys(InvocationId=context.aws_request_id, RequestType="Direct"):
                 return harmless_data(self._serve_caller(request, invocation))
-        with self._logger.append_context_keys(
+        with self.tools.logger.append_context_keys(
             InvocationId=context.aws_request_id,
             StackId=request.stack_id,
             LogicalResourceId=request.logical_id,
@@ -93,10 +79,10 @@ class Waiter:
         if request.type == "Delete":
             return encoded(request, Response("SUCCESS"))
         if request.state is None:
-            self._meter.started()
+            self.meter.started()
         response = self._response_of_wait(request, invocation)
         if response and response.status == "FAILED" and request.type == "Update":
-            instead = self._questions.response_instead(request, response, invocation)
+            instead = self.tools.questions.response_instead(request, response, invocation)
             return response if instead is response else encoded(request, instead)
         return response
 
@@ -108,18 +94,19 @@ class Waiter:
         except InvalidRequest as error:
             reason, outcome = reason_invalid(error), Outcome.INVALID
         except Exception as error:  # the one place: whatever went wrong, the stack is told
-            self._logger.exception("The wait failed unexpectedly")
+            self.tools.logger.exception("The wait failed unexpectedly")
             reason = f"The waiter failed unexpectedly ({type(error).__name__}); its log has the details"
             outcome = Outcome.UNEXPECTED
         return encoded(request, Response("FAILED", reason, invocation.note, ended=Ended(outcome)))
 
     def _serve_stack(self, request: StackRequest, invocation: Invocation) -> Response | None:
-        if request.state is None and (rolled_back := self._questions.response_if_rolling_back(request, invocation)):
+        questions = self.tools.questions
+        if request.state is None and (rolled_back := questions.response_if_rolling_back(request, invocation)):
             # Before the properties are validated: a rollback may bring back ones that this version refuses.
             return rolled_back
         properties = properties_of(request, invocation.place)
         if request.state is None:
-            require_room(request, properties.all_wanted, self._tools.registry.uri, invocation.place)
+            require_room(request, properties.all_wanted, self.tools.registry.uri, invocation.place)
         bounds, progress, memory = begin_or_go_on(
             request.state,
             start=start_of_wait(request.started, invocation.began),
@@ -127,19 +114,19 @@ class Waiter:
             service_timeout=properties.ServiceTimeout,
             now=invocation.began,
             timeout=invocation.timeout,
-            random=self._tools.random,
+            random=self.tools.random,
         )
-        part = Part(self._tools, self._questions, properties, bounds, invocation, request)
+        part = Part(self.tools, properties, bounds, invocation, request)
         outcome = part.run(progress, memory)
         match outcome:
             case Ready():
-                return response_when_ready(properties.all_wanted, outcome, self._clock.now() - bounds.start)
+                return response_when_ready(properties.all_wanted, outcome, self.tools.clock.now() - bounds.start)
             case GivenUp():
                 ended = self._ended(outcome.cause, bounds.start, outcome)
                 return Response("FAILED", part.reason(outcome), invocation.note, ended=ended)
             case Abandoned():
                 # This wait may have begun in the rollback, and must not block it.
-                rolled_back = self._questions.response_if_rolling_back(request, invocation, outcome.stack)
+                rolled_back = questions.response_if_rolling_back(request, invocation, outcome.stack)
                 return rolled_back or self._abandoned(part, outcome)
             case PartDone():
                 return self._hand_over(part, outcome, request)
@@ -147,68 +134,68 @@ class Waiter:
                 assert_never(outcome)
 
     def _ended(self, outcome: Outcome | Cause, start: float, reached: GivenUp | Progress) -> Ended:
-        return Ended(outcome, self._clock.now() - start, reached.checks, reached.unanswered)
+        return Ended(outcome, self.tools.clock.now() - start, reached.checks, reached.unanswered)
 
     def _abandoned(self, part: "Part", abandoned: Abandoned) -> Response:
         # CloudFormation ignores the response to a request that it has given up. If it still waits, it is told.
         reached, status = abandoned.progress, abandoned.status
-        self._logger.warning(
+        self.tools.logger.warning(
             "The stack no longer waits (%s)",
             status or "it is gone",
             extra={"image": part.checker.subject, "attempt": reached.checks, "stack_status": status},
         )
-        waited = self._clock.now() - part.bounds.start
+        waited = self.tools.clock.now() - part.bounds.start
         reason = reason_abandoned(part.waited_for, status, checks=reached.checks, waited=waited)
         ended = self._ended(Outcome.ABANDONED, part.bounds.start, reached)
         return Response("FAILED", reason, part.invocation.note, ended=ended)
 
     def _hand_over(self, part: "Part", done: PartDone, request: StackRequest) -> Response | None:
         image, invocation = part.checker.subject, part.invocation
-        fault = self._tools.hand_over.with_retries(
-            request.event, part.bounds, done, image=image, invocation=invocation, logger=self._logger
+        fault = self.hand_over.with_retries(
+            request.event, part.bounds, done, image=image, invocation=invocation, logger=self.tools.logger
         )
         if not fault:
-            self._meter.handed_over(done.progress.hops + 1)
+            self.meter.handed_over(done.progress.hops + 1)
             return None
-        waited = self._clock.now() - part.bounds.start
+        waited = self.tools.clock.now() - part.bounds.start
         reason = reason_stopped(part.waited_for, checks=done.progress.checks, waited=waited, fault=fault)
         ended = self._ended(Outcome.STOPPED, part.bounds.start, done.progress)
         return Response("FAILED", reason, invocation.note, ended=ended)
 
     def _serve_caller(self, request: DirectRequest, invocation: Invocation) -> Mapping[str, str]:
         if request.deletes:
-            self._logger.info("Terraform destroys its invocation: nothing to do")
+            self.tools.logger.info("Terraform destroys its invocation: nothing to do")
             return {}
-        self._meter.started()
+        self.meter.started()
         try:
             properties = properties_of(request, invocation.place)
         except InvalidRequest as error:
-            self._logger.error("The request is not valid: %s", error)
-            self._meter.ended(Ended(Outcome.INVALID))
+            self.tools.logger.error("The request is not valid: %s", error)
+            self.meter.ended(Ended(Outcome.INVALID))
             raise
         bounds = bounds_for_caller(invocation.began, properties.max_wait, invocation.checks_end)
-        part = Part(self._tools, self._questions, properties, bounds, invocation)
+        part = Part(self.tools, properties, bounds, invocation)
         outcome = part.run(Progress(due=invocation.began), Memory())
         if isinstance(outcome, Ready):
-            response = response_when_ready(properties.all_wanted, outcome, self._clock.now() - bounds.start)
+            response = response_when_ready(properties.all_wanted, outcome, self.tools.clock.now() - bounds.start)
             if response.ended:
-                self._meter.ended(response.ended)
+                self.meter.ended(response.ended)
             return response.data
         if isinstance(outcome, GivenUp):
-            self._meter.ended(self._ended(outcome.cause, bounds.start, outcome))
+            self.meter.ended(self._ended(outcome.cause, bounds.start, outcome))
             raise GaveUp(part.reason(outcome))
         # The limit lies within the invocation, but there was next to none of it.
-        self._meter.ended(self._ended(Cause.TOO_LATE, bounds.start, outcome.progress))
+        self.meter.ended(self._ended(Cause.TOO_LATE, bounds.start, outcome.progress))
         raise GaveUp("The invocation had no time to wait in; give the caller's function timeout more seconds")
 
     def _deliver(self, request: StackRequest, response: Response, invocation: Invocation) -> None:
         try:
-            attempts = self._tools.courier.deliver(request.response_url, response.body, invocation.deadline)
+            attempts = self.courier.deliver(request.response_url, response.body, invocation.deadline)
         except DeliveryFailed as error:
             told = response.reason[:_LOGGED] or "no Reason"
-            self._logger.error("%s; the answer was %s: %s", error, response.status, told)
+            self.tools.logger.error("%s; the answer was %s: %s", error, response.status, told)
             raise
-        self._logger.info(
+        self.tools.logger.info(
             "Answered %s%s",
             response.status,
             f": {response.reason[:_LOGGED]}" if response.reason else "",
@@ -216,7 +203,7 @@ class Waiter:
             | dict(response.data),
         )
         if response.ended:
-            self._meter.ended(response.ended, attempts)
+            self.meter.ended(response.ended, attempts)
 
 
 @dataclass(frozen=True)
@@ -224,7 +211,6 @@ class Part:
     """One invocation's part of a wait. `request`: CloudFormation's, None for a direct invocation."""
 
     tools: Tools
-    questions: StackQuestions
     properties: Properties
     bounds: Bounds
     invocation: Invocation
@@ -268,7 +254,7 @@ class Part:
             checks_end=self.invocation.checks_end,
             check=self.check,
             checked=self._checked,
-            ask=partial(self.questions.ask_of_wait, self.request, self.invocation) if self.request else None,
+            ask=partial(self.tools.questions.ask_of_wait, self.request, self.invocation) if self.request else None,
             clock=self.tools.clock,
             random=self.tools.random,
         )
@@ -288,10 +274,10 @@ class Part:
 
     def _may_start(self, seconds: float) -> bool:
         asked = self.properties.StartBuild
-        return asked and self.questions.may_start(self.request, self.invocation, seconds, self.bounds.limit)
+        return asked and self.tools.questions.may_start(self.request, self.invocation, seconds, self.bounds)
 
     def _checked(self, judged: Progress | Ready | GivenUp, result: CheckResult) -> None:
-        now, image, told = self.tools.clock.now(), self.checker.subject, self.checker.seen(result)
+        now, image, told = self.tools.clock.now(), self.checker.subject, self.checker.seen(result.found)
         details = {"image": image, "attempt": judged.checks, "elapsed_seconds": round(now - self.bounds.start, 3)}
         if isinstance(judged, Progress):
             details |= {"next_check_in_seconds": round(judged.due - now, 3), "unanswered": judged.unanswered}

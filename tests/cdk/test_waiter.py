@@ -19,8 +19,8 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk.assertions import Match, Template
 
 from ecr_image_waiter.cdk import EcrImageWaiter, EcrImageWaiterProvider, Image
-from ecr_image_waiter.cfn.attributes import longest_attributes
 from ecr_image_waiter.cfn.properties import Entry, Properties
+from ecr_image_waiter.cfn.response import longest_attributes
 from ecr_image_waiter.cfn.validation import read_properties
 from ecr_image_waiter.core.messages import InvalidRequest
 from ecr_image_waiter.core.model import Place

@@ -72,7 +72,7 @@ def _swallows(kind: type[Exception], instead: object) -> Callable[[Function], Fu
 
 def _logs_the_url(real: Function) -> Function:
     def broken(ours: Any, asked: Any, *rest: Any) -> None:
-        ours._logger.info("Answering %s", asked.response_url)
+        ours.tools.logger.info("Answering %s", asked.response_url)
         real(ours, asked, *rest)
 
     return broken
@@ -80,7 +80,7 @@ def _logs_the_url(real: Function) -> Function:
 
 def _believes_a_status(real: Function) -> Function:
     def broken(ours: Any, asked: Any, *rest: Any) -> Any:
-        stack = ours._ask(asked, rest[0])
+        stack = ours.ask(asked, rest[0])
         return model.rolls_back(stack) if model.is_answer(stack) else real(ours, asked, *rest)
 
     return broken

@@ -22,15 +22,14 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError, EndpointConnectionError, NoRegionError, ProfileNotFound, ReadTimeoutError
 
 from ecr_image_waiter.aws import clients as aws_clients
-from ecr_image_waiter.aws.clients import MOST_ANSWER_BYTES, Aws
+from ecr_image_waiter.aws.clients import MOST_ANSWER_BYTES, Aws, SystemClock
 from ecr_image_waiter.aws.ecr import Registry
 from ecr_image_waiter.aws.self_invoke import HandOver
-from ecr_image_waiter.clock import SystemClock
 from ecr_image_waiter.core.messages import AnswerTooLarge, HandOverFailed
 from ecr_image_waiter.core.model import OWN, AccessDenied, Finding, ImageId, NoRegion, Source, Unavailable
 from ecr_image_waiter.telemetry import make_logger
 from tests.support.clock import NOW, FakeClock
-from tests.support.ecr import NoBlobs
+from tests.support.ecr import no_download
 from tests.support.fakes import FUNCTION_ARN, leaked, stack_event
 from tests.support.sockets import (
     answering,
@@ -125,7 +124,7 @@ class Resolver:
 
 def looked_for(source: Source = OWN, aws: Aws | None = None) -> Finding:
     aws = aws or Aws()
-    registry = Registry(aws.registry, aws.repository_uri, SystemClock(), NoBlobs())
+    registry = Registry(aws.registry, aws.repository_uri, SystemClock(), no_download)
     return registry.look(ImageId("team/app", "v1", None), source=source, archived_too=False, seconds=20.0)
 
 
@@ -320,7 +319,7 @@ def test_a_profile_that_is_named_comes_before_the_environments_keys_and_a_region
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     aws = Aws(profile="shop", region=region)
     assert aws.region == there
-    credentials = aws._session.get_credentials()
+    credentials = aws.session.get_credentials()
     assert credentials
     assert credentials.access_key == "shop"
 
@@ -402,7 +401,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
 
 
 def look(aws: Aws, source: Source, *, seconds: float = 10.0) -> Finding:
-    registry = Registry(aws.registry, aws.repository_uri, SystemClock(), NoBlobs())
+    registry = Registry(aws.registry, aws.repository_uri, SystemClock(), no_download)
     return registry.look(ImageId("team/app", "v1", None), source=source, archived_too=False, seconds=seconds)
 
 

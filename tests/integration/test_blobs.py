@@ -12,7 +12,7 @@ from typing import Final
 
 import pytest
 
-from ecr_image_waiter.aws.clients import Urllib3Blobs
+from ecr_image_waiter.aws.clients import PresignedUrls
 from ecr_image_waiter.aws.ecr import Registry
 from ecr_image_waiter.aws.errors import MOST_DOCUMENT_BYTES
 from ecr_image_waiter.core.model import OWN, Unavailable
@@ -41,7 +41,7 @@ def answer(content: bytes, *, status: str = "200 OK", headers: str = "", length:
 
 
 def get(port: int, *, most_bytes: int = MOST_DOCUMENT_BYTES, seconds: float = 5.0) -> bytes | None:
-    return Urllib3Blobs(any_scheme=True).get(url_of(port), most_bytes=most_bytes, seconds=seconds)
+    return PresignedUrls(any_scheme=True).get(url_of(port), most_bytes=most_bytes, seconds=seconds)
 
 
 @pytest.mark.parametrize("content", [b"", b'{"os": "linux"}', bytes(range(256)) * 1000], ids=len)
@@ -144,7 +144,7 @@ def test_a_redirect_is_not_followed(status: str) -> None:
 def test_nothing_but_https_is_asked_for_where_that_is_not_allowed(scheme: str) -> None:
     visits: list[socket.socket] = []
     with answering(visits.append) as port, pytest.raises(OSError, match=r"^its URL is not an https one$"):
-        Urllib3Blobs(any_scheme=False).get(url_of(port, scheme=scheme), most_bytes=10, seconds=1.0)
+        PresignedUrls(any_scheme=False).get(url_of(port, scheme=scheme), most_bytes=10, seconds=1.0)
 
     assert visits == []
 
@@ -184,7 +184,7 @@ def test_whatever_goes_wrong_is_an_os_error_and_nothing_shows_the_urls_query(
     with ExitStack() as stack:
         port = stack.enter_context(WRONG[wrong]())
         with pytest.raises(OSError, match=r".+") as caught:
-            Urllib3Blobs(any_scheme=scheme == "http").get(url_of(port, scheme=scheme), most_bytes=1000, seconds=0.4)
+            PresignedUrls(any_scheme=scheme == "http").get(url_of(port, scheme=scheme), most_bytes=1000, seconds=0.4)
 
     logging.getLogger("any").debug("seen")
     assert "seen" in caplog.text
@@ -202,7 +202,7 @@ def test_a_host_that_cannot_be_is_an_os_error_that_shows_nothing(host: str, capl
     caplog.set_level(logging.DEBUG)
 
     with pytest.raises(OSError, match=r".+") as caught:
-        Urllib3Blobs(any_scheme=False).get(url_of(1, scheme="https", host=host), most_bytes=10, seconds=0.5)
+        PresignedUrls(any_scheme=False).get(url_of(1, scheme="https", host=host), most_bytes=10, seconds=0.5)
 
     assert not leaked(caplog.text + "".join(traceback.format_exception(caught.value)))
 
@@ -226,7 +226,7 @@ class Presigning:
 def test_a_config_that_cannot_be_read_is_not_yet_and_its_message_shows_no_url(wrong: str) -> None:
     with WRONG[wrong]() as port:
         ecr = as_client(Presigning(url_of(port)))
-        registry = Registry(lambda *_: ecr, lambda *_: "", FakeClock(), Urllib3Blobs(any_scheme=True))
+        registry = Registry(lambda *_: ecr, lambda *_: "", FakeClock(), PresignedUrls(any_scheme=True).get)
 
         found = registry.config("team/app", DIGEST, [], source=OWN, seconds=0.4)
 

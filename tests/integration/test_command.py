@@ -19,9 +19,9 @@ from unittest.mock import patch
 import pytest
 
 from ecr_image_waiter import handler
+from ecr_image_waiter.aws.clients import SystemClock
 from ecr_image_waiter.cli import main
 from ecr_image_waiter.cli.connection import connect
-from ecr_image_waiter.clock import SystemClock
 from ecr_image_waiter.core.builds import BuilderKind
 from sandbox.ecr.front import Front
 from sandbox.images import push
@@ -371,7 +371,7 @@ def test_the_function_and_the_command_know_a_service_for_every_kind_of_builder(
     connection = connect(SystemClock(), profile="", region=REGION, endpoint_url=front.url, regions=[])
     assert connection.builds.keys() == {*BuilderKind}
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-    assert handler._waiter.__wrapped__()._tools.services.keys() == {*BuilderKind}
+    assert handler._waiter.__wrapped__().tools.services.keys() == {*BuilderKind}
 
 
 # --- the package

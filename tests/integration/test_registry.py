@@ -12,9 +12,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, NoCredentialsError, ReadTimeoutError
 from botocore.stub import Stubber
 
-from ecr_image_waiter.aws.clients import Aws
+from ecr_image_waiter.aws.clients import Aws, SystemClock
 from ecr_image_waiter.aws.ecr import Registry
-from ecr_image_waiter.clock import SystemClock
 from ecr_image_waiter.core.deadline import Bounds
 from ecr_image_waiter.core.messages import AnswerTooLarge
 from ecr_image_waiter.core.model import (
@@ -36,7 +35,7 @@ from ecr_image_waiter.core.state import Cause, GivenUp
 from ecr_image_waiter.text.reasons import reason_given_up
 from ecr_image_waiter.text.terms import seen
 from tests.support.clock import NOW, FakeClock
-from tests.support.ecr import Ecr, NoBlobs, registry_on
+from tests.support.ecr import Ecr, no_download, registry_on
 from tests.support.fakes import DIGEST, OTHER_DIGEST, aws_error, details
 from tests.support.sockets import closed_port, full_listener, silent_listener
 
@@ -149,7 +148,7 @@ def test_a_connection_that_fails_is_not_yet(
     with endpoint() as port:
         monkeypatch.setenv("AWS_ENDPOINT_URL_ECR", f"{scheme}://127.0.0.1:{port}")
         aws = Aws()
-        registry = Registry(aws.registry, aws.repository_uri, SystemClock(), NoBlobs())
+        registry = Registry(aws.registry, aws.repository_uri, SystemClock(), no_download)
 
         found = registry.look(TAGGED, archived_too=True, seconds=seconds)
 

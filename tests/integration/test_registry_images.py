@@ -14,7 +14,7 @@ import pytest
 from botocore.config import Config as BotoConfig
 from botocore.stub import Stubber
 
-from ecr_image_waiter.aws.clients import Aws, Blobs, Urllib3Blobs
+from ecr_image_waiter.aws.clients import Aws, PresignedUrls
 from ecr_image_waiter.aws.ecr import Registry
 from ecr_image_waiter.core.manifests import (
     DOCKER_INDEX,
@@ -50,7 +50,7 @@ from sandbox.ecr.front import Call
 from sandbox.ecr.standalone import standalone
 from sandbox.player import CANARIES
 from tests.support.clock import NOW, FakeClock
-from tests.support.ecr import Ecr, NoBlobs, registry_on
+from tests.support.ecr import Ecr, no_download, registry_on
 from tests.support.fakes import DIGEST, OTHER_DIGEST, aws_error, leaked
 from tests.support.shapes import faults
 
@@ -127,10 +127,10 @@ def registry(front: Watched) -> Registry:
     return registry_of(front)
 
 
-def registry_of(front: Watched, blobs: Blobs | None = None) -> Registry:
+def registry_of(front: Watched, download: Callable[..., bytes | None] | None = None) -> Registry:
     aws = Aws()
     front.asked.clear()
-    return Registry(aws.registry, aws.repository_uri, front.time, blobs or Urllib3Blobs(any_scheme=True))
+    return Registry(aws.registry, aws.repository_uri, front.time, download or PresignedUrls(any_scheme=True).get)
 
 
 def with_repository(client: Any, name: str = "app") -> Any:
@@ -280,15 +280,14 @@ def test_the_url_of_a_config_carries_the_canaries_by_which_leaks_are_found(ecr: 
 def test_a_config_is_read_in_what_its_url_left_of_the_time(takes: float, left: float) -> None:
     budgets: list[float] = []
 
-    class Timed(NoBlobs):
-        def get(self, url: str, *, most_bytes: int, seconds: float) -> bytes | None:
-            budgets.append(seconds)
-            return super().get(url, most_bytes=most_bytes, seconds=seconds)
+    def timed(url: str, *, most_bytes: int, seconds: float) -> bytes | None:
+        budgets.append(seconds)
+        return no_download(url, most_bytes=most_bytes, seconds=seconds)
 
     ecr = Ecr(FakeClock())
     ecr.before = lambda *_: ecr.clock.sleep(takes)
     ecr.push("app")
-    registry = Registry(ecr.client, lambda *_: "", ecr.clock, Timed())
+    registry = Registry(ecr.client, lambda *_: "", ecr.clock, timed)
 
     registry.config("app", next(iter(ecr.repository("app").blobs)), [], source=OWN, seconds=8.0)
 

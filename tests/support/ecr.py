@@ -87,7 +87,7 @@ class Ecr:
 
     def registry(self, clock: Clock | None = None) -> Registry:
         """Return the waiter's registry on it."""
-        return Registry(lambda *of: as_client(_Client(self, *of)), self._uri, clock or self.clock, self)
+        return Registry(lambda *of: as_client(_Client(self, *of)), self._uri, clock or self.clock, self.get)
 
     def client(self, source: Source = OWN, seconds: float = math.inf) -> Any:
         """Return boto3's client."""
@@ -344,13 +344,11 @@ class _Client:
         return self._call("DescribeRegistries", asked)
 
 
-class NoBlobs:
-    """A bucket of layers that nothing is in."""
-
-    def get(self, url: str, *, most_bytes: int, seconds: float) -> bytes | None:
-        raise OSError(f"none of {most_bytes} bytes in {seconds} s at {len(url)} characters")
+def no_download(url: str, *, most_bytes: int, seconds: float) -> bytes | None:
+    """Ask a bucket of layers that nothing is in."""
+    raise OSError(f"none of {most_bytes} bytes in {seconds} s at {len(url)} characters")
 
 
 def registry_on(client: Callable[[float], Any], clock: Clock | None = None) -> Registry:
     """Return a registry on a client of boto3, which is the same for each source and holds no configs."""
-    return Registry(lambda _, seconds: client(seconds), lambda *_: "", clock or FakeClock(), NoBlobs())
+    return Registry(lambda _, seconds: client(seconds), lambda *_: "", clock or FakeClock(), no_download)

@@ -26,7 +26,6 @@ from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 from samtranslator.yaml_helper import yaml_parse
 
 import last_resort
-from ecr_image_waiter.cfn.response import Transport
 from ecr_image_waiter.core.deadline import Clock
 from ecr_image_waiter.core.state import STATE_KEY
 from ecr_image_waiter.waiter import Waiter
@@ -578,8 +577,8 @@ class Simulation(World):
         return self.new_process(self.container_clock())
 
     @property
-    def way(self) -> Transport:
-        return _Transport(self)
+    def way(self) -> Callable[[str, bytes, float], int]:
+        return _Transport(self).put
 
     def stacks_within(self, seconds: float) -> Any:
         return _CloudFormationClient(self, seconds)

@@ -9,7 +9,7 @@ import itertools
 import json
 import uuid
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from random import Random
 from typing import Any
@@ -20,11 +20,11 @@ from botocore.exceptions import ReadTimeoutError
 from ecr_image_waiter.aws.builds import BuildService
 from ecr_image_waiter.aws.cloudformation import Stacks
 from ecr_image_waiter.aws.self_invoke import HandOver
-from ecr_image_waiter.cfn.response import Courier, Transport
+from ecr_image_waiter.cfn.response import Courier
 from ecr_image_waiter.core.builds import BuilderKind
 from ecr_image_waiter.core.deadline import Clock
+from ecr_image_waiter.stack_questions import Tools
 from ecr_image_waiter.telemetry import Meter, to_json
-from ecr_image_waiter.tools import Tools
 from ecr_image_waiter.waiter import Waiter
 from tests.support.clock import FakeClock
 from tests.support.ecr import Ecr
@@ -127,21 +127,21 @@ class World:
                 registry=self.ecr.registry(clock),
                 stacks=Stacks(self.stacks_within),
                 services=self._builds,
-                hand_over=HandOver(self.lambda_within),
-                courier=Courier(self.way, clock),
-                meter=Meter(lambda line: self.log.write(line + "\n"), "waiter"),
                 logger=self.logger(),
                 clock=clock,
                 random=self.random,
             ),
+            hand_over=HandOver(self.lambda_within),
+            courier=Courier(self.way, clock),
+            meter=Meter(lambda line: self.log.write(line + "\n"), "waiter"),
             dns_suffix="amazonaws.com",
             any_host=self._any_host,
         )
 
     @property
-    def way(self) -> Transport:
+    def way(self) -> Callable[[str, bytes, float], int]:
         """The way to CloudFormation."""
-        return self.transport
+        return self.transport.put
 
     def stacks_within(self, seconds: float) -> Any:
         """Return CloudFormation's client for a call that may take so many seconds."""

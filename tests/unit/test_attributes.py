@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ecr_image_waiter.cfn.attributes import attributes, longest_attributes
+from ecr_image_waiter.cfn.response import attributes, longest_attributes
 from ecr_image_waiter.core.conditions import Conditions, Wanted
 from ecr_image_waiter.core.manifests import INDEXES, LONGEST_PLATFORM_NAME, SINGLE
 from ecr_image_waiter.core.model import OWN, Image, ImageId, Place, Several, Source

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from ecr_image_waiter.aws.errors import MOST_DOCUMENT_BYTES
-from ecr_image_waiter.cfn.attributes import there
-from ecr_image_waiter.check import check_in_rollback
+from ecr_image_waiter.cfn.response import there
+from ecr_image_waiter.check import Checker
 from ecr_image_waiter.core.conditions import Conditions, Wanted
 from ecr_image_waiter.core.deadline import Deadline
 from ecr_image_waiter.core.manifests import (
@@ -257,7 +257,7 @@ def test_a_rollback_to_an_image_whose_manifest_is_too_large_has_its_digest(ecr: 
     pad(ecr, 0, 4_000_000)
     images = [wanted(0, Platform="arm64"), wanted(0)]
 
-    found = check_in_rollback(ecr.registry(), images, Deadline(NOW + 60.0, FakeClock()))
+    found = Checker(ecr.registry(), images, NOW).check_in_rollback(Deadline(NOW + 60.0, FakeClock()))
 
     assert isinstance(found, Several)
     digests = [image.digest for _, each in found.findings if (image := there(each))]

@@ -16,7 +16,6 @@ from ecr_image_waiter.core.builds import BuilderKind
 from ecr_image_waiter.core.deadline import Invocation, bounds_for_stack
 from ecr_image_waiter.core.model import Image, Unavailable
 from ecr_image_waiter.core.state import Memory
-from ecr_image_waiter.stack_questions import StackQuestions
 from ecr_image_waiter.waiter import Part
 from tests.support.clock import NOW
 from tests.support.fakes import FakeContext, aws_error, stack_event
@@ -72,8 +71,7 @@ class SlowCheck:
         wanted = read_properties(properties, self.invocation.place)
         request = read_event(stack_event(), dns_suffix="amazonaws.com", any_host=False)
         assert isinstance(request, StackRequest)
-        tools = self.world.waiter._tools
-        part = Part(tools, StackQuestions(tools), wanted, self.bounds, self.invocation, request)
+        part = Part(self.world.waiter.tools, wanted, self.bounds, self.invocation, request)
         result = part.check(self.memory, archived_too)
         self.memory = result.memory
         return result.found

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ecr_image_waiter.clock import SystemClock, within
+from ecr_image_waiter.aws.clients import SystemClock, within
 
 LONG = 60.0
 """More than any test may take: what ends sooner was not waited out."""

@@ -18,7 +18,8 @@ from rich.console import Console
 
 import last_resort
 from ecr_image_waiter import cli
-from ecr_image_waiter.cfn.response import _Protocol
+from ecr_image_waiter.cfn import response
+from ecr_image_waiter.cfn.event import StackRequest
 from ecr_image_waiter.cli.screen import LiveLine, Standing
 from ecr_image_waiter.core.builds import BuilderKind, BuildHidden, BuildRun, RunStatus
 from ecr_image_waiter.core.manifests import LONGEST_PLATFORM_NAME, OCI_INDEX, OCI_MANIFEST
@@ -336,14 +337,14 @@ def test_the_last_resort_tells_lambdas_words_harmlessly(capsys: pytest.CaptureFi
 def test_an_exception_in_the_making_of_an_answer_becomes_one(monkeypatch: pytest.MonkeyPatch) -> None:
     there = World(IN_MEMORY)
     there.ecr.push("app")
-    body = _Protocol.body
+    body = response._body
 
-    def broken(self: _Protocol) -> dict[str, Any]:
-        if self.Status == "SUCCESS" and self.Data.get("ImageDigest", "").removeprefix("sha256:").strip("0"):
+    def broken(request: StackRequest, told: response.Response) -> dict[str, Any]:
+        if told.status == "SUCCESS" and told.data.get("ImageDigest", "").removeprefix("sha256:").strip("0"):
             raise UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed")
-        return body(self)
+        return body(request, told)
 
-    monkeypatch.setattr(_Protocol, "body", broken)
+    monkeypatch.setattr(response, "_body", broken)
     there.run(stack_event(ResourceProperties=properties({})))
 
     assert there.answer["Status"] == "FAILED"

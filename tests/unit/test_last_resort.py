@@ -15,11 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import last_resort
-from ecr_image_waiter.aws.clients import Aws
-from ecr_image_waiter.cfn.attributes import attributes_in_rollback
+from ecr_image_waiter.aws.clients import Aws, SystemClock
 from ecr_image_waiter.cfn.event import StackRequest, named_images, read_event
-from ecr_image_waiter.cfn.response import physical_id
-from ecr_image_waiter.clock import SystemClock
+from ecr_image_waiter.cfn.response import attributes_in_rollback, physical_id
 from ecr_image_waiter.core.model import Place
 from sandbox.player import CANARIES, CloudFormation, Event, Operation, Reset, Status
 from sandbox.player_server import Player

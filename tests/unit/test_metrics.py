@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
@@ -267,7 +268,7 @@ def test_a_metric_that_cannot_be_written_costs_no_answer() -> None:
     def broken(_: str) -> None:
         raise OSError("the log is full")
 
-    world.waiter._meter = Meter(broken, "waiter")
+    world.__dict__["waiter"] = replace(world.waiter, meter=Meter(broken, "waiter"))
     world.run(stack_event())
 
     assert world.answer["Status"] == "SUCCESS"

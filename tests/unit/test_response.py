@@ -15,8 +15,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from ecr_image_waiter.aws.clients import PresignedUrls
 from ecr_image_waiter.cfn.event import StackRequest, read_event
-from ecr_image_waiter.cfn.response import MAX_BODY_BYTES, Courier, Response, Urllib3Transport, encoded, physical_id
+from ecr_image_waiter.cfn.response import MAX_BODY_BYTES, Courier, Response, encoded, physical_id
 from ecr_image_waiter.core.deadline import Deadline
 from ecr_image_waiter.core.messages import DeliveryFailed, harmless
 from ecr_image_waiter.core.state import Ended, Outcome
@@ -113,6 +114,15 @@ def test_a_reason_of_any_length_is_cut_only_where_it_must_be(length: int) -> Non
     assert length == 0 or (said == "x" * length + NOTE) is whole
 
 
+@pytest.mark.parametrize("over", range(-4, 5))
+def test_a_reason_that_just_fits_is_whole(over: int) -> None:
+    room = MAX_BODY_BYTES - len(encoded(CREATE, Response("FAILED", "x", NOTE)).body) + 1
+
+    said = body_of(Response("FAILED", "x" * (room + over), NOTE))["Reason"]
+
+    assert said == "x" * (room - 3 if over > 0 else room + over) + ("..." if over > 0 else "") + NOTE
+
+
 def test_a_success_whose_attributes_do_not_fit_becomes_a_failure_that_says_so() -> None:
     body = body_of(Response("SUCCESS", note=NOTE, data={"ImageTag": "x" * 4000}))
 
@@ -198,7 +208,7 @@ def test_a_physical_id_is_never_empty_and_at_most_a_kilobyte(request_type: str, 
 
 
 def deliver(transport: FakeTransport, clock: FakeClock, seconds: float = 30.0) -> int:
-    return Courier(transport, clock).deliver(response_url(), b"{}", Deadline(NOW + seconds, clock))
+    return Courier(transport.put, clock).deliver(response_url(), b"{}", Deadline(NOW + seconds, clock))
 
 
 @pytest.mark.parametrize("status", [200, 204])
@@ -319,7 +329,7 @@ def misbehaving(serve: Callable[[socket.socket], None]) -> Iterator[str]:
 
 def test_the_transport_puts_the_body_with_an_empty_content_type_to_the_very_url() -> None:
     with serving(200, {}) as bucket:
-        assert Urllib3Transport().put(bucket.url, b'{"a": 1}', 5.0) == 200
+        assert PresignedUrls().put(bucket.url, b'{"a": 1}', 5.0) == 200
 
     ((path, headers, body),) = bucket.received
     assert (path, body) == (path_of(bucket.url) + "?" + signed_query(), b'{"a": 1}')
@@ -329,7 +339,7 @@ def test_the_transport_puts_the_body_with_an_empty_content_type_to_the_very_url(
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_the_transport_follows_no_redirect(status: int) -> None:
     with serving(200, {}) as elsewhere, serving(status, {"Location": elsewhere.url}) as bucket:
-        assert Urllib3Transport().put(bucket.url, b"{}", 5.0) == status
+        assert PresignedUrls().put(bucket.url, b"{}", 5.0) == status
 
     assert elsewhere.received == []
 
@@ -337,7 +347,7 @@ def test_the_transport_follows_no_redirect(status: int) -> None:
 @pytest.mark.parametrize("status", [403, 429, 500, 503])
 def test_the_transport_reports_a_status_and_does_not_try_again_itself(status: int) -> None:
     with serving(status, {"Retry-After": "0"}) as bucket:
-        assert Urllib3Transport().put(bucket.url, b"{}", 5.0) == status
+        assert PresignedUrls().put(bucket.url, b"{}", 5.0) == status
 
     assert len(bucket.received) == 1
 
@@ -364,7 +374,7 @@ def test_time_outs_and_broken_connections_are_os_errors_that_show_nothing(
     caplog.set_level(logging.DEBUG)
 
     with misbehaving(serve) as url, pytest.raises(OSError, match=r"^[A-Za-z ]+$") as caught:
-        Urllib3Transport().put(url, b"{}", 0.3)
+        PresignedUrls().put(url, b"{}", 0.3)
 
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
     assert not leaked(caplog.text + str(caught.value))
@@ -387,7 +397,7 @@ def test_a_host_that_is_not_there_is_an_os_error_that_shows_nothing(
     url = response_url(host.format(port=_unused_port()), scheme="http")
 
     with pytest.raises(OSError, match=r"^[A-Za-z]+$") as caught:
-        Urllib3Transport().put(url, b"{}", 0.5)
+        PresignedUrls().put(url, b"{}", 0.5)
 
     assert not leaked(caplog.text + str(caught.value))
 
@@ -397,7 +407,7 @@ def test_a_host_that_is_not_there_is_an_os_error_that_shows_nothing(
 
 def put(url: str, seconds: float) -> float:
     """Return how long a PUT took that came to nothing."""
-    transport, began = Urllib3Transport(), time.monotonic()
+    transport, began = PresignedUrls(), time.monotonic()
     with pytest.raises(OSError, match=r"^[A-Za-z ]+$"):
         transport.put(url, b"{}", seconds)
     return time.monotonic() - began
@@ -421,7 +431,7 @@ def test_a_put_tries_the_next_address_while_there_is_time(monkeypatch: pytest.Mo
         addresses = [(*stream, ("127.0.0.1", dead)), (*stream, ("127.0.0.1", port))]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
 
-        assert Urllib3Transport().put(bucket.url, b"{}", 5.0) == 200
+        assert PresignedUrls().put(bucket.url, b"{}", 5.0) == 200
 
 
 @pytest.mark.parametrize(
@@ -441,7 +451,7 @@ def test_a_status_counts_although_the_body_behind_it_never_comes(
     with answering(serve(head)) as port:
         url = response_url(f"127.0.0.1:{port}", scheme="http")
 
-        assert Urllib3Transport().put(url, b"{}", 3.0) == status
+        assert PresignedUrls().put(url, b"{}", 3.0) == status
 
 
 def test_no_logger_shows_the_url_of_a_delivery(caplog: pytest.LogCaptureFixture) -> None:
@@ -449,7 +459,7 @@ def test_no_logger_shows_the_url_of_a_delivery(caplog: pytest.LogCaptureFixture)
     caplog.set_level(logging.DEBUG)
 
     with serving(200, {}) as bucket:
-        Urllib3Transport().put(bucket.url, b"{}", 5.0)
+        PresignedUrls().put(bucket.url, b"{}", 5.0)
         logging.getLogger("any").debug("seen")
 
     assert "seen" in caplog.text

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from ecr_image_waiter.cfn.attributes import attributes
+from ecr_image_waiter.cfn.response import attributes
 from ecr_image_waiter.core.conditions import Conditions, Wanted
 from ecr_image_waiter.core.messages import StackUnknown
 from ecr_image_waiter.core.model import OWN, SETTLES, Image, ImageId

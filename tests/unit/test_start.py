@@ -43,7 +43,7 @@ waiter = _waiter()
 print(gc.isenabled(), gc.get_freeze_count(), flush=True)
 for _ in range(2):
     if not os.fork():
-        print(waiter._tools.random.random(), flush=True)
+        print(waiter.tools.random.random(), flush=True)
         os._exit(0)
     os.wait()
 from crhelper import resource_helper

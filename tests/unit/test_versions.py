@@ -132,7 +132,7 @@ class TwoVersions(World):
             stacks=self._module("stacks").Stacks(self.stacks.within),
             hand_over=self._module("continuation").HandOver(self.lambda_within),
             courier=self._module("response").Courier(self.transport, self.clock),
-            logger=self.waiter._logger,
+            logger=self.waiter.tools.logger,
             clock=self.clock,
             random=Random(1),  # noqa: S311  # any seed
             dns_suffix="amazonaws.com",

@@ -1,23 +1,25 @@
-"""botocore's session, and clients whose calls end in time; urllib3 for the one URL that ECR gives.
+"""Clients whose calls end in time: botocore's, and urllib3 for presigned URLs; and the machine's clock.
 
-Without boto3 around it, which brings resources and the transfers of S3: a tenth of what a new environment would do
-before it can make a client.
+Without boto3 around botocore, which brings resources and the transfers of S3: a tenth of what a new environment would
+do before it can make a client.
 """
 
 import difflib
 import re
 import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
-from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from functools import cached_property, lru_cache, partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import botocore.session
 import urllib3
 from botocore.config import Config
 from botocore.exceptions import EndpointConnectionError, NoRegionError, ReadTimeoutError, ResponseStreamingError
 from urllib3.exceptions import HTTPError
+from urllib3.util.ssl_ import create_urllib3_context
 
-from ecr_image_waiter.clock import SystemClock, within
 from ecr_image_waiter.core.deadline import Clock
 from ecr_image_waiter.core.messages import AnswerTooLarge
 from ecr_image_waiter.core.model import Source
@@ -25,6 +27,8 @@ from ecr_image_waiter.core.uris import PUBLIC_REGION, REGION, console_link, part
 
 if TYPE_CHECKING:
     from types_boto3_sts import STSClient
+
+T = TypeVar("T")
 
 MOST_ANSWER_BYTES: Final = 2_097_152
 """Of any answer of AWS: what one becomes when it is parsed is many times as large."""
@@ -35,6 +39,50 @@ _CREDENTIALS_LEFT: Final = 1000.0  # seconds: more than an invocation takes
 
 # A resolver that does not answer says something else; not every system has the second.
 _NO_SUCH_NAME: Final = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
+
+
+class SystemClock:
+    """The clock of the machine."""
+
+    def now(self) -> float:
+        """Return the time as seconds since 1970-01-01 UTC."""
+        return time.time()
+
+    def sleep(self, seconds: float) -> None:
+        """Return after `seconds`."""
+        time.sleep(seconds)
+
+
+def within(seconds: float, call: Callable[[], T]) -> T:
+    """Run a call in a thread of its own and return what it returns, or raise what it raises.
+
+    Socket timeouts count for each address of a name and for each read, and looking a name up has none: eight addresses
+    that do not answer take eight times the timeout, and a peer that sends a byte now and then takes for ever.
+
+    Args:
+        seconds: how long it may take. A call that takes longer is left to itself: its result is dropped.
+        call: what to run; it may still have its effect after the time is up.
+
+    Raises:
+        TimeoutError: the time is up.
+    """
+    results: list[T] = []
+    faults: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(call())
+        except BaseException as fault:  # noqa: BLE001  # handed to the caller, whatever it is
+            faults.append(fault)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(max(seconds, 0.0))
+    if faults:
+        raise faults[0]
+    if not results:
+        raise TimeoutError("the time is up")
+    return results[0]
 
 
 class UnknownRegion(EndpointConnectionError):
@@ -67,14 +115,14 @@ class Aws:
     ) -> None:
         self._clock = clock or SystemClock()
         self._roles: dict[tuple[str, str], tuple[float, dict[str, str]]] = {}
-        self._session = botocore.session.get_session()
+        self.session = botocore.session.get_session()
         for name, value in {"profile": profile, "region": region}.items():
             if value:
-                self._session.set_config_variable(name, value)
-        self._session.get_scoped_config()  # read now, also where the region comes from elsewhere
+                self.session.set_config_variable(name, value)
+        self.session.get_scoped_config()  # read now, also where the region comes from elsewhere
         self._endpoint_url = endpoint_url or None
         self._made = lru_cache(_MOST_KEPT)(self._make)
-        region = self._session.get_config_variable("region")
+        region = self.session.get_config_variable("region")
         if not region:
             raise NoRegionError
         self.region: str = region
@@ -88,7 +136,7 @@ class Aws:
         return str(next(mine, partitions[0])["outputs"]["dnsSuffix"])
 
     def _partitions(self) -> list[Any]:
-        return list(self._session.get_component("data_loader").load_data("partitions")["partitions"])
+        return list(self.session.get_component("data_loader").load_data("partitions")["partitions"])
 
     def _nearest_to(self, region: str) -> str:
         """Return the known region whose name is nearest to that of an unknown one; nothing for a known one."""
@@ -99,15 +147,6 @@ class Aws:
             each for each in known if re.fullmatch(REGION, each) and partition_of(each) == partition_of(region)
         ]
         return str(difflib.get_close_matches(region, sorted(candidates), n=1, cutoff=0)[0])
-
-    def has_credentials(self) -> bool:
-        """Say whether there are any, valid or not. Those of a role or of a login are fetched, unless they are there.
-
-        Raises:
-            BotoCoreError, ClientError, OSError, EOFError, ValueError: they are not available.
-        """
-        credentials = self._session.get_credentials()
-        return credentials is not None and bool(credentials.get_frozen_credentials())
 
     def repository_uri(self, source: Source, registry_id: str, repository: str) -> str:
         """Return what docker calls a repository (User Guide, "Amazon ECR private registry")."""
@@ -160,26 +199,19 @@ class Aws:
         config = Config(
             connect_timeout=1.5, read_timeout=4, retries={"mode": "standard", "total_max_attempts": attempts}
         )
-        own: dict[str, Any] = dict(credentials)
-        client: Any = self._session.create_client(
-            service,
-            region_name=region or self.region,
-            endpoint_url=self._endpoint_url,
-            config=config,
-            **own,
-        )
+        own: dict[str, Any] = {
+            "region_name": region or self.region,
+            "endpoint_url": self._endpoint_url,
+            **dict(credentials),
+        }
+        client: Any = self.session.create_client(service, config=config, **own)
         session = client._endpoint.http_session  # noqa: SLF001  # nothing else leads to it
         client.meta.events.register("before-send", partial(_send, session))
         return client
 
 
 def _send(session: Any, request: Any, **_: object) -> Any:
-    """Sends a request in botocore's place, which reads all of an answer, however long it is, before it parses it.
-
-    Raises:
-        AnswerTooLarge: the answer is longer than may be parsed. No more of it was read.
-        HTTPClientError: as botocore has it.
-    """
+    """Sends a request in botocore's place, which reads all of an answer, however long, before it parses it."""
     request.stream_output = True
     response = session.send(request)
     response.raw = _Limited(response.raw)
@@ -245,8 +277,24 @@ def _said_by_resolver(error: EndpointConnectionError) -> int | None:
     return cause.errno if isinstance(cause, socket.gaierror) else None
 
 
-class Blobs(Protocol):
-    """Reads what a presigned URL leads to."""
+class PresignedUrls:
+    """S3's presigned URLs, by urllib3 without its retries, whose log lines and errors would carry the URL.
+
+    The URL is a credential, and urllib3 knows no deadline.
+
+    Args:
+        any_scheme: whether plain http is read too, for an emulator.
+    """
+
+    def __init__(self, *, any_scheme: bool = False) -> None:
+        self._any_scheme = any_scheme
+
+    @cached_property
+    def pool(self) -> urllib3.PoolManager:
+        """The connections. Made before the first event: reading the system's authorities takes longer than a PUT."""
+        context = create_urllib3_context()
+        context.load_default_certs()
+        return urllib3.PoolManager(num_pools=4, retries=False, ssl_context=context)
 
     def get(self, url: str, *, most_bytes: int, seconds: float) -> bytes | None:
         """Return the content, None where it is larger.
@@ -254,31 +302,32 @@ class Blobs(Protocol):
         Raises:
             OSError: there is none, or it took longer. The message does not hold the URL.
         """
-
-
-class Urllib3Blobs:
-    """urllib3 without its retries, whose log lines and errors would carry the URL: it is a credential.
-
-    Args:
-        any_scheme: whether plain http is accepted too, for an emulator.
-    """
-
-    def __init__(self, *, any_scheme: bool) -> None:
-        self._pool = urllib3.PoolManager(num_pools=2, retries=False)
-        self._any_scheme = any_scheme
-
-    def get(self, url: str, *, most_bytes: int, seconds: float) -> bytes | None:
-        """See `Blobs.get`."""
         if not (self._any_scheme or url.startswith("https://")):
             raise OSError("its URL is not an https one")
         try:
             return within(seconds, lambda: self._get(url, most_bytes, seconds))
-        except urllib3.exceptions.HTTPError as error:
+        except HTTPError as error:
             raise OSError(f"no connection to the bucket of ECR's layers ({type(error).__name__})") from None
 
+    def put(self, url: str, body: bytes, seconds: float) -> int:
+        """Return the HTTP status.
+
+        Raises:
+            OSError: the connection could not be made or broke, or took longer than `seconds`.
+        """
+        try:
+            return within(seconds, lambda: self._put(url, body, seconds))
+        except HTTPError as error:
+            raise OSError(type(error).__name__) from None
+
+    def _put(self, url: str, body: bytes, seconds: float) -> int:
+        # An empty Content-Type: the URL was signed without one. The status is all that is read.
+        answer = self._request("PUT", url, seconds, body=body, headers={"Content-Type": ""})
+        answer.close()
+        return int(answer.status)
+
     def _get(self, url: str, most_bytes: int, seconds: float) -> bytes | None:
-        timeout = urllib3.Timeout(connect=min(1.5, seconds), total=seconds)
-        answer = self._pool.request("GET", url, timeout=timeout, redirect=False, preload_content=False)
+        answer = self._request("GET", url, seconds)
         try:
             if answer.status != 200:
                 raise OSError(f"HTTP status {answer.status}")
@@ -291,3 +340,8 @@ class Urllib3Blobs:
             return bytes(content)
         finally:
             answer.close()
+
+    def _request(self, method: str, url: str, seconds: float, **more: Any) -> urllib3.BaseHTTPResponse:
+        # Short for a connection, because it counts for each address of the host.
+        timeout = urllib3.Timeout(connect=min(1.5, seconds), total=seconds)
+        return self.pool.request(method, url, timeout=timeout, redirect=False, preload_content=False, **more)

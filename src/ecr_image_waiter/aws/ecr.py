@@ -36,7 +36,6 @@ from ecr_image_waiter.core.model import (
     Unavailable,
 )
 
-from .clients import Blobs
 from .errors import INVALID, MOST_DOCUMENT_BYTES, finding_of, finding_of_failure, too_large
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ class Registry:
         client: makes a client for a source, for a call that may take so many seconds, retries included.
         uri: makes a repository's URI from its source, registry id and name.
         clock: the time.
-        blobs: reads configs.
+        download: reads what a URL leads to; see `PresignedUrls.get`.
     """
 
     def __init__(
@@ -79,12 +78,12 @@ class Registry:
         client: Callable[[Source, float], "ECRClient"],
         uri: Callable[[Source, str, str], str],
         clock: Clock,
-        blobs: Blobs,
+        download: Callable[..., bytes | None],
     ) -> None:
         self._client = client
         self._clock = clock
         self._uri = uri
-        self._blobs = blobs
+        self._download = download
         self._status_filter_known = True
         self._aliases: dict[str, set[str]] = {}  # by the role that looks: another account has others
 
@@ -185,7 +184,7 @@ class Registry:
             url = self._client(source, seconds / 2).get_download_url_for_layer(
                 repositoryName=repository, layerDigest=digest, **_registry_id(source)
             )["downloadUrl"]
-            content = self._blobs.get(url, most_bytes=MOST_DOCUMENT_BYTES, seconds=max(deadline.left(), 0.1))
+            content = self._download(url, most_bytes=MOST_DOCUMENT_BYTES, seconds=max(deadline.left(), 0.1))
         except OSError as error:
             return Unavailable("ConfigUnread", f"the image's config could not be read: {error}")
         except Exception as error:  # noqa: BLE001  # as above

@@ -132,6 +132,11 @@ def start_of(request: StackRequest, now: float) -> float:
     return start_of_wait(carried if isinstance(carried, int | float) else request.started, now)
 
 
+def gives_up_at(request: StackRequest, now: float) -> float:
+    """Returns when CloudFormation gives a request up."""
+    return start_of(request, now) + service_timeout_of(request)
+
+
 def token_of(request: StackRequest) -> str:
     """Return what names a request and nothing else does: 32 hexadecimal digits, the same however often it comes."""
     named = f"{request.stack_id}|{request.logical_id}|{request.request_id}"

@@ -1,56 +1,33 @@
-"""The answer to CloudFormation, and the only module that knows crhelper.
+"""The response to CloudFormation: its attributes, its 4096 bytes and its delivery. The only module that knows crhelper.
 
-crhelper makes the answer's body. What surrounds it here is what its 2.0.12 lacks: the limit of 4096 bytes, a Reason
-that keeps its beginning, and a delivery that looks at the status, has timeouts and ends
-(docs/decisions/0001-crhelper.md).
+crhelper makes the body. What surrounds it here is what its 2.0.12 lacks: the limit of 4096 bytes, a Reason that keeps
+its beginning, and a delivery that looks at the status, has timeouts and ends (docs/decisions/0001-crhelper.md).
 """
 
 import hashlib
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from importlib import import_module
 from types import ModuleType
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal, TypeAlias
 
-import urllib3
-from urllib3.util.ssl_ import create_urllib3_context
-
-from ecr_image_waiter.clock import within
 from ecr_image_waiter.core.conditions import Wanted
 from ecr_image_waiter.core.deadline import Clock, Deadline
-from ecr_image_waiter.core.messages import DeliveryFailed, InvalidRequest, harmless
-from ecr_image_waiter.core.model import Place
+from ecr_image_waiter.core.manifests import DOCKER_INDEX, LONGEST_PLATFORM_NAME
+from ecr_image_waiter.core.messages import DeliveryFailed, InvalidRequest, harmless, iso
+from ecr_image_waiter.core.model import Finding, Image, Looked, NotDeployable, NotYet, Place, Several, Source
 from ecr_image_waiter.core.state import Ended, Outcome, Ready
 
-from .attributes import Uri, attributes, longest_attributes
 from .event import StackRequest
 
-
-@contextmanager
-def _imported_when_used(name: str) -> Iterator[None]:
-    """Give whoever imports a module in a `with` block one that is imported when something of it is asked for.
-
-    A module that is there already is given as it is.
-    """
-    if name in sys.modules:
-        yield
-        return
-    stand_in = ModuleType(name)
-    stand_in.__getattr__ = lambda attribute: getattr(import_module(name), attribute)  # type: ignore[method-assign]  # PEP 562
-    sys.modules[name] = stand_in
-    try:
-        yield
-    finally:
-        del sys.modules[name]
-
-
-with _imported_when_used("boto3"):  # crhelper imports it for a polling that is not used here
-    from crhelper import FAILED, SUCCESS, CfnResource
-
 MAX_BODY_BYTES: Final = 4096  # crpg-ref, "Custom resource response objects"
+Uri: TypeAlias = Callable[[Source, str, str], str]
+"""Makes a repository's URI from its source, registry id and name."""
+_LONGEST_ARCHITECTURE: Final = "\0" * LONGEST_PLATFORM_NAME  # no ASCII character is longer once it is harmless
 _FIRST_PAUSE: Final = 0.5
 _LONGEST_DELIVERY: Final = 20.0  # so that three invocations and Lambda's two pauses fit the answer's reserve of 240 s
 _SOCKET_SECONDS: Final = 5.0
@@ -78,42 +55,112 @@ def response_when_ready(wanted: Sequence[Wanted], ready: Ready, waited: float) -
     return Response("SUCCESS", data=attributes(wanted, ready.found, checks=ready.checks, waited=waited), ended=ended)
 
 
-class Transport(Protocol):
-    """Sends one PUT."""
+def attributes(wanted: Sequence[Wanted], found: Looked, *, checks: int, waited: float) -> dict[str, str]:
+    """Return the attributes for Fn::GetAtt: every key always, each value a string, empty where it does not apply.
 
-    def put(self, url: str, body: bytes, seconds: float) -> int:
-        """Return the HTTP status.
+    Of several images it is the URI of each alone, because twenty of all the rest would not fit an answer.
 
-        Raises:
-            OSError: the connection could not be made or broke, or took longer than `seconds`.
-        """
+    Args:
+        wanted: the images, in the template's order.
+        found: what is there of them, all of it images.
+        checks: how often they were looked for.
+        waited: for how many seconds.
+    """
+    effort = {"Attempts": str(checks), "WaitedSeconds": str(int(waited))}
+    if isinstance(found, Several):
+        return {f"{id_}.ImageUri": image.uri for id_, image in found.findings if isinstance(image, Image)} | effort
+    if not isinstance(found, Image):
+        raise TypeError("no image")
+    image, repository_uri = wanted[0].image, found.repository_uri
+    return {
+        "ImageUri": found.uri,
+        "ImageDigest": found.digest,
+        "TaggedImageUri": f"{repository_uri}:{image.tag}" if image.tag else "",
+        "RepositoryUri": repository_uri,
+        "RepositoryName": image.repository,
+        "ImageTag": image.tag or "",
+        "RegistryId": found.registry_id,
+        "ImagePushedAt": "" if found.pushed_at is None else iso(found.pushed_at),
+        "ImageSizeInBytes": "" if found.size is None else str(found.size),
+        "ImageManifestMediaType": found.media_type or "",
+        "PlatformDigest": found.platform_digest,
+        "PlatformImageUri": f"{repository_uri}@{found.platform_digest}" if found.platform_digest else "",
+        "Architecture": found.architecture,
+        **effort,
+    }
 
 
-class Urllib3Transport:
-    """urllib3 without its retries, whose log lines and errors would carry the URL and which know no deadline."""
+def attributes_in_rollback(wanted: Sequence[Wanted], found: Looked | None, uri: Uri, place: Place) -> dict[str, str]:
+    """Return the attributes with which a rollback goes on, whatever was found.
 
-    def __init__(self) -> None:
-        # Made once, while the process is: to read the system's authorities takes longer than the rest of an answer.
-        context = create_urllib3_context()
-        context.load_default_certs()
-        self._pool = urllib3.PoolManager(num_pools=2, retries=False, ssl_context=context)
+    An image that is there is told as ever. Where it is not, it is the URI that the template names, without a digest.
+    Where no image for the platform is known, it is the same URI as that of the whole: no dependent takes an empty one.
 
-    def put(self, url: str, body: bytes, seconds: float) -> int:
-        """See `Transport.put`."""
-        try:
-            return within(seconds, lambda: self._put(url, body, seconds))
-        except urllib3.exceptions.HTTPError as error:
-            raise OSError(type(error).__name__) from None
+    Args:
+        wanted: as the template names them; without a repository everything is empty.
+        found: what is there of them, None where nobody could look.
+        uri: makes a repository's URI from its source, registry id and name.
+        place: where the function is.
+    """
+    if wanted and not wanted[0].id:
+        one = wanted[0]
+        image = there(found) if found is not None and not isinstance(found, Several) else None
+        if image:
+            told = attributes(wanted, image, checks=1, waited=0.0)
+        else:
+            repository_uri = _repository_uri(one, uri, place)
+            registry_id = place.at(one.source).account if one.image.repository else ""
+            told = attributes(wanted, Image("", registry_id, repository_uri), checks=1, waited=0.0)
+            told["ImageUri"] = _as_named(one, uri, place)
+            told["TaggedImageUri"] = f"{repository_uri}:{one.image.tag}" if repository_uri and one.image.tag else ""
+        if one.conditions.Platform and not told["PlatformImageUri"]:
+            told["PlatformImageUri"] = told["ImageUri"]
+        return told
+    images = {id_: there(finding) for id_, finding in found.findings} if isinstance(found, Several) else {}
+    uris = {one.id: image.uri if (image := images.get(one.id)) else _as_named(one, uri, place) for one in wanted}
+    return {f"{id_}.ImageUri": value for id_, value in uris.items()} | {"Attempts": "1", "WaitedSeconds": "0"}
 
-    def _put(self, url: str, body: bytes, seconds: float) -> int:
-        # Short for a connection, because it counts for each address of the host. The status is all that is read.
-        timeout = urllib3.Timeout(connect=min(1.5, seconds), total=seconds)
-        # An empty Content-Type: the URL was signed without one.
-        answer = self._pool.request(
-            "PUT", url, body=body, headers={"Content-Type": ""}, timeout=timeout, redirect=False, preload_content=False
+
+def there(found: Finding) -> Image | None:
+    """Return the image that is there, be it the one meant or not."""
+    return found.image if isinstance(found, NotYet | NotDeployable) else found if isinstance(found, Image) else None
+
+
+def longest_attributes(wanted: Sequence[Wanted], uri: Uri, place: Place) -> dict[str, str]:
+    """Return attributes that are as long as those of these images can become, in a rollback to them too.
+
+    The arguments are those of `attributes_in_rollback`.
+    """
+    digest = "sha256:" + "0" * 64
+    found = [
+        Image(
+            digest,
+            place.at(one.source).account,
+            _repository_uri(one, uri, place),
+            pushed_at=0.0,
+            size=10**13,
+            media_type=DOCKER_INDEX,
+            architecture=_LONGEST_ARCHITECTURE if one.conditions.Platform or one.conditions.Labels else "",
+            platform_digest=digest if one.conditions.Platform else "",
         )
-        answer.close()
-        return int(answer.status)
+        for one in wanted
+    ]
+    several = Several(tuple(zip((one.id for one in wanted), found, strict=True)))
+    usual = attributes(wanted, several if wanted[0].id else found[0], checks=10**4, waited=10**4)
+    # With a tag instead of a digest, which may be longer: an answer that did not fit would block the rollback.
+    in_rollback = attributes_in_rollback(wanted, None, uri, place)
+    return {name: max(value, in_rollback[name], key=len) for name, value in usual.items()}
+
+
+def _repository_uri(one: Wanted, uri: Uri, place: Place) -> str:
+    return uri(one.source, place.at(one.source).account, one.image.repository) if one.image.repository else ""
+
+
+def _as_named(one: Wanted, uri: Uri, place: Place) -> str:
+    if not one.image.repository or not (one.image.tag or one.image.digest):
+        return ""
+    which = f":{one.image.tag}" if one.image.tag else f"@{one.image.digest}"
+    return _repository_uri(one, uri, place) + which
 
 
 def physical_id(request: StackRequest) -> str:
@@ -132,53 +179,62 @@ def harmless_data(data: Mapping[str, str]) -> dict[str, str]:
     return {harmless(name): harmless(value) for name, value in data.items()}
 
 
-class _Protocol(CfnResource):
-    """crhelper for a single answer.
+@cache
+def crhelper() -> ModuleType:
+    """Returns crhelper, which the command does not need.
 
-    `super().__init__()` is left out on purpose: it makes three boto3 clients for a polling that is not used here
-    (67 ms and 8 MB) and sets the level and format of the root logger. One object for each answer, so that
-    nothing is left over for the next request in the same process.
+    It imports boto3 for a polling that is not used here: a stub imports that on first attribute access.
     """
-
-    def __init__(self, request: StackRequest, answer: Response) -> None:
-        self.Status = SUCCESS if answer.status == "SUCCESS" else FAILED
-        self.Reason = answer.reason
-        self.PhysicalResourceId = physical_id(request)
-        self.StackId = request.stack_id
-        self.RequestId = request.request_id
-        self.LogicalResourceId = request.logical_id
-        self.Data = harmless_data(answer.data)
-        self.NoEcho = False
-        self._response_url = request.response_url
-        self._ssl_verify = None
-
-    def body(self) -> dict[str, Any]:
-        caught: list[dict[str, Any]] = []
-        # crhelper's type stubs leave out the one method that takes a sender.
-        self._send(send_response=lambda _url, body, _verify: caught.append(body))  # type: ignore[attr-defined]
-        return caught[0]
+    if "boto3" in sys.modules:
+        return import_module("crhelper")
+    stub = sys.modules["boto3"] = ModuleType("boto3")
+    stub.__getattr__ = lambda attribute: getattr(import_module("boto3"), attribute)  # type: ignore[method-assign]  # PEP 562
+    try:
+        return import_module("crhelper")
+    finally:
+        del sys.modules["boto3"]
 
 
-def encoded(request: StackRequest, answer: Response) -> Response:
+def _body(request: StackRequest, response: Response) -> dict[str, Any]:
+    """Returns a response's body, by crhelper."""
+    # Without its __init__, which makes three boto3 clients (67 ms and 8 MB) and sets up the root logger. One object for
+    # each response, so that nothing is left over for the next request.
+    helper = object.__new__(crhelper().CfnResource)
+    vars(helper).update(
+        Status=response.status,
+        Reason=response.reason,
+        PhysicalResourceId=physical_id(request),
+        StackId=request.stack_id,
+        RequestId=request.request_id,
+        LogicalResourceId=request.logical_id,
+        Data=harmless_data(response.data),
+        NoEcho=False,
+        _response_url=request.response_url,
+        _ssl_verify=None,
+    )
+    caught: list[dict[str, Any]] = []
+    helper._send(send_response=lambda _url, body, _verify: caught.append(body))
+    return caught[0]
+
+
+def encoded(request: StackRequest, response: Response) -> Response:
     """Returns the response with its body, at most 4096 bytes of JSON.
 
     A Reason that is too long loses its end. A SUCCESS whose attributes do not fit becomes a FAILED that says so,
     because CloudFormation would not take it.
     """
-    body = _Protocol(request, answer).body()
-    shown = _fitting(body, answer.reason, answer.note)
-    if shown is None:
-        ended = replace(answer.ended, outcome=Outcome.UNEXPECTED) if answer.ended else None
+    body = _fitting(request, response)
+    if body is None:
+        ended = replace(response.ended, outcome=Outcome.UNEXPECTED) if response.ended else None
         refusal = "The attributes do not fit the 4096 bytes CloudFormation takes"
-        answer = Response("FAILED", refusal, answer.note, ended=ended)
-        body = _Protocol(request, answer).body()
-        shown = _fitting(body, answer.reason, answer.note) or body
-    return replace(answer, body=_json(shown))
+        response = Response("FAILED", refusal, response.note, ended=ended)
+        body = _fitting(request, response) or _json(_body(request, response))
+    return replace(response, body=body)
 
 
-def fits(request: StackRequest, answer: Response) -> bool:
-    """Return whether CloudFormation would take an answer with all its attributes."""
-    return _fitting(_Protocol(request, answer).body(), answer.reason, answer.note) is not None
+def fits(request: StackRequest, response: Response) -> bool:
+    """Return whether CloudFormation would take a response with all its attributes."""
+    return _fitting(request, response) is not None
 
 
 def require_room(request: StackRequest, wanted: Sequence[Wanted], uri: Uri, place: Place) -> None:
@@ -214,32 +270,32 @@ def _json(body: dict[str, Any]) -> bytes:
     return json.dumps(body, ensure_ascii=False).encode()
 
 
-def _fitting(body: dict[str, Any], reason: str, note: str) -> dict[str, Any] | None:
-    reason, note = harmless(reason), harmless(note)
+def _fitting(request: StackRequest, response: Response) -> bytes | None:
+    """Returns a body with as much of the Reason as fits, None where nothing does."""
+    body, reason, note = _body(request, response), harmless(response.reason), harmless(response.note)
 
-    def with_reason(length: int) -> dict[str, Any]:
-        kept = reason if length >= len(reason) else reason[:length] + "..."
-        return {**body, "Reason": kept + note if kept else ""}
+    def with_reason(kept: str) -> bytes:
+        return _json({**body, "Reason": kept + note if kept else ""})
 
-    low, high = 0, len(reason)
-    if len(_json(with_reason(low))) > MAX_BODY_BYTES:
-        return None
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if len(_json(with_reason(middle))) <= MAX_BODY_BYTES else (low, middle - 1)
-    return with_reason(low)
+    def too_long(kept: str) -> bool:
+        return len(with_reason(kept)) > MAX_BODY_BYTES
+
+    if too_long(reason):
+        length = bisect_left(range(len(reason)), x=True, key=lambda length: too_long(reason[:length] + "...")) - 1
+        return with_reason(reason[:length] + "...") if length >= 0 else None
+    return with_reason(reason)
 
 
 class Courier:
     """Brings answers to CloudFormation.
 
     Args:
-        transport: sends one PUT.
+        put: sends one PUT within so many seconds and returns the HTTP status, or raises an OSError.
         clock: the time, for pauses and the deadline.
     """
 
-    def __init__(self, transport: Transport, clock: Clock) -> None:
-        self._transport = transport
+    def __init__(self, put: Callable[[str, bytes, float], int], clock: Clock) -> None:
+        self._put = put
         self._clock = clock
 
     def deliver(self, url: str, body: bytes, deadline: Deadline) -> int:
@@ -262,7 +318,7 @@ class Courier:
         while True:
             attempt += 1
             try:
-                status = self._transport.put(url, body, max(min(_SOCKET_SECONDS, deadline.left()), 0.1))
+                status = self._put(url, body, max(min(_SOCKET_SECONDS, deadline.left()), 0.1))
             except OSError as error:
                 fault = f"no connection to its bucket ({error})"
                 cause = "a function in a VPC needs a route to S3, for example a gateway endpoint"

@@ -61,7 +61,7 @@ def _run() -> int:
 
     line = parse(sys.argv[1:])  # help and its like end here
     # botocore takes long enough to be interrupted.
-    from ecr_image_waiter.clock import SystemClock  # noqa: PLC0415  # as above
+    from ecr_image_waiter.aws.clients import SystemClock  # noqa: PLC0415  # as above
 
     from .command import Edges, run  # noqa: PLC0415  # as above
     from .connection import connect  # noqa: PLC0415  # as above

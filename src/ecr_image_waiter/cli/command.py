@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import Final, Protocol, TextIO
 
-from ecr_image_waiter.cfn.attributes import there
+from ecr_image_waiter.cfn.response import there
 from ecr_image_waiter.check import Checker, FollowedBuild
 from ecr_image_waiter.core.conditions import Wanted
 from ecr_image_waiter.core.deadline import Clock, Deadline, bounds_for_caller

@@ -9,7 +9,7 @@ from typing import Final
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 from ecr_image_waiter.aws.builds import BuildService, CodeBuild, CodePipeline
-from ecr_image_waiter.aws.clients import Aws, Urllib3Blobs
+from ecr_image_waiter.aws.clients import Aws, PresignedUrls
 from ecr_image_waiter.aws.ecr import Registry
 from ecr_image_waiter.aws.errors import finding_of
 from ecr_image_waiter.core.builds import BuilderKind
@@ -73,7 +73,7 @@ def connect(clock: Clock, *, profile: str, region: str, endpoint_url: str, regio
 
     return Connection(
         region=aws.region,
-        registry=Registry(aws.registry, aws.repository_uri, clock, Urllib3Blobs(any_scheme=elsewhere)),
+        registry=Registry(aws.registry, aws.repository_uri, clock, PresignedUrls(any_scheme=elsewhere).get),
         builds={
             CodeBuild.kind: CodeBuild(lambda seconds: aws.client("codebuild", seconds), aws.console_link),
             CodePipeline.kind: CodePipeline(
@@ -87,7 +87,9 @@ def connect(clock: Clock, *, profile: str, region: str, endpoint_url: str, regio
 def _has_credentials(aws: Aws) -> bool:
     """Say whether there are credentials. Those that only a wait can tell are taken for some."""
     try:
-        return aws.has_credentials()
+        # Those of a role or of a login are fetched.
+        credentials = aws.session.get_credentials()
+        return credentials is not None and bool(credentials.get_frozen_credentials())
     except (BotoCoreError, ClientError, OSError, EOFError, ValueError) as error:
         if isinstance(error, BotoCoreError | ClientError) and isinstance(finding_of(error), Unavailable):
             return True

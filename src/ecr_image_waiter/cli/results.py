@@ -8,7 +8,7 @@ from itertools import zip_longest
 from textwrap import wrap
 from typing import Any, Final
 
-from ecr_image_waiter.cfn.attributes import attributes, there
+from ecr_image_waiter.cfn.response import attributes, there
 from ecr_image_waiter.core.builds import BuildHidden
 from ecr_image_waiter.core.conditions import Wanted
 from ecr_image_waiter.core.messages import clipped, duration, harmless, iso
