@@ -1,6 +1,7 @@
 """The phrases and Reasons of a wait that follows a build, word for word."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import get_args
 
 import pytest
@@ -44,6 +45,8 @@ APP = Wanted("", ImageId("team/app", "v1", None), OWN, Conditions())
 BOUNDS = Bounds(1000.0, 2800.0, 2800.0, 4600.0)
 THERE = Image(DIGEST, "123456789012", "123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/app")
 LINK = "https://eu-west-1.console.aws.amazon.com/x"
+WAITED = 'Waited 30 min for "team/app:v1" in eu-west-1 (5 checks): '
+BUILD, EXECUTION = 'build 7 of the CodeBuild project "app"', 'execution 7 of the pipeline "app"'
 
 
 def run(said: str = "IN_PROGRESS", where: str = "BUILD", message: str = "", link: str = LINK) -> BuildRun:
@@ -54,40 +57,24 @@ def run(said: str = "IN_PROGRESS", where: str = "BUILD", message: str = "", link
 SEEN: list[tuple[Builder, BuildFinding, str]] = [
     (PROJECT, NoRun(), 'no build of the CodeBuild project "app" is under way'),
     (PIPELINE, NoRun(), 'no execution of the pipeline "app" is under way'),
-    (PROJECT, UnderWay(run(), started=True), 'started build 7 of the CodeBuild project "app"'),
-    (PROJECT, UnderWay(run()), 'build 7 of the CodeBuild project "app" is under way in BUILD'),
-    (PROJECT, UnderWay(run(where="")), 'build 7 of the CodeBuild project "app" is under way'),
-    (PIPELINE, UnderWay(run(where="queued")), 'execution 7 of the pipeline "app" is under way, queued'),
-    (
-        PIPELINE,
-        UnderWay(run("Superseded", where="")),
-        'execution 7 of the pipeline "app" was superseded, and its successor is not listed yet',
-    ),
-    (
-        PROJECT,
-        Broken(run("FAILED", message="docker:\n exit  status 1")),
-        'build 7 of the CodeBuild project "app" failed in BUILD: docker: exit status 1',
-    ),
-    (PROJECT, Broken(run("FAULT", where="")), 'build 7 of the CodeBuild project "app" ended in a CodeBuild fault'),
-    (PROJECT, Broken(run("TIMED_OUT")), 'build 7 of the CodeBuild project "app" timed out in BUILD'),
-    (PROJECT, Broken(run("STOPPED")), 'build 7 of the CodeBuild project "app" was stopped in BUILD'),
-    (PIPELINE, Broken(run("Failed", where="")), 'execution 7 of the pipeline "app" failed'),
-    (PIPELINE, Broken(run("Stopped", where="")), 'execution 7 of the pipeline "app" was stopped'),
-    (PIPELINE, Broken(run("Cancelled", where="")), 'execution 7 of the pipeline "app" was cancelled'),
-    (PIPELINE, Broken(run("Odd", where="")), 'execution 7 of the pipeline "app" ended as Odd'),
-    (PROJECT, Built(run("SUCCEEDED")), 'build 7 of the CodeBuild project "app" succeeded'),
-    (
-        PROJECT,
-        BuildHidden("codebuild:X", "Missing", "", missing=True),
-        'the CodeBuild project "app" does not exist',
-    ),
-    (
-        PROJECT,
-        BuildHidden("codebuild:X", "Denied", "no"),
-        'AWS refused codebuild:X on the CodeBuild project "app" (Denied: no)',
-    ),
+    (PROJECT, UnderWay(run(), started=True), f"started {BUILD}"),
+    (PROJECT, UnderWay(run()), f"{BUILD} is under way in BUILD"),
+    (PROJECT, UnderWay(run(where="")), f"{BUILD} is under way"),
+    (PIPELINE, UnderWay(run(where="queued")), f"{EXECUTION} is under way, queued"),
+    (PIPELINE, UnderWay(run("Superseded")), f"{EXECUTION} was superseded, and its successor is not listed yet"),
+    (PROJECT, Broken(run("FAILED", message="docker:\n status  1")), f"{BUILD} failed in BUILD: docker: status 1"),
+    (PROJECT, Broken(run("FAULT", where="")), f"{BUILD} ended in a CodeBuild fault"),
+    (PROJECT, Broken(run("TIMED_OUT")), f"{BUILD} timed out in BUILD"),
+    (PROJECT, Broken(run("STOPPED")), f"{BUILD} was stopped in BUILD"),
+    (PIPELINE, Broken(run("Failed", where="")), f"{EXECUTION} failed"),
+    (PIPELINE, Broken(run("Stopped", where="")), f"{EXECUTION} was stopped"),
+    (PIPELINE, Broken(run("Cancelled", where="")), f"{EXECUTION} was cancelled"),
+    (PIPELINE, Broken(run("Odd", where="")), f"{EXECUTION} ended as Odd"),
+    (PROJECT, Built(run("SUCCEEDED")), f"{BUILD} succeeded"),
+    (PROJECT, BuildHidden("X", "Missing", "", missing=True), 'the CodeBuild project "app" does not exist'),
+    (PROJECT, BuildHidden("X", "Denied", "no"), 'AWS refused X on the CodeBuild project "app" (Denied: no)'),
     (PIPELINE, BuildUnavailable("Throttled"), 'the state of the pipeline "app" is unknown (Throttled)'),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("builder", "build", "said"), SEEN)
@@ -106,188 +93,152 @@ DENIED = (
 )
 
 
-@pytest.mark.parametrize(
-    ("builder", "build", "cause", "newest", "reason"),
-    [
-        pytest.param(
-            PROJECT,
-            Broken(run("FAILED", message="exit status 1")),
-            Cause.BUILD_BROKEN,
-            None,
-            'Waited 30 min for "team/app:v1" in eu-west-1 (5 checks): build 7 of the CodeBuild project "app" '
-            "failed in BUILD: exit status 1; fix the build (https://eu-west-1.console.aws.amazon.com/x)",
-            id="failed",
-        ),
-        pytest.param(
-            PIPELINE,
-            Broken(run("Failed", where="stage Source, action Checkout", message="gone", link="")),
-            Cause.BUILD_BROKEN,
-            None,
-            'Waited 30 min for "team/app:v1" in eu-west-1 (5 checks): execution 7 of the pipeline "app" failed '
-            "in stage Source, action Checkout: gone; fix the build",
-            id="failed, without a link",
-        ),
-        pytest.param(
-            PROJECT,
-            Built(run("SUCCEEDED")),
-            Cause.BUILT_WITHOUT,
-            NewestTags((TagSeen("v2", 2740.0), TagSeen("v3", 2000.0), TagSeen("v0", 1999.0))),
-            'Waited 30 min for "team/app:v1" in eu-west-1 (5 checks): build 7 of the CodeBuild project "app" '
-            'succeeded without pushing it; tags pushed since it began: "v2" (1 min old), "v3" (13 min 20 s '
-            "old); correct the tag here or in the build (https://eu-west-1.console.aws.amazon.com/x)",
-            id="succeeded with other tags",
-        ),
-        pytest.param(
-            PROJECT,
-            Built(run("SUCCEEDED", link="")),
-            Cause.BUILT_WITHOUT,
-            NewestTags((TagSeen("v0", 1000.0),)),
-            'Waited 30 min for "team/app:v1" in eu-west-1 (5 checks): build 7 of the CodeBuild project "app" '
-            "succeeded without pushing it; tags pushed since it began: none; correct the tag here or in the "
-            "build",
-            id="succeeded with nothing",
-        ),
-        pytest.param(
-            PROJECT,
-            Built(run("SUCCEEDED", link="")),
-            Cause.BUILT_WITHOUT,
-            NewestTags((TagSeen("v0", 1000.0),), images=1000),
-            'Waited 30 min for "team/app:v1" in eu-west-1 (5 checks): build 7 of the CodeBuild project "app" '
-            "succeeded without pushing it; tags pushed since it began: none of the 1,000 images read; correct "
-            "the tag here or in the build",
-            id="succeeded with nothing in the images read",
-        ),
-        pytest.param(
-            PROJECT,
-            Built(run("SUCCEEDED", link="")),
-            Cause.BUILT_WITHOUT,
-            None,
-            'Waited 30 min for "team/app:v1" in eu-west-1 (5 checks): build 7 of the CodeBuild project "app" '
-            "succeeded without pushing it; correct the tag here or in the build",
-            id="succeeded, and nobody knows with what",
-        ),
-        pytest.param(
-            PROJECT,
-            BuildHidden("codebuild:ListBuildsForProject", "ResourceNotFoundException", "", missing=True),
-            Cause.BUILD_HIDDEN,
-            None,
-            'Waited 30 min for "team/app:v1" in eu-west-1 (5 checks): the CodeBuild project "app" does not '
-            "exist in eu-west-1, account 123456789012; correct BuildProject, or create it before this resource",
-            id="no project",
-        ),
-        pytest.param(
-            PIPELINE,
-            BuildHidden("codepipeline:X", "PipelineNotFoundException", "", missing=True),
-            Cause.BUILD_HIDDEN,
-            None,
-            'Waited 30 min for "team/app:v1" in eu-west-1 (5 checks): the pipeline "app" does not exist in '
-            "eu-west-1, account 123456789012; correct Pipeline, or create it before this resource",
-            id="no pipeline",
-        ),
-        pytest.param(
-            PROJECT,
-            BuildHidden("codebuild:StartBuild", "AccessDeniedException", DENIED, denied=True),
-            Cause.BUILD_HIDDEN,
-            None,
-            'Waited 30 min for "team/app:v1" in eu-west-1 (5 checks): access denied (AccessDeniedException); '
-            "allow codebuild:StartBuild on arn:aws:codebuild:eu-west-1:123456789012:project/app to the role "
-            '"waiter-role" with the waiter\'s parameter BuildProjectArns and AllowStartBuild',
-            id="not allowed to start",
-        ),
-        pytest.param(
-            PIPELINE,
-            BuildHidden("codepipeline:ListPipelineExecutions", "AccessDeniedException", "", denied=True),
-            Cause.BUILD_HIDDEN,
-            None,
-            'Waited 30 min for "team/app:v1" in eu-west-1 (5 checks): access denied (AccessDeniedException); '
-            "allow codepipeline:ListPipelineExecutions on arn:aws:codepipeline:eu-west-1:123456789012:app to "
-            "the waiter's role with the waiter's parameter PipelineArns",
-            id="not allowed to follow",
-        ),
-        pytest.param(
-            PROJECT,
-            BuildHidden("codebuild:StartBuild", "InvalidInputException", "no source"),
-            Cause.BUILD_HIDDEN,
-            None,
-            'Waited 30 min for "team/app:v1" in eu-west-1 (5 checks): AWS refused codebuild:StartBuild on the '
-            'CodeBuild project "app" (InvalidInputException: no source); fix the cause that AWS names',
-            id="refused",
-        ),
-        pytest.param(
-            PROJECT,
-            UnderWay(run()),
-            Cause.TIME_UP,
-            NewestTags(()),
-            'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (5 checks): the repository has no such '
-            'image; build 7 of the CodeBuild project "app" is under way in BUILD; newest tags: none; check its '
-            "build, or raise MaxRetries",
-            id="time is up while it runs",
-        ),
-    ],
-)
-def test_a_failed_wait_says_what_became_of_the_build_and_what_to_do(
-    builder: Builder, build: BuildFinding, cause: Cause, newest: NewestTags | None, reason: str
-) -> None:
-    given_up = GivenUp(cause, Awaited(NoImage(), builder, build), 5, image_missing=True)
+def tags(*pushed: tuple[str, float], images: int = 0) -> NewestTags:
+    return NewestTags(tuple(TagSeen(tag, at) for tag, at in pushed), images=images)
 
-    assert reason_of([APP], PLACE, BOUNDS, given_up=given_up, now=2800.0, newest=newest).sentence == reason
+
+UNTOLD = run("SUCCEEDED", link="")
+WITHOUT = f"{WAITED}{BUILD} succeeded without pushing it; "
+STARTING, LISTING = "codebuild:StartBuild", "codepipeline:ListPipelineExecutions"
+
+
+@dataclass
+class Case:
+    """How a wait of `builder` ends, and its Reason."""
+
+    builder: Builder
+    build: BuildFinding
+    cause: Cause
+    reason: str
+    newest: NewestTags | None = None
+
+
+CASES = {
+    "failed": Case(
+        PROJECT,
+        Broken(run("FAILED", message="exit status 1")),
+        Cause.BUILD_BROKEN,
+        f"{WAITED}{BUILD} failed in BUILD: exit status 1; fix the build ({LINK})",
+    ),
+    "failed, without a link": Case(
+        PIPELINE,
+        Broken(run("Failed", where="stage Source, action Checkout", message="gone", link="")),
+        Cause.BUILD_BROKEN,
+        f"{WAITED}{EXECUTION} failed in stage Source, action Checkout: gone; fix the build",
+    ),
+    "succeeded with other tags": Case(
+        PROJECT,
+        Built(run("SUCCEEDED")),
+        Cause.BUILT_WITHOUT,
+        f'{WITHOUT}tags pushed since it began: "v2" (1 min old), "v3" (13 min 20 s old); correct the tag here or in '
+        f"the build ({LINK})",
+        newest=tags(("v2", 2740.0), ("v3", 2000.0), ("v0", 1999.0)),
+    ),
+    "succeeded with nothing": Case(
+        PROJECT,
+        Built(UNTOLD),
+        Cause.BUILT_WITHOUT,
+        f"{WITHOUT}tags pushed since it began: none; correct the tag here or in the build",
+        newest=tags(("v0", 1000.0)),
+    ),
+    "succeeded with nothing in the images read": Case(
+        PROJECT,
+        Built(UNTOLD),
+        Cause.BUILT_WITHOUT,
+        f"{WITHOUT}tags pushed since it began: none of the 1,000 images read; correct the tag here or in the build",
+        newest=tags(("v0", 1000.0), images=1000),
+    ),
+    "succeeded, and nobody knows with what": Case(
+        PROJECT,
+        Built(UNTOLD),
+        Cause.BUILT_WITHOUT,
+        f"{WITHOUT}correct the tag here or in the build",
+    ),
+    "no project": Case(
+        PROJECT,
+        BuildHidden("codebuild:ListBuildsForProject", "ResourceNotFoundException", "", missing=True),
+        Cause.BUILD_HIDDEN,
+        f'{WAITED}the CodeBuild project "app" does not exist in eu-west-1, account 123456789012; correct BuildProject, '
+        "or create it before this resource",
+    ),
+    "not allowed to start": Case(
+        PROJECT,
+        BuildHidden(STARTING, "AccessDeniedException", DENIED, denied=True),
+        Cause.BUILD_HIDDEN,
+        f"{WAITED}access denied (AccessDeniedException); allow {STARTING} on arn:aws:codebuild:eu-west-1:123456789012:"
+        'project/app to the role "waiter-role" with the waiter\'s parameter BuildProjectArns and AllowStartBuild',
+    ),
+    "not allowed to follow": Case(
+        PIPELINE,
+        BuildHidden(LISTING, "AccessDeniedException", "", denied=True),
+        Cause.BUILD_HIDDEN,
+        f"{WAITED}access denied (AccessDeniedException); allow {LISTING} on arn:aws:codepipeline:eu-west-1:"
+        "123456789012:app to the waiter's role with the waiter's parameter PipelineArns",
+    ),
+    "refused": Case(
+        PROJECT,
+        BuildHidden(STARTING, "InvalidInputException", "no source"),
+        Cause.BUILD_HIDDEN,
+        f'{WAITED}AWS refused {STARTING} on the CodeBuild project "app" (InvalidInputException: no source); fix the '
+        "cause that AWS names",
+    ),
+    "time is up while it runs": Case(
+        PROJECT,
+        UnderWay(run()),
+        Cause.TIME_UP,
+        'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (5 checks): the repository has no such image; '
+        f"{BUILD} is under way in BUILD; newest tags: none; check its build, or raise MaxRetries",
+        newest=tags(),
+    ),
+}
+
+
+def sentence(cause: Cause, found: Awaited, newest: NewestTags | None = None, wanted: Sequence[Wanted] = (APP,)) -> str:
+    given_up = GivenUp(cause, found, 5, image_missing=True)
+    return reason_of(wanted, PLACE, BOUNDS, given_up=given_up, now=2800.0, newest=newest).sentence
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_failed_wait_says_what_became_of_the_build_and_what_to_do(name: str) -> None:
+    case = CASES[name]
+
+    assert sentence(case.cause, Awaited(NoImage(), case.builder, case.build), case.newest) == case.reason
 
 
 def test_of_several_images_the_missing_ones_are_named() -> None:
     wanted = [Wanted(f"I{n}", ImageId("team/app", f"v{n}", None), OWN, Conditions()) for n in range(3)]
     images = Several((("I0", THERE), ("I1", NoImage()), ("I2", NoImage())))
-    broken, under_way = (Awaited(images, PROJECT, build) for build in (Broken(run("FAILED")), UnderWay(run())))
 
-    said = reason_of(
-        wanted, PLACE, BOUNDS, given_up=GivenUp(Cause.BUILD_BROKEN, broken, 5), now=2800.0, newest=None
-    ).sentence
-    assert said.startswith(
-        "Waited 30 min for 2 of 3 images (in eu-west-1: team/app:v1, team/app:v2) (5 checks): "
-        'build 7 of the CodeBuild project "app" failed'
-    )
+    said = sentence(Cause.BUILD_BROKEN, Awaited(images, PROJECT, Broken(run("FAILED"))), wanted=wanted)
+    missing = "2 of 3 images (in eu-west-1: team/app:v1, team/app:v2)"
+    assert said.startswith(f"Waited 30 min for {missing} (5 checks): {BUILD} failed")
 
-    said = reason_of(
-        wanted, PLACE, BOUNDS, given_up=GivenUp(Cause.TIME_UP, under_way, 5), now=2800.0, newest=None
-    ).sentence
-    assert (
-        "the repository has no such image: I1 (team/app:v1), I2 (team/app:v2); build 7 of the CodeBuild "
-        'project "app" is under way in BUILD; check its build'
-    ) in said
+    said = sentence(Cause.TIME_UP, Awaited(images, PROJECT, UnderWay(run())), wanted=wanted)
+    missing = "the repository has no such image: I1 (team/app:v1), I2 (team/app:v2)"
+    assert f"{missing}; {BUILD} is under way in BUILD; check its build" in said
 
 
 def test_many_missing_images_leave_room_for_what_the_build_says() -> None:
     wanted = [Wanted(f"I{n}", ImageId("r" * 256, f"{n:0128}", None), OWN, Conditions()) for n in range(20)]
     images = Several(tuple((one.id, NoImage()) for one in wanted))
-    broken = Awaited(images, PROJECT, Broken(run("FAILED", message="m" * 600, link="l" * 400)))
+    broken = Broken(run("FAILED", message="m" * 600, link="l" * 400))
 
-    said = reason_of(
-        wanted, PLACE, BOUNDS, given_up=GivenUp(Cause.BUILD_BROKEN, broken, 5), now=2800.0, newest=None
-    ).sentence
+    said = sentence(Cause.BUILD_BROKEN, Awaited(images, PROJECT, broken), wanted=wanted)
 
     assert said.startswith("Waited 30 min for 20 of 20 images (in eu-west-1: rrr")
     assert f": {'m' * 600}; fix the build ({'l' * 400})" in said
     assert len(said) < 3000  # the answer has 4096 bytes, its ids included
 
 
-def test_a_build_that_should_have_created_the_repository_too_is_told_so() -> None:
-    found = Awaited(NoRepository(), PROJECT, Built(run("SUCCEEDED", link="")))
-    given_up = GivenUp(Cause.BUILT_WITHOUT, found, 5)
-
-    assert reason_of([APP], PLACE, BOUNDS, given_up=given_up, now=2800.0, newest=None).sentence == (
-        'Waited 30 min for "team/app:v1" in eu-west-1 (5 checks): build 7 of the CodeBuild project "app" '
-        "succeeded without pushing it; the repository does not exist; correct its name here or in the build"
+def test_a_build_that_should_have_created_the_repository_too_is_told_so_and_that_only_ecr_is_checked() -> None:
+    assert sentence(Cause.BUILT_WITHOUT, Awaited(NoRepository(), PROJECT, Built(UNTOLD))) == (
+        f"{WITHOUT}the repository does not exist; correct its name here or in the build"
     )
 
-
-def test_a_build_that_pushes_to_another_registry_is_told_that_only_ecr_is_checked() -> None:
-    found = Awaited(Several((("App", NoImage()), ("Jobs", NoRepository()))), PROJECT, Built(run("SUCCEEDED", link="")))
+    found = Awaited(Several((("App", NoImage()), ("Jobs", NoRepository()))), PROJECT, Built(UNTOLD))
     jobs = Wanted("Jobs", ImageId("docker.io/org/jobs", "v1", None), OWN, Conditions())
-    given_up = GivenUp(Cause.BUILT_WITHOUT, found, 5)
-
-    assert reason_of(
-        [replace(APP, id="App"), jobs], PLACE, BOUNDS, given_up=given_up, now=2800.0, newest=None
-    ).sentence.endswith(
-        "succeeded without pushing it; the repository does not exist (only ECR is checked; for a pull-through cache of "
+    assert sentence(Cause.BUILT_WITHOUT, found, wanted=[replace(APP, id="App"), jobs]).endswith(
+        "; the repository does not exist (only ECR is checked; for a pull-through cache of "
         '"docker.io", pull the image once); correct its name here or in the build'
     )
 

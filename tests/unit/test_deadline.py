@@ -1,9 +1,10 @@
-"""How much time an invocation, a check and a call have."""
+"""Where an invocation is, and how much time it, a check and a call have."""
 
 import pytest
 
 from ecr_image_waiter.cfn.event import start_of_wait
 from ecr_image_waiter.core.deadline import Bounds, Deadline, Invocation
+from ecr_image_waiter.core.model import Place, place_of
 from tests.support.clock import NOW, FakeClock
 from tests.support.fakes import FakeContext
 
@@ -12,6 +13,18 @@ def test_a_wait_starts_when_its_url_was_signed_unless_that_is_too_long_ago() -> 
     assert start_of_wait(NOW, NOW) == NOW
     assert start_of_wait(NOW - 7200.0, NOW) == NOW - 7200.0
     assert start_of_wait(NOW - 7201.0, NOW) == NOW
+
+
+@pytest.mark.parametrize(
+    ("arn", "place"),
+    [
+        ("arn:aws:lambda:eu-west-1:1:function:w:alias", Place("aws", "eu-west-1", "1")),
+        ("arn:aws-cn:lambda:cn-north-1:1:function:w", Place("aws-cn", "cn-north-1", "1")),
+        ("waiter", Place("aws", "", "")),
+    ],
+)
+def test_the_place_is_read_from_the_functions_arn(arn: str, place: Place) -> None:
+    assert place_of(arn) == place
 
 
 @pytest.mark.parametrize(("left", "timeout"), [(0.4, 1), (59.98, 60), (900.0, 900)])

@@ -8,6 +8,7 @@ import pytest
 from ecr_image_waiter.cfn.response import fault_too_much
 from ecr_image_waiter.core.conditions import Conditions, Wanted
 from ecr_image_waiter.core.deadline import Bounds
+from ecr_image_waiter.core.messages import InvalidRequest
 from ecr_image_waiter.core.model import (
     OWN,
     AccessDenied,
@@ -30,7 +31,7 @@ from ecr_image_waiter.core.model import (
     Unavailable,
 )
 from ecr_image_waiter.core.state import Cause, GivenUp
-from ecr_image_waiter.text.reasons import reason_given_up, reason_of, reason_stopped
+from ecr_image_waiter.text.reasons import reason_given_up, reason_invalid, reason_of, reason_stopped
 from ecr_image_waiter.text.terms import seen
 from tests.support.fakes import DIGEST, OTHER_DIGEST
 
@@ -308,6 +309,41 @@ def test_a_failed_wait_says_what_was_seen_and_what_to_do(
     said = reason_given_up(image, PLACE, bounds, given_up=given_up, now=2800.0, newest=newest)
 
     assert said.sentence == reason
+
+
+DENIED = GivenUp(Cause.ACCESS_DENIED, AccessDenied("AccessDenied", ""), 37)
+NOT_ACCEPTED = GivenUp(Cause.ACCESS_DENIED, AccessDenied("ExpiredTokenException", "", Lacks.CREDENTIALS), 37)
+MISSING = GivenUp(Cause.TIME_UP, NoImage(), 37)
+PUBLIC, CHINA = (Place(*of, "123456789012") for of in (("aws", "public.ecr.aws/shop"), ("aws-cn", "cn-north-1")))
+SEVEN = NewestTags(tuple(TagSeen(f"v{age}", 2800.0 - age * 3600) for age in range(1, 8)))
+SOME = NewestTags((TagSeen("v0", 2740.0),), images=1000)
+
+
+@pytest.mark.parametrize(
+    ("given_up", "words", "place", "newest"),
+    [
+        (DENIED, "allow ecr-public:DescribeImages on arn:aws:ecr-public::123456789012:repository/team", PUBLIC, None),
+        (DENIED, "LookForPublicImages", PUBLIC, None),
+        (NOT_ACCEPTED, "; check that the waiter's role was not replaced", PUBLIC, None),  # nothing of a region
+        (DENIED, "on arn:aws-cn:ecr:cn-north-1:123456789012:repository/team/app to", CHINA, None),
+        (MISSING, '"v2" (2 h old), "v3" (3 h old), "v4" (4 h old), "v5" (5 h old); correct', PLACE, SEVEN),
+        (MISSING, 'newest tags of the 1,000 images read: "v0" (1 min old); correct', PLACE, SOME),
+        (MISSING, "newest tags: none of the 300 images read; check", PLACE, NewestTags((), images=300)),
+        (GivenUp(Cause.TIME_UP, NoImage(OTHER_DIGEST), 37), f"team/app:v1@{DIGEST}", PLACE, None),
+    ],
+)
+def test_a_reason_names_the_place_and_some_of_the_newest_tags(
+    given_up: GivenUp, words: str, place: Place, newest: NewestTags | None
+) -> None:
+    image = replace(IMAGE, digest=DIGEST) if given_up.found == NoImage(OTHER_DIGEST) else IMAGE
+
+    assert words in reason_given_up(image, place, BOUNDS, given_up=given_up, now=2800.0, newest=newest).sentence
+
+
+def test_an_invalid_request_lists_every_fault() -> None:
+    said = reason_invalid(InvalidRequest(["ImageTag: missing", "MaxRetries: received -1"]))
+
+    assert "(1) ImageTag: missing; (2) MaxRetries: received -1" in said
 
 
 @pytest.mark.parametrize(("checks", "times"), [(0, "0 checks"), (1, "1 check"), (2, "2 checks")])
