@@ -4,13 +4,14 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import pairwise
 from random import Random
 from typing import Any
 
 import pytest
 from botocore.exceptions import ReadTimeoutError
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ecr_image_waiter.core.deadline import (
@@ -94,63 +95,57 @@ def gave_up(create: Operation) -> str:
 # --- the longest wait
 
 
+@cache
+def longest() -> tuple[Simulation, Operation]:
+    """Return the longest wait, whose image never comes."""
+    return run(never)
+
+
 def test_an_image_that_never_comes_takes_at_most_five_invocations_and_one_answer() -> None:
-    simulation, create = run(never)
+    simulation, create = longest()
     assert len(waits(simulation)) <= 5
     assert len(create.attempts) == 1
     assert "Timed out waiting" in gave_up(create)
     assert simulation.dropped == []
     assert {record.end for record in simulation.invocations} == {"returned"}
+    assert max(record.ended - record.began for record in simulation.invocations) <= 871, "far from the timeout"
 
 
 def test_the_last_check_of_the_longest_wait_starts_within_a_second_of_the_limit() -> None:
-    simulation, create = run(never)
-    assert LIMIT <= simulation.checks[-1] <= LIMIT + 1
-    assert simulation.checks[-2] < LIMIT
+    simulation, create = longest()
+    assert simulation.checks[-2] < LIMIT <= simulation.checks[-1] <= LIMIT + 1
     assert create.outcome
     assert create.outcome.at < LIMIT + 5
-
-
-def test_no_invocation_of_the_longest_wait_comes_near_its_time_out() -> None:
-    simulation, _ = run(never)
-    assert max(record.ended - record.began for record in simulation.invocations) <= 871
-
-
-def test_no_two_checks_are_further_apart_than_the_longest_pause_also_across_hand_overs() -> None:
-    simulation, _ = run(never)
-    assert max(later - earlier for earlier, later in pairwise(simulation.checks)) <= 31
+    gaps = [later - earlier for earlier, later in pairwise(simulation.checks)]
+    assert max(gaps) <= 31, "the longest pause, also across continuations"
 
 
 def test_every_check_of_a_wait_is_logged_and_counted_once_in_the_reason() -> None:
-    simulation, create = run(never)
+    simulation, create = longest()
     logged = [line["attempt"] for line in simulation.lines if line["message"].startswith("Checked")]
     assert logged == list(range(1, len(simulation.checks) + 1))
     assert f"({len(simulation.checks)} checks" in gave_up(create)
 
 
-def test_every_hand_over_carries_the_first_event_unchanged_and_the_first_limit() -> None:
-    simulation, create = run(never)
+def test_every_continuation_carries_the_first_event_unchanged_and_the_first_limit() -> None:
+    simulation, create = longest()
     for record in waits(simulation)[1:]:
-        state = record.event.pop(STATE_KEY)
-        assert record.event == create.event
-        assert (state["start"], state["limit"]) == (START, LIMIT)
+        assert {key: value for key, value in record.event.items() if key != STATE_KEY} == create.event
+        assert (record.event[STATE_KEY]["start"], record.event[STATE_KEY]["limit"]) == (START, LIMIT)
 
 
 @pytest.mark.parametrize(
     ("seconds", "invocations"),
     [
         (0, 1),
-        (5, 1),
         (600, 1),
-        (870.12, 2),  # while the first slice hands over
-        (1500, 2),
+        (870.12, 2),  # while the first invocation hands over
         (2000, 3),
-        (3000, 4),
         (LIMIT - EPOCH - 0.05, 4),
         (LIMIT - EPOCH, 4),
     ],
 )
-def test_an_image_pushed_in_any_slice_up_to_the_limit_is_found_within_a_pause(seconds: float, invocations: int) -> None:
+def test_an_image_pushed_at_any_time_up_to_the_limit_is_found_within_a_pause(seconds: float, invocations: int) -> None:
     simulation, create = run(pushed_at(seconds))
     assert create.outcome
     assert create.outcome.status == "SUCCESS"
@@ -164,27 +159,32 @@ def test_an_image_pushed_after_the_limit_is_not_found() -> None:
     gave_up(create)
 
 
-@pytest.mark.parametrize("timeout", [300, 450, 900])
-@pytest.mark.parametrize("service_timeout", [15, 60, 900, 3600])
+@pytest.mark.parametrize("timeout", [300, 900])
+@pytest.mark.parametrize("service_timeout", [15, 60, 3600])
 def test_whatever_the_service_timeout_the_answer_comes_before_it(service_timeout: int, timeout: int) -> None:
-    properties = {**PROPERTIES, "ServiceTimeout": service_timeout}
-    simulation, create = run(never, properties, timeout=timeout)
+    simulation, create = run(never, {**PROPERTIES, "ServiceTimeout": service_timeout}, timeout=timeout)
     gave_up(create)
     limit = START + service_timeout - min(max(0.2 * service_timeout, 15), 240)
     # With 15 s, all of it is reserve: there is only the one check that is always made.
     assert max(limit, waits(simulation)[0].began) <= simulation.checks[-1] <= max(limit, EPOCH) + 1
 
 
+@pytest.mark.parametrize("service_timeout", [20, 45, 60, 120])
+def test_slow_calls_of_ecr_leave_time_for_the_answer(service_timeout: int) -> None:
+    _, create = run(never, {**PROPERTIES, "ServiceTimeout": service_timeout}, ecr_latency=lambda _: 8.5)
+    gave_up(create)
+
+
 def test_a_late_first_delivery_shortens_the_wait_and_does_not_move_its_limit() -> None:
     simulation, create = run(never, queue_seconds=100.0)
     gave_up(create)
     assert min(simulation.checks) >= EPOCH + 100
-    # Each hand-over is as late; the check at the limit then comes with the invocation.
+    # Each continuation is as late; the check at the limit then comes with the invocation.
     assert LIMIT <= simulation.checks[-1] <= LIMIT + 100
 
 
-def test_a_limit_just_behind_a_slice_is_met_although_the_hand_over_takes_seconds() -> None:
-    properties = {**PROPERTIES, "MaxRetries": 874, "RetryDelaySeconds": 1}
+def test_a_limit_just_after_an_invocation_is_met_although_handing_over_takes_seconds() -> None:
+    properties = {**PROPERTIES, "MaxRetries": 437, "RetryDelaySeconds": 2}
     simulation, create = run(never, properties, queue_seconds=3.0)
     gave_up(create)
     assert len(waits(simulation)) == 2
@@ -192,45 +192,40 @@ def test_a_limit_just_behind_a_slice_is_met_although_the_hand_over_takes_seconds
 
 
 def until_limit(seconds: int) -> dict[str, Any]:
-    """Return properties of a wait of so many seconds in the default rhythm."""
+    """Return properties of a wait of so many seconds with the default backoff."""
     delay = next(delay for delay in range(30, 0, -1) if seconds % delay == 0)
     return {**PROPERTIES, "MaxRetries": seconds // delay, "RetryDelaySeconds": delay}
 
 
-@pytest.mark.parametrize("latency", [0.05, 0.9, 2.4, 5.0, 8.5, math.inf])
-@pytest.mark.parametrize("seconds", [60, 300, 865, 871, 900, 1800, 3300])
+@pytest.mark.parametrize("latency", [0.05, 5.0, 8.5, math.inf])
+@pytest.mark.parametrize("seconds", [60, 865, 900])
 def test_the_check_at_the_limit_starts_within_a_second_of_it_however_slow_ecr_is(seconds: int, latency: float) -> None:
     simulation, create = run(never, until_limit(seconds), ecr_latency=lambda _: latency)
     gave_up(create)
-    assert START + seconds <= simulation.checks[-1] <= START + seconds + 1
-    assert simulation.checks[-2] < START + seconds
+    assert simulation.checks[-2] < START + seconds <= simulation.checks[-1] <= START + seconds + 1
 
 
-def test_the_two_calls_of_the_first_look_do_not_delay_the_check_at_the_limit() -> None:
+def test_the_two_calls_of_the_first_check_do_not_delay_the_check_at_the_limit() -> None:
     simulation, _ = run(never, until_limit(6), ecr_latency=lambda _: 4.0)
     assert START + 6 <= simulation.checks[-1] <= START + 7
 
 
-def unanswered_at_the_limit(elapsed: float) -> Reply | None:
-    return throttled() if elapsed >= LIMIT - EPOCH else no_image()
-
-
 def test_one_throttled_check_at_the_limit_does_not_hide_what_was_seen_before_it() -> None:
-    simulation, create = run(unanswered_at_the_limit)
+    simulation, create = run(lambda elapsed: throttled() if elapsed >= LIMIT - EPOCH else no_image())
     reason = gave_up(create)
     assert f"({len(simulation.checks)} checks, 1 unanswered" in reason
-    assert "did not answer (ThrottlingException: Rate exceeded), and before that had no such image" in reason
-    assert 'newest tags: "some-other-tag"' in reason
+    assert "ThrottlingException: Rate exceeded), and before that had no such image" in reason
+    assert "some-other-tag" in reason
 
 
-@pytest.mark.parametrize("since", [0.0, 100.0, 1500.0])
-def test_what_was_seen_before_ecr_fell_silent_is_told_however_long_ago_that_was(since: float) -> None:
+@pytest.mark.parametrize("since", [0.0, 1500.0])
+def test_what_was_seen_before_ecr_stopped_answering_is_named_however_long_ago_that_was(since: float) -> None:
     _, create = run(lambda elapsed: throttled() if elapsed >= since else no_image())
     assert ("and before that had no such image" in gave_up(create)) is (since > 0)
-    assert ("newest tags: " in gave_up(create)) is (since > 0)
+    assert ("some-other-tag" in gave_up(create)) is (since > 0)
 
 
-def test_the_checks_of_every_slice_that_ecr_did_not_answer_are_counted() -> None:
+def test_the_unanswered_checks_of_every_invocation_are_counted() -> None:
     simulation, create = run(lambda elapsed: throttled() if elapsed % 300 > 150 else no_image())
     silent = [line for line in simulation.lines if "did not answer" in line.get("seen", "")]
     assert len({line["InvocationId"] for line in silent}) == len(waits(simulation))
@@ -241,18 +236,18 @@ def test_no_image_is_said_to_be_missing_where_the_repository_was() -> None:
     properties = {**PROPERTIES, "WaitForRepository": "true"}
     _, create = run(lambda elapsed: throttled() if elapsed > 500 else no_repository(), properties)
     assert "before that" not in gave_up(create)
-    assert "newest tags: " not in gave_up(create)
+    assert "some-other-tag" not in gave_up(create)
 
 
-def test_the_look_for_newest_tags_never_takes_the_time_of_the_answer() -> None:
-    """The event comes 4.4 s before ServiceTimeout, and ECR answers checks at once but not the look for tags."""
+def test_reading_the_newest_tags_never_takes_the_time_of_the_answer() -> None:
+    """The event comes 4.4 s before ServiceTimeout, and ECR answers checks at once but not the call for tags."""
     _, create = run(
         never,
         {**PROPERTIES, "ServiceTimeout": 60},
         queue_seconds=55.0,
         ecr_latency=lambda elapsed: 0.05 if elapsed < 55.09 else 5.0,
     )
-    assert "the repository has no such image" in gave_up(create)
+    gave_up(create)
     assert create.outcome
     assert create.outcome.at <= START + 60 - 3
 
@@ -265,23 +260,22 @@ def test_of_an_event_that_comes_very_late_three_seconds_are_kept_for_the_way_of_
     gave_up(create)
 
 
-# --- hand-overs that fail
-
-NO_REPLY = ReadTimeoutError(endpoint_url="https://lambda.us-east-1.amazonaws.com/")
+# --- continuations that fail
 
 
-def test_a_lost_reply_to_a_hand_over_starts_a_second_continuation_which_does_no_harm() -> None:
-    simulation, create = run(never, hand_over_replies=[NO_REPLY])
+def test_a_lost_reply_to_a_continuation_starts_a_second_one_which_does_no_harm() -> None:
+    lost = ReadTimeoutError(endpoint_url="https://lambda.us-east-1.amazonaws.com/")
+    simulation, create = run(never, hand_over_replies=[lost])
     assert [record.chain for record in waits(simulation)].count(2) == 2
     assert "Timed out waiting" in gave_up(create)
     assert {record.end for record in simulation.invocations} == {"returned"}
-    assert {attempt.verdict.answer["Status"] for attempt in create.attempts} == {"FAILED"}
-    assert len({attempt.verdict.answer["PhysicalResourceId"] for attempt in create.attempts}) == 1
+    answers = [attempt.verdict.answer for attempt in create.attempts]
+    assert len({(answer["Status"], answer["PhysicalResourceId"]) for answer in answers}) == 1
 
 
 @pytest.mark.parametrize("timeout", [60, 120])
 @pytest.mark.parametrize("when", [400.0, 1200.0])
-def test_a_time_out_that_somebody_shortens_during_a_wait_is_answered_at_the_next_hand_over(
+def test_a_timeout_that_somebody_shortens_during_a_wait_is_answered_at_the_next_continuation(
     timeout: int, when: float
 ) -> None:
     simulation = Simulation(never)
@@ -294,7 +288,7 @@ def test_a_time_out_that_somebody_shortens_during_a_wait_is_answered_at_the_next
     assert create.outcome.at < EPOCH + 870 * math.ceil(when / 870) + 2
 
 
-def test_a_time_out_that_is_shortened_to_one_that_still_suffices_changes_nothing() -> None:
+def test_a_timeout_that_is_shortened_to_one_that_still_suffices_changes_nothing() -> None:
     simulation = Simulation(never)
     create = simulation.create(PROPERTIES)
     simulation.at(400.0, lambda: setattr(simulation, "timeout", 300))
@@ -306,61 +300,43 @@ def test_a_time_out_that_is_shortened_to_one_that_still_suffices_changes_nothing
 # --- crashes
 
 
-def last_check() -> Crash:
-    simulation, _ = run(never)
-    last = waits(simulation)[-1]
-    return Crash("check", last.number, len(last.checks))
+LAST = 0  # in the place of the number of the check at the limit
+CRASHES = [
+    *(Crash("begin", 1), Crash("check", 1, 1, "after"), Crash("hand-over", 1), Crash("hand-over", 1, 1, "after")),
+    *(Crash("check", 3, 15), Crash("begin", 4), Crash("check", 4, LAST), Crash("check", 4, LAST, "after")),
+    *(Crash("newest tags", 4), Crash("put", 4), Crash("put", 4, 1, "after")),
+]
 
 
-@pytest.mark.parametrize(
-    "crash",
-    [
-        pytest.param(Crash("begin", 1), id="first slice, at once"),
-        pytest.param(Crash("check", 1, 1), id="first slice, first check"),
-        pytest.param(Crash("check", 1, 1, "after"), id="first slice, after the first check"),
-        pytest.param(Crash("check", 1, 20), id="first slice, on its way"),
-        pytest.param(Crash("hand-over", 1), id="first slice, before the hand-over"),
-        pytest.param(Crash("hand-over", 1, 1, "after"), id="first slice, after the hand-over"),
-        pytest.param(Crash("begin", 3), id="later slice, at once"),
-        pytest.param(Crash("check", 3, 15), id="later slice, on its way"),
-        pytest.param(Crash("hand-over", 3), id="later slice, before the hand-over"),
-        pytest.param(Crash("hand-over", 3, 1, "after"), id="later slice, after the hand-over"),
-        pytest.param(Crash("begin", 4), id="last slice, at once"),
-        pytest.param(Crash("check", 4, 10), id="last slice, on its way"),
-        pytest.param(last_check(), id="last slice, before the check at the limit"),
-        pytest.param(replace(last_check(), side="after"), id="last slice, after the check at the limit"),
-        pytest.param(Crash("newest tags", 4), id="last slice, before the look at the tags"),
-        pytest.param(Crash("put", 4), id="last slice, before the answer"),
-        pytest.param(Crash("put", 4, 1, "after"), id="last slice, after the answer"),
-    ],
-)
+def checks_of_the_last() -> int:
+    return len(waits(longest()[0])[-1].checks)
+
+
+@pytest.mark.parametrize("crash", CRASHES, ids=str)
 def test_a_crash_anywhere_changes_neither_the_limit_nor_that_one_answer_counts(crash: Crash) -> None:
+    crash = replace(crash, nth=crash.nth or checks_of_the_last())
     simulation, create = run(never, crashes=[crash])
     assert "crashed" in {record.end for record in simulation.invocations}
     gave_up(create)
     states = [record.event[STATE_KEY] for record in waits(simulation) if record.continues]
     assert {state["limit"] for state in states} == {LIMIT}
     at_limit = [check for check in simulation.checks if check >= LIMIT]
-    assert at_limit
     # Within a second, or as soon as Lambda delivers the event again.
     assert at_limit[0] <= LIMIT + 61
-    assert {attempt.verdict.answer["PhysicalResourceId"] for attempt in create.attempts} == {
-        create.attempts[0].verdict.answer["PhysicalResourceId"]
-    }
+    assert len({attempt.verdict.answer["PhysicalResourceId"] for attempt in create.attempts}) == 1
 
 
 @pytest.mark.parametrize("moment", ["check", "put"])
 def test_two_crashes_in_a_row_at_the_limit_still_leave_time_for_the_answer(moment: Any) -> None:
-    nth = last_check().nth if moment == "check" else 1
-    crashes = [Crash(moment, 4, nth), Crash(moment, 5, 1)]
-    # The limit is 750 s into its slice, so the second retry comes 930 s after the event.
-    simulation, create = run(never, crashes=crashes)
+    nth = checks_of_the_last() if moment == "check" else 1
+    # The limit is 750 s into its invocation, so the second retry comes 930 s after the event.
+    simulation, create = run(never, crashes=[Crash(moment, 4, nth), Crash(moment, 5, 1)])
     assert [record.end for record in waits(simulation)][-3:] == ["crashed", "crashed", "returned"]
     gave_up(create)
     assert waits(simulation)[-1].checks
 
 
-def test_a_function_time_out_is_redelivered_and_the_wait_goes_on() -> None:
+def test_an_invocation_that_times_out_is_redelivered_and_the_wait_goes_on() -> None:
     hang_once = iter([math.inf])
     # The timeout is at the 900 s themselves.
     simulation, create = run(
@@ -368,36 +344,24 @@ def test_a_function_time_out_is_redelivered_and_the_wait_goes_on() -> None:
         ecr_latency=lambda elapsed: next(hang_once, 0.05) if elapsed > 1000 else 0.05,
         calls_end_in_time=False,
     )
-    ends = [record.end for record in waits(simulation)]
-    assert ends.count("timed out") == 1
-    timed_out = waits(simulation)[ends.index("timed out")]
+    (timed_out,) = [record for record in waits(simulation) if record.end == "timed out"]
     assert timed_out.ended - timed_out.began == pytest.approx(900)
     gave_up(create)
 
 
 @pytest.mark.parametrize("crashes", [1, 2])
-def test_slices_that_crash_at_their_very_end_are_run_again(crashes: int) -> None:
-    """A slice's end is 870 s after its event; its second retry comes 1,920 s after it."""
+def test_invocations_that_crash_at_their_very_end_are_run_again(crashes: int) -> None:
+    """An invocation's end is 870 s after its event; its second retry comes 1,920 s after it."""
     simulation, create = run(never, crashes=[Crash("hand-over", number) for number in range(1, crashes + 1)])
     assert [record.end for record in waits(simulation)][: crashes + 1] == [*["crashed"] * crashes, "returned"]
     assert simulation.dropped == []
     gave_up(create)
 
 
-@pytest.mark.parametrize(("age", "runs"), [(60.0, 1), (90.0, 2), (180.0, 2), (181.0, 3)])
-def test_lambda_drops_an_event_at_once_when_it_would_be_too_old_by_its_next_retry(age: float, runs: int) -> None:
-    """Seen on AWS with 60 s and 90 s, by the validated test that docs/decisions/0007-event-age.md names."""
-    simulation, _ = run(never, crashes=[Crash("begin")], maximum_event_age=age)
-    assert [round(record.began - EPOCH, 1) for record in waits(simulation)] == [0.1, 60.1, 180.1][:runs]
-    why, _event = simulation.dropped[0]
-    assert why == ("age" if runs < 3 else "retries")
-
-
 def test_an_event_that_finds_no_free_concurrency_is_dropped_within_an_hour_and_the_last_resort_answers() -> None:
     simulation, create = run(never, has_room=lambda elapsed: elapsed > 3550.0, last_resort=True)
     assert [(why, event.attempts) for why, event in simulation.dropped] == [("age", 0)]
-    assert create.outcome
-    assert (create.outcome.status, create.outcome.by) == ("FAILED", "answer")
+    gave_up(create)
 
 
 def test_an_event_that_waits_for_free_concurrency_keeps_its_start() -> None:
@@ -407,18 +371,8 @@ def test_an_event_that_waits_for_free_concurrency_keeps_its_start() -> None:
     assert simulation.checks[-1] < LIMIT + 1
 
 
-def test_lambda_drops_the_sixteenth_invocation_of_a_chain() -> None:
-    simulation = Simulation(never)
-    for chain in (15, 16):
-        simulation.accept({**PROPERTIES, "MaxRetries": 0}, chain)
-    simulation.play()
-    assert [(why, queued.chain) for why, queued in simulation.dropped if why != "retries"] == [("recursion", 16)]
-    assert {record.chain for record in simulation.invocations} == {15}
-
-
 def test_the_longest_chain_stays_under_lambda_s_guard_against_recursion() -> None:
-    seconds = 3360
-    simulation, create = run(never, timeout=timeout_needed(seconds))
+    simulation, create = run(never, timeout=timeout_needed(3360))
     gave_up(create)
     assert max(record.chain for record in simulation.invocations) == MAX_INVOCATIONS
     assert simulation.dropped == []
@@ -428,7 +382,7 @@ def test_the_longest_chain_stays_under_lambda_s_guard_against_recursion() -> Non
 
 
 def test_an_answer_that_cannot_be_delivered_is_delivered_by_the_next_run() -> None:
-    simulation = Simulation(image_now)
+    simulation = Simulation(pushed_at(0.0))
     create = simulation.create(PROPERTIES, [Status(503)] * 8)
     simulation.play()
     assert [record.end for record in waits(simulation)] == ["raised", "returned"]
@@ -436,11 +390,7 @@ def test_an_answer_that_cannot_be_delivered_is_delivered_by_the_next_run() -> No
     assert create.outcome.status == "SUCCESS"
 
 
-def image_now(_: float) -> Reply | None:
-    return THERE
-
-
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 def test_throttling_and_faults_never_end_a_wait(seed: int) -> None:
     random = Random(seed)  # noqa: S311  # repeatable
 
@@ -461,7 +411,7 @@ def test_calls_that_hang_end_in_time_for_the_answer() -> None:
     assert len(waits(simulation)) <= 5
 
 
-@pytest.mark.parametrize("seconds", [0.0, 50.0, 870.12, 2000.0, 3359.45])
+@pytest.mark.parametrize("seconds", [0.0, 870.12, 3359.45])
 def test_a_delete_during_a_wait_succeeds_at_once_and_the_wait_ends_soon_with_an_answer_that_counts_for_nothing(
     seconds: float,
 ) -> None:
@@ -499,7 +449,7 @@ SLACK = 1.0
 
 
 @dataclass(frozen=True)
-class Look:
+class Check:
     """One check as it went."""
 
     began: float
@@ -513,7 +463,7 @@ class Trace:
     """A whole wait as it went."""
 
     bounds: Bounds
-    looks: list[Look]
+    checks: list[Check]
     pauses: list[tuple[float, float, float]]
     """When each pause began, until when it was to last, and the end of its slice."""
     outcome: Ready | GivenUp
@@ -533,21 +483,21 @@ def play(
     """Run a wait through its slices. `findings` tells what check n finds, and what share of its time it takes."""
     clock = FakeClock(bounds.start, overshoot)
     progress = Progress(due=bounds.start)
-    looks: list[Look] = []
+    checks: list[Check] = []
     pauses: list[tuple[float, float, float]] = []
     for slices in range(1, 1000):
         ends = clock.now() + timeout
         slice_end = ends - invocation_reserve(timeout)
 
         def check(memory: Memory, _: bool, *, ends: float = ends) -> CheckResult:  # noqa: FBT001  # its type
-            finding, share = findings(len(looks))
+            finding, share = findings(len(checks))
             began = clock.now()
             clock.advance(share * min(9.0, max(ends - 0.5 - began, 0.0) / 2))
-            looks.append(Look(began, clock.now(), finding, Progress(began)))
+            checks.append(Check(began, clock.now(), finding, Progress(began)))
             return CheckResult(finding, memory)
 
         def checked(judged: Progress | Ready | GivenUp, _: CheckResult) -> None:
-            looks[-1] = replace(looks[-1], judged=judged)
+            checks[-1] = replace(checks[-1], judged=judged)
 
         outcome = wait(
             backoff,
@@ -565,7 +515,7 @@ def play(
         pauses += [(began, until, slice_end) for began, until in clock.pauses]
         clock.pauses.clear()
         if not isinstance(outcome, PartDone):
-            return Trace(bounds, looks, pauses, outcome, slices)
+            return Trace(bounds, checks, pauses, outcome, slices)
         state = State(bounds.start, bounds.limit, replace(outcome.progress, hops=outcome.progress.hops + 1))
         arrived = read_state(json.loads(json.dumps(continuation({"a": "b"}, state)))[STATE_KEY], clock.now())
         assert arrived == state
@@ -575,8 +525,8 @@ def play(
 
 
 @st.composite
-def traces(draw: st.DrawFn, findings: Sequence[Finding] = FINDINGS) -> tuple[Backoff, float, Trace]:
-    """Any rhythm, limit, slice length, schedule of findings, durations of looks, lateness and chance."""
+def traces(draw: st.DrawFn) -> tuple[Backoff, float, Trace]:
+    """Any backoff, limit, slice length, schedule of findings, durations of checks, lateness and chance."""
     backoff = Backoff(
         delay=draw(st.integers(1, 900)),
         rate=draw(st.one_of(st.just(1.0), st.just(1.5), st.floats(1, 10))),
@@ -587,7 +537,7 @@ def traces(draw: st.DrawFn, findings: Sequence[Finding] = FINDINGS) -> tuple[Bac
     )
     shortest = timeout_needed(bounds.limit - bounds.start)
     timeout = max(draw(st.integers(3, 900)), shortest)
-    script = draw(st.lists(st.tuples(st.sampled_from(findings), st.integers(1, 40), st.floats(0, 1)), max_size=20))
+    script = draw(st.lists(st.tuples(st.sampled_from(FINDINGS), st.integers(1, 40), st.floats(0, 1)), max_size=20))
     steps = [(finding, share) for finding, times, share in script for _ in range(times)]
     trace = play(
         backoff,
@@ -601,94 +551,83 @@ def traces(draw: st.DrawFn, findings: Sequence[Finding] = FINDINGS) -> tuple[Bac
     return backoff, timeout, trace
 
 
+@settings(max_examples=2 * settings().max_examples)
 @given(traces())
-def test_every_wait_has_one_outcome_and_ends_with_the_check_that_decided_it(
+def test_whatever_is_found_a_wait_ends_once_checks_in_time_and_keeps_to_its_limit_and_grace_periods(
     drawn: tuple[Backoff, float, Trace],
 ) -> None:
-    _, _, trace = drawn
-    faults = sum(isinstance(look.finding, Unavailable) for look in trace.looks)
-    if isinstance(trace.outcome, GivenUp) and trace.outcome.cause is Cause.TOO_LATE:
-        assert trace.outcome == GivenUp(Cause.TOO_LATE, None, len(trace.looks), faults)
-        return
-    if isinstance(trace.outcome, GivenUp) and trace.outcome.cause is not Cause.REFUSED:
-        assert trace.outcome.unanswered == faults
-        answered = [look.finding for look in trace.looks if not isinstance(look.finding, Unavailable)]
-        assert trace.outcome.image_missing == isinstance(answered[-1] if answered else None, NoImage | NotPullable)
-    assert trace.looks[-1].judged == trace.outcome
-    assert trace.outcome.checks == len(trace.looks)
-    assert all(isinstance(look.judged, Progress) for look in trace.looks[:-1])
-    assert not any(isinstance(look.finding, Image | Refused) for look in trace.looks[:-1])
-    assert isinstance(trace.outcome, Ready) == (trace.looks[-1].finding == IMAGE)
-
-
-@given(traces())
-def test_no_pause_runs_beyond_the_slice_or_the_limit(drawn: tuple[Backoff, float, Trace]) -> None:
-    _, _, trace = drawn
+    backoff, timeout, trace = drawn
+    assert trace.slices <= invocations_needed(trace.bounds.limit - trace.bounds.start, timeout) <= MAX_INVOCATIONS
     for _began, until, slice_end in trace.pauses:
         assert until <= min(slice_end, trace.bounds.limit) + 1e-6
+    ends_with_the_check_that_decided_it(trace)
+    checks_in_time(backoff, trace)
+    keeps_grace_periods(backoff, trace)
 
 
-@given(traces())
-def test_no_check_starts_later_than_the_pause_in_force_and_the_limit_allow(
-    drawn: tuple[Backoff, float, Trace],
-) -> None:
-    backoff, _, trace = drawn
+def ends_with_the_check_that_decided_it(trace: Trace) -> None:
+    outcome, faults = trace.outcome, sum(isinstance(check.finding, Unavailable) for check in trace.checks)
+    if isinstance(outcome, GivenUp) and outcome.cause is Cause.TOO_LATE:
+        assert outcome == GivenUp(Cause.TOO_LATE, None, len(trace.checks), faults)
+        return
+    if isinstance(outcome, GivenUp) and outcome.cause is not Cause.REFUSED:
+        assert outcome.unanswered == faults
+        answered = [check.finding for check in trace.checks if not isinstance(check.finding, Unavailable)]
+        assert outcome.image_missing == isinstance(answered[-1] if answered else None, NoImage | NotPullable)
+    *earlier, last = trace.checks
+    assert last.judged == outcome
+    assert outcome.checks == len(trace.checks)
+    assert all(isinstance(check.judged, Progress) for check in earlier)
+    assert not any(isinstance(check.finding, Image | Refused) for check in earlier)
+    assert isinstance(outcome, Ready) == (last.finding == IMAGE)
+
+
+def checks_in_time(backoff: Backoff, trace: Trace) -> None:
+    """Hold each check against the pause in force and the limit."""
     limit = trace.bounds.limit
-    longest_fault_pause = max(60.0, backoff.delay)
-    for before, look in pairwise(trace.looks):
-        longest = longest_fault_pause if isinstance(before.finding, Unavailable) else backoff.delay
-        assert look.began <= before.ended + longest + SLACK
-        # A look that is under way at the limit delays the last one by what it takes.
-        assert look.began <= max(limit, before.ended) + SLACK
-    late = [look for look in trace.looks if look.began >= limit]
+    for before, check in pairwise(trace.checks):
+        longest = max(60.0, backoff.delay) if isinstance(before.finding, Unavailable) else backoff.delay
+        assert check.began <= before.ended + longest + SLACK
+        # A check that is under way at the limit delays the last one by what it takes.
+        assert check.began <= max(limit, before.ended) + SLACK
+    late = [check for check in trace.checks if check.began >= limit]
     assert len(late) <= 1
     if isinstance(trace.outcome, GivenUp) and trace.outcome.cause is Cause.TIME_UP:
         assert late
 
 
-@given(traces(findings=(*FINDINGS[-1:], NoRepository(), AccessDenied("AccessDenied", ""), NoImage(), FINDINGS[5])))
-def test_a_grace_lasts_as_long_as_the_contract_says_and_is_checked_every_five_seconds(
-    drawn: tuple[Backoff, float, Trace],
-) -> None:
-    backoff, _, trace = drawn
+def keeps_grace_periods(backoff: Backoff, trace: Trace) -> None:
+    """Hold a grace period against the contract: its length, and a check every five seconds."""
     limit = trace.bounds.limit
     kind: type[Finding] | None = None
     since = 0.0
-    for before, look in zip([None, *trace.looks], trace.looks, strict=False):
-        if isinstance(look.finding, Unavailable):
-            continue  # says nothing about the repository
-        graced = type(look.finding) in GRACE_SECONDS and not (
-            backoff.wait_for_repository and isinstance(look.finding, NoRepository)
+    for before, check in zip([None, *trace.checks], trace.checks, strict=False):
+        if isinstance(check.finding, Unavailable | Image | Refused):
+            continue  # says nothing about the repository, or ends the wait
+        graced = type(check.finding) in GRACE_SECONDS and not (
+            backoff.wait_for_repository and isinstance(check.finding, NoRepository)
         )
         if not graced:
             kind = None
-            assert isinstance(look.judged, GivenUp) == (look.began >= limit)
+            assert isinstance(check.judged, GivenUp) == (check.began >= limit)
             continue
-        if type(look.finding) is not kind:
-            kind, since = type(look.finding), look.began
+        if type(check.finding) is not kind:
+            kind, since = type(check.finding), check.began
         elif before and type(before.finding) is kind:
-            assert look.began <= before.ended + 5.0 + SLACK
-            assert look.began <= max(since + GRACE_SECONDS[kind], before.ended) + SLACK
-        over = look.began >= min(since + GRACE_SECONDS[kind], limit)
-        assert isinstance(look.judged, GivenUp) == over
-        if isinstance(look.judged, GivenUp):
-            assert look.judged.cause is CAUSES[kind]
+            assert check.began <= before.ended + 5.0 + SLACK
+            assert check.began <= max(since + GRACE_SECONDS[kind], before.ended) + SLACK
+        over = check.began >= min(since + GRACE_SECONDS[kind], limit)
+        assert isinstance(check.judged, GivenUp) == over
+        if isinstance(check.judged, GivenUp):
+            assert check.judged.cause is CAUSES[kind]
 
 
-@given(traces())
-def test_the_number_of_slices_is_bounded_and_under_the_guard_against_recursion(
-    drawn: tuple[Backoff, float, Trace],
-) -> None:
-    _, timeout, trace = drawn
-    assert trace.slices <= invocations_needed(trace.bounds.limit - trace.bounds.start, timeout) <= MAX_INVOCATIONS
-
-
-def test_a_wait_that_ends_within_a_slice_is_decided_in_it_however_long_a_look_takes() -> None:
-    # The slice ends after 80 s, the limit is at 78.5 s, and a look runs from 73.7 s to 82.7 s.
+def test_a_wait_that_ends_within_an_invocation_is_decided_in_it_however_long_a_check_takes() -> None:
+    # Checks end after 80 s, the limit is at 78.5 s, and a check runs from 73.7 s to 82.7 s.
     bounds = Bounds(EPOCH, EPOCH + 78.5, EPOCH + 78.5)
     backoff = Backoff(1, 1.0, wait_for_repository=False)
     trace = play(backoff, bounds, lambda n: (NoImage(), 1.0 if n else 0.3), timeout=100, random=Dice(0.0))
-    assert [look.began - EPOCH for look in trace.looks][-2:] == pytest.approx([73.7, 82.7], abs=1e-5)
+    assert [check.began - EPOCH for check in trace.checks][-2:] == pytest.approx([73.7, 82.7], abs=1e-5)
     assert trace.slices == 1
 
 
@@ -703,7 +642,7 @@ def test_a_wait_that_ends_within_a_slice_is_decided_in_it_however_long_a_look_ta
         (1.0, 0.05, 0.2),
     ],
 )
-def test_a_slice_is_left_early_by_a_quarter_of_it_or_five_seconds_where_the_limit_is_just_behind(
+def test_an_invocation_hands_over_a_quarter_of_it_or_five_seconds_early_where_the_limit_is_just_behind(
     slice_length: float, limit_behind: float, left: float
 ) -> None:
     end = EPOCH + slice_length
@@ -722,72 +661,51 @@ class Dice(Random):
         return self._value
 
 
-def rests(backoff: Backoff, findings: Callable[[int], Finding], dice: float, seconds: float = 1000.0) -> list[float]:
-    """Return how long each pause of a wait was whose looks take no time."""
+NOT_YET: Finding = NoImage()
+FAULT: Finding = Unavailable("ThrottlingException", "")
+
+
+def pauses(
+    delay: int, rate: float, *faults: int, found: Finding = NOT_YET, dice: float = 0.0, seconds: float = 1000.0
+) -> list[float]:
+    """Return how long each pause of a wait was whose checks take no time. `faults`: the checks not answered."""
     bounds = Bounds(EPOCH, EPOCH + seconds, EPOCH + seconds)
-    trace = play(backoff, bounds, lambda n: (findings(n), 0.0), timeout=2000, random=Dice(dice))
-    return [later.began - earlier.began for earlier, later in pairwise(trace.looks)]
-
-
-def not_yet(_: int) -> Finding:
-    return NoImage()
+    backoff = Backoff(delay, rate, wait_for_repository=False)
+    trace = play(backoff, bounds, lambda n: (FAULT if n in faults else found, 0.0), timeout=2000, random=Dice(dice))
+    return [later.began - earlier.began for earlier, later in pairwise(trace.checks)]
 
 
 def test_pauses_start_at_a_second_and_grow_by_the_rate_up_to_the_delay() -> None:
-    assert rests(Backoff(30, 1.5, wait_for_repository=False), not_yet, 0.0)[:11] == pytest.approx(
-        [*(1.5**n for n in range(9)), 30, 30], abs=1e-5
-    )
-    assert rests(Backoff(5, 10, wait_for_repository=False), not_yet, 0.0)[:3] == pytest.approx([1, 5, 5], abs=1e-5)
+    assert pauses(30, 1.5)[:11] == pytest.approx([*(1.5**n for n in range(9)), 30, 30], abs=1e-5)
+    assert pauses(5, 10)[:3] == pytest.approx([1, 5, 5], abs=1e-5)
 
 
 @given(st.floats(0, 1, exclude_max=True))
+@example(0.999)
 def test_jitter_only_shortens_a_pause_and_by_a_tenth_at_most(dice: float) -> None:
-    backoff = Backoff(30, 1.5, wait_for_repository=False)
-    full = rests(backoff, not_yet, 0.0, 300)
-    for jittered, pause in zip(rests(backoff, not_yet, dice, 300), full[:-1], strict=False):
-        assert 0.9 * pause - 1e-5 <= jittered <= pause + 1e-5
+    full = pauses(30, 1.5, seconds=300)
+    for jittered, pause in zip(pauses(30, 1.5, dice=dice, seconds=300), full[:-1], strict=False):
+        assert jittered == pytest.approx(pause * (1 - 0.1 * dice), abs=1e-5)
 
 
-def test_jitter_is_used() -> None:
-    backoff = Backoff(30, 1.5, wait_for_repository=False)
-    assert rests(backoff, not_yet, 0.999)[0] == pytest.approx(0.9, abs=1e-3)
-
-
-@pytest.mark.parametrize("dice", [0.0, 0.999])
-def test_a_rate_of_one_is_a_fixed_rhythm(dice: float) -> None:
-    assert rests(Backoff(30, 1.0, wait_for_repository=False), not_yet, dice, 300) == pytest.approx([30] * 10, abs=1e-5)
+def test_a_rate_of_one_is_a_fixed_pause() -> None:
+    assert pauses(30, 1.0, dice=0.999, seconds=300) == pytest.approx([30] * 10, abs=1e-5)
 
 
 def test_faults_double_the_pause_up_to_a_minute_and_draw_from_its_upper_half() -> None:
-    backoff = Backoff(30, 1.5, wait_for_repository=False)
     doubled = [2, 4, 8, 16, 32, 60, 60, 60]
-    assert rests(backoff, lambda _: FINDINGS[5], 0.0)[:8] == pytest.approx(doubled, abs=1e-5)
-    drawn = rests(backoff, lambda _: FINDINGS[5], 0.999999)[:8]
+    assert pauses(30, 1.5, found=FAULT)[:8] == pytest.approx(doubled, abs=1e-5)
+    drawn = pauses(30, 1.5, found=FAULT, dice=0.999999)[:8]
     assert drawn == pytest.approx([pause / 2 for pause in doubled], abs=1e-3)
 
 
 def test_a_pause_longer_than_a_minute_is_not_shortened_by_a_fault() -> None:
-    backoff = Backoff(200, 1.0, wait_for_repository=False)
-    assert rests(backoff, lambda _: FINDINGS[5], 0.0)[:3] == pytest.approx([200, 200, 200], abs=1e-5)
+    assert pauses(200, 1.0, found=FAULT)[:3] == pytest.approx([200, 200, 200], abs=1e-5)
 
 
-def test_the_rhythm_goes_on_where_it_was_when_a_check_gets_through() -> None:
-    backoff = Backoff(30, 2.0, wait_for_repository=False)
-    found = rests(backoff, lambda n: FINDINGS[5] if n in (2, 3) else NoImage(), 0.0)
-    assert found[:6] == pytest.approx([1, 2, 4, 8, 4, 8], abs=1e-5)
-
-
-def test_a_fault_after_a_check_got_through_starts_from_the_rhythm_s_own_pause() -> None:
-    backoff = Backoff(30, 2.0, wait_for_repository=False)
-    found = rests(backoff, lambda n: FINDINGS[5] if n in (2, 3, 5) else NoImage(), 0.0)
-    assert found[:6] == pytest.approx([1, 2, 4, 8, 4, 8], abs=1e-5)
-
-
-@pytest.mark.parametrize("service_timeout", [20, 30, 45, 60, 75, 90, 120])
-def test_slow_calls_of_ecr_leave_time_for_the_answer(service_timeout: int) -> None:
-    _, create = run(never, {**PROPERTIES, "ServiceTimeout": service_timeout}, ecr_latency=lambda _: 8.5)
-
-    gave_up(create)
+@pytest.mark.parametrize("faults", [(2, 3), (2, 3, 5)], ids=["a check gets through", "and then another fault"])
+def test_the_backoff_goes_on_where_it_was_when_a_check_gets_through(faults: tuple[int, ...]) -> None:
+    assert pauses(30, 2.0, *faults)[:6] == pytest.approx([1, 2, 4, 8, 4, 8], abs=1e-5)
 
 
 @pytest.mark.parametrize(
