@@ -101,62 +101,35 @@ def test_any_reason_fits_and_keeps_its_beginning_and_the_note(reason: str) -> No
         assert len(begins) >= 400  # even at 6 bytes of JSON for a character
 
 
-def test_a_cut_reason_uses_the_room_there_is() -> None:
-    assert MAX_BODY_BYTES - 1 <= len(encoded(CREATE, Response("FAILED", "x" * 5000, NOTE)).body) <= MAX_BODY_BYTES
-
-
-@given(st.integers(0, 5000))
-def test_a_reason_of_any_length_is_cut_only_where_it_must_be(length: int) -> None:
-    whole = len(encoded(CREATE, Response("FAILED", "x", NOTE)).body) - 1 + length <= MAX_BODY_BYTES
-
-    said = body_of(Response("FAILED", "x" * length, NOTE))["Reason"]
-
-    assert length == 0 or (said == "x" * length + NOTE) is whole
-
-
-@pytest.mark.parametrize("over", range(-4, 5))
-def test_a_reason_that_just_fits_is_whole(over: int) -> None:
+def test_a_reason_is_cut_only_where_it_must_be_and_then_uses_the_room_there_is() -> None:
     room = MAX_BODY_BYTES - len(encoded(CREATE, Response("FAILED", "x", NOTE)).body) + 1
 
-    said = body_of(Response("FAILED", "x" * (room + over), NOTE))["Reason"]
-
-    assert said == "x" * (room - 3 if over > 0 else room + over) + ("..." if over > 0 else "") + NOTE
+    assert body_of(Response("FAILED", "x" * room, NOTE))["Reason"] == "x" * room + NOTE
+    cut = encoded(CREATE, Response("FAILED", "x" * (room + 1), NOTE))
+    assert json.loads(cut.body)["Reason"] != "x" * (room + 1) + NOTE
+    assert MAX_BODY_BYTES - 1 <= len(cut.body) <= MAX_BODY_BYTES
 
 
 def test_a_success_whose_attributes_do_not_fit_becomes_a_failure_that_says_so() -> None:
-    body = body_of(Response("SUCCESS", note=NOTE, data={"ImageTag": "x" * 4000}))
+    empty = len(encoded(CREATE, Response("SUCCESS", note=NOTE, data={"ImageTag": ""})).body)
+    room = MAX_BODY_BYTES - empty
+    assert body_of(Response("SUCCESS", note=NOTE, data={"ImageTag": "x" * room}))["Status"] == "SUCCESS"
 
-    assert (body["Status"], body["Data"]) == ("FAILED", {})
-    assert "attributes do not fit" in body["Reason"]
-    assert body["Reason"].endswith(NOTE)
-
-
-def test_what_is_returned_is_the_failure_that_is_sent() -> None:
-    found = Response("SUCCESS", note=NOTE, data={"ImageTag": "x" * 4000}, ended=Ended(Outcome.READY, 5.0, 3, 1))
-
+    found = Response("SUCCESS", note=NOTE, data={"ImageTag": "x" * (room + 1)}, ended=Ended(Outcome.READY, 5.0, 3, 1))
     response = encoded(CREATE, found)
 
     sent = json.loads(response.body)
+    assert (sent["Status"], sent["Data"]) == ("FAILED", {})
+    assert "attributes do not fit" in sent["Reason"]
     assert (response.status, response.reason + response.note, response.data) == ("FAILED", sent["Reason"], {})
     assert response.ended == Ended(Outcome.UNEXPECTED, 5.0, 3, 1)
 
 
-def test_attributes_that_just_fit_stay_a_success() -> None:
-    empty = len(encoded(CREATE, Response("SUCCESS", data={"ImageTag": ""})).body)
-
-    assert body_of(Response("SUCCESS", data={"ImageTag": "x" * (MAX_BODY_BYTES - empty)}))["Status"] == "SUCCESS"
-    assert body_of(Response("SUCCESS", data={"ImageTag": "x" * (MAX_BODY_BYTES - empty + 1)}))["Status"] == "FAILED"
-
-
 @pytest.mark.parametrize("letter", ["x", "é"])
 def test_the_longest_ids_leave_room_for_an_answer(letter: str) -> None:
-    request = stack_request(
-        "Update",
-        StackId=letter * (600 // len(letter.encode())),
-        RequestId=letter * (255 // len(letter.encode())),
-        LogicalResourceId=letter * (255 // len(letter.encode())),
-        PhysicalResourceId=letter * (1024 // len(letter.encode())),
-    )
+    longest = {"StackId": 600, "RequestId": 255, "LogicalResourceId": 255, "PhysicalResourceId": 1024}
+    ids = {key: letter * (length // len(letter.encode())) for key, length in longest.items()}
+    request = stack_request("Update", **ids)
 
     assert body_of(Response("FAILED", "x" * 5000, NOTE), request)["Reason"].endswith(NOTE)
 
@@ -172,13 +145,10 @@ def test_one_answer_leaves_nothing_over_for_the_next() -> None:
 # --- The physical id ------------------------------------------------------------------------------------------------
 
 
-def test_a_create_has_the_same_physical_id_each_time_it_comes() -> None:
-    assert physical_id(stack_request()) == physical_id(stack_request(ResponseURL=response_url(query="x=y")))
-
-
-@pytest.mark.parametrize("key", ["StackId", "RequestId", "LogicalResourceId"])
-def test_another_create_has_another_physical_id(key: str) -> None:
-    assert physical_id(stack_request()) != physical_id(stack_request(**{key: "another"}))
+def test_a_create_has_the_same_physical_id_each_time_it_comes_and_another_create_another() -> None:
+    assert physical_id(CREATE) == physical_id(stack_request(ResponseURL=response_url(query="x=y")))
+    for key in ("StackId", "RequestId", "LogicalResourceId"):
+        assert physical_id(CREATE) != physical_id(stack_request(**{key: "another"}))
 
 
 def test_a_physical_id_is_the_logical_id_and_64_bits_that_no_other_create_has() -> None:
@@ -196,8 +166,8 @@ def test_the_physical_id_is_kept(request_type: str, status: Any) -> None:
     assert body_of(Response(status, "why"), request)["PhysicalResourceId"] == "made up by CloudFormation"
 
 
-@pytest.mark.parametrize("request_type", ["Create", "Update", "Delete"])
-@pytest.mark.parametrize("logical_id", ["x", "x" * 255, "é" * 127])
+@pytest.mark.parametrize("request_type", ["Create", "Update"])
+@pytest.mark.parametrize("logical_id", ["x" * 255, "é" * 127])
 def test_a_physical_id_is_never_empty_and_at_most_a_kilobyte(request_type: str, logical_id: str) -> None:
     request = stack_request(request_type, PhysicalResourceId="", LogicalResourceId=logical_id)
 
@@ -211,16 +181,15 @@ def deliver(transport: FakeTransport, clock: FakeClock, seconds: float = 30.0) -
     return Courier(transport.put, clock).deliver(response_url(), b"{}", Deadline(NOW + seconds, clock))
 
 
-@pytest.mark.parametrize("status", [200, 204])
-def test_a_delivered_answer_is_not_sent_again(status: int) -> None:
-    clock, transport = FakeClock(), FakeTransport(status)
+def test_a_delivered_answer_is_not_sent_again() -> None:
+    clock, transport = FakeClock(), FakeTransport(204)
 
     assert deliver(transport, clock) == 1
     assert transport.puts == [(response_url(), b"{}", 5.0)]
     assert clock.sleeps == []
 
 
-@pytest.mark.parametrize("fault", [429, 500, 502, 503, ConnectionResetError("reset"), TimeoutError("slow")])
+@pytest.mark.parametrize("fault", [429, 500, 503, ConnectionResetError("reset"), TimeoutError("slow")])
 def test_delivery_is_tried_again_with_growing_pauses(fault: int | Exception) -> None:
     clock, transport = FakeClock(), FakeTransport(fault, fault, fault)
 
@@ -228,7 +197,7 @@ def test_delivery_is_tried_again_with_growing_pauses(fault: int | Exception) -> 
     assert clock.sleeps == [0.5, 1.0, 2.0]
 
 
-@pytest.mark.parametrize("status", [301, 307, 400, 403, 404, 405])
+@pytest.mark.parametrize("status", [301, 400, 403, 404])
 def test_any_other_status_is_final(status: int) -> None:
     clock, transport = FakeClock(), FakeTransport(status)
 
@@ -239,7 +208,7 @@ def test_any_other_status_is_final(status: int) -> None:
 
 
 @pytest.mark.parametrize("takes", [0.0, 0.7, 60.0])
-@pytest.mark.parametrize("seconds", [-1.0, 0.0, 0.3, 3.0, 10.0, 900.0])
+@pytest.mark.parametrize("seconds", [-1.0, 0.3, 10.0, 900.0])
 def test_delivery_ends_in_time(takes: float, seconds: float) -> None:
     clock = FakeClock()
     transport = FakeTransport(*[OSError("down")] * 100, clock=clock, takes=takes)
@@ -278,131 +247,99 @@ def test_a_failed_delivery_says_its_likely_cause_and_no_part_of_the_url(fault: i
 # --- The transport --------------------------------------------------------------------------------------------------
 
 
-class Bucket:
-    """An HTTP server on loopback that keeps what it is sent. It checks no signature."""
+class Bucket(BaseHTTPRequestHandler):
+    """An HTTP server's handler that keeps each PUT: its path, content types and body. It checks no signature."""
 
-    def __init__(self, port: int) -> None:
-        self.url = response_url(f"127.0.0.1:{port}", scheme="http")
-        self.received: list[tuple[str, list[tuple[str, str]], bytes]] = []
+    received: list[tuple[str, list[str], bytes]]
+    reply: tuple[int, dict[str, str]]
+
+    def do_PUT(self) -> None:  # the name http.server looks for
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.received.append((self.path, self.headers.get_all("Content-Type", []), body))
+        status, headers = self.reply
+        self.send_response(status)
+        for name, value in {"Content-Length": "0", **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
 
 
 @contextmanager
-def serving(status: int, headers: dict[str, str]) -> Iterator[Bucket]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_PUT(self) -> None:  # the name http.server looks for
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            bucket.received.append((self.path, self.headers.items(), body))
-            self.send_response(status)
-            for name, value in {"Content-Length": "0", **headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        bucket = Bucket(server.server_port)
+def serving(status: int = 200, **headers: str) -> Iterator[tuple[str, list[tuple[str, list[str], bytes]]]]:
+    """Return the URL of a bucket, and what it receives."""
+    received: list[tuple[str, list[str], bytes]] = []
+    handler = type("Handler", (Bucket,), {"received": received, "reply": (status, headers)})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
-            yield bucket
+            yield response_url(f"127.0.0.1:{server.server_port}", scheme="http"), received
         finally:
             server.shutdown()
             thread.join()
 
 
-@contextmanager
-def misbehaving(serve: Callable[[socket.socket], None]) -> Iterator[str]:
-    """Accept one connection and do with it as told; give the URL."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def run() -> None:
-            connection, _ = listener.accept()
-            with connection:
-                serve(connection)
-
-        thread = threading.Thread(target=run)
-        thread.start()
-        yield response_url(f"127.0.0.1:{listener.getsockname()[1]}", scheme="http")
-        thread.join()
+@pytest.fixture
+def at_debug(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    """The log of everything, at DEBUG."""
+    make_logger()
+    caplog.set_level(logging.DEBUG)
+    return caplog
 
 
 def test_the_transport_puts_the_body_with_an_empty_content_type_to_the_very_url() -> None:
-    with serving(200, {}) as bucket:
-        assert PresignedUrls().put(bucket.url, b'{"a": 1}', 5.0) == 200
+    with serving() as (url, received):
+        assert PresignedUrls().put(url, b'{"a": 1}', 5.0) == 200
 
-    ((path, headers, body),) = bucket.received
-    assert (path, body) == (path_of(bucket.url) + "?" + signed_query(), b'{"a": 1}')
-    assert [value for name, value in headers if name.lower() == "content-type"] == [""]
+    assert received == [(path_of(url) + "?" + signed_query(), [""], b'{"a": 1}')]
 
 
-@pytest.mark.parametrize("status", [301, 302, 307, 308])
+@pytest.mark.parametrize("status", [301, 307])
 def test_the_transport_follows_no_redirect(status: int) -> None:
-    with serving(200, {}) as elsewhere, serving(status, {"Location": elsewhere.url}) as bucket:
-        assert PresignedUrls().put(bucket.url, b"{}", 5.0) == status
+    with serving() as (elsewhere, received), serving(status, Location=elsewhere) as (url, _):
+        assert PresignedUrls().put(url, b"{}", 5.0) == status
 
-    assert elsewhere.received == []
+    assert received == []
 
 
-@pytest.mark.parametrize("status", [403, 429, 500, 503])
+@pytest.mark.parametrize("status", [403, 503])
 def test_the_transport_reports_a_status_and_does_not_try_again_itself(status: int) -> None:
-    with serving(status, {"Retry-After": "0"}) as bucket:
-        assert PresignedUrls().put(bucket.url, b"{}", 5.0) == status
+    with serving(status, **{"Retry-After": "0"}) as (url, received):
+        assert PresignedUrls().put(url, b"{}", 5.0) == status
 
-    assert len(bucket.received) == 1
+    assert len(received) == 1
 
 
-def _silent(connection: socket.socket) -> None:
-    while connection.recv(65536):  # until the client hangs up
+def until_the_client_hangs_up(connection: socket.socket) -> None:
+    while connection.recv(65536):
         pass
 
 
-def _hang_up(connection: socket.socket) -> None:
-    connection.recv(65536)
-
-
-def _nonsense(connection: socket.socket) -> None:
-    connection.recv(65536)
-    connection.sendall(b"220 this is not HTTP\r\n\r\n")
-
-
-@pytest.mark.parametrize("serve", [_silent, _hang_up, _nonsense])
-def test_time_outs_and_broken_connections_are_os_errors_that_show_nothing(
-    serve: Callable[[socket.socket], None], caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    "serve",
+    [until_the_client_hangs_up, lambda _: None, lambda connection: connection.sendall(b"220 this is not HTTP\r\n\r\n")],
+    ids=["silent", "hangs up", "nonsense"],
+)
+def test_timeouts_and_broken_connections_are_os_errors_that_show_nothing(
+    serve: Callable[[socket.socket], None], at_debug: pytest.LogCaptureFixture
 ) -> None:
-    make_logger()
-    caplog.set_level(logging.DEBUG)
-
-    with misbehaving(serve) as url, pytest.raises(OSError, match=r"^[A-Za-z ]+$") as caught:
-        PresignedUrls().put(url, b"{}", 0.3)
+    with answering(serve) as port, pytest.raises(OSError, match=r"^[A-Za-z ]+$") as caught:
+        PresignedUrls().put(response_url(f"127.0.0.1:{port}", scheme="http"), b"{}", 0.3)
 
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
-    assert not leaked(caplog.text + str(caught.value))
+    assert not leaked(at_debug.text + str(caught.value))
 
 
-def _unused_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
-@pytest.mark.parametrize(
-    "host",
-    ["127.0.0.1:{port}", "nowhere.invalid", "a..amazonaws.com", "x" * 64 + ".amazonaws.com", "a b.amazonaws.com"],
-)
+@pytest.mark.parametrize("host", ["127.0.0.1:1", "nowhere.invalid", "x" * 64 + ".amazonaws.com", "a b.amazonaws.com"])
 def test_a_host_that_is_not_there_is_an_os_error_that_shows_nothing(
-    host: str, caplog: pytest.LogCaptureFixture
+    host: str, at_debug: pytest.LogCaptureFixture
 ) -> None:
-    make_logger()
-    caplog.set_level(logging.DEBUG)
-    url = response_url(host.format(port=_unused_port()), scheme="http")
-
     with pytest.raises(OSError, match=r"^[A-Za-z]+$") as caught:
-        PresignedUrls().put(url, b"{}", 0.5)
+        PresignedUrls().put(response_url(host, scheme="http"), b"{}", 0.5)
 
-    assert not leaked(caplog.text + str(caught.value))
-
-
-"""What a busy machine may add. Far less than what any of these takes without a deadline."""
+    assert not leaked(at_debug.text + str(caught.value))
 
 
 def put(url: str, seconds: float) -> float:
@@ -425,42 +362,33 @@ def test_a_put_to_a_name_that_is_never_found_ends_in_time(monkeypatch: pytest.Mo
 
 
 def test_a_put_tries_the_next_address_while_there_is_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    with full_listener() as dead, serving(200, {}) as bucket:
-        port = int(bucket.url.split(":")[2].split("/")[0])
+    with full_listener() as dead, serving() as (url, _):
+        port = int(url.split(":")[2].split("/")[0])
         stream = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
-        addresses = [(*stream, ("127.0.0.1", dead)), (*stream, ("127.0.0.1", port))]
+        addresses = [(*stream, ("127.0.0.1", each)) for each in (dead, port)]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
 
-        assert PresignedUrls().put(bucket.url, b"{}", 5.0) == 200
+        assert PresignedUrls().put(url, b"{}", 5.0) == 200
 
 
-@pytest.mark.parametrize(
-    "beginning", [b"HTTP/1.1 200 OK\r\nX-Slow: ", b"HTTP/1.1 200 OK\r\n"], ids=["header", "status"]
-)
-def test_an_answer_that_trickles_before_its_headers_end_is_left_in_time(beginning: bytes) -> None:
-    with answering(trickle(beginning)) as port:
+def test_an_answer_that_trickles_before_its_headers_end_is_left_in_time() -> None:
+    with answering(trickle(b"HTTP/1.1 200 OK\r\nX-Slow: ")) as port:
         assert put(response_url(f"127.0.0.1:{port}", scheme="http"), 0.3) < NO_SIGN_OF_AN_END
 
 
-@pytest.mark.parametrize("serve", [trickle, reset_after], ids=["trickles", "is reset"])
-@pytest.mark.parametrize("status", [200, 503])
+@pytest.mark.parametrize(("serve", "status"), [(trickle, 200), (reset_after, 503)], ids=["trickles", "is reset"])
 def test_a_status_counts_although_the_body_behind_it_never_comes(
     serve: Callable[[bytes], Callable[[socket.socket], None]], status: int
 ) -> None:
     head = f"HTTP/1.1 {status} Any\r\nContent-Length: 99999\r\n\r\nabc".encode()
     with answering(serve(head)) as port:
-        url = response_url(f"127.0.0.1:{port}", scheme="http")
-
-        assert PresignedUrls().put(url, b"{}", 3.0) == status
+        assert PresignedUrls().put(response_url(f"127.0.0.1:{port}", scheme="http"), b"{}", 3.0) == status
 
 
-def test_no_logger_shows_the_url_of_a_delivery(caplog: pytest.LogCaptureFixture) -> None:
-    make_logger()
-    caplog.set_level(logging.DEBUG)
-
-    with serving(200, {}) as bucket:
-        PresignedUrls().put(bucket.url, b"{}", 5.0)
+def test_no_logger_shows_the_url_of_a_delivery(at_debug: pytest.LogCaptureFixture) -> None:
+    with serving() as (url, _):
+        PresignedUrls().put(url, b"{}", 5.0)
         logging.getLogger("any").debug("seen")
 
-    assert "seen" in caplog.text
-    assert not leaked(caplog.text)
+    assert "seen" in at_debug.text
+    assert not leaked(at_debug.text)
