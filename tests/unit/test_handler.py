@@ -1,6 +1,5 @@
 """The whole service in one process, with fakes where the world would be."""
 
-import itertools
 import json
 import logging
 import runpy
@@ -32,7 +31,7 @@ from tests.support.fakes import (
     signed_query,
     stack_event,
 )
-from tests.support.world import FOUND, NO_REPLY, SlowLambda, World, short
+from tests.support.world import FOUND, IN_MEMORY, NO_REPLY, SlowLambda, World, short
 
 NOT_FOUND = aws_error("ImageNotFoundException")
 NO_REPOSITORY = aws_error("RepositoryNotFoundException")
@@ -110,73 +109,55 @@ def test_a_garbage_event_is_an_error_in_the_log_and_nothing_else(event: object, 
 # --- Waits that end without the image -------------------------------------------------------------------------------
 
 
-def test_a_region_that_does_not_exist_ends_the_wait_after_a_minute_and_names_the_nearest() -> None:
-    endpoint = "https://api.ecr.eu-wset-1.amazonaws.com"
-    world = World(UnknownRegion(region="eu-wset-1", nearest="eu-west-1", endpoint_url=endpoint))
+def with_newest_tags(question: dict[str, Any]) -> dict[str, Any]:
+    """Answers as an ECR whose repository has another tag only."""
+    if "imageIds" in question:
+        raise NOT_FOUND
+    return details({"imageTags": ["v0.9"], "imagePushedAt": datetime.fromtimestamp(NOW - 3600 * 24 * 3, UTC)})
 
-    world.run(stack_event(ResourceProperties={**PROPERTIES, "Region": "eu-wset-1"}))
 
-    assert world.clock.now() == NOW + 60
+def without_newest_tags(question: dict[str, Any]) -> dict[str, Any]:
+    raise NOT_FOUND if "imageIds" in question else DENIED
+
+
+NO_REGION = UnknownRegion(
+    region="eu-wset-1", nearest="eu-west-1", endpoint_url="https://api.ecr.eu-wset-1.amazonaws.com"
+)
+
+
+@pytest.mark.parametrize(
+    ("reply", "properties", "seconds", "words"),
+    [
+        (NO_REGION, {"Region": "eu-wset-1"}, 60, ['ECR has no host in "eu-wset-1" (nearest known: "eu-west-1")']),
+        (NO_REPOSITORY, {}, 15, ["set WaitForRepository to true"]),
+        (DENIED, {}, 60, ["allow ecr:DescribeImages on arn:aws:ecr:eu-west-1:123456789012:rep"]),
+        (REFUSED, {}, 0, ["InvalidParameterException: Invalid parameter at 'x'"]),
+        (with_newest_tags, short(), 60, [" 1 min ", "no such image", '"v0.9" (3 days old)', "correct ImageTag"]),
+        (without_newest_tags, short(), 60, ["no such image"]),
+    ],
+    ids=["no region", "no repository", "access denied", "refused", "newest tags", "no newest tags"],
+)
+def test_a_wait_that_ends_without_the_image_says_why_after_its_time(
+    reply: Any, properties: dict[str, Any], seconds: float, words: list[str]
+) -> None:
+    world = World(reply)
+
+    world.run(stack_event(ResourceProperties={**PROPERTIES, **properties}))
+
+    assert world.clock.now() == NOW + seconds
     assert world.answer["Status"] == "FAILED"
-    assert 'ECR has no host in "eu-wset-1" (nearest known: "eu-west-1")' in world.answer["Reason"]
+    assert [word for word in (*words, "team/app:v1", LOG_STREAM) if word not in world.answer["Reason"]] == []
+    assert ("newest tags" in world.answer["Reason"]) is (reply is with_newest_tags)
+    # Of a repository that does not exist, nobody asks for the tags.
+    assert reply is not NO_REPOSITORY or all("imageIds" in call for call in world.ecr.asked)
 
 
-def test_a_failed_wait_names_the_newest_tags() -> None:
-    def ecr(question: dict[str, Any]) -> dict[str, Any]:
-        if "imageIds" in question:
-            raise NOT_FOUND
-        pushed = datetime.fromtimestamp(NOW - 3600 * 24 * 3, UTC)
-        return details({"imageTags": ["v0.9"], "imagePushedAt": pushed})
-
-    world = World(ecr)
-
-    world.run(stack_event(ResourceProperties=short()))
-
-    assert world.clock.now() == NOW + 60
-    assert world.answer["Status"] == "FAILED"
-    for words in ("team/app:v1", " 1 min ", "no such image", '"v0.9" (3 days old)', "correct ImageTag", LOG_STREAM):
-        assert words in world.answer["Reason"]
-
-
-def test_when_the_newest_tags_cannot_be_read_nobody_claims_that_there_are_none() -> None:
-    def ecr(question: dict[str, Any]) -> dict[str, Any]:
-        raise NOT_FOUND if "imageIds" in question else DENIED
-
-    world = World(ecr)
-
-    world.run(stack_event(ResourceProperties=short()))
-
-    assert "no such image" in world.answer["Reason"]
-    assert "newest tags" not in world.answer["Reason"]
-
-
-def test_no_newest_tags_are_looked_for_in_a_repository_that_does_not_exist() -> None:
-    world = World(NO_REPOSITORY)
-
-    world.run(stack_event())
-
-    assert all("imageIds" in call for call in world.ecr.asked)
-    assert world.clock.now() == NOW + 15
-    assert "set WaitForRepository to true" in world.answer["Reason"]
-
-
-def test_a_repository_that_ecr_refuses_to_look_into_fails_at_once_with_awss_words_and_the_checks_before() -> None:
+def test_checks_that_ecr_did_not_answer_are_counted_when_it_refuses_in_the_end() -> None:
     world = World(aws_error("ThrottleException"), REFUSED)
 
     world.run(stack_event())
 
-    assert len(world.clock.sleeps) == 1
-    for words in ("InvalidParameterException: Invalid parameter at 'x'", ", 1 unanswered"):
-        assert words in world.answer["Reason"]
-
-
-def test_access_denied_is_given_up_after_a_minute() -> None:
-    world = World(DENIED)
-
-    world.run(stack_event())
-
-    assert world.clock.now() == NOW + 60
-    assert "allow ecr:DescribeImages on arn:aws:ecr:eu-west-1:123456789012:rep" in world.answer["Reason"]
+    assert ", 1 unanswered" in world.answer["Reason"]
 
 
 @pytest.mark.parametrize("kind", [RuntimeError, MemoryError])
@@ -228,42 +209,31 @@ def test_a_wait_shortened_by_service_timeout_says_so_once_at_the_start_and_at_th
     assert world.clock.now() == NOW + seconds
 
 
-def archived_later(after: int) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """Answers as ECR with an image that is archived from the check with this number on (the first is 1).
+@pytest.mark.parametrize("after", [0.0, 5.0], ids=["before the wait", "during the wait"])
+def test_an_archived_image_is_named_so_at_the_limit_beside_the_newest_tags(after: float) -> None:
+    world = World(IN_MEMORY)
+    world.ecr.push("team/app", "v0.9")
 
-    Without the filter ECR leaves such an image out.
-    """
-    checks = itertools.count(1)
-    number = 0
+    def push_archived() -> None:
+        digest = world.ecr.push("team/app", content="archived")
+        world.ecr.image("team/app", digest).active_from = None
 
-    def ecr(question: dict[str, Any]) -> dict[str, Any]:
-        nonlocal number
-        if "imageIds" not in question:
-            return details({"imageTags": ["v0.9"], "imagePushedAt": datetime.fromtimestamp(NOW - 7200, UTC)})
-        if "filter" not in question:
-            number = next(checks)
-        elif number >= after:
-            return details({"imageStatus": "ARCHIVED"})
-        raise NOT_FOUND
-
-    return ecr
-
-
-@pytest.mark.parametrize(("after", "missing"), [(1, 0), (2, 9)], ids=["before the wait", "during the wait"])
-def test_an_archived_image_is_named_so_at_the_limit_beside_the_newest_tags(after: int, missing: int) -> None:
-    world = World(archived_later(after))
+    world.clock.plan(after, push_archived)
+    world.clock.sleep(0)
 
     world.run(stack_event(ResourceProperties=short()))
 
-    seen = [line["seen"] for line in world.lines_with("Checked")]
-    assert seen.count("the repository has no such image") == missing
-    assert set(seen[missing:]) == {"the image is archived"}
-    for words in ("restore it", 'newest tags: "v0.9" (2 h 1 min old)'):
+    *_, before_last, last = seen = [line["seen"] for line in world.lines_with("Checked")]
+    assert last == "the image is archived"
+    # Nobody asks for archived images in between.
+    assert before_last == ("the repository has no such image" if after else last)
+    assert len(set(seen)) == (2 if after else 1)
+    for words in ("restore it or push it again", 'newest tags: "v0.9" (1 min old)'):
         assert words in world.answer["Reason"]
 
 
 def test_archived_images_are_asked_for_at_the_first_and_the_last_check_alone_where_there_is_none() -> None:
-    world = World(archived_later(10**6))
+    world = World(NOT_FOUND)
 
     world.run(stack_event(ResourceProperties=short()))
 
