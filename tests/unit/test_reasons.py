@@ -47,6 +47,9 @@ SAID = (
 )
 NEWEST = NewestTags((TagSeen("v2", 2740.0), TagSeen("v0", 1000.0)))
 THERE = Image(DIGEST, "123456789012", "123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/app")
+WAITED = 'Waited 30 min for "team/app:v1" in eu-west-1 (37 checks): '
+TIMED_OUT = 'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (37 checks): '
+TAGS = 'newest tags: "v2" (1 min old), "v0" (30 min old)'
 NOT_ASSUMED = (
     "User: arn:aws:sts::123456789012:assumed-role/waiter-role/fn is not authorized to perform: sts:AssumeRole on "
     "resource: arn:aws:iam::999999999999:role/reader"
@@ -69,66 +72,63 @@ CASES = [
     case(
         "no repository",
         GivenUp(Cause.NO_REPOSITORY, NoRepository(), 37),
-        'Waited 30 min for "team/app:v1" in eu-west-1 (37 checks): the repository does not exist in account '
-        "123456789012; create it, correct RepositoryName, or set WaitForRepository to true",
+        f"{WAITED}the repository does not exist in account 123456789012; create it, correct RepositoryName, or set "
+        "WaitForRepository to true",
     ),
     case(
         "no repository with the name of another registry",
         GivenUp(Cause.NO_REPOSITORY, NoRepository(), 37),
-        'Waited 30 min for "docker.io/library/nginx:v1" in eu-west-1 (37 checks): the repository does not '
-        'exist in account 123456789012 (only ECR is checked; for a pull-through cache of "docker.io", pull the '
-        "image once); create it, correct RepositoryName, or set WaitForRepository to true",
+        'Waited 30 min for "docker.io/library/nginx:v1" in eu-west-1 (37 checks): the repository does not exist in '
+        'account 123456789012 (only ECR is checked; for a pull-through cache of "docker.io", pull the image once); '
+        "create it, correct RepositoryName, or set WaitForRepository to true",
         image=replace(IMAGE, repository="docker.io/library/nginx"),
     ),
     case(
         "no repository with the name of ECR Public",
         GivenUp(Cause.NO_REPOSITORY, NoRepository(), 37),
-        'Waited 30 min for "public.ecr.aws/shop/app:v1" in eu-west-1 (37 checks): the repository does not '
-        "exist in account 123456789012 (for an image of ECR Public, set ImageUri to its whole URI); create it, "
-        "correct RepositoryName, or set WaitForRepository to true",
+        'Waited 30 min for "public.ecr.aws/shop/app:v1" in eu-west-1 (37 checks): the repository does not exist in '
+        "account 123456789012 (for an image of ECR Public, set ImageUri to its whole URI); create it, correct "
+        "RepositoryName, or set WaitForRepository to true",
         image=replace(IMAGE, repository="public.ecr.aws/shop/app"),
     ),
     case(
         "no repository with the name of another registry, which was waited for",
         GivenUp(Cause.TIME_UP, NoRepository(), 37),
-        'Timed out waiting 30 min for "ghcr.io/org/app:v1" in eu-west-1 (37 checks): the repository does not '
-        'exist (only ECR is checked; for a pull-through cache of "ghcr.io", pull the image once); create it, '
-        "or check the push that should",
+        'Timed out waiting 30 min for "ghcr.io/org/app:v1" in eu-west-1 (37 checks): the repository does not exist '
+        '(only ECR is checked; for a pull-through cache of "ghcr.io", pull the image once); create it, or check the '
+        "push that should",
         image=replace(IMAGE, repository="ghcr.io/org/app"),
     ),
     case(
         "a repository with the name of another registry that is there",
         GivenUp(Cause.TIME_UP, NoImage(), 37),
-        'Timed out waiting 30 min for "ghcr.io/org/app:v1" in eu-west-1 (37 checks): the repository has no '
-        "such image; check its build, or raise MaxRetries",
+        'Timed out waiting 30 min for "ghcr.io/org/app:v1" in eu-west-1 (37 checks): the repository has no such '
+        "image; check its build, or raise MaxRetries",
         image=replace(IMAGE, repository="ghcr.io/org/app"),
     ),
     case(
         "denied, as AWS says it",
         GivenUp(Cause.ACCESS_DENIED, AccessDenied("AccessDeniedException", SAID), 37),
-        'Waited 30 min for "team/app:v1" in eu-west-1 (37 checks): access denied (AccessDeniedException: no '
-        "identity-based policy allows it); allow ecr:DescribeImages on "
-        'arn:aws:ecr:eu-west-1:123456789012:repository/team/app to the role "waiter-role", for example with '
-        "the waiter's parameter RepositoryArnPattern",
+        f"{WAITED}access denied (AccessDeniedException: no identity-based policy allows it); allow "
+        f'ecr:DescribeImages on {ARN} to the role "waiter-role", for example with the waiter\'s parameter '
+        "RepositoryArnPattern",
     ),
     case(
         "no region",
         GivenUp(Cause.REFUSED, NoRegion("eu-wset-1", "eu-west-1"), 37),
-        'Waited 30 min for "team/app:v1" in eu-west-1 (37 checks): ECR has no host in "eu-wset-1" (nearest '
-        'known: "eu-west-1"); correct Region or ImageUri',
+        f'{WAITED}ECR has no host in "eu-wset-1" (nearest known: "eu-west-1"); correct Region or ImageUri',
     ),
     case(
         "no region at the limit",
         GivenUp(Cause.TIME_UP, NoRegion("eu-wset-1", "eu-west-1"), 1),
-        'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (1 check): ECR has no host in "eu-wset-1" '
-        '(nearest known: "eu-west-1"); correct Region or ImageUri',
+        'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (1 check): ECR has no host in "eu-wset-1" (nearest '
+        'known: "eu-west-1"); correct Region or ImageUri',
     ),
     case(
         "denied, and AWS names nothing",
         GivenUp(Cause.ACCESS_DENIED, AccessDenied("AccessDenied", ""), 37),
-        'Waited 30 min for "team/app:v1" in eu-west-1 (37 checks): access denied (AccessDenied); allow '
-        "ecr:DescribeImages on arn:aws:ecr:eu-west-1:123456789012:repository/team/app to the waiter's role, "
-        "for example with the waiter's parameter RepositoryArnPattern",
+        f"{WAITED}access denied (AccessDenied); allow ecr:DescribeImages on {ARN} to the waiter's role, for example "
+        "with the waiter's parameter RepositoryArnPattern",
     ),
     case(
         "credentials that AWS does not accept",
@@ -137,112 +137,97 @@ CASES = [
             AccessDenied("UnrecognizedClientException", "The security token is invalid", Lacks.CREDENTIALS),
             37,
         ),
-        'Waited 30 min for "team/app:v1" in eu-west-1 (37 checks): AWS rejects the credentials '
-        "(UnrecognizedClientException: The security token is invalid); check that the account has enabled "
-        "eu-west-1, and that the waiter's role was not replaced",
+        f"{WAITED}AWS rejects the credentials (UnrecognizedClientException: The security token is invalid); check "
+        "that the account has enabled eu-west-1, and that the waiter's role was not replaced",
     ),
     case(
         "the repository's key",
         GivenUp(Cause.ACCESS_DENIED, AccessDenied("KmsError", "Key is disabled", Lacks.KEY), 37),
-        'Waited 30 min for "team/app:v1" in eu-west-1 (37 checks): ECR may not use the KMS key of '
-        "arn:aws:ecr:eu-west-1:123456789012:repository/team/app (KmsError: Key is disabled); enable it and "
-        "restore ECR's grant for kms:Decrypt",
+        f"{WAITED}ECR may not use the KMS key of {ARN} (KmsError: Key is disabled); enable it and restore ECR's "
+        "grant for kms:Decrypt",
     ),
     case(
         "the registry behind a pull-through cache",
         GivenUp(Cause.ACCESS_DENIED, AccessDenied("UpstreamAccessDenied", "", Lacks.UPSTREAM), 37),
-        'Waited 30 min for "team/app:v1" in eu-west-1 (37 checks): the upstream registry of '
-        "arn:aws:ecr:eu-west-1:123456789012:repository/team/app denied access (UpstreamAccessDenied); correct "
-        "the secret of its cache rule",
+        f"{WAITED}the upstream registry of {ARN} denied access (UpstreamAccessDenied); correct the secret of its "
+        "cache rule",
     ),
     case(
         "refused",
         GivenUp(Cause.REFUSED, Refused("InvalidParameterException", "first\n second"), 37),
-        'Waited 30 min for "team/app:v1" in eu-west-1 (37 checks): ECR refused (InvalidParameterException: '
-        "first second); fix the cause that AWS names",
+        f"{WAITED}ECR refused (InvalidParameterException: first second); fix the cause that AWS names",
     ),
     case(
         "too late",
         GivenUp(Cause.TOO_LATE, None, 37),
-        'Waited 30 min for "team/app:v1" in eu-west-1 (37 checks): Lambda delivered the event after '
-        "ServiceTimeout; check the function for throttling",
+        f"{WAITED}Lambda delivered the event after ServiceTimeout; check the function for throttling",
     ),
     case(
         "no image, and other tags",
         GivenUp(Cause.TIME_UP, NoImage(), 37),
-        'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (37 checks): the repository has no such '
-        'image; newest tags: "v2" (1 min old), "v0" (30 min old); correct ImageTag, check its build, or raise '
-        "MaxRetries",
+        f"{TIMED_OUT}the repository has no such image; {TAGS}; correct ImageTag, check its build, or raise MaxRetries",
         newest=NEWEST,
     ),
     case(
         "no image, and no tag",
         GivenUp(Cause.TIME_UP, NoImage(), 37),
-        'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (37 checks): the repository has no such '
-        "image; newest tags: none; check its build, or raise MaxRetries",
+        f"{TIMED_OUT}the repository has no such image; newest tags: none; check its build, or raise MaxRetries",
         newest=NewestTags(()),
     ),
     case(
         "no image, and no tags were read",
         GivenUp(Cause.TIME_UP, NoImage(), 37),
-        'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (37 checks): the repository has no such '
-        "image; check its build, or raise MaxRetries",
+        f"{TIMED_OUT}the repository has no such image; check its build, or raise MaxRetries",
     ),
     case(
         "no image by its digest",
         GivenUp(Cause.TIME_UP, NoImage(), 37),
         "Timed out waiting 30 min for "
         '"team/app@sha256:abababababababababababababababababababababababababababababababab" in eu-west-1 (37 '
-        'checks): the repository has no such image; newest tags: "v2" (1 min old), "v0" (30 min old); check '
-        "its build, or raise MaxRetries",
+        f"checks): the repository has no such image; {TAGS}; check its build, or raise MaxRetries",
         image=DIGEST_ONLY,
         newest=NEWEST,
     ),
     case(
         "no image in a shortened wait",
         GivenUp(Cause.TIME_UP, NoImage(), 37),
-        'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (37 checks; cut from 60 min by '
-        'ServiceTimeout): the repository has no such image; newest tags: "v2" (1 min old), "v0" (30 min old); '
-        "correct ImageTag, check its build, or raise ServiceTimeout",
+        'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (37 checks; cut from 60 min by ServiceTimeout): '
+        f"the repository has no such image; {TAGS}; correct ImageTag, check its build, or raise ServiceTimeout",
         bounds=SHORTENED,
         newest=NEWEST,
     ),
     case(
         "no image and no tag in a shortened wait",
         GivenUp(Cause.TIME_UP, NoImage(), 37),
-        'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (37 checks; cut from 60 min by '
-        "ServiceTimeout): the repository has no such image; newest tags: none; check its build, or raise "
-        "ServiceTimeout",
+        'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (37 checks; cut from 60 min by ServiceTimeout): '
+        "the repository has no such image; newest tags: none; check its build, or raise ServiceTimeout",
         bounds=SHORTENED,
         newest=NewestTags(()),
     ),
     case(
         "a tag at another digest",
         GivenUp(Cause.TIME_UP, NoImage(tag_points_at=OTHER_DIGEST), 37),
-        'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (37 checks): the tag points at another image, '
-        'sha256:cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd; newest tags: "v2" (1 min '
-        'old), "v0" (30 min old); correct ImageTag or ImageDigest, or move the tag',
+        f"{TIMED_OUT}the tag points at another image, "
+        f"sha256:cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd; {TAGS}; correct ImageTag or "
+        "ImageDigest, or move the tag",
         newest=NEWEST,
     ),
     case(
         "archived",
         GivenUp(Cause.TIME_UP, NotPullable("ARCHIVED"), 37),
-        'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (37 checks): the image is archived; newest '
-        'tags: "v2" (1 min old), "v0" (30 min old); restore it or push it again',
+        f"{TIMED_OUT}the image is archived; {TAGS}; restore it or push it again",
         newest=NEWEST,
     ),
     case(
         "being restored",
         GivenUp(Cause.TIME_UP, NotPullable("ACTIVATING"), 37),
-        'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (37 checks): the image is not available yet '
-        "(status ACTIVATING); deploy again when ECR has restored it",
+        f"{TIMED_OUT}the image is not available yet (status ACTIVATING); deploy again when ECR has restored it",
         newest=NewestTags(()),
     ),
     case(
         "no repository, which was waited for",
         GivenUp(Cause.TIME_UP, NoRepository(), 37),
-        'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (37 checks): the repository does not exist; '
-        "create it, or check the push that should",
+        f"{TIMED_OUT}the repository does not exist; create it, or check the push that should",
     ),
     case(
         "ECR unavailable",
@@ -254,28 +239,24 @@ CASES = [
         "ECR unavailable after an answer",
         GivenUp(Cause.TIME_UP, Unavailable("ThrottlingException", ""), 37, 1, image_missing=True),
         'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (37 checks, 1 unanswered): ECR did not answer '
-        "(ThrottlingException), and before that had no such image; newest tags: none; check ECR's health and "
-        "the function's network",
+        "(ThrottlingException), and before that had no such image; newest tags: none; check ECR's health and the "
+        "function's network",
         newest=NewestTags(()),
     ),
     case(
         "denied at the limit",
         GivenUp(Cause.TIME_UP, AccessDenied("AccessDenied", ""), 37),
-        'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (37 checks): ECR denied access '
-        "(AccessDenied); check its build, or raise MaxRetries",
+        f"{TIMED_OUT}ECR denied access (AccessDenied); check its build, or raise MaxRetries",
     ),
     case(
         "nothing was checked",
         GivenUp(Cause.TIME_UP, None, 37),
-        'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (37 checks): nothing was checked; check its '
-        "build, or raise MaxRetries",
+        f"{TIMED_OUT}nothing was checked; check its build, or raise MaxRetries",
     ),
     case(
         "an old image",
         GivenUp(Cause.TIME_UP, NotYet("the image is an older one", THERE), 37),
-        'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (37 checks): the image is an older one; '
-        'newest tags: "v2" (1 min old), "v0" (30 min old); check its build, Labels and PushedAfter, or raise '
-        "MaxRetries",
+        f"{TIMED_OUT}the image is an older one; {TAGS}; check its build, Labels and PushedAfter, or raise MaxRetries",
         newest=NEWEST,
     ),
     case(
@@ -287,9 +268,9 @@ CASES = [
     case(
         "a role that may not be assumed",
         GivenUp(Cause.ACCESS_DENIED, AccessDenied("AccessDenied", NOT_ASSUMED), 37),
-        'Waited 30 min for "team/app:v1" in eu-west-1 (37 checks): access denied (AccessDenied); allow '
-        'sts:AssumeRole on arn:aws:iam::999999999999:role/reader to the role "waiter-role" with the waiter\'s '
-        "parameter AssumableRoleArns, and name the waiter's role in that role's trust policy",
+        f"{WAITED}access denied (AccessDenied); allow sts:AssumeRole on arn:aws:iam::999999999999:role/reader to the "
+        "role \"waiter-role\" with the waiter's parameter AssumableRoleArns, and name the waiter's role in that "
+        "role's trust policy",
     ),
 ]
 
