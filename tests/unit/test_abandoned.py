@@ -11,7 +11,7 @@ from sandbox.player import Operation
 from tests.support.clock import NOW
 from tests.support.fakes import STACK_ID, aws_error, stack_event
 from tests.support.few import few_of
-from tests.support.simulation import EPOCH, Simulation, never, pushed_at
+from tests.support.simulation import EPOCH, Simulation, never
 from tests.support.world import World
 
 PROPERTIES = {"RepositoryName": "team/app", "ImageTag": "v1"}
@@ -133,16 +133,6 @@ def test_the_wait_of_another_accounts_stack_is_answered_at_its_limit_whatever_is
     assert "Timed out waiting" in world.answer["Reason"]
     assert world.stacks.asked == []
     assert world.clock.now() == NOW + 1800
-
-
-def test_a_stack_that_still_waits_gets_its_image() -> None:
-    simulation = Simulation(pushed_at(3000.0))
-    create = simulation.create({**PROPERTIES, "MaxRetries": "120"})
-    simulation.play()
-
-    assert create.outcome
-    assert create.outcome.status == "SUCCESS"
-    assert len(simulation.questions) > 3000 / 210 - 1
 
 
 @pytest.mark.parametrize("timeout", [10.0, 300.0])

@@ -120,10 +120,10 @@ FEEDS: Final[dict[str, tuple[Callable[[Ecr], object], dict[str, Any]]]] = {
 by_feed = pytest.mark.parametrize("fed", FEEDS)
 
 
-def assert_stack_harmless(there: World, *, hits: bool = True) -> None:
-    """Checks every text that a stack's wait has sent or logged."""
+def assert_stack_harmless(there: World, *returned: str, hits: bool = True) -> None:
+    """Checks every text that a wait has sent, returned, raised or logged."""
     assert all(line.isascii() or line.isprintable() for line in there.output.split("\n"))
-    told = [*texts(there.transport.bodies), *texts(there.lines)]
+    told = [*returned, *texts(there.transport.bodies), *texts(there.lines)]
     assert any("hit" in text for text in told) or not hits
     for text in told:
         assert_harmless(text)
@@ -134,34 +134,22 @@ def properties(more: dict[str, Any]) -> dict[str, Any]:
 
 
 @by_feed
-@pytest.mark.parametrize("back", [False, True], ids=["", "rolling back"])
-def test_a_stack_and_its_log_are_told_in_harmless_words(fed: str, back: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize("way", ["stack", "stack rolling back", "direct invocation"])
+def test_a_stack_a_caller_and_the_log_are_told_in_harmless_words(fed: str, way: str) -> None:
     feed, more = FEEDS[fed]
+    back = way.endswith("back")
     there = World(IN_MEMORY, stack=("UPDATE_ROLLBACK_IN_PROGRESS" if back else "UPDATE_IN_PROGRESS",))
     there.ecr.repository("app")
     feed(there.ecr)
-
-    there.run(stack_event("Update" if back else "Create", ResourceProperties=properties(more)))
-
-    assert there.answer["Status"] == "SUCCESS" or not back
-    assert_stack_harmless(there, hits=not back)
-
-
-@by_feed
-def test_a_direct_invocation_returns_or_raises_harmless_words(fed: str) -> None:
-    feed, more = FEEDS[fed]
-    there = World(IN_MEMORY)
-    there.ecr.repository("app")
-    feed(there.ecr)
+    wanted = properties(more)
 
     try:
-        told = texts(there.run(properties(more)))
+        told = texts(there.run(stack_event("Update", ResourceProperties=wanted) if "stack" in way else wanted))
     except WaiterError as raised:
         told = [str(raised)]
 
-    assert any("hit" in text for text in told)
-    for text in told:
-        assert_harmless(text)
+    assert not back or there.answer["Status"] == "SUCCESS"
+    assert_stack_harmless(there, *told, hits=not back)
 
 
 @by_feed
@@ -224,9 +212,9 @@ def test_what_a_build_says_is_told_in_harmless_words(found: Any) -> None:
     there.run(stack_event(ResourceProperties=properties({"BuildProject": "app"})))
     command("wait", "app:v1", "--build-project", "app")
 
+    assert_stack_harmless(there)
     assert "hit" in there.answer["Reason"]
     assert "hit" in command.err
-    assert_stack_harmless(there)
     assert_lines_harmless(command.err)
 
 
@@ -257,9 +245,7 @@ def test_an_event_that_nobody_can_be_answered_for_is_refused_in_harmless_words()
     for event in (stack_event(f"Create{NASTY}"), stack_event(ResponseURL=response_url(f"a{NASTY}"))):
         with pytest.raises(WaiterError) as raised:
             there.run(event)
-        assert_harmless(str(raised.value))
-    for text in texts(there.lines):
-        assert_harmless(text)
+        assert_stack_harmless(there, str(raised.value))
 
 
 def test_lambdas_refusal_and_the_log_streams_name_are_told_in_harmless_words() -> None:

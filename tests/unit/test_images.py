@@ -271,18 +271,6 @@ def test_a_repository_that_is_throttled_slows_the_checks_of_the_others_too() -> 
     assert len(waits(aws_error("ThrottlingException"))) < len(waits(None))
 
 
-def test_each_check_of_several_is_logged_with_what_is_missing() -> None:
-    there = world()
-    there.ecr.push("team/app")
-    there.clock.plan(5.0, lambda: there.ecr.push("team/app", "v2"))
-
-    there.run(several(entry("App"), entry("Two", tag="v2")))
-
-    first, *_, last = there.lines_with("Checked")
-    assert (first["image"], first["seen"]) == ("2 images", "1 of 2 are ready; the repository has no such image: Two")
-    assert last["seen"] == "2 of 2 are ready"
-
-
 def allowed(reason: str) -> int:
     """Returns how many images a Reason says would fit a response."""
     told = re.search(r"Images: received 20, allowed here: ([0-9]+)", reason)
