@@ -134,11 +134,7 @@ class Checker:
     """
 
     def __init__(
-        self,
-        registry: Registry,
-        wanted: Sequence[Wanted],
-        operation_began: float,
-        build: FollowedBuild | None = None,
+        self, registry: Registry, wanted: Sequence[Wanted], operation_began: float, build: FollowedBuild | None = None
     ) -> None:
         self._registry = registry
         self.wanted = wanted
@@ -259,9 +255,7 @@ class _ImageCheck:
             self._found[one.id] = self._assessed(one, found)
 
     def _answers(
-        self,
-        call: Callable[..., Mapping[ImageId, T] | Finding],
-        group: Sequence[Wanted],
+        self, call: Callable[..., Mapping[ImageId, T] | Finding], group: Sequence[Wanted]
     ) -> Iterator[tuple[Wanted, T | Finding]]:
         """Yields what a call says of each image of a group, with as many calls as it takes to read the answers."""
         source, repository = group[0].source, group[0].image.repository

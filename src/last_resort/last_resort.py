@@ -58,10 +58,7 @@ def lambda_handler(event: object, _context: Any) -> None:
 
 
 def answer_for(
-    event: object,
-    put: Callable[[str, bytes], int],
-    sleep: Callable[[float], None],
-    rolls_back: Callable[[str], bool],
+    event: object, put: Callable[[str, bytes], int], sleep: Callable[[float], None], rolls_back: Callable[[str], bool]
 ) -> None:
     """Do what `lambda_handler` does, with a way to CloudFormation and a clock that come from outside.
 

@@ -150,10 +150,7 @@ class CodePipeline:
     kind: Final = BuilderKind.PIPELINE
 
     def __init__(
-        self,
-        client: Callable[[float], "CodePipelineClient"],
-        console: Callable[[str], str],
-        now: Callable[[], float],
+        self, client: Callable[[float], "CodePipelineClient"], console: Callable[[str], str], now: Callable[[], float]
     ) -> None:
         self._client = client
         self._console = console

@@ -124,11 +124,7 @@ def _understood(line: Line, edges: Edges) -> tuple[Connection, Asked]:
     connection, place = None, None
     try:
         connection = edges.connect(
-            edges.clock,
-            profile=line.profile,
-            region=line.region,
-            endpoint_url=line.endpoint_url,
-            regions=regions(line),
+            edges.clock, profile=line.profile, region=line.region, endpoint_url=line.endpoint_url, regions=regions(line)
         )
         place = _place(connection, _account_of(line, connection))
     except Misconfigured as error:

@@ -72,10 +72,7 @@ def parser() -> argparse.ArgumentParser:
     whole.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = whole.add_subparsers(dest="command", metavar="COMMAND", required=True)
     options = json.loads(OPTIONS.read_text(encoding="utf-8"))
-    for name, meaning in (
-        ("wait", "wait until every image is ready"),
-        ("check", "check once, and print the result"),
-    ):
+    for name, meaning in (("wait", "wait until every image is ready"), ("check", "check once, and print the result")):
         command = commands.add_parser(
             name,
             usage=f"{PROGRAM} {name} [options] IMAGE [IMAGE ...]",

@@ -43,11 +43,7 @@ _PLATFORM: Final = (
 _OF_LAMBDA: Final = frozenset({("linux", "amd64"), ("linux", "arm64")})
 _OLD: Final = "it is an image in Docker's old schema 1"
 _RENEW: Final = "build and push it again with a current Docker"
-_NAMES: Final = {
-    DOCKER_INDEX: "a manifest list",
-    OCI_INDEX: "an image index",
-    DOCKER_MANIFEST: "a Docker image",
-}
+_NAMES: Final = {DOCKER_INDEX: "a manifest list", OCI_INDEX: "an image index", DOCKER_MANIFEST: "a Docker image"}
 
 
 def _no_fraction(value: object) -> object:
@@ -318,8 +314,7 @@ def _platform(case: _Case) -> Verdict:
 
 def _artifact(case: _Case, config_type: str | None) -> NotDeployable:
     return case.never(
-        f"it is an artifact of the type {shown(config_type or 'none')}",
-        "correct the tag, or push a container image",
+        f"it is an artifact of the type {shown(config_type or 'none')}", "correct the tag, or push a container image"
     )
 
 

@@ -282,11 +282,7 @@ def read_config(content: bytes, labels: Sequence[str]) -> Config:
 def _entry(entry: Mapping[str, Any]) -> Entry:
     platform = entry.get("platform")
     platform = platform if isinstance(platform, Mapping) else {}
-    return Entry(
-        _name(entry.get("digest")),
-        _name(entry.get("mediaType")),
-        _platform(platform),
-    )
+    return Entry(_name(entry.get("digest")), _name(entry.get("mediaType")), _platform(platform))
 
 
 def _platform(document: Mapping[str, Any]) -> Platform:

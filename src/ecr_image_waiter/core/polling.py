@@ -82,14 +82,7 @@ GRACE_PERIODS: Final[dict[Streak | None, tuple[Cause, float]]] = {
 
 
 def begin_or_go_on(
-    received: object,
-    *,
-    start: float,
-    max_wait: float,
-    service_timeout: float,
-    now: float,
-    timeout: int,
-    random: Random,
+    received: object, *, start: float, max_wait: float, service_timeout: float, now: float, timeout: int, random: Random
 ) -> tuple[Bounds, Progress, Memory]:
     """Return where the wait for a stack stands: at its beginning, or where the invocation before left it.
 
