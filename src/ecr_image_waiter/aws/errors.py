@@ -31,52 +31,33 @@ DENIED: Final = frozenset(
     {"AccessDenied", "AccessDeniedException", "AuthorizationError", "NotAuthorized", "UnauthorizedOperation"}
 )
 """The codes with which AWS's services say that a permission is missing."""
-_CREDENTIALS: Final = partial(AccessDenied, lacks=Lacks.CREDENTIALS)
-
+_NO_IMAGE: Final = ("ImageNotFoundException", "ImageNotFound", "InvalidImageTag", "InvalidImageDigest")
+# New credentials can take seconds to be known everywhere. ECR's spellings, then those of STS.
+_CREDENTIALS: Final = (
+    *("UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException", "RequestExpired"),
+    *("InvalidClientTokenId", "SignatureDoesNotMatch", "ExpiredToken"),
+)
+_UNAVAILABLE: Final = (
+    # The first is ECR's own spelling, which botocore's standard retries do not know.
+    *("ThrottleException", "Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled"),
+    *("RequestThrottledException", "RequestLimitExceeded", "TooManyRequestsException", "LimitExceededException"),
+    # As many builds or executions run as may; starting one works later.
+    *("AccountLimitExceededException", "ConcurrentPipelineExecutionsLimitExceededException", "ConflictException"),
+    # An image behind a pull-through cache whose upstream is at fault, and a layer that is being written or deleted.
+    *("UnableToGetUpstreamImageException", "UnableToGetUpstreamLayerException"),
+    *("LayersNotFoundException", "LayerInaccessibleException"),
+    *("ServerException", "InternalError", "InternalFailure", "InternalServerError", "ServiceUnavailable"),
+    *("ServiceUnavailableException", "RequestTimeout", "RequestTimeoutException"),
+)
 _MEANING: Final[dict[str, Callable[[str, str], Finding]]] = {
-    "ImageNotFoundException": lambda _code, _message: NoImage(),
-    "ImageNotFound": lambda _code, _message: NoImage(),
-    "InvalidImageTag": lambda _code, _message: NoImage(),
-    "InvalidImageDigest": lambda _code, _message: NoImage(),
+    **dict.fromkeys(_NO_IMAGE, lambda _code, _message: NoImage()),
     "ImageInaccessible": lambda _code, _message: NotPullable("ARCHIVED"),
     "RepositoryNotFoundException": lambda _code, _message: NoRepository(),
     **dict.fromkeys(DENIED, AccessDenied),
     "KmsError": partial(AccessDenied, lacks=Lacks.KEY),
     "UpstreamAccessDenied": partial(AccessDenied, lacks=Lacks.UPSTREAM),
-    # New credentials can take seconds to be known everywhere. ECR's spellings, then those of STS.
-    "UnrecognizedClientException": _CREDENTIALS,
-    "InvalidSignatureException": _CREDENTIALS,
-    "ExpiredTokenException": _CREDENTIALS,
-    "RequestExpired": _CREDENTIALS,
-    "InvalidClientTokenId": _CREDENTIALS,
-    "SignatureDoesNotMatch": _CREDENTIALS,
-    "ExpiredToken": _CREDENTIALS,
-    "ThrottleException": Unavailable,  # ECR's own spelling, which botocore's standard retries do not know
-    "Throttling": Unavailable,
-    "ThrottlingException": Unavailable,
-    "ThrottledException": Unavailable,
-    "RequestThrottled": Unavailable,
-    "RequestThrottledException": Unavailable,
-    "RequestLimitExceeded": Unavailable,
-    "TooManyRequestsException": Unavailable,
-    "LimitExceededException": Unavailable,
-    # As many builds or executions run as may; starting one works later.
-    "AccountLimitExceededException": Unavailable,
-    "ConcurrentPipelineExecutionsLimitExceededException": Unavailable,
-    "ConflictException": Unavailable,
-    # An image behind a pull-through cache whose upstream is at fault, and a layer that is being written or deleted.
-    "UnableToGetUpstreamImageException": Unavailable,
-    "UnableToGetUpstreamLayerException": Unavailable,
-    "LayersNotFoundException": Unavailable,
-    "LayerInaccessibleException": Unavailable,
-    "ServerException": Unavailable,
-    "InternalError": Unavailable,
-    "InternalFailure": Unavailable,
-    "InternalServerError": Unavailable,
-    "ServiceUnavailable": Unavailable,
-    "ServiceUnavailableException": Unavailable,
-    "RequestTimeout": Unavailable,
-    "RequestTimeoutException": Unavailable,
+    **dict.fromkeys(_CREDENTIALS, partial(AccessDenied, lacks=Lacks.CREDENTIALS)),
+    **dict.fromkeys(_UNAVAILABLE, Unavailable),
 }
 MOST_DOCUMENT_BYTES: Final = 524_288
 """Of a manifest or a config. Parsed, it may take forty times as much memory."""
