@@ -34,7 +34,7 @@ from .core.model import (
     Found,
     Image,
     ImageId,
-    Looked,
+    ImagesFound,
     NewestTags,
     NoImage,
     NoRepository,
@@ -62,7 +62,7 @@ class FollowedBuild:
     Args:
         service: knows the builder's runs.
         builder: the project or pipeline.
-        since: when the wait began, in seconds since 1970 UTC.
+        start: when the wait began, in seconds since 1970 UTC.
         token: the same for the same request, however often it comes.
         may_start: whether a run may be started now; to find out it may take so many seconds.
         waits_for_repository: whether a repository that does not exist is waited for.
@@ -70,7 +70,7 @@ class FollowedBuild:
 
     service: BuildService
     builder: Builder
-    since: float
+    start: float
     token: str
     may_start: Callable[[float], bool]
     waits_for_repository: bool
@@ -98,10 +98,10 @@ class FollowedBuild:
         runs = self.service.runs(name, started, deadline)
         if isinstance(runs, BuildHidden | BuildUnavailable):
             return runs, memory
-        found = judge_runs(runs, self.since)
+        found = judge_runs(runs, self.start)
         if isinstance(found, NoRun) and started:
             # Lists may lag behind.
-            return UnderWay(BuildRun(started, RunStatus.UNDER_WAY, "", self.since, ours=True)), memory
+            return UnderWay(BuildRun(started, RunStatus.UNDER_WAY, "", self.start, ours=True)), memory
         if isinstance(found, NoRun):
             return self._start(memory, deadline)
         if isinstance(found, Broken):
@@ -127,28 +127,28 @@ class Checker:
     Args:
         registry: looks into ECR.
         wanted: the images.
-        operation_began: when CloudFormation asked, in seconds since 1970 UTC.
+        start: when the wait began, in seconds since 1970 UTC.
         build: what is to push the images, None where nobody says.
 
     `subject` is the images in a word or two.
     """
 
     def __init__(
-        self, registry: Registry, wanted: Sequence[Wanted], operation_began: float, build: FollowedBuild | None = None
+        self, registry: Registry, wanted: Sequence[Wanted], start: float, build: FollowedBuild | None = None
     ) -> None:
         self._registry = registry
         self.wanted = wanted
-        self._operation_began = operation_began
+        self._operation_began = start
         self._build = build
         self.subject = subject(wanted)
 
-    def check(self, memory: Memory, deadline: Deadline, *, archived_too: bool) -> CheckResult:
+    def check(self, memory: Memory, deadline: Deadline, *, include_archived: bool) -> CheckResult:
         """Make one check.
 
         Args:
             memory: what earlier checks have read, found and started.
             deadline: when the check must be done.
-            archived_too: whether an archived image is worth a second call, where there is one image.
+            include_archived: whether an archived image is worth a second call, where there is one image.
 
         Returns:
             What was found, and what the wait remembers from then on.
@@ -156,17 +156,17 @@ class Checker:
 
         def images(known: Memory) -> CheckResult:
             check = _ImageCheck(self._registry, self.wanted, self._operation_began, known, deadline)
-            return check.run(archived_too=archived_too, alone=self._build is None)
+            return check.run(include_archived=include_archived, only_call=self._build is None)
 
         return self._build.check(images, memory, deadline) if self._build else images(memory)
 
-    def check_in_rollback(self, deadline: Deadline) -> Looked:
+    def check_in_rollback(self, deadline: Deadline) -> ImagesFound:
         """Check once what is there, whatever it is: only its platform is told, where that can be read."""
 
-        def found(conditions: Callable[[Conditions], Conditions]) -> Looked:
+        def found(conditions: Callable[[Conditions], Conditions]) -> ImagesFound:
             wanted = [replace(one, conditions=conditions(one.conditions)) for one in self.wanted]
             check = _ImageCheck(self._registry, wanted, self._operation_began, Memory(), deadline)
-            return check.run(archived_too=False, alone=False).images
+            return check.run(include_archived=False, only_call=False).images
 
         first = found(without_judgement)
         if isinstance(decisive(first), Image | NotDeployable) or not any(
@@ -177,8 +177,8 @@ class Checker:
         return found(lambda _: Conditions())
 
     @staticmethod
-    def seen(found: Found) -> str:
-        """Return what a check saw, in a phrase."""
+    def in_words(found: Found) -> str:
+        """Return what a check found, in a phrase."""
         return seen(found)
 
     def newest_tags(self, given_up: GivenUp, deadline: Deadline) -> NewestTags | None:
@@ -195,11 +195,11 @@ class _ImageCheck:
     """One check of the images, on copies of what is remembered: reads until `assess` has nothing left to ask for."""
 
     def __init__(
-        self, registry: Registry, wanted: Sequence[Wanted], operation_began: float, memory: Memory, deadline: Deadline
+        self, registry: Registry, wanted: Sequence[Wanted], start: float, memory: Memory, deadline: Deadline
     ) -> None:
         self._registry = registry
         self._wanted = wanted
-        self._operation_began = operation_began
+        self._operation_began = start
         self._memory = memory
         self._deadline = deadline
         self._cache = memory.cache.to_add_to(len(wanted))
@@ -207,21 +207,25 @@ class _ImageCheck:
         self._most_ids = memory.most_ids
         self._labels = sorted({name for one in wanted for name in one.conditions.Labels})
 
-    def run(self, *, archived_too: bool, alone: bool) -> CheckResult:
-        """Make the check. `alone`: no call follows it, unless a condition takes one."""
-        found = self._several() if len(self._wanted) > 1 else self._one(archived_too=archived_too, alone=alone)
+    def run(self, *, include_archived: bool, only_call: bool) -> CheckResult:
+        """Make the check. `only_call`: no call follows it, unless a condition takes one."""
+        found = (
+            self._several()
+            if len(self._wanted) > 1
+            else self._one(include_archived=include_archived, only_call=only_call)
+        )
         ready = {id_: finding for id_, finding in self._found.items() if isinstance(finding, Image)}
         return CheckResult(found, replace(self._memory, cache=self._cache, ready=ready, most_ids=self._most_ids))
 
-    def _one(self, *, archived_too: bool, alone: bool) -> Looked:
+    def _one(self, *, include_archived: bool, only_call: bool) -> ImagesFound:
         (one,) = self._wanted
-        calls = 1 if alone and not archived_too and one.conditions == Conditions() else 2
-        finding = self._assessed(one, self._look(one, archived_too=archived_too, calls=calls))
+        calls = 1 if only_call and not include_archived and one.conditions == Conditions() else 2
+        finding = self._assessed(one, self._find(one, include_archived=include_archived, calls=calls))
         return Several(((one.id, finding),)) if one.id else finding
 
-    def _look(self, one: Wanted, *, archived_too: bool = False, calls: int = 2) -> Finding:
+    def _find(self, one: Wanted, *, include_archived: bool = False, calls: int = 2) -> Finding:
         seconds = self._deadline.per_call(calls)
-        return self._registry.look(one.image, source=one.source, archived_too=archived_too, seconds=seconds)
+        return self._registry.find(one.image, source=one.source, include_archived=include_archived, seconds=seconds)
 
     def _several(self) -> Several:
         for _ in range(_MOST_ROUNDS):
@@ -240,7 +244,7 @@ class _ImageCheck:
         """Look for those images of one repository that are not ready yet."""
         if group[0].source.alias:  # ECR Public has no BatchGetImage
             for one in group:
-                self._found[one.id] = self._assessed(one, self._look(one))
+                self._found[one.id] = self._assessed(one, self._find(one))
             return
         for one, answer in self._answers(self._registry.get, group):
             if isinstance(answer, tuple):
@@ -249,7 +253,7 @@ class _ImageCheck:
                     self._cache.manifests[answer[0].digest] = answer[1]
             elif isinstance(answer, NotDeployable):
                 # Its manifest is too large, which matters only if there is a condition that must read it.
-                found = self._look(one)
+                found = self._find(one)
             else:
                 found = answer
             self._found[one.id] = self._assessed(one, found)

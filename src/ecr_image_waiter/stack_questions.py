@@ -80,7 +80,7 @@ class StackQuestions:
         """
         now = self.tools.clock.now()
         seconds = min(invocation.for_question(), (gives_up_at(request, now) - now) / 4, most)
-        return self.tools.stacks.look(request.stack_id, seconds, account=invocation.place.account)
+        return self.tools.stacks.ask(request.stack_id, seconds, account=invocation.place.account)
 
     def ask_of_wait(self, request: StackRequest, invocation: Invocation) -> StackFinding:
         """Returns the same for a wait under way, which goes on if CloudFormation does not say, or if no stack waits."""
@@ -208,7 +208,7 @@ class StackQuestions:
             now = self.tools.clock.now()
             left = invocation.deadline.before(gives_up_at(request, now) - RESPONSE_SECONDS).left()
             found = checker.check_in_rollback(Deadline(now + min(left / 2, 2 * CALL_SECONDS), self.tools.clock))
-            told = checker.seen(found)
+            told = checker.in_words(found)
         except InvalidRequest as error:
             told = str(error)
         except Exception as error:  # whatever went wrong, the rollback goes on

@@ -259,10 +259,10 @@ class Part:
             random=self.tools.random,
         )
 
-    def check(self, memory: Memory, archived_too: bool) -> CheckResult:  # noqa: FBT001  # the one thing `wait` has to say
+    def check(self, memory: Memory, include_archived: bool) -> CheckResult:  # noqa: FBT001  # the one thing `wait` has to say
         """Make one check."""
         deadline = self.invocation.deadline.for_check(self.bounds)
-        return self.checker.check(memory, deadline, archived_too=archived_too)
+        return self.checker.check(memory, deadline, include_archived=include_archived)
 
     def reason(self, given_up: GivenUp) -> str:
         """Return why the wait ended without the image."""
@@ -277,7 +277,7 @@ class Part:
         return asked and self.tools.questions.may_start(self.request, self.invocation, seconds, self.bounds)
 
     def _checked(self, judged: Progress | Ready | GivenUp, result: CheckResult) -> None:
-        now, image, told = self.tools.clock.now(), self.checker.subject, self.checker.seen(result.found)
+        now, image, told = self.tools.clock.now(), self.checker.subject, self.checker.in_words(result.found)
         details = {"image": image, "attempt": judged.checks, "elapsed_seconds": round(now - self.bounds.start, 3)}
         if isinstance(judged, Progress):
             details |= {"next_check_in_seconds": round(judged.due - now, 3), "unanswered": judged.unanswered}

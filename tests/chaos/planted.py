@@ -139,7 +139,7 @@ BUGS: Final = [
     Bug("a wait is abandoned although its stack waits", model, "still_waits", lambda real: lambda found, start: (
         real(found, start) and getattr(found, "status", "") != "UPDATE_IN_PROGRESS")),
     Bug("nobody asks about the stack", polling, "first_ask", lambda _: lambda *_: state.NEVER),
-    Bug("a stack that was updated again still waits", cloudformation.Stacks, "look", _knows_no_update),
+    Bug("a stack that was updated again still waits", cloudformation.Stacks, "ask", _knows_no_update),
     Bug("an abandoned wait ends in silence", waiter.Waiter, "_response_of_wait", _abandons_in_silence),
     # The last resort.
     Bug("the last resort does not answer", last_resort, "deliver", lambda _: lambda *_: 0),

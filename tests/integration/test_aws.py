@@ -125,7 +125,7 @@ class Resolver:
 def looked_for(source: Source = OWN, aws: Aws | None = None) -> Finding:
     aws = aws or Aws()
     registry = Registry(aws.registry, aws.repository_uri, SystemClock(), no_download)
-    return registry.look(ImageId("team/app", "v1", None), source=source, archived_too=False, seconds=20.0)
+    return registry.find(ImageId("team/app", "v1", None), source=source, include_archived=False, seconds=20.0)
 
 
 @pytest.mark.parametrize(
@@ -402,7 +402,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
 
 def look(aws: Aws, source: Source, *, seconds: float = 10.0) -> Finding:
     registry = Registry(aws.registry, aws.repository_uri, SystemClock(), no_download)
-    return registry.look(ImageId("team/app", "v1", None), source=source, archived_too=False, seconds=seconds)
+    return registry.find(ImageId("team/app", "v1", None), source=source, include_archived=False, seconds=seconds)
 
 
 def test_a_role_is_assumed_and_ecr_is_asked_with_the_credentials_it_gave(cloud: Cloud) -> None:

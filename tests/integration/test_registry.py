@@ -55,8 +55,8 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
-def look(registry: Registry, image: ImageId = TAGGED, *, archived_too: bool = True) -> Finding:
-    return registry.look(image, archived_too=archived_too, seconds=10.0)
+def look(registry: Registry, image: ImageId = TAGGED, *, include_archived: bool = True) -> Finding:
+    return registry.find(image, include_archived=include_archived, seconds=10.0)
 
 
 def scripted(*script: Any) -> tuple[Registry, Ecr]:
@@ -108,7 +108,7 @@ def test_an_error_is_classified_by_its_code_or_status(
         stubber.add_client_error("describe_images", code, "words", status)
         registry = registry_on(lambda _: client)
 
-        assert look(registry, archived_too=False) == finding
+        assert look(registry, include_archived=False) == finding
 
 
 def test_an_error_without_a_code_is_refused_and_not_a_crash() -> None:
@@ -150,7 +150,7 @@ def test_a_connection_that_fails_is_not_yet(
         aws = Aws()
         registry = Registry(aws.registry, aws.repository_uri, SystemClock(), no_download)
 
-        found = registry.look(TAGGED, archived_too=True, seconds=seconds)
+        found = registry.find(TAGGED, include_archived=True, seconds=seconds)
 
     assert isinstance(found, Unavailable), found
     assert name in found.code
@@ -177,7 +177,7 @@ def test_an_archived_image_is_found_by_asking_for_any_status() -> None:
 def test_archived_images_are_not_asked_for_where_that_is_not_worth_a_call() -> None:
     registry, ecr = scripted(archive)
 
-    assert look(registry, archived_too=False) == NoImage()
+    assert look(registry, include_archived=False) == NoImage()
     assert len(ecr.asked) == 1
 
 

@@ -143,9 +143,9 @@ def named(tag: str | None = "v1", digest: str | None = None, repository: str = "
 
 
 def look(
-    registry: Registry, image: ImageId | None = None, source: Source = OWN, *, archived_too: bool = False
+    registry: Registry, image: ImageId | None = None, source: Source = OWN, *, include_archived: bool = False
 ) -> Finding:
-    return registry.look(image or named(), source=source, archived_too=archived_too, seconds=10.0)
+    return registry.find(image or named(), source=source, include_archived=include_archived, seconds=10.0)
 
 
 def get(registry: Registry, *wanted: ImageId, source: Source = OWN) -> dict[ImageId, tuple[Image, Manifest] | Finding]:
@@ -338,7 +338,7 @@ def test_a_tag_at_another_digest_is_told_with_that_by_every_way_of_looking(ecr: 
     both, by_tag, by_digest = named("v1", old), named("v1"), named(None, old)
 
     assert look(registry, both) == NoImage(tag_points_at=new)
-    assert look(registry, both, archived_too=True) == NoImage(tag_points_at=new)
+    assert look(registry, both, include_archived=True) == NoImage(tag_points_at=new)
     described, got = describe(registry, both, by_tag, by_digest), get(registry, both, by_tag, by_digest)
     assert described[both] == got[both] == NoImage(tag_points_at=new)
     assert [digest_in(described[each]) for each in (by_tag, by_digest)] == [new, old]
@@ -352,7 +352,7 @@ def test_what_is_missing_is_told_beside_what_is_there(ecr: Any, registry: Regist
     got = get(registry, named(), image)
 
     assert isinstance(got[named()], tuple)
-    assert got[image] == look(registry, image, archived_too=True) == NoImage()
+    assert got[image] == look(registry, image, include_archived=True) == NoImage()
     assert registry.describe("app", [named(), image], source=OWN, seconds=10.0) == NoImage()
 
 
@@ -373,7 +373,7 @@ def test_an_archived_image_is_not_pullable_until_it_is_restored(front: Watched, 
 
     for status, act in (("ARCHIVED", "ARCHIVE"), ("ACTIVATING", "STANDARD")):
         archive(ecr, digest, act)
-        assert look(registry, archived_too=True) == NotPullable(status)
+        assert look(registry, include_archived=True) == NotPullable(status)
         assert look(registry) == NoImage(), "one call alone does not see it"
         assert isinstance(get(registry)[named()], NotPullable)
         assert registry.describe("app", [named()], source=OWN, seconds=10.0) == NoImage()
@@ -450,10 +450,10 @@ def test_a_public_image_is_found_as_a_private_one_is(public: Any, registry: Regi
 def test_a_public_image_may_be_missing_moved_or_without_a_repository(
     front: Watched, public: Any, registry: Registry
 ) -> None:
-    assert look(registry, source=PUBLIC, archived_too=True) == NoImage()
+    assert look(registry, source=PUBLIC, include_archived=True) == NoImage()
     old, new = (images.push(public, "app", "v1", content=content) for content in ("old", "new"))
 
-    assert look(registry, named("v1", old), PUBLIC, archived_too=True) == NoImage(tag_points_at=new)
+    assert look(registry, named("v1", old), PUBLIC, include_archived=True) == NoImage(tag_points_at=new)
     assert look(registry, named(repository="other"), PUBLIC) == NoRepository()
     assert set(front.asked) <= {"DescribeRegistries", "DescribeImages", "PutImage", "CreateRepository"} | {
         operation for operation in front.asked if "Layer" in operation

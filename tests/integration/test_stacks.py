@@ -24,7 +24,7 @@ def client() -> Any:
 
 
 def look(client: Any, stack_id: str = STACK_ID) -> StackFinding:
-    return Stacks(lambda _: client).look(stack_id, 5.0, account="123456789012")
+    return Stacks(lambda _: client).ask(stack_id, 5.0, account="123456789012")
 
 
 @mock_aws
@@ -103,7 +103,7 @@ def test_a_look_may_take_as_long_as_it_is_given() -> None:
         given.append(seconds)
         return Odd({"Stacks": [{"StackStatus": "CREATE_IN_PROGRESS"}]})
 
-    Stacks(client).look(STACK_ID, 2.5, account="123456789012")
+    Stacks(client).ask(STACK_ID, 2.5, account="123456789012")
 
     assert given == [2.5]
 
@@ -111,11 +111,11 @@ def test_a_look_may_take_as_long_as_it_is_given() -> None:
 def test_a_stack_of_another_account_is_hidden_and_not_asked_for() -> None:
     asked = Stacks(lambda _: as_client(Odd(AssertionError("it was asked"))))
 
-    assert asked.look(STACK_ID, 5.0, account="210987654321") == StackHidden("OtherAccount", denied=True)
+    assert asked.ask(STACK_ID, 5.0, account="210987654321") == StackHidden("OtherAccount", denied=True)
 
 
 @pytest.mark.parametrize(("stack_id", "account"), [("shop", "123456789012"), (STACK_ID, "")])
 def test_a_stack_whose_account_is_not_known_to_be_another_one_is_asked_for(stack_id: str, account: str) -> None:
     client = as_client(Odd({"Stacks": [{"StackStatus": "CREATE_IN_PROGRESS"}]}))
 
-    assert Stacks(lambda _: client).look(stack_id, 5.0, account=account) == StackSeen("CREATE_IN_PROGRESS")
+    assert Stacks(lambda _: client).ask(stack_id, 5.0, account=account) == StackSeen("CREATE_IN_PROGRESS")

@@ -6,7 +6,7 @@ from typing import Any
 from ecr_image_waiter.check import Checker
 from ecr_image_waiter.core.conditions import Wanted
 from ecr_image_waiter.core.manifests import Cache
-from ecr_image_waiter.core.model import Looked
+from ecr_image_waiter.core.model import ImagesFound
 from ecr_image_waiter.core.state import Memory
 
 
@@ -23,12 +23,12 @@ class Allowed:
 class Look:
     """The checks of one wait. Each goes on with what the one before it remembers."""
 
-    def __init__(self, registry: Any, wanted: Sequence[Wanted], cache: Cache, operation_began: float) -> None:
-        self._checker = Checker(registry, wanted, operation_began)
+    def __init__(self, registry: Any, wanted: Sequence[Wanted], cache: Cache, start: float) -> None:
+        self._checker = Checker(registry, wanted, start)
         self.memory = Memory(cache)
 
-    def __call__(self, *, archived_too: bool, budget: Callable[[], float]) -> Looked:
+    def __call__(self, *, include_archived: bool, budget: Callable[[], float]) -> ImagesFound:
         deadline: Any = Allowed(budget)
-        result = self._checker.check(self.memory, deadline, archived_too=archived_too)
+        result = self._checker.check(self.memory, deadline, include_archived=include_archived)
         self.memory = result.memory
         return result.images

@@ -27,7 +27,7 @@ from ecr_image_waiter.core.model import (
     Awaited,
     Found,
     Image,
-    Looked,
+    ImagesFound,
     NoImage,
     NoRepository,
     NotDeployable,
@@ -93,7 +93,7 @@ class Following:
     def explained(self, _: str, run: BuildRun, __: Deadline) -> BuildRun:
         return run
 
-    def check(self, *looks: Looked) -> Found:
+    def check(self, *looks: ImagesFound) -> Found:
         """Makes one check that finds these images, the last one again and again."""
         left = list(looks)
         result = self._build.check(
@@ -134,7 +134,7 @@ def outcome(found: Found, *, for_repository: bool = False) -> str:
 
 # --- the whole table
 
-IMAGES: dict[str, tuple[Looked, str]] = {
+IMAGES: dict[str, tuple[ImagesFound, str]] = {
     # what is found of the image, and what comes of a wait whatever its builder does; empty where that matters
     "there": (THERE, "SUCCESS"),
     "missing": (NoImage(), ""),
@@ -234,7 +234,7 @@ def test_before_our_own_nothing_takes_the_baton() -> None:
 
 
 @pytest.mark.parametrize("second", [THERE, Unavailable("Throttling", "")])
-def test_when_the_run_has_failed_the_images_are_looked_at_once_more(second: Looked) -> None:
+def test_when_the_run_has_failed_the_images_are_looked_at_once_more(second: ImagesFound) -> None:
     assert Following([run(BROKEN)]).check(NoImage(), second) == second
     assert Following([run(BROKEN)]).check(NoImage()) == without_image(Broken(run(BROKEN)))
 

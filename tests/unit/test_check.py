@@ -70,7 +70,7 @@ def checking(ecr: Ecr, *images: Wanted, budget: Callable[[], float] = lambda: 9.
 
     def check() -> Any:
         ecr.calls.clear()
-        return look(archived_too=len(images) > 1, budget=budget)
+        return look(include_archived=len(images) > 1, budget=budget)
 
     return check
 
@@ -172,7 +172,7 @@ def test_the_cache_is_kept_within_bounds_however_large_each_entry_is(ecr: Ecr) -
 
     for number in range(60):
         ecr.push("team/app", "v0", labels={"a": f"{number}"})
-        look(archived_too=False, budget=lambda: 9.0)
+        look(include_archived=False, budget=lambda: 9.0)
 
     kept = look.memory.cache
     assert oldest not in kept.manifests
@@ -187,7 +187,7 @@ def test_a_cache_that_a_continuation_brings_is_kept_within_bounds_too(ecr: Ecr) 
     ecr.push("team/app", "v0")
     look = Look(ecr.registry(), [wanted(0, Platform="arm64"), wanted(1)], known, NOW)
 
-    look(archived_too=True, budget=lambda: 9.0)
+    look(include_archived=True, budget=lambda: 9.0)
 
     assert len(look.memory.cache.manifests) == MOST_KNOWN
 

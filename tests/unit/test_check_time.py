@@ -67,12 +67,12 @@ class SlowCheck:
     def left(self) -> float:
         return self.invocation.deadline.for_response(self.bounds).left()
 
-    def check(self, properties: dict[str, Any], *, archived_too: bool = True) -> Any:
+    def check(self, properties: dict[str, Any], *, include_archived: bool = True) -> Any:
         wanted = read_properties(properties, self.invocation.place)
         request = read_event(stack_event(), dns_suffix="amazonaws.com", any_host=False)
         assert isinstance(request, StackRequest)
         part = Part(self.world.waiter.tools, wanted, self.bounds, self.invocation, request)
-        result = part.check(self.memory, archived_too)
+        result = part.check(self.memory, include_archived)
         self.memory = result.memory
         return result.found
 
@@ -99,7 +99,7 @@ WANTED: Final[Sequence[dict[str, Any]]] = [
 def test_a_check_leaves_half_of_the_time_for_the_hand_over_or_the_answer(
     properties: dict[str, Any], timeout: float
 ) -> None:
-    for pushed, archived_too, at_end in product((False, True), repeat=3):
+    for pushed, include_archived, at_end in product((False, True), repeat=3):
         slow = SlowCheck(timeout)
         for region in ("eu-west-1", "public"):
             slow.ecr.repository("team/app", region)
@@ -113,9 +113,9 @@ def test_a_check_leaves_half_of_the_time_for_the_hand_over_or_the_answer(
             slow.clock.time = slow.invocation.checks_end
         began, left = slow.clock.now(), slow.left
 
-        slow.check(properties, archived_too=archived_too)
+        slow.check(properties, include_archived=include_archived)
 
-        assert slow.clock.now() - began <= left / 2 + 0.2, (pushed, archived_too, at_end)
+        assert slow.clock.now() - began <= left / 2 + 0.2, (pushed, include_archived, at_end)
 
 
 RUNS: Final[dict[str, list[dict[str, Any]]]] = {
@@ -163,6 +163,6 @@ def test_a_public_registry_that_did_not_answer_at_first_takes_no_more_time_later
     slow.clock.time = began = slow.invocation.checks_end
     left = slow.left
 
-    slow.check(PUBLIC, archived_too=False)
+    slow.check(PUBLIC, include_archived=False)
 
     assert slow.clock.now() - began <= left / 2

@@ -21,6 +21,6 @@ def test_a_denial_is_one_from_ecr_a_builder_cloudformation_and_lambda(code: str)
     assert finding_of(error) == AccessDenied(code, "no")
     assert build_finding_of(error, "codebuild:X", missing="Y") == BuildHidden("codebuild:X", code, "no", denied=True)
     stacks = Stacks(lambda _: as_client(FakeCloudFormation(error)))
-    assert stacks.look(STACK_ID, 5.0, account="123456789012") == StackHidden(code, denied=True)
+    assert stacks.ask(STACK_ID, 5.0, account="123456789012") == StackHidden(code, denied=True)
     with pytest.raises(HandOverFailed, match="allow lambda:InvokeFunction"):
         HandOver(lambda _: as_client(FakeLambda(error))).to(FUNCTION_ARN, {}, seconds=1.0)

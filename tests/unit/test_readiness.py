@@ -44,7 +44,7 @@ def ecr() -> Ecr:
 def found(ecr: Ecr, *, began: float = NOW, **conditions: Any) -> Any:
     """Return what one look for team/app:v1 finds."""
     wanted = Wanted("", ImageId("team/app", "v1", None), OWN, Conditions(**conditions))
-    return Look(ecr.registry(), [wanted], Cache(), began)(archived_too=False, budget=lambda: 9.0)
+    return Look(ecr.registry(), [wanted], Cache(), began)(include_archived=False, budget=lambda: 9.0)
 
 
 def set_pushed(ecr: Ecr, moment: float) -> None:

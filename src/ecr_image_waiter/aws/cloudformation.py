@@ -27,7 +27,7 @@ class Stacks:
     def __init__(self, client: Callable[[float], "CloudFormationClient"]) -> None:
         self._client = client
 
-    def look(self, stack_id: str, seconds: float, *, account: str) -> StackFinding:
+    def ask(self, stack_id: str, seconds: float, *, account: str) -> StackFinding:
         """Return what is known of a stack. Whatever AWS answers is a finding, as is AWS not answering.
 
         Args:

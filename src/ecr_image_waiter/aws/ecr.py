@@ -57,7 +57,7 @@ if TYPE_CHECKING:
         nextToken: str
 
 
-NEWEST_LOOK_SECONDS: Final = 5.0
+NEWEST_TAGS_SECONDS: Final = 5.0
 _MOST_LISTED: Final = 1000
 _IMAGES_A_PAGE: Final = 100
 _MEDIA_TYPES: Final = [DOCKER_MANIFEST, OCI_MANIFEST, DOCKER_INDEX, OCI_INDEX]
@@ -87,16 +87,16 @@ class Registry:
         self._status_filter_known = True
         self._aliases: dict[str, set[str]] = {}  # by the role that looks: another account has others
 
-    def look(self, image: ImageId, *, source: Source = OWN, archived_too: bool, seconds: float) -> Finding:
+    def find(self, image: ImageId, *, source: Source = OWN, include_archived: bool, seconds: float) -> Finding:
         """Return what is at the image's tag or digest.
 
-        One DescribeImages; where that finds nothing and `archived_too` is set, a second one that asks for
+        One DescribeImages; where that finds nothing and `include_archived` is set, a second one that asks for
         archived images, which the first may leave out.
 
         Args:
             image: what to look for.
             source: where.
-            archived_too: whether an archived image is worth a second call.
+            include_archived: whether an archived image is worth a second call.
             seconds: how long each call may take; half of it where a call more asks whose a public registry is.
 
         Returns:
@@ -107,7 +107,7 @@ class Registry:
             if refusal := self._not_ours(source, seconds):
                 return refusal
         finding = self._describe(image, source, seconds)
-        if isinstance(finding, NoImage) and finding.tag_points_at is None and archived_too and not source.alias:
+        if isinstance(finding, NoImage) and finding.tag_points_at is None and include_archived and not source.alias:
             archived = self._describe_any_status(image, source, seconds)
             return archived if isinstance(archived, NotPullable | Image) else finding
         return finding
@@ -211,7 +211,7 @@ class Registry:
             most: how many tags.
             seconds: how long that may take; never more than 5.
         """
-        deadline = Deadline(self._clock.now() + min(seconds, NEWEST_LOOK_SECONDS), self._clock)
+        deadline = Deadline(self._clock.now() + min(seconds, NEWEST_TAGS_SECONDS), self._clock)
         newest: list[TagSeen] = []
         images = asked = 0
         size = _IMAGES_A_PAGE

@@ -19,7 +19,7 @@ from ecr_image_waiter.core.conditions import Wanted
 from ecr_image_waiter.core.deadline import Clock, Deadline
 from ecr_image_waiter.core.manifests import DOCKER_INDEX, LONGEST_PLATFORM_NAME
 from ecr_image_waiter.core.messages import DeliveryFailed, InvalidRequest, harmless, iso
-from ecr_image_waiter.core.model import Finding, Image, Looked, NotDeployable, NotYet, Place, Several, Source
+from ecr_image_waiter.core.model import Finding, Image, ImagesFound, NotDeployable, NotYet, Place, Several, Source
 from ecr_image_waiter.core.state import Ended, Outcome, Ready
 
 from .event import StackRequest
@@ -55,7 +55,7 @@ def response_when_ready(wanted: Sequence[Wanted], ready: Ready, waited: float) -
     return Response("SUCCESS", data=attributes(wanted, ready.found, checks=ready.checks, waited=waited), ended=ended)
 
 
-def attributes(wanted: Sequence[Wanted], found: Looked, *, checks: int, waited: float) -> dict[str, str]:
+def attributes(wanted: Sequence[Wanted], found: ImagesFound, *, checks: int, waited: float) -> dict[str, str]:
     """Return the attributes for Fn::GetAtt: every key always, each value a string, empty where it does not apply.
 
     Of several images it is the URI of each alone, because twenty of all the rest would not fit an answer.
@@ -90,7 +90,9 @@ def attributes(wanted: Sequence[Wanted], found: Looked, *, checks: int, waited: 
     }
 
 
-def attributes_in_rollback(wanted: Sequence[Wanted], found: Looked | None, uri: Uri, place: Place) -> dict[str, str]:
+def attributes_in_rollback(
+    wanted: Sequence[Wanted], found: ImagesFound | None, uri: Uri, place: Place
+) -> dict[str, str]:
     """Return the attributes with which a rollback goes on, whatever was found.
 
     An image that is there is told as ever. Where it is not, it is the URI that the template names, without a digest.

@@ -29,7 +29,7 @@ from .connection import Connection, Misconfigured
 from .github import annotation, outputs, summary
 from .inspecting import inspect
 from .options import PROGRAM, Line
-from .results import Result, Seen, Status, laid_out, status_of_look, status_of_wait, without_images, written
+from .results import Result, Seen, Status, laid_out, status_of_check, status_of_wait, without_images, written
 from .screen import Standing
 from .words import COMMAND
 
@@ -278,8 +278,8 @@ class _Wait(_Command):
         said, cause = reason.sentence, str(given_up.cause)
         return Result(status, images, given_up.checks, waited, reason=said, cause=cause, note=reason)
 
-    def _check(self, memory: Memory, archived_too: bool) -> CheckResult:  # noqa: FBT001  # the one thing `wait` has to say
-        return self._checker.check(memory, self._deadline.for_check(self._bounds), archived_too=archived_too)
+    def _check(self, memory: Memory, include_archived: bool) -> CheckResult:  # noqa: FBT001  # the one thing `wait` has to say
+        return self._checker.check(memory, self._deadline.for_check(self._bounds), include_archived=include_archived)
 
 
 class _Check(_Command):
@@ -300,23 +300,23 @@ class _Check(_Command):
                     many = f" ({number} of {len(request.names)})" if len(request.names) > 1 else ""
                     standing.subject = f"{name}{many}"
                     show(f"checking {standing.subject}")
-                    images.append(self._looked(name, one))
+                    images.append(self._seen(name, one))
                 if request.builder:
                     standing.subject = f"{request.builder}"
                     show(f"checking {standing.subject}")
                 found = self._followed(Several(tuple((each.name, each.finding) for each in images if each.finding)))
         except KeyboardInterrupt:
             return self._interrupted((*images, *self._images([None] * len(request.wanted))[len(images) :]))
-        status = status_of_look(found)
+        status = status_of_check(found)
         reason = "" if status is Status.FOUND else seen(found)
         # The text says it of each image already.
         note = reason if self._line.output != "text" or isinstance(found, Awaited) else ""
         return Result(status, tuple(images), 1, self._waited(), reason=reason, note=Reason(note))
 
-    def _looked(self, name: str, one: Wanted) -> Seen:
+    def _seen(self, name: str, one: Wanted) -> Seen:
         deadline = self._deadline.for_check(self._bounds)
         checker = Checker(self._connection.registry, [one], self._start)
-        result = checker.check(self._memory, deadline, archived_too=True)
+        result = checker.check(self._memory, deadline, include_archived=True)
         self._memory = result.memory
         finding = decisive(result.found)
         plain = Seen(name, one, finding)

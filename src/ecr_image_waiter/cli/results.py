@@ -88,7 +88,7 @@ def status_of_wait(cause: Cause) -> Status:
     return Status.NEVER if cause in _NEVER else Status.NOT_THERE
 
 
-def status_of_look(found: Found) -> Status:
+def status_of_check(found: Found) -> Status:
     """Return the exit status of one look: that with which a wait would end if nothing changed."""
     finding = decisive(found)
     if isinstance(finding, Image):

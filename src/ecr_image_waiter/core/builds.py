@@ -131,7 +131,7 @@ NEWEST_RUNS: Final = 20
 """So many of a builder's runs are looked at."""
 
 
-def judge_runs(runs: Iterable[BuildRun], since: float) -> NoRun | UnderWay | Broken | Built:
+def judge_runs(runs: Iterable[BuildRun], start: float) -> NoRun | UnderWay | Broken | Built:
     """Return what the runs that matter to a wait come to.
 
     That is the one it started; otherwise those that were under way when it began, or began since. While one of them is
@@ -139,12 +139,12 @@ def judge_runs(runs: Iterable[BuildRun], since: float) -> NoRun | UnderWay | Bro
 
     Args:
         runs: the builder's newest.
-        since: when the wait began.
+        start: when the wait began.
     """
     newest = list(runs)
     own = next((run for run in newest if run.ours), None)
     if own is None:
-        matter = [run for run in newest if run.ended is None or run.ended >= since]
+        matter = [run for run in newest if run.ended is None or run.ended >= start]
     elif own.status is RunStatus.SUPERSEDED:
         matter = [own, *(run for run in newest if run.began > own.began)]
     else:

@@ -113,9 +113,9 @@ class Conditions(BaseModel):
         """The wanted platform."""
         return read_platform(self.Platform)
 
-    def pushed_after(self, operation_began: float) -> float | None:
+    def pushed_after(self, start: float) -> float | None:
         """Return the time before which an image is too old, in whole seconds since 1970 UTC, as ECR tells its times."""
-        moment = operation_began if self.PushedAfter == STACK_OPERATION else _moment(self.PushedAfter)
+        moment = start if self.PushedAfter == STACK_OPERATION else _moment(self.PushedAfter)
         return None if moment is None else math.floor(moment)
 
 
@@ -153,7 +153,7 @@ class _Case:
     conditions: Conditions
     image: Image
     cache: Cache
-    operation_began: float
+    start: float
 
     @property
     def manifest(self) -> Manifest | Unread:
@@ -170,22 +170,20 @@ Verdict: TypeAlias = NotYet | NotDeployable | Unread | Image | None
 """A rule's: None or the image where it has nothing against it, the image where it knows more of it."""
 
 
-def assess(
-    image: Image, conditions: Conditions, cache: Cache, operation_began: float
-) -> Image | NotYet | NotDeployable | Unread:
+def assess(image: Image, conditions: Conditions, cache: Cache, start: float) -> Image | NotYet | NotDeployable | Unread:
     """Say whether an image is ready, as far as is known.
 
     Args:
         image: what is there.
         conditions: what it must be.
         cache: what has been read so far.
-        operation_began: when CloudFormation asked, in seconds since 1970 UTC.
+        start: when the wait began, in seconds since 1970 UTC.
 
     Returns:
         The image where it is ready, with what was learnt of it; or why it is not; or what is to be read first.
     """
     for rule in _RULES:
-        verdict = rule(_Case(conditions, image, cache, operation_began))
+        verdict = rule(_Case(conditions, image, cache, start))
         if isinstance(verdict, Image):
             image = verdict
         elif verdict is not None:
@@ -199,7 +197,7 @@ def without_judgement(conditions: Conditions) -> Conditions:
 
 
 def _pushed_after(case: _Case) -> Verdict:
-    threshold = case.conditions.pushed_after(case.operation_began)
+    threshold = case.conditions.pushed_after(case.start)
     if threshold is None:
         return None
     pushed = case.image.pushed_at

@@ -230,22 +230,22 @@ _LEAST_HOPEFUL: Final[list[type]] = [
 ]  # fmt: skip
 
 
-Looked: TypeAlias = Finding | Several
+ImagesFound: TypeAlias = Finding | Several
 
 
 @dataclass(frozen=True, slots=True)
 class Awaited:
     """What was found of images that are not all there, and of the build that is to push them."""
 
-    images: Looked
+    images: ImagesFound
     builder: Builder
     build: BuildFinding
 
 
-Found: TypeAlias = Looked | Awaited
+Found: TypeAlias = ImagesFound | Awaited
 
 
-def images_of(found: Found) -> Looked:
+def images_of(found: Found) -> ImagesFound:
     """Return what was found of the images alone."""
     return found.images if isinstance(found, Awaited) else found
 

@@ -315,8 +315,8 @@ def wait(
             continue
         if step is Step.HAND_OVER:
             return PartDone(progress, memory)
-        archived_too = progress.checks == 0 or progress.streak is Streak.ARCHIVED or now >= bounds.limit
-        result = check(memory, archived_too)
+        include_archived = progress.checks == 0 or progress.streak is Streak.ARCHIVED or now >= bounds.limit
+        result = check(memory, include_archived)
         memory = result.memory
         judged = judge(backoff, bounds, progress, result.found, began=now, ended=clock.now(), random=random)
         checked(judged, result)

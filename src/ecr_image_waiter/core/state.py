@@ -13,7 +13,7 @@ from .builds import StartedRun
 from .deadline import MAX_INVOCATIONS
 from .manifests import Cache
 from .messages import InvalidRequest
-from .model import Found, Image, Looked, StackFinding, StackSeen, images_of
+from .model import Found, Image, ImagesFound, StackFinding, StackSeen, images_of
 
 STATE_KEY: Final = "EcrImageWaiter"
 """The one key of a continuation's event that CloudFormation did not put there."""
@@ -91,7 +91,7 @@ class CheckResult:
     memory: Memory
 
     @property
-    def images(self) -> Looked:
+    def images(self) -> ImagesFound:
         """What was found of the images alone."""
         return images_of(self.found)
 
@@ -109,7 +109,7 @@ class Backoff:
 class Ready:
     """The image is there, or all of several are. `unanswered` is `Progress`'s."""
 
-    found: Looked
+    found: ImagesFound
     checks: int
     unanswered: int = 0
 

@@ -17,7 +17,7 @@ from ecr_image_waiter.core.model import (
     Awaited,
     Finding,
     ImageId,
-    Looked,
+    ImagesFound,
     NewestTags,
     NoRegion,
     NoRepository,
@@ -223,7 +223,7 @@ def reason_given_up(
     return Reason(_stopped(wanted, effort, why))
 
 
-def _missing_in_words(wanted: Sequence[Wanted], place: Place, found: Looked) -> str:
+def _missing_in_words(wanted: Sequence[Wanted], place: Place, found: ImagesFound) -> str:
     where = {one.id: (f"in {place.at(one.source).region}", str(one.image)) for one in wanted}
     if len(wanted) == 1 or not isinstance(found, Several):
         region, image = where[wanted[0].id]
