@@ -69,7 +69,7 @@ def _of_entry(entry: dict[str, Any]) -> Line:
     if "next_check_in_seconds" in entry:
         text = f"{text}; check {entry['attempt']}, the next in {entry['next_check_in_seconds']:.1f} s"
         weight = "dim"
-    elif text.startswith("Answered"):
+    elif entry.get("event") == "response_sent":
         weight = "good" if entry.get("status") == "SUCCESS" else "bad"
     return Line(_timestamp(entry["timestamp"]), "log", entry["LogicalResourceId"], text, weight)
 

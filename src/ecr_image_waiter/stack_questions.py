@@ -87,12 +87,15 @@ class StackQuestions:
         stack = self.ask(request, invocation)
         if isinstance(stack, StackHidden) and stack.denied:
             self.tools.logger.warning(
-                "CloudFormation does not tell the function whether the stack still waits (%s): going on to the limit",
+                "The function may not check whether the stack still waits (%s), so the wait goes on to its limit",
                 stack.code,
+                extra={"event": "stack_hidden"},
             )
         elif isinstance(stack, StackHidden):
             self.tools.logger.info(
-                "CloudFormation did not say whether the stack still waits (%s): going on", stack.code
+                "The check whether the stack still waits got no answer (%s)",
+                stack.code,
+                extra={"event": "stack_unknown"},
             )
         return stack
 
@@ -119,7 +122,8 @@ class StackQuestions:
         if not allowed:
             self.tools.logger.warning(
                 "No build is started: the stack is %s",
-                stack.status if isinstance(stack, StackSeen) else f"hidden ({stack.code})",
+                stack.status if isinstance(stack, StackSeen) else f"unknown ({stack.code})",
+                extra={"event": "build_not_started"},
             )
         return allowed
 
@@ -138,7 +142,11 @@ class StackQuestions:
         if stack is None:
             stack = self.ask(request, invocation)
             if isinstance(stack, StackHidden):
-                self.tools.logger.info("CloudFormation does not say whether the stack rolls back (%s)", stack.code)
+                self.tools.logger.info(
+                    "The check whether the stack rolls back got no answer (%s)",
+                    stack.code,
+                    extra={"event": "rollback_unknown"},
+                )
         return self._response_in_rollback(request, invocation) if rolls_back(stack) else None
 
     def response_instead(self, request: StackRequest, failed: Response, invocation: Invocation) -> Response:
@@ -155,7 +163,9 @@ class StackQuestions:
         except StackUnknown:
             raise
         except Exception as error:  # nobody knows whether FAILED would block a rollback
-            self.tools.logger.exception("The question whether the stack rolls back failed unexpectedly")
+            self.tools.logger.exception(
+                "The check whether the stack rolls back failed unexpectedly", extra={"event": "rollback_check_failed"}
+            )
             raise StackUnknown(withheld) from error
 
     def _certainly_rolls_back(self, request: StackRequest, invocation: Invocation, withheld: str) -> bool:
@@ -190,11 +200,16 @@ class StackQuestions:
             if pause >= deadline.left():
                 break
             clock.sleep(pause)
-        unsaid = f"CloudFormation did not say in {attempt} attempts whether the stack rolls back"
+        unsaid = f"{attempt} checks whether the stack rolls back got no answer"
         if clock.now() + _NEXT_RUN <= latest:
-            self.tools.logger.warning("%s, so it is asked again before the Update fails: %s", unsaid, withheld)
+            self.tools.logger.warning(
+                "%s; the next invocation checks again before the Update fails: %s",
+                unsaid,
+                withheld,
+                extra={"event": "failure_withheld"},
+            )
             raise StackUnknown(f"{withheld} ({unsaid})")
-        self.tools.logger.error(unsaid)
+        self.tools.logger.error(unsaid, extra={"event": "rollback_unresolved"})
         return False
 
     def _response_in_rollback(self, request: StackRequest, invocation: Invocation) -> Response:
@@ -212,11 +227,15 @@ class StackQuestions:
         except InvalidRequest as error:
             told = str(error)
         except Exception as error:  # whatever went wrong, the rollback goes on
-            self.tools.logger.exception("The check during a rollback failed")
+            self.tools.logger.exception(
+                "The check for the image failed during a rollback", extra={"event": "rollback_image_check_failed"}
+            )
             told = type(error).__name__
         if found is None or not isinstance(decisive(found), Image):
             self.tools.logger.warning(
-                "The stack is rolling back: SUCCESS without the image (%s)", told, extra={"image": checker.subject}
+                "The stack is rolling back: SUCCESS without the image (%s)",
+                told,
+                extra={"event": "rollback_without_image", "image": checker.subject},
             )
         data = attributes_in_rollback(checker.wanted, found, self.tools.registry.uri, invocation.place)
         response = Response("SUCCESS", data=data, ended=Ended(Outcome.ROLLBACK))

@@ -54,7 +54,9 @@ class Waiter:
             request = read_event(event, dns_suffix=self.dns_suffix, any_host=self.any_host)
         except UnusableEvent as error:
             with self.tools.logger.append_context_keys(InvocationId=context.aws_request_id):
-                self.tools.logger.error("Ignoring an invalid event, no response can be sent: %s", error)
+                self.tools.logger.error(
+                    "Ignoring an invalid event, no response can be sent: %s", error, extra={"event": "invalid_event"}
+                )
             raise
         if isinstance(request, DirectRequest):
             with self.tools.logger.append_context_keys(InvocationId=context.aws_request_id, RequestType="Direct"):
@@ -94,7 +96,7 @@ class Waiter:
         except InvalidRequest as error:
             reason, outcome = reason_invalid(error), Outcome.INVALID
         except Exception as error:  # the one place: whatever went wrong, the stack is told
-            self.tools.logger.exception("The wait failed unexpectedly")
+            self.tools.logger.exception("The wait failed unexpectedly", extra={"event": "failed_unexpectedly"})
             reason = f"The waiter failed unexpectedly ({type(error).__name__}); its log has the details"
             outcome = Outcome.UNEXPECTED
         return encoded(request, Response("FAILED", reason, invocation.note, ended=Ended(outcome)))
@@ -142,7 +144,12 @@ class Waiter:
         self.tools.logger.warning(
             "The stack no longer waits (%s)",
             status or "it is gone",
-            extra={"image": part.checker.subject, "attempt": reached.checks, "stack_status": status},
+            extra={
+                "event": "stack_no_longer_waits",
+                "image": part.checker.subject,
+                "attempt": reached.checks,
+                "stack_status": status,
+            },
         )
         waited = self.tools.clock.now() - part.bounds.start
         reason = reason_abandoned(part.waited_for, status, checks=reached.checks, waited=waited)
@@ -164,13 +171,15 @@ class Waiter:
 
     def _serve_caller(self, request: DirectRequest, invocation: Invocation) -> Mapping[str, str]:
         if request.deletes:
-            self.tools.logger.info("Terraform destroys its invocation: nothing to do")
+            self.tools.logger.info(
+                "Terraform destroys its invocation: nothing to do", extra={"event": "terraform_destroy"}
+            )
             return {}
         self.meter.started()
         try:
             properties = properties_of(request, invocation.place)
         except InvalidRequest as error:
-            self.tools.logger.error("The request is not valid: %s", error)
+            self.tools.logger.error("Invalid request: %s", error, extra={"event": "invalid_request"})
             self.meter.ended(Ended(Outcome.INVALID))
             raise
         bounds = bounds_for_caller(invocation.began, properties.max_wait, invocation.checks_end)
@@ -193,13 +202,20 @@ class Waiter:
             attempts = self.courier.deliver(request.response_url, response.body, invocation.deadline)
         except DeliveryFailed as error:
             told = response.reason[:_LOGGED] or "no Reason"
-            self.tools.logger.error("%s; the answer was %s: %s", error, response.status, told)
+            self.tools.logger.error(
+                "%s; it was %s: %s", error, response.status, told, extra={"event": "response_not_sent"}
+            )
             raise
         self.tools.logger.info(
-            "Answered %s%s",
+            "Sent %s%s",
             response.status,
             f": {response.reason[:_LOGGED]}" if response.reason else "",
-            extra={"status": response.status, "body_bytes": len(response.body), "delivery_attempts": attempts}
+            extra={
+                "event": "response_sent",
+                "status": response.status,
+                "body_bytes": len(response.body),
+                "delivery_attempts": attempts,
+            }
             | dict(response.data),
         )
         if response.ended:
@@ -242,9 +258,10 @@ class Part:
         bounds = self.bounds
         if bounds.shortened and progress.checks == 0:
             self.tools.logger.info(
-                "The wait is shortened from %.0f to %.0f seconds, to end before the time allowed is up",
+                "The wait is shortened from %.0f to %.0f seconds by ServiceTimeout or the function's timeout",
                 bounds.asked_limit - bounds.start,
                 bounds.limit - bounds.start,
+                extra={"event": "wait_shortened"},
             )
         return wait(
             self.properties.backoff,
@@ -281,4 +298,4 @@ class Part:
         details = {"image": image, "attempt": judged.checks, "elapsed_seconds": round(now - self.bounds.start, 3)}
         if isinstance(judged, Progress):
             details |= {"next_check_in_seconds": round(judged.due - now, 3), "unanswered": judged.unanswered}
-        self.tools.logger.info("Checked %s: %s", image, told, extra={**details, "seen": told})
+        self.tools.logger.info("Checked %s: %s", image, told, extra={"event": "checked", **details, "seen": told})

@@ -75,7 +75,7 @@ def answer_for(
     request = record.get("requestPayload")
     fault = unusable(request)
     if fault or not isinstance(request, dict):
-        log("ERROR", f"The waiter died, and its event is one that cannot be answered: {fault}")
+        log("ERROR", "invalid_event", f"The waiter failed, and its event is invalid, no response can be sent: {fault}")
         return
     keys = {key: request.get(key) for key in ("StackId", "LogicalResourceId", "RequestId", "RequestType")}
     data = None
@@ -85,7 +85,13 @@ def answer_for(
     body = answer(request, what_lambda_said(record, request["ResponseURL"]), data)
     attempts = deliver(request["ResponseURL"], body, put, sleep)
     status = json.loads(body)["Status"]
-    log("WARNING", f"Answered {status} in place of the waiter", **keys, delivery_attempts=attempts)
+    log(
+        "WARNING",
+        "last_resort_response_sent",
+        f"Sent {status} in place of the waiter",
+        **keys,
+        delivery_attempts=attempts,
+    )
     print(json.dumps(metric()))
 
 
@@ -167,7 +173,7 @@ def rolls_back(stack_id: str) -> bool:
         (stack,) = boto3.client("cloudformation", config=config).describe_stacks(StackName=stack_id)["Stacks"]
         return str(stack["StackStatus"]).endswith("ROLLBACK_IN_PROGRESS")
     except Exception as error:  # noqa: BLE001  # no import, no permission, no answer: it stays at FAILED
-        log("WARNING", f"CloudFormation does not say whether the stack rolls back ({type(error).__name__})")
+        log("WARNING", "rollback_unknown", f"The check whether the stack rolls back failed ({type(error).__name__})")
         return False
 
 
@@ -270,8 +276,8 @@ def deliver(url: str, body: bytes, put: Callable[[str, bytes], int], sleep: Call
             if status != 429 and status < 500:
                 break
         sleep(pause)
-    log("ERROR", f"CloudFormation did not take the answer: {fault}")
-    raise NotDeliveredError(f"CloudFormation did not take the answer: {fault}")
+    log("ERROR", "response_not_sent", f"The response could not be sent: {fault}")
+    raise NotDeliveredError(f"The response could not be sent: {fault}")
 
 
 def send(url: str, body: bytes) -> int:
@@ -285,7 +291,8 @@ def send(url: str, body: bytes) -> int:
         return error.code
 
 
-def log(level: str, message: str, **keys: object) -> None:
-    """Write one line of JSON."""
+def log(level: str, event: str, message: str, **keys: object) -> None:
+    """Writes one line of JSON."""
     keys = {key: harmless(value) if isinstance(value, str) else value for key, value in keys.items()}
-    print(json.dumps({"level": level, "message": message, "service": "ecr-image-waiter-last-resort", **keys}))
+    record = {"level": level, "message": message, "service": "ecr-image-waiter-last-resort", "event": event, **keys}
+    print(json.dumps(record))

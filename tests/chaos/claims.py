@@ -354,10 +354,10 @@ def _of_the_log(world: ChaosWorld) -> Iterator[str]:
         yield "a part of the response URL's query is shown"
     failed = [record for record in world.invocations if isinstance(record.error, DeliveryFailed)]
     lines = world.lines
-    errors = [line for line in lines if line["level"] == "ERROR" and "did not take the answer" in line["message"]]
+    errors = [line for line in lines if line["level"] == "ERROR" and line.get("event") == "response_not_sent"]
     if len(errors) < len(failed):
         yield "an answer that was not delivered is not in the log"
-    if any("failed unexpectedly" in line["message"] for line in lines):
+    if any(line.get("event") == "failed_unexpectedly" for line in lines):
         yield "a fault of the waiter's own"
     for line in lines:  # a traceback's lines stay lines
         yield from _commands("the log", (str(value) for key, value in line.items() if key != "exception"))

@@ -44,7 +44,7 @@ def test_an_update_that_fails_is_rolled_back_although_the_old_image_is_gone_too(
 
     assert status(cloudformation) == "UPDATE_ROLLBACK_COMPLETE"
     entries = [json.loads(line) for line in function.output().splitlines() if repository in line]
-    (told,) = [entry for entry in entries if entry["message"].startswith("The stack is rolling back: SUCCESS without")]
+    (told,) = [entry for entry in entries if entry.get("event") == "rollback_without_image"]
     (answered,) = [entry for entry in entries if entry.get("TaggedImageUri", "").endswith(f"/{repository}:v1")][1:]
     assert (told["image"], told["RequestId"]) == (f"{repository}:v1", answered["RequestId"])
     assert (answered["ImageUri"], answered["ImageDigest"]) == (answered["TaggedImageUri"], "")
@@ -62,7 +62,7 @@ def test_a_function_that_may_not_invoke_itself_fails_the_wait_within_its_first_s
         outcome = create.wait()
 
     assert outcome.status == "FAILED"
-    answered = "Answered FAILED: Stopped waiting"
+    answered = "Sent FAILED: Waited "
     eventually(lambda: any(told.startswith(answered) for told in function.logged(create)), "the answer is in the log")
     assert len({entry["InvocationId"] for entry in function.entries(create)}) == 1
     assert "could not invoke itself (AccessDeniedException" in outcome.reason

@@ -129,7 +129,7 @@ def test_every_line_of_the_demo_is_one_of_the_stack_s_events_or_of_the_log_s_and
 
     assert len(told.messages("Handed over to invocation")) >= 2, "three invocations or more"
     if image == "pushed":
-        checked = {each["LogicalResourceId"] for each in told.entries if each["message"].startswith("Checked")}
+        checked = {each["LogicalResourceId"] for each in told.entries if each.get("event") == "checked"}
         assert checked == {"ParserImage", "GeneratorImage"}
     else:
         assert re.match(

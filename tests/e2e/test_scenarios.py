@@ -101,7 +101,7 @@ def an_image_never_pushed_fails_at_the_limit_and_names_the_newest_tag(function: 
     assert outcome.status == "FAILED"
     assert f'for "{repository}:latest" in' in outcome.reason
     assert "lastest" in outcome.reason
-    eventually(partial(_is_in_the_log, function, create, "Answered "), "the answer is in the log")
+    eventually(partial(_is_in_the_log, function, create, "Sent "), "the answer is in the log")
     assert function.elapsed(create)[-1] >= 5
     assert deleted is not None
     assert deleted.status == "SUCCESS"
@@ -115,7 +115,7 @@ def a_missing_repository_fails_after_its_grace_of_fifteen_seconds(function: Func
         outcome = create.wait()
     assert outcome.status == "FAILED"
     assert "The repository nowhere does not exist" in outcome.reason
-    eventually(partial(_is_in_the_log, function, create, "Answered "), "the answer is in the log")
+    eventually(partial(_is_in_the_log, function, create, "Sent "), "the answer is in the log")
     assert function.elapsed(create)[-1] >= 15
 
 
@@ -185,7 +185,7 @@ def a_delete_before_during_and_after_a_wait_is_answered_without_a_check_or_a_han
     assert [outcome.status for outcome in outcomes] == ["SUCCESS"] * 3
     assert function.checks(repository) == checks
     for delete in (early, during, late):
-        eventually(partial(_is_in_the_log, function, delete, "Answered SUCCESS"), "the answer is in the log")
+        eventually(partial(_is_in_the_log, function, delete, "Sent SUCCESS"), "the answer is in the log")
         assert not _is_in_the_log(function, delete, "Checked ")
         assert function.hand_overs(delete) == 0
 
@@ -198,7 +198,7 @@ def a_wait_whose_stack_was_cancelled_ends_at_the_next_hand_over(function: Functi
         handed_over(function, create)
         deleted = player.cancel(create).wait()
         before = function.hand_overs(create)
-        eventually(partial(_is_in_the_log, function, create, "Answered FAILED: Stopped waiting"), "it stopped")
+        eventually(partial(_is_in_the_log, function, create, "Sent FAILED: Waited "), "it stopped")
     assert deleted.status == "SUCCESS"
     assert [attempt.counted for attempt in create.attempts] == [False]
     assert function.hand_overs(create) <= before + 1, "one may have been under way"
@@ -215,7 +215,7 @@ def an_update_that_is_cancelled_rolls_back_without_its_old_image(function: Funct
         update = player.update(create.resource, {"RepositoryName": repository, "ImageTag": "v2", **HANDED_OVER})
         eventually(partial(_is_in_the_log, function, update, "Checked "), "the Update is under way")
         outcome = player.cancel_update(update).wait()
-        eventually(partial(_is_in_the_log, function, update, "Answered "), "it stopped")
+        eventually(partial(_is_in_the_log, function, update, "Sent "), "it stopped")
     assert outcome.status == "SUCCESS"
     assert outcome.data["ImageUri"].endswith(f"/{repository}:v1")
     assert outcome.data["ImageDigest"] == ""

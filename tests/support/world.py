@@ -192,8 +192,8 @@ class World:
     def _json_lines(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.output.split("\n") if line]
 
-    def lines_with(self, beginning: str) -> list[dict[str, Any]]:
-        return [line for line in self.lines if str(line["message"]).startswith(beginning)]
+    def lines_of(self, *events: str) -> list[dict[str, Any]]:
+        return [line for line in self.lines if line.get("event") in events]
 
 
 def short(**properties: Any) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def test_a_stack_cancelled_in_a_thirty_minute_wait_is_known_after_four_minutes(s
 
     assert [attempt.counted for attempt in create.attempts] == [False]
     assert simulation.checks[-1] <= EPOCH + seconds + (255.0 if seconds < 120.0 else 211.0)
-    stopped = [line for line in simulation.lines if line["message"].startswith("The stack no longer waits")]
+    stopped = [line for line in simulation.lines if line.get("event") == "stack_no_longer_waits"]
     assert [line["stack_status"] for line in stopped] == ["ROLLBACK_COMPLETE"]
     assert [line["level"] for line in stopped] == ["WARNING"]
     assert simulation.dropped == []
@@ -72,7 +72,7 @@ def test_it_is_answered_as_soon_as_the_stack_s_operation_is_seen_to_be_over(stat
     if kind == "Update" and status in ("ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS"):
         assert world.answer["Status"] == "SUCCESS"
     else:
-        (line,) = world.lines_with("The stack no longer waits")
+        (line,) = world.lines_of("stack_no_longer_waits")
         assert world.answer["Status"] == "FAILED"
         assert world.answer["Reason"].startswith("Waited ")
         for text in (line["message"], world.answer["Reason"]):
@@ -121,7 +121,7 @@ def test_in_doubt_the_wait_goes_on_to_its_limit_and_says_so_once_if_it_may_not_a
     assert create.outcome.by == "answer"
     assert "Timed out waiting" in create.outcome.reason
     assert (len(simulation.questions) == 1) is bool(told)
-    lines = [line for line in simulation.lines if "does not tell the function" in line["message"]]
+    lines = [line for line in simulation.lines if line.get("event") == "stack_hidden"]
     assert [line["level"] for line in lines] == told
 
 

@@ -171,7 +171,7 @@ def test_an_unexpected_exception_is_answered_without_a_stack_trace(kind: type[Ex
     assert world.answer["Reason"].endswith(LOG_STREAM)
     for trace in ("Traceback", "inner detail", "handler.py"):
         assert trace not in world.answer["Reason"]
-    (line,) = world.lines_with("The wait failed unexpectedly")
+    (line,) = world.lines_of("failed_unexpectedly")
     assert "inner detail" in line["exception"]
 
 
@@ -203,7 +203,8 @@ def test_a_wait_shortened_by_service_timeout_says_so_once_at_the_start_and_at_th
 
     world.run_to_the_end(event)
 
-    (line,) = world.lines_with(shortened)
+    (line,) = world.lines_of("wait_shortened")
+    assert line["message"].startswith(shortened)
     assert world.lines.index(line) == 0
     assert "; cut from " in world.answer["Reason"]
     assert world.clock.now() == NOW + seconds
@@ -223,7 +224,7 @@ def test_an_archived_image_is_named_so_at_the_limit_beside_the_newest_tags(after
 
     world.run(stack_event(ResourceProperties=short()))
 
-    *_, before_last, last = seen = [line["seen"] for line in world.lines_with("Checked")]
+    *_, before_last, last = seen = [line["seen"] for line in world.lines_of("checked")]
     assert last == "the image is archived"
     # Nobody asks for archived images in between.
     assert before_last == ("the repository has no such image" if after else last)
@@ -286,7 +287,9 @@ def test_a_failing_hand_over_is_answered_naming_the_permission_that_is_missing()
     assert world.answer["Status"] == "FAILED"
     for words in ("Waited 14 min 45 s", "(37 checks)", "AccessDeniedException", "lambda:InvokeFunction", LOG_STREAM):
         assert words in world.answer["Reason"]
-    assert [line["level"] for line in world.lines_with("The hand-over failed")] == ["WARNING"] * 4 + ["ERROR"]
+    assert [line["level"] for line in world.lines_of("hand_over_retried", "hand_over_failed")] == ["WARNING"] * 4 + [
+        "ERROR"
+    ]
 
 
 @pytest.mark.parametrize("faults", [[THROTTLED], [NO_REPLY, THROTTLED], [NOT_ALLOWED] * 4], ids=len)
@@ -298,8 +301,8 @@ def test_a_hand_over_that_fails_at_first_is_tried_again_with_growing_pauses(faul
     assert world.transport.puts == []
     assert world.clock.sleeps[-len(faults) :] == [1.0, 2.0, 4.0, 8.0][: len(faults)]
     assert [event[STATE_KEY]["progress"]["hops"] for event in world.functions.events] == [1] * (len(faults) + 1)
-    assert len(world.lines_with("Handed over")) == 1
-    warnings_ = world.lines_with("The hand-over failed")
+    assert len(world.lines_of("handed_over")) == 1
+    warnings_ = world.lines_of("hand_over_retried", "hand_over_failed")
     assert {line["level"] for line in warnings_} == {"WARNING"}
     assert "the next try is in 1 s" in warnings_[0]["message"]
 
@@ -427,9 +430,9 @@ def test_an_answer_that_cannot_be_delivered_fails_the_invocation(kind: str, answ
     with pytest.raises(DeliveryFailed):
         world.run(stack_event(kind))
 
-    (line,) = world.lines_with("CloudFormation did not take the answer")
+    (line,) = world.lines_of("response_not_sent")
     assert (line["level"], line["RequestType"]) == ("ERROR", kind)
-    assert "the answer was SUCCESS" in line["message"]
+    assert "; it was SUCCESS" in line["message"]
     assert not leaked(world.output)
 
 
@@ -491,7 +494,7 @@ def test_each_check_hand_over_and_answer_is_one_json_line_with_the_keys_of_its_r
 
     world.run_to_the_end(stack_event())
 
-    checks, hand_overs, answers = (world.lines_with(word) for word in ("Checked", "Handed over", "Answered"))
+    checks, hand_overs, answers = (world.lines_of(event) for event in ("checked", "handed_over", "response_sent"))
     assert (len(checks), len(hand_overs), len(answers)) == (50, 1, 1)
     assert len(world.lines) == 52
     keys = {"StackId": STACK_ID, "LogicalResourceId": "Image", "RequestId": REQUEST_ID, "RequestType": "Create"}
@@ -506,7 +509,7 @@ def test_a_check_says_its_number_how_long_it_waited_what_it_saw_and_when_the_nex
 
     world.run(stack_event(ResourceProperties=short(BackoffRate="1")))
 
-    first, second, third = world.lines_with("Checked")
+    first, second, third = world.lines_of("checked")
     assert [line["attempt"] for line in (first, second, third)] == [1, 2, 3]
     assert [line["elapsed_seconds"] for line in (first, second, third)] == [0, 30, 60]
     assert [line.get("next_check_in_seconds") for line in (first, second, third)] == [30, 30, None]

@@ -123,7 +123,7 @@ def test_a_latest_that_moves_during_the_wait_is_answered_with_the_commit_meant()
     assert there.answer["Data"]["ImageDigest"] == new[0]
     assert there.answer["Data"]["Architecture"] == "arm64"
     assert there.ecr.count("GET") == 2  # one for each image, however many checks there were
-    *before, _ = there.lines_with("Checked")
+    *before, _ = there.lines_of("checked")
     assert len(before) > 3
     assert all(f'its label "{REVISION}" is ' in line["seen"] for line in before)
 
@@ -193,7 +193,7 @@ def test_an_archived_image_that_is_restored_during_the_wait_is_found() -> None:
     there.run(event(MaxRetries="10"))
 
     assert there.answer["Data"]["ImageDigest"] == digest
-    seen = [line["seen"] for line in there.lines_with("Checked")]
+    seen = [line["seen"] for line in there.lines_of("checked")]
     assert "the image is archived" in seen
     assert "the image is not available yet (status ACTIVATING)" in seen
 

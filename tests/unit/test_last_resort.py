@@ -270,7 +270,7 @@ def test_an_answer_that_is_not_taken_fails_the_invocation_and_shows_nothing_of_t
         with pytest.raises(last_resort.NotDeliveredError) as raised:
             last_resort.lambda_handler(record(create.event), None)
     assert len(create.attempts) == 1
-    assert str(raised.value) == "CloudFormation did not take the answer: HTTP status 403"
+    assert str(raised.value) == "The response could not be sent: HTTP status 403"
     assert not any(canary in capsys.readouterr().out for canary in CANARIES)
 
 

@@ -1,5 +1,6 @@
 """docs/operations.md, the dashboard and the alarms name the metrics, fields and parameters that there are, and all."""
 
+import ast
 import json
 import re
 from collections.abc import Iterator
@@ -202,7 +203,7 @@ def logged() -> list[dict[str, Any]]:
 def test_the_queries_ask_for_fields_and_lines_that_the_log_has() -> None:
     lines = logged()
     fields = {name for line in lines for name in line} | {"@timestamp"}
-    messages = [str(line["message"]) for line in lines if "message" in line]
+    events = {line["event"] for line in lines if "event" in line} | {"response_not_sent"}
     assert len(QUERIES) >= 6
     for query in QUERIES:
         words = re.sub(r'"[^"]*"|/[^/\n]*/', " ", query)
@@ -211,8 +212,9 @@ def test_the_queries_ask_for_fields_and_lines_that_the_log_has() -> None:
         assert {name.removesuffix(".0") for name in named} <= fields
         # A metric's value is a list, of which CloudWatch Logs Insights names each item.
         assert all(name.endswith(".0") == (name.removesuffix(".0") in UNITS) for name in named)
-        for pattern in re.findall(r"like /(.*?)/", query):
-            assert any(re.match(pattern, message) for message in messages)
+        assert not re.search(r"message (not )?(like|=)", query)
+        for named_events in re.findall(r'(?:event =|last not in) (".*?"|\[.*?\])', query):
+            assert set(re.findall(r'"(.*?)"', named_events)) <= events
     assert 'filter StackId like "stack/shop/"' in QUERIES[0]
     assert "stack/shop/" in stack_event()["StackId"]
 
@@ -222,6 +224,20 @@ def rows(heading: str) -> list[str]:
     section = GUIDE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
     cells = re.findall(r"^\| (`.*?) \|", section, flags=re.MULTILINE)
     return sorted(name for cell in cells for name in re.findall(r"`(.*?)`", cell))
+
+
+def test_every_line_of_the_log_names_an_event_and_the_guide_explains_each() -> None:
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "src").rglob("*.py")]
+    calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    logs = [
+        call for call in calls if re.search(r"logger\.(debug|info|warning|error|exception)$", ast.unparse(call.func))
+    ]
+    named = [re.findall(r"'event': '(\w+)'", ast.unparse(call)) for call in logs]
+    by_the_last_resort = [ast.literal_eval(call.args[1]) for call in calls if ast.unparse(call.func) == "log"]
+
+    assert [ast.unparse(log) for log, events in zip(logs, named, strict=True) if len(events) != 1] == []
+    assert len({event for (event,) in named}) == len(named), "an event for each kind of line"
+    assert rows("Log events") == sorted({*(event for (event,) in named), *by_the_last_resort})
 
 
 def test_every_metric_every_outcome_and_every_alarm_is_explained() -> None:

@@ -80,7 +80,7 @@ def test_whatever_else_one_look_finds_it_succeeds_with_the_tag_and_no_digest(fou
     assert (data["RepositoryUri"], data["RegistryId"]) == (REPOSITORY_URI, "123456789012")
     assert (data["ImagePushedAt"], data["ImageSizeInBytes"], data["ImageManifestMediaType"]) == ("", "", "")
     assert (len(world.ecr.calls), world.clock.sleeps) == (1, [])
-    (line,) = world.lines_with("The stack is rolling back: SUCCESS without the image")
+    (line,) = world.lines_of("rollback_without_image")
     assert line["level"] == "WARNING"
 
 
@@ -264,7 +264,7 @@ def test_it_asks_for_as_long_as_the_reserve_and_no_longer(service_timeout: str, 
 
     assert reserve - 15.0 <= world.clock.now() - NOW <= reserve
     assert len(world.stacks.asked) <= 30
-    assert world.lines_with("CloudFormation did not say in")
+    assert world.lines_of("failure_withheld", "rollback_unresolved")
 
 
 @pytest.mark.parametrize("service_timeout", ["10", "60"])
@@ -286,7 +286,7 @@ def test_where_there_is_time_lambda_runs_it_again_and_the_reason_is_kept(timeout
 
     assert world.transport.puts == []
     assert world.clock.now() < NOW + min(timeout * 0.75, 241.0)
-    (line,) = world.lines_with("CloudFormation did not say in")
+    (line,) = world.lines_of("failure_withheld")
     assert "ImageTag: missing" in line["message"]
 
 

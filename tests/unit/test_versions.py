@@ -59,8 +59,8 @@ def test_a_recorded_wait_goes_on_to_its_own_limit_and_counts_on(name: str) -> No
 
     world.run_to_the_end(recorded)
 
-    checks = state["progress"]["checks"] + len(world.lines_with("Checked"))
-    assert len(world.lines_with("Checked")) >= 2
+    checks = state["progress"]["checks"] + len(world.lines_of("checked"))
+    assert len(world.lines_of("checked")) >= 2
     assert world.clock.now() == state["limit"]
     assert f"({checks} checks)" in world.answer["Reason"]
     assert world.answer["Reason"].startswith("Timed out waiting ")
@@ -178,7 +178,7 @@ def test_a_wait_across_two_versions_ends_at_its_first_limit_with_every_check_cou
 
     assert ran == TURNS[turns][:3]
     assert world.clock.now() == NOW + 1800
-    checks = len(world.lines_with("Checked"))
+    checks = len([line for line in world.lines if "Checked " in line["message"]])
     assert re.search(rf"30 min\b.*\b{checks} checks|\bchecked {checks} times in 30 min", world.answer["Reason"])
 
 

@@ -79,10 +79,15 @@ class HandOver:
             except HandOverFailed as error:
                 lost = state.progress.lost_replies + error.reply_lost
                 if lost == MOST_LOST_REPLIES or clock.now() + pause > last_try:
-                    logger.error("The hand-over failed: %s", error)
+                    logger.error("Handing over the wait failed: %s", error, extra={"event": "hand_over_failed"})
                     return str(error)
                 state = replace(state, progress=replace(state.progress, lost_replies=lost))
-                logger.warning("The hand-over failed, the next try is in %.0f s: %s", pause, error)
+                logger.warning(
+                    "Handing over the wait failed, the next try is in %.0f s: %s",
+                    pause,
+                    error,
+                    extra={"event": "hand_over_retried"},
+                )
                 clock.sleep(pause)
                 pause *= 2
             else:
@@ -91,6 +96,7 @@ class HandOver:
                     "Handed over to invocation %d of this wait",
                     progress.hops + 1,
                     extra={
+                        "event": "handed_over",
                         "image": image,
                         "hops": progress.hops,
                         "attempt": progress.checks,

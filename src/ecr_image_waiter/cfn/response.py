@@ -330,11 +330,9 @@ class Courier:
                 fault = f"HTTP status {status}"
                 cause = _LIKELY_CAUSES.get(status, "S3 is at fault" if status >= 500 else "the URL is not one of S3's")
                 if status != 429 and status < 500:
-                    raise DeliveryFailed(f"CloudFormation did not take the answer: {fault}, probably {cause}")
+                    raise DeliveryFailed(f"The response could not be sent: {fault}, probably {cause}")
             if pause >= deadline.left():
-                raise DeliveryFailed(
-                    f"CloudFormation did not take the answer in {attempt} attempts: {fault}, probably {cause}"
-                )
+                raise DeliveryFailed(f"The response could not be sent in {attempt} attempts: {fault}, probably {cause}")
             self._clock.sleep(pause)
             pause *= 2
 

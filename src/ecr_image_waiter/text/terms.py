@@ -59,7 +59,7 @@ _ENDS: Final = {
 _LONGEST_MESSAGE: Final = 600
 _ROLE: Final = re.compile(r":assumed-role/([^/\s]+)/")
 _ACTION: Final = re.compile(r"\b((?:ecr|ecr-public|sts|codebuild|codepipeline):[A-Za-z]+)")
-_RESOURCE: Final = re.compile(r"\b(arn:[^\s]+:(?:(?:repository|registry|role|project)/|[^\s/]+$)[^\s]*)")
+_RESOURCE: Final = re.compile(r"\b(arn:\S+:(?:(?:repository|registry|role)/|code(?:build|pipeline):)\S+)")
 _LIMITS: Final = {True: "ServiceTimeout", False: "the function's timeout"}
 """The limit that shortened a wait, by whether CloudFormation waits."""
 
