@@ -189,4 +189,4 @@ def test_a_hand_over_that_lambda_does_not_take_says_why(error: Exception, words:
 
     assert [word for word in words if word not in str(caught.value)] == []
     # Nobody is sent looking for a permission that is there.
-    assert ("needs lambda:InvokeFunction" in str(caught.value)) is words[0].startswith("AccessDenied")
+    assert ("allow lambda:InvokeFunction" in str(caught.value)) is words[0].startswith("AccessDenied")
