@@ -25,7 +25,7 @@ _PLATFORMS: Final = ("manylinux2014_x86_64", "manylinux2014_aarch64")
 
 
 def build(target: Path, package: Path, requirements: Path, python_version: str = PYTHON_VERSION) -> None:
-    """Make the artifact.
+    """Makes the artifact.
 
     Args:
         target: the folder to make it in; empty, or not there yet.
@@ -50,7 +50,7 @@ def build(target: Path, package: Path, requirements: Path, python_version: str =
 
 
 def sources(package: Path) -> Iterator[Path]:
-    """Return the files of the package that the artifact holds."""
+    """Returns the files of the package that the artifact holds."""
     for path in sorted(package.rglob("*")):
         parts = path.relative_to(package).parts
         if path.is_file() and parts[0] not in NOT_FOR_LAMBDA and "__pycache__" not in parts:
@@ -81,7 +81,7 @@ def _unneeded(target: Path) -> Iterator[Path]:
 
 
 def _trim_endpoints(data: Path) -> None:
-    """Keep, of botocore's table of endpoints, the services whose models are there.
+    """Keeps, of botocore's table of endpoints, the services whose models are there.
 
     The whole table has 300 services in a megabyte of JSON, which a new environment reads before it can make a client.
     """
@@ -95,7 +95,7 @@ def _trim_endpoints(data: Path) -> None:
 
 
 def _compile(target: Path, python_version: str) -> None:
-    """Add bytecode that stays valid whatever time stamps the files get on their way."""
+    """Adds bytecode that stays valid whatever time stamps the files get on their way."""
     here = sys.executable if python_version == "{}.{}".format(*sys.version_info) else None
     compiler = here or shutil.which(f"python{python_version}")
     # A version manager's stand-in for a Python that is not installed is found, but does not run.

@@ -76,7 +76,7 @@ class FollowedBuild:
     waits_for_repository: bool
 
     def check(self, images: Callable[[Memory], CheckResult], memory: Memory, deadline: Deadline) -> CheckResult:
-        """Check the images, and the build where they are not there. `images` checks the images alone."""
+        """Checks the images, and the build where they are not there. `images` checks the images alone."""
         result = images(memory)
         if not self._awaits(result):
             return result
@@ -125,7 +125,7 @@ class Checker:
     """Checks the images of one wait.
 
     Args:
-        registry: looks into ECR.
+        registry: calls ECR.
         wanted: the images.
         start: when the wait began, in seconds since 1970 UTC.
         build: what is to push the images, None where nobody says.
@@ -143,7 +143,7 @@ class Checker:
         self.subject = subject(wanted)
 
     def check(self, memory: Memory, deadline: Deadline, *, include_archived: bool) -> CheckResult:
-        """Make one check.
+        """Makes one check.
 
         Args:
             memory: what earlier checks have read, found and started.
@@ -161,7 +161,7 @@ class Checker:
         return self._build.check(images, memory, deadline) if self._build else images(memory)
 
     def check_in_rollback(self, deadline: Deadline) -> ImagesFound:
-        """Check once what is there, whatever it is: only its platform is told, where that can be read."""
+        """Checks once what is there, whatever it is: only its platform is told, where that can be read."""
 
         def found(conditions: Callable[[Conditions], Conditions]) -> ImagesFound:
             wanted = [replace(one, conditions=conditions(one.conditions)) for one in self.wanted]
@@ -178,11 +178,11 @@ class Checker:
 
     @staticmethod
     def in_words(found: Found) -> str:
-        """Return what a check found, in a phrase."""
+        """Returns what a check found, in a phrase."""
         return seen(found)
 
     def newest_tags(self, given_up: GivenUp, deadline: Deadline) -> NewestTags | None:
-        """Return the newest tags of the repository without the image, where they tell why a wait ended."""
+        """Returns the newest tags of the repository without the image, where they tell why a wait ended."""
         if not given_up.image_missing or given_up.cause in (Cause.BUILD_BROKEN, Cause.BUILD_HIDDEN):
             return None
         one = in_question(self.wanted, given_up.found)
@@ -208,7 +208,7 @@ class _ImageCheck:
         self._labels = sorted({name for one in wanted for name in one.conditions.Labels})
 
     def run(self, *, include_archived: bool, only_call: bool) -> CheckResult:
-        """Make the check. `only_call`: no call follows it, unless a condition takes one."""
+        """Makes the check. `only_call`: no call follows it, unless a condition takes one."""
         found = (
             self._several()
             if len(self._wanted) > 1
@@ -241,7 +241,7 @@ class _ImageCheck:
         return [finding for finding in self._found.values() if not isinstance(finding, Image)]
 
     def _ask(self, group: Sequence[Wanted]) -> None:
-        """Look for those images of one repository that are not ready yet."""
+        """Checks for those images of one repository that are not ready yet."""
         if group[0].source.alias:  # ECR Public has no BatchGetImage
             for one in group:
                 self._found[one.id] = self._assessed(one, self._find(one))
@@ -273,7 +273,7 @@ class _ImageCheck:
             yield one, told[one.image] if isinstance(told, Mapping) else told
 
     def _changed(self) -> bool:
-        """Describe all images, and see whether each is still the one that was found ready.
+        """Describes all images, and see whether each is still the one that was found ready.
 
         Returns:
             Whether it is worth another round at once: not where ECR refuses to say, or does not answer.
@@ -305,7 +305,7 @@ class _ImageCheck:
         return finding
 
     def _read(self, one: Wanted, seen: Image, unread: Unread, seconds: float) -> Finding | None:
-        """Read what is to be known next. Returns a finding where that cannot be had."""
+        """Reads what is to be known next. Returns a finding where that cannot be had."""
         if seconds < _SHORTEST_CALL:
             return Unavailable("OutOfTime", "this check had no time left to read the image's manifest and config")
         source, repository = one.source, one.image.repository
@@ -332,7 +332,7 @@ class _ImageCheck:
 
 
 def _groups(wanted: Iterable[Wanted], most: int) -> list[list[Wanted]]:
-    """Return the images by repository, at most so many together."""
+    """Returns the images by repository, at most so many together."""
     groups: dict[tuple[Source, str], list[Wanted]] = {}
     for one in wanted:
         groups.setdefault((one.source, one.image.repository), []).append(one)

@@ -7,7 +7,7 @@ from functools import cache
 from random import SystemRandom
 
 if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
-    # Hardly anything that INIT makes is garbage, and to look for some is a twentieth of it.
+    # INIT makes hardly any garbage, and collecting it takes a twentieth of INIT.
     gc.disable()
 
 from .aws.builds import CodeBuild, CodePipeline
@@ -24,7 +24,7 @@ from .waiter import Waiter
 
 @cache
 def _waiter() -> Waiter:
-    """Return the service of this process. Kept: an image that is already there must be answered fast."""
+    """Returns the service of this process. Kept: an image that is already there must be answered fast."""
     aws = Aws()
     aws.client("ecr", math.inf)  # made now, because all but a Delete need it
     any_host = bool(os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_SAM_LOCAL"))

@@ -60,7 +60,7 @@ class Tools:
 
     @property
     def questions(self) -> "StackQuestions":
-        """What asks about the stacks."""
+        """The questions about stacks."""
         return StackQuestions(self)
 
 
@@ -71,7 +71,7 @@ class StackQuestions:
     tools: Tools
 
     def ask(self, request: StackRequest, invocation: Invocation, most: float = math.inf) -> StackFinding:
-        """Return what is known of the request's stack, from one question that leaves time for the response.
+        """Returns what is known of the request's stack, from one question that leaves time for the response.
 
         Args:
             request: CloudFormation's.

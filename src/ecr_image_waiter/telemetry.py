@@ -37,7 +37,7 @@ _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 def make_logger() -> Logger:
-    """Return the one logger of the process, at the level that `LOG_LEVEL` names (INFO where it names none)."""
+    """Returns the one logger of the process, at the level that `LOG_LEVEL` names (INFO where it names none)."""
     # The query of a response URL is a credential. urllib3 shows the whole URL of a PUT in its warnings, botocore what
     # it sends at DEBUG; the level of the root logger, which Lambda's own settings can lower, must not reach them.
     logging.getLogger("urllib3").setLevel(logging.CRITICAL + 1)
@@ -70,7 +70,7 @@ def _harmless(value: Any, name: str = "") -> Any:
 
 
 def to_log(line: str) -> None:
-    """Write a line of its own into the log, at once."""
+    """Writes a line of its own into the log, at once."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
@@ -88,15 +88,15 @@ class Meter:
         self._service = service
 
     def started(self) -> None:
-        """Count a wait that begins. An event that Lambda runs again begins again."""
+        """Counts a wait that begins. An event that Lambda runs again begins again."""
         self._put(WaitsStarted=1)
 
     def handed_over(self, number: int) -> None:
-        """Count a hand-over: the first of its wait has the number 1."""
+        """Counts a hand-over: the first of its wait has the number 1."""
         self._put(HandOvers=1, HandOverNumber=number)
 
     def ended(self, ended: Ended, deliveries: int = 1) -> None:
-        """Count a wait that ended, after so many attempts to deliver its answer."""
+        """Counts a wait that ended, after so many attempts to deliver its answer."""
         values: dict[str, float] = {"Waits": 1}
         if ended.seconds is not None:
             values |= {"WaitSeconds": ended.seconds, "Checks": ended.checks, "UnansweredChecks": ended.unanswered}

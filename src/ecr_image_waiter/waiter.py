@@ -38,7 +38,7 @@ class Waiter:
     any_host: bool
 
     def handle(self, event: object, context: Context) -> dict[str, str] | None:
-        """Handle one invocation.
+        """Handles one invocation.
 
         Returns:
             The attributes for a direct invocation; nothing where CloudFormation is answered, or the wait handed over.
@@ -73,7 +73,7 @@ class Waiter:
         return None
 
     def _respond(self, request: StackRequest, invocation: Invocation) -> Response | None:
-        """Return the response, encoded, or None after a hand-over.
+        """Returns the response, encoded, or None after a hand-over.
 
         Raises:
             StackUnknown: it would be FAILED, and nobody knows whether that would block a rollback.
@@ -89,7 +89,7 @@ class Waiter:
         return response
 
     def _response_of_wait(self, request: StackRequest, invocation: Invocation) -> Response | None:
-        """Return the response, encoded, or None after a hand-over. Every exception of a wait ends here."""
+        """Returns the response, encoded, or None after a hand-over. Every exception of a wait ends here."""
         try:
             response = self._serve_stack(request, invocation)
             return encoded(request, response) if response else None
@@ -234,7 +234,7 @@ class Part:
 
     @cached_property
     def checker(self) -> Checker:
-        """What makes the checks."""
+        """The checker of this wait's images."""
         properties, request, build = self.properties, self.request, None
         wanted = [one.in_session(session_of(request)) for one in properties.all_wanted]
         if properties.builder:
@@ -250,11 +250,11 @@ class Part:
 
     @property
     def waited_for(self) -> str:
-        """What is waited for, and where if it is one image."""
+        """The image with its region, or the number of images."""
         return waited_for(self.properties.all_wanted, self.invocation.place)
 
     def run(self, progress: Progress, memory: Memory) -> Ready | GivenUp | Abandoned | PartDone:
-        """Go on with the wait for as long as this invocation may."""
+        """Continues on with the wait for as long as this invocation may."""
         bounds = self.bounds
         if bounds.shortened and progress.checks == 0:
             self.tools.logger.info(
@@ -277,12 +277,12 @@ class Part:
         )
 
     def check(self, memory: Memory, include_archived: bool) -> CheckResult:  # noqa: FBT001  # the one thing `wait` has to say
-        """Make one check."""
+        """Makes one check."""
         deadline = self.invocation.deadline.for_check(self.bounds)
         return self.checker.check(memory, deadline, include_archived=include_archived)
 
     def reason(self, given_up: GivenUp) -> str:
-        """Return why the wait ended without the image."""
+        """Returns why the wait ended without the image."""
         newest = self.checker.newest_tags(given_up, self.invocation.deadline.for_response(self.bounds))
         now = self.tools.clock.now()
         return reason_of(

@@ -40,11 +40,11 @@ ATTRIBUTES = (
 
 
 class NotDeliveredError(Exception):
-    """CloudFormation did not take the answer. The invocation fails, so that Lambda runs it again."""
+    """The response could not be sent. The invocation fails, so that Lambda retries the event."""
 
 
 def lambda_handler(event: object, _context: Any) -> None:
-    """Answer the request that the waiter failed to answer.
+    """Answers the request that the waiter failed to answer.
 
     Args:
         event: what Lambda tells an on-failure destination (invocation-async-retain-records): `requestPayload` is the
@@ -60,7 +60,7 @@ def lambda_handler(event: object, _context: Any) -> None:
 def answer_for(
     event: object, put: Callable[[str, bytes], int], sleep: Callable[[float], None], rolls_back: Callable[[str], bool]
 ) -> None:
-    """Do what `lambda_handler` does, with a way to CloudFormation and a clock that come from outside.
+    """Does what `lambda_handler` does, with a way to CloudFormation and a clock that come from outside.
 
     Args:
         event: as there.
@@ -96,7 +96,7 @@ def answer_for(
 
 
 def metric() -> dict[str, Any]:
-    """Return what counts one answer, as CloudWatch reads it from a log ("Embedded metric format")."""
+    """Returns what counts one answer, as CloudWatch reads it from a log ("Embedded metric format")."""
     directive = {
         "Namespace": "EcrImageWaiter",
         "Dimensions": [["service"]],
@@ -110,7 +110,7 @@ def metric() -> dict[str, Any]:
 
 
 def unusable(request: object) -> str:
-    """Return why a request cannot be answered, nothing if it can."""
+    """Returns why a request cannot be answered, nothing if it can."""
     if not isinstance(request, dict):
         return "it is not an object"
     for key in ("RequestType", "ResponseURL", "StackId", "RequestId", "LogicalResourceId"):
@@ -129,7 +129,7 @@ def unusable(request: object) -> str:
 
 
 def what_lambda_said(record: dict[str, Any], url: str) -> str:
-    """Return the Reason: what Lambda tells of the waiter's end, without any part of the URL's query."""
+    """Returns the Reason: what Lambda tells of the waiter's end, without any part of the URL's query."""
     context = record.get("requestContext")
     context = context if isinstance(context, dict) else {}
     payload = record.get("responsePayload")
@@ -163,7 +163,7 @@ def harmless(text: str) -> str:
 
 
 def rolls_back(stack_id: str) -> bool:
-    """Return whether a stack is certainly rolling back. botocore retries for some 15 s; without an answer it is not."""
+    """Returns whether a stack certainly rolls back. botocore retries for some 15 s; without an answer, False."""
     try:
         import boto3  # noqa: PLC0415  # late: it is the runtime's, and whatever is wrong with it must not matter
         from botocore.config import Config  # noqa: PLC0415
@@ -178,7 +178,7 @@ def rolls_back(stack_id: str) -> bool:
 
 
 def attributes(request: dict[str, Any], function_arn: str) -> dict[str, str]:
-    """Return what Fn::GetAtt gets in a rollback: what can be read from the properties, and no digest.
+    """Returns what Fn::GetAtt gets in a rollback: what can be read from the properties, and no digest.
 
     Args:
         request: CloudFormation's.
@@ -227,7 +227,7 @@ def _text(values: dict[str, Any], key: str, pattern: str = "(?s:.*)") -> str:
 
 
 def answer(request: dict[str, Any], reason: str, data: dict[str, str] | None = None) -> bytes:
-    """Return the answer's body, at most 4096 bytes: SUCCESS for a Delete or with data, else FAILED with the reason.
+    """Returns the answer's body, at most 4096 bytes: SUCCESS for a Delete or with data, else FAILED with the reason.
 
     Data that does not fit is left out.
     """
@@ -255,7 +255,7 @@ def answer(request: dict[str, Any], reason: str, data: dict[str, str] | None = N
 
 
 def deliver(url: str, body: bytes, put: Callable[[str, bytes], int], sleep: Callable[[float], None]) -> int:
-    """Send the answer, again after connection errors, 429 and 5xx.
+    """Sends the answer, again after connection errors, 429 and 5xx.
 
     Returns:
         How many attempts it took.
@@ -281,7 +281,7 @@ def deliver(url: str, body: bytes, put: Callable[[str, bytes], int], sleep: Call
 
 
 def send(url: str, body: bytes) -> int:
-    """PUT a body and return the HTTP status. Raises OSError or HTTPException if there is no reply."""
+    """PUTs a body and return the HTTP status. Raises OSError or HTTPException if there is no reply."""
     # An empty Content-Type: the URL was signed without one.
     put = urllib.request.Request(url, data=body, method="PUT", headers={"Content-Type": ""})  # noqa: S310  # checked
     try:

@@ -595,7 +595,7 @@ def test_an_interrupt_before_anything_was_seen_says_no_more_than_that(
 ) -> None:
     command.ecr.before = interrupt
     assert command("wait", "app:v1") == 130
-    assert command.out == "app:v1: not ready: not looked at\n"
+    assert command.out == "app:v1: not ready: not checked\n"
     assert command.err == "Interrupted: waited 0 s for app:v1, checked never\n"
 
     monkeypatch.setattr(command, "connect", interrupt)
@@ -616,7 +616,7 @@ def test_an_interrupted_look_says_which_images_it_has_seen(command: Command) -> 
     command.ecr.before = interrupt_at_other
     assert command("check", "app:v1", "other:v1") == 130
     assert command.out.startswith("app:v1: ready\n")
-    assert command.out.endswith("other:v1: not ready: not looked at\n")
+    assert command.out.endswith("other:v1: not ready: not checked\n")
 
 
 def test_profile_region_and_endpoint_reach_the_connection(command: Command) -> None:

@@ -45,13 +45,13 @@ class BuildService(Protocol):
     """What `CodeBuild` and `CodePipeline` do; see there."""
 
     def runs(self, name: str, own: str, deadline: Deadline) -> Sequence[BuildRun] | BuildHidden | BuildUnavailable:
-        """Return the newest runs."""
+        """Returns the newest runs."""
 
     def start(self, name: str, token: str, deadline: Deadline) -> BuildRun | BuildHidden | BuildUnavailable:
-        """Start a run."""
+        """Starts a run."""
 
     def explained(self, name: str, run: BuildRun, deadline: Deadline) -> BuildRun:
-        """Return a run with all that is known of it."""
+        """Returns a run with all that is known of it."""
 
 
 class CodeBuild:
@@ -69,7 +69,7 @@ class CodeBuild:
         self._console = console
 
     def runs(self, project: str, own: str, deadline: Deadline) -> Sequence[BuildRun] | BuildHidden | BuildUnavailable:
-        """Return the newest builds of a project, with two calls.
+        """Returns the newest builds of a project, with two calls.
 
         Args:
             project: its name.
@@ -90,7 +90,7 @@ class CodeBuild:
             return build_finding_of(error, action, missing=_NO_PROJECT)
 
     def start(self, project: str, token: str, deadline: Deadline) -> BuildRun | BuildHidden | BuildUnavailable:
-        """Start a build of a project as the project says, with one call.
+        """Starts a build of a project as the project says, with one call.
 
         Args:
             project: its name.
@@ -104,7 +104,7 @@ class CodeBuild:
             return build_finding_of(error, "codebuild:StartBuild", missing=_NO_PROJECT)
 
     def explained(self, project: str, run: BuildRun, deadline: Deadline) -> BuildRun:  # noqa: ARG002  # a builder's
-        """Return the run with all that is known of it: CodeBuild has told it already."""
+        """Returns the run with all that is known of it: CodeBuild has told it already."""
         return run
 
     def _run(self, build: "BuildTypeDef", own: str) -> BuildRun:
@@ -130,7 +130,7 @@ class CodeBuild:
 
 
 def _failed_phase(build: "BuildTypeDef") -> tuple[str, str]:
-    """Return the phase that failed, and why; or the one that the build ended in."""
+    """Returns the phase that failed, and why; or the one that the build ended in."""
     for phase in build.get("phases", []):
         if phase.get("phaseStatus", "SUCCEEDED") not in ("SUCCEEDED", "IN_PROGRESS"):
             said = (context.get("message", "") for context in phase.get("contexts", []))
@@ -157,7 +157,7 @@ class CodePipeline:
         self._now = now
 
     def runs(self, pipeline: str, own: str, deadline: Deadline) -> Sequence[BuildRun] | BuildHidden | BuildUnavailable:
-        """Return the newest executions of a pipeline, with one call. The arguments are those of `CodeBuild.runs`."""
+        """Returns the newest executions of a pipeline, with one call. The arguments are those of `CodeBuild.runs`."""
         try:
             listed = self._client(deadline.per_call()).list_pipeline_executions(
                 pipelineName=pipeline, maxResults=NEWEST_RUNS
@@ -169,7 +169,7 @@ class CodePipeline:
             return build_finding_of(error, "codepipeline:ListPipelineExecutions", missing=_NO_PIPELINE)
 
     def start(self, pipeline: str, token: str, deadline: Deadline) -> BuildRun | BuildHidden | BuildUnavailable:
-        """Start an execution as the pipeline says, with one call. The arguments are those of `CodeBuild.start`."""
+        """Starts an execution as the pipeline says, with one call. The arguments are those of `CodeBuild.start`."""
         try:
             started = self._client(deadline.per_call()).start_pipeline_execution(
                 name=pipeline, clientRequestToken=token
@@ -181,7 +181,7 @@ class CodePipeline:
             return build_finding_of(error, "codepipeline:StartPipelineExecution", missing=_NO_PIPELINE)
 
     def explained(self, pipeline: str, run: BuildRun, deadline: Deadline) -> BuildRun:
-        """Return the run with the stage and action it is in or failed in, and why, with one call.
+        """Returns the run with the stage and action it is in or failed in, and why, with one call.
 
         For words alone, so that nothing that goes wrong here may matter: then it is the run as it is.
         """

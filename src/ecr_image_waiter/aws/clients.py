@@ -45,18 +45,18 @@ class SystemClock:
     """The clock of the machine."""
 
     def now(self) -> float:
-        """Return the time as seconds since 1970-01-01 UTC."""
+        """Returns the time as seconds since 1970-01-01 UTC."""
         return time.time()
 
     def sleep(self, seconds: float) -> None:
-        """Return after `seconds`."""
+        """Returns after `seconds`."""
         time.sleep(seconds)
 
 
 def within(seconds: float, call: Callable[[], T]) -> T:
-    """Run a call in a thread of its own and return what it returns, or raise what it raises.
+    """Runs a call in a thread of its own and return what it returns, or raise what it raises.
 
-    Socket timeouts count for each address of a name and for each read, and looking a name up has none: eight addresses
+    Socket timeouts count for each address of a name and for each read, and resolving a name has none: eight addresses
     that do not answer take eight times the timeout, and a peer that sends a byte now and then takes for ever.
 
     Args:
@@ -139,7 +139,7 @@ class Aws:
         return list(self.session.get_component("data_loader").load_data("partitions")["partitions"])
 
     def _nearest_to(self, region: str) -> str:
-        """Return the known region whose name is nearest to that of an unknown one; nothing for a known one."""
+        """Returns the known region whose name is nearest to that of an unknown one; nothing for a known one."""
         known = {each for partition in self._partitions() for each in partition["regions"]}
         if region in known:
             return ""
@@ -149,22 +149,22 @@ class Aws:
         return str(difflib.get_close_matches(region, sorted(candidates), n=1, cutoff=0)[0])
 
     def repository_uri(self, source: Source, registry_id: str, repository: str) -> str:
-        """Return what docker calls a repository (User Guide, "Amazon ECR private registry")."""
+        """Returns what docker calls a repository (User Guide, "Amazon ECR private registry")."""
         if source.alias:
             return f"{source.host}/{source.alias}/{repository}"
         host = source.host or f"{registry_id}.dkr.ecr.{source.region or self.region}.{self.dns_suffix}"
         return f"{host}/{repository}"
 
     def console_link(self, path: str) -> str:
-        """Return the address of a page of the AWS console in this region, empty where it is not known."""
+        """Returns the address of a page of the AWS console in this region, empty where it is not known."""
         return console_link(path, self.region)
 
     def client(self, service: str, seconds: float) -> Any:
-        """Return a client of which no call takes longer than `seconds`, retries and everything else included."""
+        """Returns a client of which no call takes longer than `seconds`, retries and everything else included."""
         return _Bounded(self._made(service, "", ()), seconds, self._nearest_to)
 
     def registry(self, source: Source, seconds: float) -> Any:
-        """Return a client for a registry, as `client` does; in the role that the source names.
+        """Returns a client for a registry, as `client` does; in the role that the source names.
 
         Raises:
             ClientError, BotoCoreError: the role's credentials are not available.
@@ -272,7 +272,7 @@ class _Bounded:
 
 
 def _said_by_resolver(error: EndpointConnectionError) -> int | None:
-    """Return the resolver's error, as urllib3 and botocore hand it down."""
+    """Returns the resolver's error, as urllib3 and botocore hand it down."""
     cause = getattr(error.kwargs.get("error"), "__cause__", None)
     return cause.errno if isinstance(cause, socket.gaierror) else None
 
@@ -297,7 +297,7 @@ class PresignedUrls:
         return urllib3.PoolManager(num_pools=4, retries=False, ssl_context=context)
 
     def get(self, url: str, *, most_bytes: int, seconds: float) -> bytes | None:
-        """Return the content, None where it is larger.
+        """Returns the content, None where it is larger.
 
         Raises:
             OSError: there is none, or it took longer. The message does not hold the URL.
@@ -310,7 +310,7 @@ class PresignedUrls:
             raise OSError(f"no connection to the bucket of ECR's layers ({type(error).__name__})") from None
 
     def put(self, url: str, body: bytes, seconds: float) -> int:
-        """Return the HTTP status.
+        """Returns the HTTP status.
 
         Raises:
             OSError: the connection could not be made or broke, or took longer than `seconds`.

@@ -28,7 +28,7 @@ class Stacks:
         self._client = client
 
     def ask(self, stack_id: str, seconds: float, *, account: str) -> StackFinding:
-        """Return what is known of a stack. Whatever AWS answers is a finding, as is AWS not answering.
+        """Returns what is known of a stack. Whatever AWS answers is a finding, as is AWS not answering.
 
         Args:
             stack_id: its ARN, by which a deleted stack is described too (API Reference, DescribeStacks).

@@ -85,16 +85,16 @@ class Registry:
         self._uri = uri
         self._download = download
         self._status_filter_known = True
-        self._aliases: dict[str, set[str]] = {}  # by the role that looks: another account has others
+        self._aliases: dict[str, set[str]] = {}  # by the role that calls: another account has others
 
     def find(self, image: ImageId, *, source: Source = OWN, include_archived: bool, seconds: float) -> Finding:
-        """Return what is at the image's tag or digest.
+        """Returns what is at the image's tag or digest.
 
         One DescribeImages; where that finds nothing and `include_archived` is set, a second one that asks for
         archived images, which the first may leave out.
 
         Args:
-            image: what to look for.
+            image: the image to find.
             source: where.
             include_archived: whether an archived image is worth a second call.
             seconds: how long each call may take; half of it where a call more asks whose a public registry is.
@@ -115,7 +115,7 @@ class Registry:
     def describe(
         self, repository: str, images: Iterable[ImageId], *, source: Source, seconds: float
     ) -> dict[ImageId, Finding] | Finding:
-        """Return what is at several tags or digests of one repository, with one DescribeImages.
+        """Returns what is at several tags or digests of one repository, with one DescribeImages.
 
         Returns:
             A finding for each image, or one for all: ECR answers for none of them where one is not there.
@@ -137,7 +137,7 @@ class Registry:
     def get(
         self, repository: str, images: Iterable[ImageId], *, source: Source, seconds: float
     ) -> dict[ImageId, tuple[Image, Manifest] | Finding] | Finding:
-        """Return the manifests of several images of one repository, with one BatchGetImage.
+        """Returns the manifests of several images of one repository, with one BatchGetImage.
 
         It counts as a pull, and may fill a pull-through cache.
 
@@ -170,7 +170,7 @@ class Registry:
     def config(
         self, repository: str, digest: str, labels: Sequence[str], *, source: Source, seconds: float
     ) -> Config | Finding:
-        """Return what an image's config says: one GetDownloadUrlForLayer, and one GET of what it leads to.
+        """Returns what an image's config says: one GetDownloadUrlForLayer, and one GET of what it leads to.
 
         Args:
             repository: the image's.
@@ -196,11 +196,11 @@ class Registry:
         return read_config(content, labels)
 
     def uri(self, source: Source, registry_id: str, repository: str) -> str:
-        """Return what docker calls a repository."""
+        """Returns what docker calls a repository."""
         return self._uri(source, registry_id, repository)
 
     def newest_tags(self, repository: str, *, source: Source = OWN, most: int, seconds: float) -> NewestTags | None:
-        """Return the newest tags of a repository, from at most 1,000 images.
+        """Returns the newest tags of a repository, from at most 1,000 images.
 
         For the Reason of a wait that timed out, so nothing that goes wrong here may matter: then it is what was
         read so far, or None.
@@ -247,7 +247,7 @@ class Registry:
         return NewestTags(tuple(newest), images) if images else None
 
     def _not_ours(self, source: Source, seconds: float) -> Finding | None:
-        """Return why a public registry cannot be looked into, nothing where it is the account's own.
+        """Returns why a public registry cannot be read, None if it is the account's own.
 
         ECR Public describes repositories of the caller's account alone, by a name that another account may have too.
         """

@@ -65,7 +65,7 @@ INVALID: Final = frozenset({"InvalidParameterException", "ValidationException", 
 
 
 def build_finding_of(error: Exception, action: str, *, missing: str) -> BuildHidden | BuildUnavailable:
-    """Return what an exception of a call to a build service means.
+    """Returns what an exception of a call to a build service means.
 
     Args:
         error: the exception.
@@ -80,7 +80,7 @@ def build_finding_of(error: Exception, action: str, *, missing: str) -> BuildHid
 
 
 def too_large(document: str) -> NotDeployable:
-    """Return what it means that a manifest or a config is too large to be read."""
+    """Returns what it means that a manifest or a config is too large to be read."""
     smaller = "push it with shorter annotations" if document == "manifest" else "push it with a smaller one"
     return NotDeployable(
         f"its {document} is larger than the {MOST_DOCUMENT_BYTES // 1024} KiB that are read",
@@ -106,7 +106,7 @@ def is_of_missing_stack(error: ClientError) -> bool:
 
 
 def finding_of(error: Exception) -> Finding:
-    """Return what an exception of a boto3 call means: AWS's answer by its code, anything else by its kind."""
+    """Returns what an exception of a boto3 call means: AWS's answer by its code, anything else by its kind."""
     if isinstance(error, ClientError):
         return _of_answer(error)
     if isinstance(error, UnknownRegion):
@@ -120,7 +120,7 @@ def finding_of(error: Exception) -> Finding:
 
 
 def finding_of_failure(code: str, message: str) -> Finding:
-    """Return what a failure of one image in BatchGetImage's answer means. In doubt ECR did not say what is there."""
+    """Returns what a failure of one image in BatchGetImage's answer means. In doubt ECR did not say what is there."""
     return _MEANING.get(code, Unavailable)(code, message)
 
 

@@ -32,7 +32,7 @@ class HandOver:
         self._client = client
 
     def to(self, function_arn: str, event: Mapping[str, Any], *, seconds: float) -> None:
-        """Queue `event` for the function, which may be retried: running a continuation twice does no harm.
+        """Queues `event` for the function, which may be retried: running a continuation twice does no harm.
 
         Raises:
             HandOverFailed: Lambda did not take it. The message names AWS's code and the permission it needs.
@@ -62,7 +62,7 @@ class HandOver:
         invocation: Invocation,
         logger: "Logger",
     ) -> str:
-        """Return why the hand-over failed in the end, nothing where it went through. Its attempts are logged.
+        """Returns why the hand-over failed in the end, nothing where it went through. Its attempts are logged.
 
         A try whose reply was lost may have gone through: two continuations do no harm, none would. But after the third
         lost reply of a wait there is no further try, since their number would double with each hand-over.

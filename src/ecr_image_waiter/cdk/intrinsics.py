@@ -8,7 +8,7 @@ _NOTHING: Final = object()
 
 
 def settled(template: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a template with its parameters put in.
+    """Returns a template with its parameters put in.
 
     What only a deployment can work out stays as it is, conditions among it.
 
@@ -33,7 +33,7 @@ def settled(template: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, 
 
 
 def _condition(held: Mapping[str, bool | None], name: str | None) -> dict[str, str] | None:
-    """Return what is left of a resource's condition, None where the resource is not wanted."""
+    """Returns what is left of a resource's condition, None where the resource is not wanted."""
     if name is None or held[name]:
         return {}
     return {"Condition": name} if held[name] is None else None
@@ -54,7 +54,7 @@ class _Parameters:
         self._values = {name: parameter["Default"] for name, parameter in template["Parameters"].items()} | dict(given)
 
     def holds(self, condition: Any) -> bool | None:
-        """Say whether a condition holds, by its name or as it is written; None where only a deployment knows."""
+        """Returns whether a condition holds, by its name or its definition; None if only a deployment can decide."""
         match condition:
             case {"Condition": name} | (str() as name):
                 return self.holds(self._conditions[name])
@@ -70,7 +70,7 @@ class _Parameters:
                 raise ValueError(f"not a condition that is known here: {condition}")
 
     def left_of(self, condition: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return a condition that only a deployment can decide, without the parts that the parameters decide."""
+        """Returns a condition that only a deployment can decide, without the parts that the parameters decide."""
         match condition:
             case {"Fn::Not": [inner]}:
                 return {"Fn::Not": [self.left_of(inner)]}
@@ -81,7 +81,7 @@ class _Parameters:
                 return condition
 
     def value(self, part: Any) -> Any:
-        """Return a part of the template with the parameters in it."""
+        """Returns a part of the template with the parameters in it."""
         match part:
             case {"Ref": "AWS::NoValue"}:
                 return _NOTHING

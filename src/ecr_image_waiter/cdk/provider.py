@@ -53,7 +53,7 @@ class EcrImageWaiterProvider(Construct):
     Args:
         scope: the stack, or a construct of it.
         id: as of any construct.
-        repositories: or ARNs with `*`, that it may look into; otherwise all of this account and region.
+        repositories: or ARNs with `*`, that it may read; otherwise all of this account and region.
         assumable_roles: or ARNs, that a waiter may name as its role.
         build_projects: or ARNs, that a waiter may name.
         pipelines: or ARNs, that a waiter may name.
@@ -148,17 +148,17 @@ class EcrImageWaiterProvider(Construct):
 
     @property
     def role_arn(self) -> str:
-        """The waiter's role, for policies of other accounts' repositories and of roles that it is to assume."""
+        """The waiter's role, for policies of other accounts' repositories and trust policies of roles."""
         return Token.as_string(self._role.get_att("Arn"))
 
     @property
     def log_group_name(self) -> str:
-        """The log group in which every check, hand-over and answer is a line."""
+        """The log group, with a line for each check, continuation and response."""
         return self._log_group.ref
 
 
 def artifact_hash() -> str:
-    """Return what changes when the waiter's artifact does.
+    """Returns what changes when the waiter's artifact does.
 
     It is of what goes in, because the artifact itself has bytecode on some machines only, and would be deployed anew by
     each that differs.
@@ -172,7 +172,7 @@ def artifact_hash() -> str:
 @jsii.implements(ILocalBundling)
 class _Bundling:
     def try_bundle(self, output_dir: str, *_: object, **__: object) -> bool:
-        """Make the artifact here; there is no other way."""
+        """Makes the artifact here; there is no other way."""
         artifact.build(Path(output_dir), PACKAGE, REQUIREMENTS)
         return True
 
@@ -214,7 +214,7 @@ def _arns(given: Sequence[T | str], arn_of: Callable[[T], str]) -> list[str]:
 
 
 def _faults(parameters: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[str]:
-    """Return what CloudFormation would say of these parameters."""
+    """Returns what CloudFormation would say of these parameters."""
     for name, value in given.items():
         if not Token.is_unresolved(value):
             for each in value if isinstance(value, list) else [value]:

@@ -172,7 +172,7 @@ class EcrImageWaiter(Construct):
 
     @property
     def image_uri(self) -> str:
-        """The image by its digest. Deploy this and you deploy exactly the image that was found."""
+        """The image by its digest. Deploying this deploys exactly the image that was found."""
         return self._of_one("ImageUri")
 
     @property
@@ -187,7 +187,7 @@ class EcrImageWaiter(Construct):
 
     @property
     def repository_uri(self) -> str:
-        """The repository as docker calls it."""
+        """The repository's URI."""
         return self._of_one("RepositoryUri")
 
     @property
@@ -222,17 +222,17 @@ class EcrImageWaiter(Construct):
 
     @property
     def platform_digest(self) -> str:
-        """With `platform`, of an index: the digest of the one image for it."""
+        """The digest of the one image for `platform` in an index."""
         return self._of_one("PlatformDigest")
 
     @property
     def platform_image_uri(self) -> str:
-        """With `platform`, of an index: the one image for it, by its digest."""
+        """The one image for `platform` in an index, by its digest."""
         return self._of_one("PlatformImageUri")
 
     @property
     def architecture(self) -> str:
-        """The image's architecture, where `platform` or `labels` had it looked at."""
+        """The image's architecture, if `platform` or `labels` is set."""
         return self._of_one("Architecture")
 
     @property
@@ -246,7 +246,7 @@ class EcrImageWaiter(Construct):
         return self._resource.get_att_string("WaitedSeconds")
 
     def image_uri_of(self, id: str) -> str:  # noqa: A002  # as in Image
-        """Return one of several images by its digest.
+        """Returns one of several images by its digest.
 
         Raises:
             ValueError: there is no such image.
@@ -264,7 +264,7 @@ class EcrImageWaiter(Construct):
         entrypoint: Sequence[str] | None = None,
         working_directory: str | None = None,
     ) -> lambda_.DockerImageCode:
-        """Return the image, by the digest that was found, as code of a Lambda function.
+        """Returns the image, by the digest that was found, as code of a Lambda function.
 
         Args:
             id: which of several images.
@@ -283,7 +283,7 @@ class EcrImageWaiter(Construct):
         )
 
     def container_image(self, id: str = "") -> ecs.ContainerImage:  # noqa: A002  # as in Image
-        """Return the image, by the digest that was found, for a container of ECS.
+        """Returns the image, by the digest that was found, for a container of ECS.
 
         Args:
             id: which of several images.
@@ -306,7 +306,7 @@ class EcrImageWaiter(Construct):
         return self.image_uri_of(id_) if id_ else self.image_uri
 
     def _repository(self, id_: str) -> ecr.IRepository:
-        """Return the image's repository, one that has the checked image whatever tag or digest it is asked for."""
+        """Returns the image's repository, one that has the checked image whatever tag or digest it is asked for."""
         uri = self._uri(id_)
         if id_ not in self._pinned:
             self._pinned[id_] = _Pinned(self, f"Pinned{id_}", self._imported(id_), uri)
@@ -392,14 +392,14 @@ def _of_image(image: Image, stack: Stack) -> dict[str, Any]:
 
 
 def _registry(repository: ecr.IRepository) -> tuple[str, str]:
-    """Return the account and the region of a repository."""
+    """Returns the account and the region of a repository."""
     # Of one that was imported with its ARN the library knows better than it tells.
     _, _, _, region, account, *_ = [*repository.repository_arn.split(":"), *[""] * 5]
     return account or repository.env.account, region or repository.env.region
 
 
 def _other(theirs: str, ours: str) -> str | None:
-    """Return an account or a region where it is not the stack's."""
+    """Returns an account or a region where it is not the stack's."""
     return None if theirs == ours else theirs
 
 
@@ -411,7 +411,7 @@ def _seconds(time: Seconds | None) -> float | None:
 
 
 def _place(stack: Stack) -> Place | None:
-    """Return where the stack, and so the function, will be; None where that is not known yet."""
+    """Returns where the stack, and so the function, will be; None where that is not known yet."""
     if Token.is_unresolved(stack.region) or Token.is_unresolved(stack.account):
         return None
     return Place(partition_of(stack.region), stack.region, stack.account)

@@ -58,7 +58,7 @@ Request: TypeAlias = StackRequest | DirectRequest
 
 
 def read_event(event: object, *, dns_suffix: str, any_host: bool) -> Request:
-    """Tell what kind of event this is.
+    """Tells what kind of event this is.
 
     Args:
         event: what Lambda handed to the function.
@@ -98,7 +98,7 @@ def read_event(event: object, *, dns_suffix: str, any_host: bool) -> Request:
 
 
 def properties_of(request: Request, place: Place) -> Properties:
-    """Return the validated properties of a request.
+    """Returns the validated properties of a request.
 
     ServiceTimeout has been seen among the properties and at the top level of CloudFormation's event; it is read from
     either.
@@ -138,13 +138,13 @@ def gives_up_at(request: StackRequest, now: float) -> float:
 
 
 def token_of(request: StackRequest) -> str:
-    """Return what names a request and nothing else does: 32 hexadecimal digits, the same however often it comes."""
+    """Returns what names a request and nothing else does: 32 hexadecimal digits, the same however often it comes."""
     named = f"{request.stack_id}|{request.logical_id}|{request.request_id}"
     return hashlib.sha256(named.encode()).hexdigest()[:32]
 
 
 def session_of(request: StackRequest | None) -> str:
-    """Return the name under which a request's roles are assumed: it tells CloudTrail which stack it is for.
+    """Returns the name under which a request's roles are assumed: it tells CloudTrail which stack it is for.
 
     2 to 64 characters of `[A-Za-z0-9_+=,.@-]` (STS API Reference, AssumeRole). Of a long stack name the beginning and
     the end are kept: the end tells nested stacks apart. None stands for a direct invocation.
@@ -157,7 +157,7 @@ def session_of(request: StackRequest | None) -> str:
 
 
 def named_images(request: StackRequest) -> list[Wanted]:
-    """Return the images that a request names, and their platforms, as far as its properties can be read at all."""
+    """Returns the images that a request names, and their platforms, as far as its properties can be read at all."""
     received = request.properties if isinstance(request.properties, Mapping) else {}
     entries = received.get("Images")
     if isinstance(entries, list):
@@ -182,7 +182,7 @@ def _text(value: object) -> str:
 
 
 def start_of_wait(signed: float | None, now: float) -> float:
-    """Return when a wait began: when CloudFormation signed its request, or `now` where that cannot be believed."""
+    """Returns when a wait began: when CloudFormation signed its request, or `now` where that cannot be believed."""
     return signed if signed is not None and now - _OLDEST_START <= signed <= now else now
 
 
@@ -194,7 +194,7 @@ def _identifier(event: Mapping[str, Any], key: str, longest: int) -> str:
 
 
 def _fits(value: object, longest: int) -> bool:
-    """Whether the answer can repeat this text: all of it must fit 4096 bytes of JSON, in UTF-8."""
+    """Returns whether the response can repeat a text: all of it must fit 4096 bytes of JSON, in UTF-8."""
     if not isinstance(value, str) or not value:
         return False
     try:
@@ -204,7 +204,7 @@ def _fits(value: object, longest: int) -> bool:
 
 
 def _usable_url(url: object, dns_suffix: str, *, any_host: bool) -> str:
-    """Return the ResponseURL, or say what is wrong with it without showing it: it is a credential."""
+    """Returns the ResponseURL, or say what is wrong with it without showing it: it is a credential."""
     if not isinstance(url, str) or not url:
         raise UnusableEvent(f"ResponseURL: received {'an empty string' if url == '' else _kind(url)}, expected a URL")
     try:

@@ -134,13 +134,13 @@ class OneImage(Conditions):
 
     @property
     def source(self) -> Source:
-        """The registry it is to come to."""
+        """The registry of the image."""
         read = read_uri(self.ImageUri)
         source = read[1] if read else Source(region=self.Region, registry_id=self.RegistryId)
         return Source(source.region, source.registry_id, self.RoleArn, source.host, source.alias)
 
     def wanted(self, id_: str = "") -> Wanted:
-        """Return all of it, under an id of its own where there are several."""
+        """Returns all of it, under an id of its own where there are several."""
         conditions = Conditions.model_construct(**{name: getattr(self, name) for name in Conditions.model_fields})
         return Wanted(id_, self.image, self.source, conditions)
 
@@ -234,12 +234,12 @@ class Properties(OneImage):
 
     @property
     def all_wanted(self) -> tuple[Wanted, ...]:
-        """Every image to wait for; one without an id where `Images` is not used."""
+        """Every image to wait for; without `Images`, one image without an Id."""
         return tuple(entry.wanted(entry.Id) for entry in self.Images) or (self.wanted(),)
 
     @property
     def builder(self) -> Builder | None:
-        """What is to push the images."""
+        """The builder that pushes the images."""
         for kind in BuilderKind:
             if named := getattr(self, kind.property):
                 return Builder(kind, named.rpartition(":")[2].removeprefix(kind.path))
@@ -247,14 +247,14 @@ class Properties(OneImage):
 
     @property
     def backoff(self) -> Backoff:
-        """How the template wants to wait."""
+        """The backoff that the template sets."""
         return Backoff(
             delay=self.RetryDelaySeconds, rate=self.BackoffRate, wait_for_repository=self.waits_for_repository
         )
 
     @property
     def waits_for_repository(self) -> bool:
-        """Whether a repository that does not exist is waited for. What is to push the image may create it."""
+        """Whether to wait for a repository that does not exist. A build may create it."""
         return self.WaitForRepository if "WaitForRepository" in self.model_fields_set else self.builder is not None
 
     @property

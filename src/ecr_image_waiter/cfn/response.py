@@ -1,7 +1,7 @@
 """The response to CloudFormation: its attributes, its 4096 bytes and its delivery. The only module that knows crhelper.
 
 crhelper makes the body. What surrounds it here is what its 2.0.12 lacks: the limit of 4096 bytes, a Reason that keeps
-its beginning, and a delivery that looks at the status, has timeouts and ends (docs/decisions/0001-crhelper.md).
+its beginning, and a delivery that checks the status, has timeouts and ends (docs/decisions/0001-crhelper.md).
 """
 
 import hashlib
@@ -56,14 +56,14 @@ def response_when_ready(wanted: Sequence[Wanted], ready: Ready, waited: float) -
 
 
 def attributes(wanted: Sequence[Wanted], found: ImagesFound, *, checks: int, waited: float) -> dict[str, str]:
-    """Return the attributes for Fn::GetAtt: every key always, each value a string, empty where it does not apply.
+    """Returns the attributes for Fn::GetAtt: every key always, each value a string, empty where it does not apply.
 
     Of several images it is the URI of each alone, because twenty of all the rest would not fit an answer.
 
     Args:
         wanted: the images, in the template's order.
         found: what is there of them, all of it images.
-        checks: how often they were looked for.
+        checks: the number of checks.
         waited: for how many seconds.
     """
     effort = {"Attempts": str(checks), "WaitedSeconds": str(int(waited))}
@@ -93,14 +93,14 @@ def attributes(wanted: Sequence[Wanted], found: ImagesFound, *, checks: int, wai
 def attributes_in_rollback(
     wanted: Sequence[Wanted], found: ImagesFound | None, uri: Uri, place: Place
 ) -> dict[str, str]:
-    """Return the attributes with which a rollback goes on, whatever was found.
+    """Returns the attributes with which a rollback goes on, whatever was found.
 
     An image that is there is told as ever. Where it is not, it is the URI that the template names, without a digest.
     Where no image for the platform is known, it is the same URI as that of the whole: no dependent takes an empty one.
 
     Args:
         wanted: as the template names them; without a repository everything is empty.
-        found: what is there of them, None where nobody could look.
+        found: the findings, None if no check was possible.
         uri: makes a repository's URI from its source, registry id and name.
         place: where the function is.
     """
@@ -124,12 +124,12 @@ def attributes_in_rollback(
 
 
 def there(found: Finding) -> Image | None:
-    """Return the image that is there, be it the one meant or not."""
+    """Returns the image that is there, be it the one meant or not."""
     return found.image if isinstance(found, NotYet | NotDeployable) else found if isinstance(found, Image) else None
 
 
 def longest_attributes(wanted: Sequence[Wanted], uri: Uri, place: Place) -> dict[str, str]:
-    """Return attributes that are as long as those of these images can become, in a rollback to them too.
+    """Returns attributes that are as long as those of these images can become, in a rollback to them too.
 
     The arguments are those of `attributes_in_rollback`.
     """
@@ -166,7 +166,7 @@ def _as_named(one: Wanted, uri: Uri, place: Place) -> str:
 
 
 def physical_id(request: StackRequest) -> str:
-    """Return the id of the resource: the one it has, or for a Create one that follows from the event alone.
+    """Returns the id of the resource: the one it has, or for a Create one that follows from the event alone.
 
     A repeated Create event thus gives the same id, and the id says which resource it is.
     """
@@ -177,7 +177,7 @@ def physical_id(request: StackRequest) -> str:
 
 
 def harmless_data(data: Mapping[str, str]) -> dict[str, str]:
-    """Return attributes as they leave the process, whatever a pusher wrote."""
+    """Returns attributes as they leave the process, whatever a pusher wrote."""
     return {harmless(name): harmless(value) for name, value in data.items()}
 
 
@@ -235,12 +235,12 @@ def encoded(request: StackRequest, response: Response) -> Response:
 
 
 def fits(request: StackRequest, response: Response) -> bool:
-    """Return whether CloudFormation would take a response with all its attributes."""
+    """Returns whether CloudFormation would take a response with all its attributes."""
     return _fitting(request, response) is not None
 
 
 def require_room(request: StackRequest, wanted: Sequence[Wanted], uri: Uri, place: Place) -> None:
-    """Refuse what could not be answered in the end. The arguments are those of `longest_attributes`.
+    """Refuses what could not be answered in the end. The arguments are those of `longest_attributes`.
 
     Raises:
         InvalidRequest: the attributes of so many images would not fit a response; with how many would.
@@ -256,7 +256,7 @@ def require_room(request: StackRequest, wanted: Sequence[Wanted], uri: Uri, plac
 
 
 def fault_too_much(fits: int, images: int) -> str:
-    """Say that an answer would be longer than CloudFormation takes."""
+    """Returns the fault of a request whose response would exceed 4096 bytes."""
     if images == 1:
         return (
             "RepositoryName, ImageTag: the answer with names this long would not fit the 4096 bytes that "
@@ -301,7 +301,7 @@ class Courier:
         self._clock = clock
 
     def deliver(self, url: str, body: bytes, deadline: Deadline) -> int:
-        """Deliver a body, with retries on connection errors, 429 and 5xx.
+        """Delivers a body, with retries on connection errors, 429 and 5xx.
 
         Args:
             url: CloudFormation's ResponseURL. It is a credential and stands in no message.

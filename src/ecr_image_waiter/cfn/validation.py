@@ -34,7 +34,7 @@ _ELSEWHERE: Final = {
 
 
 def read_properties(received: object, place: Place | None) -> Properties:
-    """Return the validated properties.
+    """Returns the validated properties.
 
     Args:
         received: `ResourceProperties` of an event, or a direct invocation's whole event.
@@ -58,7 +58,7 @@ def read_properties(received: object, place: Place | None) -> Properties:
 def known_faults(
     received: Mapping[Any, object], place: Place | None, known: Callable[[object], bool]
 ) -> tuple[str, ...]:
-    """Return what can be said to be wrong with properties before all of their values are known.
+    """Returns what can be said to be wrong with properties before all of their values are known.
 
     Args:
         received: the properties.
@@ -88,7 +88,7 @@ def _only(known: Callable[[object], bool], received: Mapping[Any, object]) -> di
 
 
 def _each_image(received: Mapping[object, object]) -> Iterator[tuple[str, Mapping[object, object]]]:
-    """Return each image's own properties, unvalidated, with what stands before their names in a fault."""
+    """Returns each image's own properties, unvalidated, with what stands before their names in a fault."""
     images = received.get("Images")
     if "Images" not in received:
         yield "", received
@@ -97,7 +97,7 @@ def _each_image(received: Mapping[object, object]) -> Iterator[tuple[str, Mappin
 
 
 def _faults_together(received: Mapping[object, object]) -> Iterator[str]:
-    """Return what is wrong with properties beside each other, each of which may be right."""
+    """Returns what is wrong with properties beside each other, each of which may be right."""
     if "Images" in received:
         yield from (
             f"{name}: received beside Images; give it in the entries of Images that it is meant for"
@@ -139,7 +139,7 @@ def _faults_of_identity(before: str, image: Mapping[object, object]) -> Iterator
 
 
 def _faults_of_lambda(before: str, image: Mapping[object, object]) -> Iterator[str]:
-    """Return what Lambda refuses whatever is there ("Create a Lambda function using a container image")."""
+    """Returns what Lambda refuses whatever is there ("Create a Lambda function using a container image")."""
     received = image.get("Platform")
     platform = read_platform(str(received))
     if platform and not runs_on_lambda(platform):
@@ -157,7 +157,7 @@ def _faults_of_lambda(before: str, image: Mapping[object, object]) -> Iterator[s
 
 
 def _faults_of_place(received: Mapping[object, object], place: Place) -> Iterator[str]:
-    """Return what cannot be reached from where the function is, or not be deployed there."""
+    """Returns what cannot be reached from where the function is, or not be deployed there."""
     for kind in BuilderKind:
         arn = _text(received.get(kind.property))
         own = f"arn:{place.partition}:{kind.service}:{place.region}:{place.account}:"
@@ -219,7 +219,7 @@ def _fault(kind: str, loc: tuple[int | str, ...], received: object) -> str:
 
 
 def _unknown(name: str, model: type[BaseModel]) -> str:
-    """Say what is meant by a name that is none of a model's properties."""
+    """Returns the property that an unknown name probably means."""
     # Case is what people get wrong most; it must not count as distance.
     known = {field.lower(): field for field in {**model.model_fields, **Properties.model_fields}}
     if model is Entry:

@@ -15,7 +15,7 @@ from ecr_image_waiter.core.messages import harmless
 
 
 def main() -> int:
-    """Run the command with this process's arguments and streams, and return its exit status."""
+    """Runs the command with this process's arguments and streams, and return its exit status."""
     # None stands for one that was closed before the command began, as `>&-` does.
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
@@ -33,7 +33,7 @@ def main() -> int:
         # Whoever read the output has left.
         _drop_what_cannot_be_written()
         return 141
-    except Exception:  # noqa: BLE001  # a bug of ours must not look like an image that is not there
+    except Exception:  # noqa: BLE001  # a bug of ours must not pass for a missing image
         with suppress(OSError):  # as where stderr is on a full disk, which is how one gets here
             sys.stderr.writelines(f"{harmless(line)}\n" for line in traceback.format_exc().rstrip().split("\n"))
         _drop_what_cannot_be_written()
@@ -41,7 +41,7 @@ def main() -> int:
 
 
 def _drop_what_cannot_be_written() -> None:
-    """Keep Python from trying it again at exit, where it would make another status of ours, 120."""
+    """Keeps Python from trying it again at exit, where it would make another status of ours, 120."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -86,7 +86,7 @@ def _run() -> int:
 
 
 def _publish(variable: str, text: str) -> None:
-    """Add a text to the file that a job of GitHub Actions names in a variable."""
+    """Adds a text to the file that a job of GitHub Actions names in a variable."""
     file = os.environ.get(variable)
     if file:
         with Path(file).open("a", encoding="utf-8") as stream:

@@ -39,7 +39,7 @@ class Asked:
 
 
 def asked(line: Line, place: Place | None, read: Callable[[str], str]) -> Asked:
-    """Return what a command line asks for.
+    """Returns what a command line asks for.
 
     Args:
         line: what it says.
@@ -95,7 +95,7 @@ def asked(line: Line, place: Place | None, read: Callable[[str], str]) -> Asked:
 
 
 def regions(line: Line) -> Iterator[str]:
-    """Return the regions that the URIs of a command line name."""
+    """Returns the regions that the URIs of a command line name."""
     for text in line.images:
         found = re.match(r"[0-9]{12}\.dkr[.-]ecr(?:-fips)?\.([a-z0-9-]+)\.", text)
         if found or _URI.match(text):
@@ -103,7 +103,7 @@ def regions(line: Line) -> Iterator[str]:
 
 
 def image_of(text: str) -> dict[str, Any]:
-    """Return the properties of an image that is named on a command line. Nothing is validated."""
+    """Returns the properties of an image that is named on a command line. Nothing is validated."""
     if _URI.match(text):
         return {"ImageUri": text}
     rest, at, digest = text.partition("@")
@@ -144,7 +144,7 @@ def _listed(file: str, text: str) -> list[_Given]:
 
 
 def _name_of(entry: Mapping[str, Any], number: int) -> str:
-    """Return how an entry is called: by its Id, or as a command line would."""
+    """Returns how an entry is called: by its Id, or as a command line would."""
     parts = {name: entry.get(name) for name in ("Id", *_IDENTITY)}
     text = {name: str(value) if isinstance(value, str | int | float) else "" for name, value in parts.items()}
     tag, digest = text["ImageTag"], text["ImageDigest"]

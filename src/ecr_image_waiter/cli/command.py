@@ -1,4 +1,4 @@
-"""`ecr-image-waiter`: the wait without CloudFormation and without Lambda, and one look.
+"""`ecr-image-waiter`: the wait without CloudFormation and Lambda, and a single check.
 
 From the command line to the exit status; what is decided on the way is decided by the modules that decide for Lambda.
 """
@@ -43,7 +43,7 @@ class Connect(Protocol):
     def __call__(
         self, clock: Clock, *, profile: str, region: str, endpoint_url: str, regions: Iterable[str]
     ) -> Connection:
-        """Return what is used of AWS."""
+        """Returns what is used of AWS."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Edges:
 
 
 def run(line: Line, edges: Edges) -> Status:
-    """Run the command and return its exit status. The result goes to stdout, all else to stderr."""
+    """Runs the command and return its exit status. The result goes to stdout, all else to stderr."""
     now = 0.0
     try:
         connection, request = _understood(line, edges)
@@ -113,7 +113,7 @@ def _publish(line: Line, result: Result, edges: Edges, now: float) -> None:
 
 
 def _understood(line: Line, edges: Edges) -> tuple[Connection, Asked]:
-    """Return the connection and what is asked for.
+    """Returns the connection and what is asked for.
 
     Raises:
         InvalidRequest: with every fault of both.
@@ -139,7 +139,7 @@ def _understood(line: Line, edges: Edges) -> tuple[Connection, Asked]:
 
 
 def _account_of(line: Line, connection: Connection) -> str:
-    """Return whose the credentials are where a builder's ARN must be compared with that."""
+    """Returns whose the credentials are where a builder's ARN must be compared with that."""
     arns = [str(line.given.get(name, "")) for name in ("BuildProject", "Pipeline")]
     arn = next((arn for arn in arns if arn.startswith("arn:") and arn.count(":") > 4), "")
     return (connection.account() or arn.split(":")[4]) if arn else ""
@@ -179,7 +179,7 @@ class _Command:
         return tuple(Seen(*each) for each in zip(request.names, request.wanted, findings, strict=True))
 
     def _of_each(self, found: Found | None) -> Sequence[Finding | None]:
-        """Return the findings in the order of the images, of which there are none before the first look."""
+        """Returns the findings in the order of the images, None for each before the first check."""
         images = images_of(found) if found is not None else None
         if isinstance(images, Several):
             return [finding for _, finding in images.findings]
@@ -225,7 +225,7 @@ class _Wait(_Command):
         self._checker = Checker(connection.registry, request.wanted, self._start, build)
 
     def run(self) -> Result:
-        """Wait, and return how it ended."""
+        """Waits, and return how it ended."""
         edges = self._edges
         try:
             with edges.show(self._standing, self._line.quiet) as show:
@@ -291,7 +291,7 @@ class _Check(_Command):
         self._memory = Memory()
 
     def run(self) -> Result:
-        """Check once, and return everything seen."""
+        """Checks once, and return everything seen."""
         images: list[Seen] = []
         request, standing = self._request, self._standing
         try:
@@ -327,7 +327,7 @@ class _Check(_Command):
         return replace(plain, platforms=inside.platforms, labels=inside.labels, unread=inside.unread)
 
     def _followed(self, found: Several) -> Found:
-        """Say what the build is doing where an image is missing."""
+        """Returns the findings, with that of the build if an image is missing."""
         build = self._build("", lambda _: False, waits_for_repository=True)
         if build is None:
             return found

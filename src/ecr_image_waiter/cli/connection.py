@@ -35,7 +35,7 @@ class Connection:
 
 
 def connect(clock: Clock, *, profile: str, region: str, endpoint_url: str, regions: Iterable[str]) -> Connection:
-    """Return what is used of AWS. Nothing is called yet but what gives credentials.
+    """Returns what is used of AWS. Nothing is called yet but what gives credentials.
 
     Args:
         clock: the time.
@@ -52,7 +52,7 @@ def connect(clock: Clock, *, profile: str, region: str, endpoint_url: str, regio
         # botocore knows the other variable alone.
         region = region or os.environ.get("AWS_REGION", "")
         aws = _aws(clock, profile, region, endpoint_url, next(iter(regions), ""))
-        # Made now: what is wrong with the configuration must not look like an ECR that does not answer.
+        # Made now: a wrong configuration must not pass for an ECR that does not answer.
         has_credentials = _has_credentials(aws)
         aws.registry(OWN, math.inf)
     except NoRegionError:
@@ -85,7 +85,7 @@ def connect(clock: Clock, *, profile: str, region: str, endpoint_url: str, regio
 
 
 def _has_credentials(aws: Aws) -> bool:
-    """Say whether there are credentials. Those that only a wait can tell are taken for some."""
+    """Returns whether there are credentials. An unavailable source of credentials counts as some."""
     try:
         # Those of a role or of a login are fetched.
         credentials = aws.session.get_credentials()

@@ -21,10 +21,10 @@ class Inside:
 
 
 def inspect(registry: Registry, wanted: Wanted, image: Image, cache: Cache, deadline: Deadline) -> Inside:
-    """Return what is in an image, with at most one BatchGetImage and one config more than is known of it.
+    """Returns what is in an image, with at most one BatchGetImage and one config more than is known of it.
 
     Args:
-        registry: looks into ECR.
+        registry: calls ECR.
         wanted: the image as it was asked for.
         image: what is there.
         cache: what has been read already.
@@ -58,7 +58,7 @@ def inspect(registry: Registry, wanted: Wanted, image: Image, cache: Cache, dead
 
 
 def _labels(index: Manifest, cache: Cache) -> dict[str, str]:
-    """Return the labels of an index's images, as far as their configs have been read."""
+    """Returns the labels of an index's images, as far as their configs have been read."""
     labels: dict[str, str] = {}
     for config in _configs(index, cache):
         labels |= config.labels

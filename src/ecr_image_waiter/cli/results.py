@@ -46,7 +46,7 @@ _NEVER: Final = frozenset({Cause.NO_REPOSITORY, Cause.ACCESS_DENIED, Cause.REFUS
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What is known of one image. `finding`: None where nobody has looked.
+    """One image, as far as it was checked. `finding`: None if it was not.
 
     `platforms` and `labels`: what was read of it; `unread`: why that was not to be.
     """
@@ -79,17 +79,17 @@ class Result:
 
 
 def without_images(status: Status, reason: str, cause: str) -> Result:
-    """Return the result of a command that ended before it had one."""
+    """Returns the result of a command that ended before it had one."""
     return Result(status, (), 0, 0.0, reason=reason, cause=cause, note=Reason(reason))
 
 
 def status_of_wait(cause: Cause) -> Status:
-    """Return the exit status of a wait that ended without the image."""
+    """Returns the exit status of a wait that ended without the image."""
     return Status.NEVER if cause in _NEVER else Status.NOT_THERE
 
 
 def status_of_check(found: Found) -> Status:
-    """Return the exit status of one look: that with which a wait would end if nothing changed."""
+    """Returns the exit status of one check: the status of a wait during which nothing changes."""
     finding = decisive(found)
     if isinstance(finding, Image):
         return Status.FOUND
@@ -101,7 +101,7 @@ def status_of_check(found: Found) -> Status:
 
 
 def written(result: Result, form: str, now: float) -> str:
-    """Return what stands on stdout, with its line ends; nothing where the form has nothing to say.
+    """Returns what stands on stdout, with its line ends; nothing where the form has nothing to say.
 
     Args:
         result: what to say.
@@ -119,7 +119,7 @@ def written(result: Result, form: str, now: float) -> str:
 
 
 def laid_out(note: Reason, width: int) -> list[str]:
-    """Return the lines of a note: its sentence, or its rows on a terminal that is `width` characters wide."""
+    """Returns the lines of a note: its sentence, or its rows on a terminal that is `width` characters wide."""
     if not (width and note.rows):
         return [note.sentence] if note.sentence else []
     indent = max(len(title) for title, _ in note.rows) + 4
@@ -166,7 +166,7 @@ def _image_as_json(one: Seen) -> dict[str, Any]:
 
 
 def _as_text(images: Sequence[Seen], now: float) -> list[str]:
-    """Return what was seen of each image; those that nothing but the same phrase is said of together."""
+    """Returns what was seen of each image; those that nothing but the same phrase is said of together."""
     named: dict[tuple[str, ...], list[str]] = {}
     for image in images:
         ready = "ready" if isinstance(image.finding, Image) else f"not ready: {phrase(image)}"
@@ -201,6 +201,6 @@ def there_in(one: Seen) -> Image | None:
 def phrase(one: Seen) -> str:
     """Says what was seen of an image."""
     if one.finding is None:
-        return "not looked at"
+        return "not checked"
     told = seen_of(one.wanted.image, one.finding)
     return f"{told}; {one.finding.cure}" if isinstance(one.finding, NotDeployable) else told

@@ -29,14 +29,14 @@ class Standing:
     due: float = 0.0
 
     def told(self, now: float) -> str:
-        """Say what was seen so far."""
+        """Returns the state of the wait."""
         return (
             f"waited {duration(now - self.start)} for {self.subject}, checked {times(self.checks)}"
             f"{f', last seen: {self.seen}' if self.seen else ''}"
         )
 
     def checked(self, now: float) -> str:
-        """Say what the latest check saw, and when the next is."""
+        """Returns the result of the latest check, and the time until the next."""
         due = f"; the next in {max(self.due - now, 0.0):.1f} s" if self.due else ""
         return f"{duration(now - self.start)}: check {self.checks} of {self.subject}: {self.seen}{due}"
 
@@ -48,13 +48,13 @@ class Lines:
         self._stream = stream
 
     def __call__(self, text: str) -> None:
-        """Show a line."""
+        """Shows a line."""
         self._stream.write(harmless(text) + "\n")
         self._stream.flush()
 
 
 def _nothing(_: str) -> None:
-    """Show nothing."""
+    """Shows nothing."""
 
 
 class LiveLine:
@@ -84,7 +84,7 @@ class LiveLine:
 def screen(
     standing: Standing, clock: Clock, stream: TextIO, *, terminal: bool, quiet: bool
 ) -> Iterator[Callable[[str], None]]:
-    """Show how a command goes on for as long as the context lasts; nothing of a live line stays behind.
+    """Shows how a command goes on for as long as the context lasts; nothing of a live line stays behind.
 
     It gives a function that shows a line, where there is no live one.
 

@@ -128,11 +128,11 @@ class StartedRun:
 
 
 NEWEST_RUNS: Final = 20
-"""So many of a builder's runs are looked at."""
+"""The number of a builder's runs that are read."""
 
 
 def judge_runs(runs: Iterable[BuildRun], start: float) -> NoRun | UnderWay | Broken | Built:
-    """Return what the runs that matter to a wait come to.
+    """Returns what the runs that matter to a wait come to.
 
     That is the one it started; otherwise those that were under way when it began, or began since. While one of them is
     under way there is hope; after that the last one to end decides. A superseded run is another one's business.
@@ -161,7 +161,7 @@ def judge_runs(runs: Iterable[BuildRun], start: float) -> NoRun | UnderWay | Bro
 
 
 def first_told(*moments: datetime | None) -> float:
-    """Return the first moment that a service has told; where it has told none, 0, which is before every wait."""
+    """Returns the first moment that a service has told; where it has told none, 0, which is before every wait."""
     return next((moment.timestamp() for moment in moments if moment), 0.0)
 
 

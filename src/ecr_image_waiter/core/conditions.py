@@ -110,17 +110,17 @@ class Conditions(BaseModel):
 
     @property
     def platform(self) -> model.Platform | None:
-        """The wanted platform."""
+        """The wanted platform, None if any will do."""
         return read_platform(self.Platform)
 
     def pushed_after(self, start: float) -> float | None:
-        """Return the time before which an image is too old, in whole seconds since 1970 UTC, as ECR tells its times."""
+        """Returns the time before which an image is too old, in whole seconds since 1970 UTC, ECR's precision."""
         moment = start if self.PushedAfter == STACK_OPERATION else _moment(self.PushedAfter)
         return None if moment is None else math.floor(moment)
 
 
 def read_platform(text: str) -> model.Platform | None:
-    """Return the platform that a template names, None where it names none. Without an operating system it is Linux."""
+    """Returns the platform that a template names, None where it names none. Without an operating system it is Linux."""
     found = re.fullmatch(_PLATFORM, text)
     if not found:
         return None
@@ -130,7 +130,7 @@ def read_platform(text: str) -> model.Platform | None:
 
 
 def runs_on_lambda(platform: model.Platform) -> bool:
-    """Return whether Lambda runs images for a platform ("Create a Lambda function using a container image")."""
+    """Returns whether Lambda runs images for a platform ("Create a Lambda function using a container image")."""
     return (platform.os, platform.architecture) in _OF_LAMBDA
 
 
@@ -144,7 +144,7 @@ class Wanted:
     conditions: Conditions
 
     def in_session(self, name: str) -> "Wanted":
-        """Return the same image, looked for under this name where a role is assumed for it."""
+        """Returns the same image, with this session name for its role."""
         return replace(self, source=replace(self.source, session=name))
 
 
@@ -171,7 +171,7 @@ Verdict: TypeAlias = NotYet | NotDeployable | Unread | Image | None
 
 
 def assess(image: Image, conditions: Conditions, cache: Cache, start: float) -> Image | NotYet | NotDeployable | Unread:
-    """Say whether an image is ready, as far as is known.
+    """Returns whether an image is ready, as far as was read.
 
     Args:
         image: what is there.
@@ -192,7 +192,7 @@ def assess(image: Image, conditions: Conditions, cache: Cache, start: float) -> 
 
 
 def without_judgement(conditions: Conditions) -> Conditions:
-    """Return the conditions of a rollback: whatever is there will do, and its platform is told."""
+    """Returns the conditions of a rollback: whatever is there will do, and its platform is told."""
     return Conditions(Platform=conditions.Platform) if conditions.Platform else Conditions()
 
 

@@ -23,14 +23,14 @@ class Clock(Protocol):
     """Wall-clock time, because a wait goes on in another process and its start must mean the same there."""
 
     def now(self) -> float:
-        """Return the time as seconds since 1970-01-01 UTC."""
+        """Returns the time as seconds since 1970-01-01 UTC."""
 
     def sleep(self, seconds: float) -> None:
-        """Return after about `seconds`; a caller that must not wake early looks at `now()` again."""
+        """Returns after about `seconds`; a caller that must not wake early checks `now()` again."""
 
 
 def response_reserve(service_timeout: float) -> float:
-    """Return how long before ServiceTimeout a wait must end.
+    """Returns how long before ServiceTimeout a wait must end.
 
     A fifth of it, from 15 s to 240 s. From ServiceTimeout 1200 up that covers two retries of a crashed
     invocation (60 s and 120 s later, invocation-async-error-handling) and the answer.
@@ -39,23 +39,23 @@ def response_reserve(service_timeout: float) -> float:
 
 
 def invocation_reserve(timeout: float) -> float:
-    """Return how much of an invocation of `timeout` seconds is kept for the hand-over or the answer."""
+    """Returns how much of an invocation of `timeout` seconds is kept for the hand-over or the answer."""
     return 30.0 if timeout >= 150.0 else timeout / 5
 
 
 def invocations_needed(wait: float, timeout: float) -> int:
-    """Return how many invocations of a function with this timeout a wait of `wait` seconds takes at most."""
+    """Returns how many invocations of a function with this timeout a wait of `wait` seconds takes at most."""
     return math.floor(max(wait, 0.0) / (timeout - invocation_reserve(timeout))) + 1
 
 
 def timeout_needed(wait: float) -> int:
-    """Return the smallest whole function timeout with which a wait of `wait` seconds is not refused."""
+    """Returns the smallest whole function timeout with which a wait of `wait` seconds is not refused."""
     smallest = math.floor(wait / MAX_INVOCATIONS)
     return next(t for t in range(max(smallest, 1), 10**9) if invocations_needed(wait, t) <= MAX_INVOCATIONS)
 
 
 def fault_too_long(seconds: float, needed: int, timeout: int, timeout_needed: int) -> str:
-    """Say why a wait of so many seconds takes more invocations than Lambda's recursion guard allows."""
+    """Returns the fault of a wait that exceeds the invocations that Lambda's recursion guard allows."""
     return (
         f"MaxRetries x RetryDelaySeconds: a wait of {seconds:.0f} seconds would take {needed} invocations of this "
         f"function, whose timeout is {timeout} seconds, allowed: {MAX_INVOCATIONS}, because Lambda stops longer "
@@ -82,14 +82,14 @@ class Bounds:
 
 
 def bounds_for_stack(start: float, max_wait: float, service_timeout: float) -> Bounds:
-    """Return the bounds of a wait that CloudFormation gives `service_timeout` seconds for."""
+    """Returns the bounds of a wait that CloudFormation gives `service_timeout` seconds for."""
     asked_limit = start + max_wait
     latest = start + max(service_timeout - response_reserve(service_timeout), 0.0)
     return Bounds(start=start, limit=min(asked_limit, latest), asked_limit=asked_limit, expires=start + service_timeout)
 
 
 def bounds_for_caller(start: float, max_wait: float, checks_end: float) -> Bounds:
-    """Return the bounds of a wait within one direct invocation."""
+    """Returns the bounds of a wait within one direct invocation."""
     asked_limit = start + max_wait
     return Bounds(start=start, limit=min(asked_limit, max(checks_end, start)), asked_limit=asked_limit)
 
@@ -102,26 +102,26 @@ class Deadline:
     clock: Clock
 
     def left(self) -> float:
-        """Return how long that is from now; less than nothing when it has passed."""
+        """Returns how long that is from now; less than nothing when it has passed."""
         return self.at - self.clock.now()
 
     def before(self, at: float) -> "Deadline":
-        """Return this deadline, or that moment where it is earlier."""
+        """Returns this deadline, or that moment where it is earlier."""
         return Deadline(min(self.at, at), self.clock)
 
     def per_call(self, calls: int = 2) -> float:
-        """Return how long each of so many calls may take.
+        """Returns how long each of so many calls may take.
 
         Of an unknown number, the next one may take half of what is left, as of two.
         """
         return max(min(self.left() / calls, CALL_SECONDS), 0.0)
 
     def for_response(self, bounds: Bounds) -> "Deadline":
-        """Return when all but the response must be done: CloudFormation may give up before this process ends."""
+        """Returns when all but the response must be done: CloudFormation may give up before this process ends."""
         return self.before(bounds.expires - RESPONSE_SECONDS)
 
     def for_check(self, bounds: Bounds) -> "Deadline":
-        """Return when a check that begins now must be done.
+        """Returns when a check that begins now must be done.
 
         Half of what is left stays for the hand-over or the response. And the check at the limit must not come late
         because the one before it takes its time.
@@ -141,7 +141,7 @@ class Context(Protocol):
     log_stream_name: str
 
     def get_remaining_time_in_millis(self) -> int:
-        """Return how long this invocation may still run, in milliseconds."""
+        """Returns how long this invocation may still run, in milliseconds."""
 
 
 class Invocation:
@@ -163,5 +163,5 @@ class Invocation:
         self.note = f" (log stream {context.log_stream_name})" if context.log_stream_name else ""
 
     def for_question(self) -> float:
-        """Return how long a question to CloudFormation may take: a quarter of what is left, the rest has other uses."""
+        """Returns how long a question to CloudFormation may take: a quarter of the time left."""
         return min(self.deadline.left() / 4, QUESTION_SECONDS)

@@ -82,7 +82,7 @@ class Manifest:
 
     @property
     def is_image(self) -> bool:
-        """Whether it is one image's: a manifest may as well be a Helm chart's, a signature's, ..."""
+        """Whether it describes one image, as opposed to a Helm chart, a signature or another artifact."""
         return self.media_type in SINGLE and self.config_type in IMAGE_CONFIGS
 
 
@@ -115,16 +115,16 @@ class Cache:
     configs: dict[str, Config] = field(default_factory=dict)
 
     def manifest(self, digest: str) -> "Manifest | Unread":
-        """Return a manifest, or that it is to be read."""
+        """Returns a manifest, or that it is to be read."""
         return self.manifests.get(digest) or Unread("manifest", digest)
 
     def config(self, manifest: Manifest) -> "Config | Unread":
-        """Return the config of an image, or that it is to be read."""
+        """Returns the config of an image, or that it is to be read."""
         digest = manifest.config_digest
         return self.configs.get(digest) or Unread("config", digest)
 
     def to_add_to(self, images: int) -> "Cache":
-        """Return a copy to add to, which forgets the oldest where it is too much for so many images."""
+        """Returns a copy to add to, which forgets the oldest where it is too much for so many images."""
         most = max(MOST_KNOWN, images * _MOST_KNOWN_OF_ONE)
         return Cache(_Bounded(self.pushed, most), _Bounded(self.manifests, most), _Bounded(self.configs, most))
 
@@ -152,14 +152,14 @@ def _weight(value: Manifest | Config | float) -> int:
 
 
 def platform_of(os: str, architecture: str, variant: str) -> Platform:
-    """Return a platform under one name of the several that it has. A variant that is the usual one is empty."""
+    """Returns a platform under one name of the several that it has. A variant that is the usual one is empty."""
     architecture, variant = _WITH_VARIANT.get(architecture.lower(), (architecture.lower(), variant.lower()))
     architecture = _ARCHITECTURES.get(architecture, architecture)
     return Platform(os.lower(), architecture, _VARIANTS.get(architecture, {}).get(variant, variant))
 
 
 def images_meant(cache: Cache, digest: str, wanted: Platform | None) -> list[Manifest] | Unread:
-    """Return the manifests of the images meant: of an index, those of the wanted platform, or all where none is.
+    """Returns the manifests of the images meant: of an index, those of the wanted platform, or all where none is.
 
     The arguments are those of `listed`.
     """
@@ -182,7 +182,7 @@ def images_meant(cache: Cache, digest: str, wanted: Platform | None) -> list[Man
 
 
 def listed(cache: Cache, digest: str, wanted: Platform | None) -> tuple[list[Entry], Unread | None]:
-    """Return the images that an index lists, those of an index in it among them, and what is left to be read.
+    """Returns the images that an index lists, those of an index in it among them, and what is left to be read.
 
     Where a platform is wanted, that of an entry that names none (OCI image specification, "platform") is its config's.
 
@@ -217,7 +217,7 @@ def listed(cache: Cache, digest: str, wanted: Platform | None) -> tuple[list[Ent
 
 
 def _behind(cache: Cache, entry: Entry) -> Manifest | Entry | Unread:
-    """Return the entry of an image with its config's platform; of anything else, its manifest."""
+    """Returns the entry of an image with its config's platform; of anything else, its manifest."""
     manifest = cache.manifest(entry.digest)
     if isinstance(manifest, Unread) or not manifest.is_image:
         return manifest
@@ -226,7 +226,7 @@ def _behind(cache: Cache, entry: Entry) -> Manifest | Entry | Unread:
 
 
 def matches(wanted: Platform, seen: Platform) -> bool:
-    """Return whether a platform is the wanted one, of which the variant may be left open."""
+    """Returns whether a platform is the wanted one, of which the variant may be left open."""
     exact = platform_of(wanted.os, wanted.architecture, wanted.variant)
     return (exact.os, exact.architecture) == (seen.os, seen.architecture) and (
         not wanted.variant or exact.variant == seen.variant
@@ -234,7 +234,7 @@ def matches(wanted: Platform, seen: Platform) -> bool:
 
 
 def read_manifest(text: str, media_type: str) -> Manifest:
-    """Return what a manifest says.
+    """Returns what a manifest says.
 
     Args:
         text: the manifest, as ECR has it.
@@ -261,7 +261,7 @@ def read_manifest(text: str, media_type: str) -> Manifest:
 
 
 def read_config(content: bytes, labels: Sequence[str]) -> Config:
-    """Return what an image's config says.
+    """Returns what an image's config says.
 
     Args:
         content: the config, as the registry has it.

@@ -24,12 +24,12 @@ def harmless(text: str) -> str:
 
 
 def clipped(text: str, longest: int = 60) -> str:
-    """Shorten a text to what a sentence can bear."""
+    """Shortens a text to what a sentence can bear."""
     return harmless(text if len(text) <= longest else text[: longest - 3] + "...")
 
 
 def shown(value: object) -> str:
-    """Show a value shortly and as JSON would, so that a list, a number and a string can be told apart."""
+    """Shows a value shortly and as JSON would, so that a list, a number and a string can be told apart."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -47,12 +47,12 @@ def shown(value: object) -> str:
 
 
 def iso(moment: float) -> str:
-    """Return a moment, in seconds since 1970, as ISO 8601 in UTC and whole seconds."""
+    """Returns a moment, in seconds since 1970, as ISO 8601 in UTC and whole seconds."""
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def duration(seconds: float) -> str:
-    """Say a duration as a person would: `45 s`, `30 min`, `12 min 5 s`, `3 h 20 min`, `5 days`."""
+    """Returns a duration in the largest units that matter: `45 s`, `30 min`, `12 min 5 s`, `3 h 20 min`, `5 days`."""
     whole = max(int(seconds), 0)
     minutes, rest = divmod(whole, 60)
     hours, minutes_left = divmod(minutes, 60)
@@ -66,13 +66,13 @@ def duration(seconds: float) -> str:
 
 
 def coded(code: str, message: str) -> str:
-    """Say an error of AWS's by its code and its message."""
+    """Returns an error of AWS as its code and its message, on one line."""
     message = " ".join(message.split())  # a Reason is one line
     return f"{code}: {message}" if message else code
 
 
 def times(count: int) -> str:
-    """Say how often: `never`, `once`, `3 times`."""
+    """Returns a count as `never`, `once`, `3 times`."""
     return {0: "never", 1: "once"}.get(count, f"{count} times")
 
 
@@ -116,7 +116,7 @@ class AnswerTooLarge(WaiterError):
 
 
 class DeliveryFailed(WaiterError):
-    """CloudFormation did not take the answer. The invocation fails, so that Lambda runs it again."""
+    """The response could not be sent. The invocation fails, so that Lambda retries the event."""
 
 
 class StackUnknown(WaiterError):

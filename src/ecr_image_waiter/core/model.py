@@ -21,7 +21,7 @@ class ImageId:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The registry that an image is looked for in; what is empty is the function's own, or the usual.
+    """The registry of an image; empty fields stand for the function's own account and region.
 
     `host`: of the image's URI, where a template names it. `alias`: of the public registry, for ECR Public. `session`:
     the name under which a role is assumed, for CloudTrail.
@@ -48,22 +48,22 @@ class Place:
 
     @property
     def is_public(self) -> bool:
-        """Whether this is ECR Public, which is in no region."""
+        """Whether this is ECR Public, which has no regions."""
         return "/" in self.region
 
     def builder_arn(self, builder: Builder) -> str:
-        """Return the ARN of a builder here."""
+        """Returns the ARN of a builder here."""
         kind = builder.kind
         return f"arn:{self.partition}:{kind.service}:{self.region}:{self.account}:{kind.path}{builder.name}"
 
     def repository_arn(self, repository: str) -> str:
-        """Return the repository's ARN, as an IAM policy names it."""
+        """Returns the repository's ARN, as an IAM policy names it."""
         if self.is_public:
             return f"arn:{self.partition}:ecr-public::{self.account}:repository/{repository}"
         return f"arn:{self.partition}:ecr:{self.region}:{self.account}:repository/{repository}"
 
     def at(self, source: Source) -> "Place":
-        """Return the place of an image's registry, from the function's own."""
+        """Returns the place of an image's registry, from the function's own."""
         if source.alias:
             return Place(self.partition, f"public.ecr.aws/{source.alias}", self.account)
         account = source.registry_id or (source.role_arn.split(":")[4] if source.role_arn else self.account)
@@ -71,7 +71,7 @@ class Place:
 
 
 def place_of(function_arn: str) -> Place:
-    """Return the partition, region and account that the function's own ARN names."""
+    """Returns the partition, region and account that the function's own ARN names."""
     _, partition, _, region, account, *_ = [*function_arn.split(":"), *[""] * 5]
     return Place(partition or "aws", region, account)
 
@@ -108,7 +108,7 @@ class Image:
 
     @property
     def uri(self) -> str:
-        """By digest, so that it is this very image."""
+        """The image's URI by its digest."""
         return f"{self.repository_uri}@{self.digest}"
 
 
@@ -216,12 +216,12 @@ class Several:
 
     @property
     def missing(self) -> tuple[tuple[str, Finding], ...]:
-        """Those that are not ready."""
+        """The images that are not ready, with their findings."""
         return tuple(entry for entry in self.findings if not isinstance(entry[1], Image))
 
     @property
     def deciding(self) -> tuple[str, Finding]:
-        """The one that decides about them all: the least hopeful, the first of equals."""
+        """The finding that decides for all images: the least hopeful one, the first among equals."""
         return min(self.findings, key=lambda entry: _LEAST_HOPEFUL.index(type(entry[1])))
 
 
@@ -246,25 +246,25 @@ Found: TypeAlias = ImagesFound | Awaited
 
 
 def images_of(found: Found) -> ImagesFound:
-    """Return what was found of the images alone."""
+    """Returns what was found of the images alone."""
     return found.images if isinstance(found, Awaited) else found
 
 
 def decisive(found: Found) -> Finding:
-    """Return the one finding of an image that decides."""
+    """Returns the one finding of an image that decides."""
     images = images_of(found)
     return images.deciding[1] if isinstance(images, Several) else images
 
 
 def lacks_image(found: Found) -> bool:
-    """Say whether a repository is known to be there without the image meant."""
+    """Returns whether a repository is known to exist without the image."""
     images = images_of(found)
     findings = [finding for _, finding in images.findings] if isinstance(images, Several) else [images]
     return any(isinstance(finding, NoImage | NotPullable | NotYet) for finding in findings)
 
 
 def partly_unanswered(found: Found) -> bool:
-    """Say whether ECR did not answer for some of several images, or nothing was heard of their build."""
+    """Returns whether ECR did not answer for some images, or the state of their build is unknown."""
     if isinstance(found, Awaited) and isinstance(found.build, BuildUnavailable):
         return True
     images = images_of(found)
@@ -283,7 +283,7 @@ class TagSeen:
 class NewestTags:
     """The newest tags of a repository, the newest first.
 
-    `images`: how many images were looked at, where the repository holds more; None where those were all.
+    `images`: how many images were read, if the repository holds more; None if all were read.
     """
 
     tags: tuple[TagSeen, ...]
@@ -321,7 +321,7 @@ def is_answer(found: StackFinding) -> bool:
 
 
 def rolls_back(found: StackFinding) -> bool:
-    """Whether the stack is certainly on its way back."""
+    """Returns whether the stack certainly rolls back."""
     return isinstance(found, StackSeen) and found.status.endswith("ROLLBACK_IN_PROGRESS")
 
 

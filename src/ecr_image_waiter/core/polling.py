@@ -84,7 +84,7 @@ GRACE_PERIODS: Final[dict[Streak | None, tuple[Cause, float]]] = {
 def begin_or_go_on(
     received: object, *, start: float, max_wait: float, service_timeout: float, now: float, timeout: int, random: Random
 ) -> tuple[Bounds, Progress, Memory]:
-    """Return where the wait for a stack stands: at its beginning, or where the invocation before left it.
+    """Returns where the wait for a stack stands: at its beginning, or where the invocation before left it.
 
     Args:
         received: the state that a continuation carries, None at the beginning.
@@ -118,7 +118,7 @@ def begin_or_go_on(
 def judge(
     backoff: Backoff, bounds: Bounds, progress: Progress, found: Found, *, began: float, ended: float, random: Random
 ) -> Ready | GivenUp | Progress:
-    """Return what a check that ran from `began` to `ended` means: an outcome, or the progress to go on with.
+    """Returns what a check that ran from `began` to `ended` means: an outcome, or the progress to go on with.
 
     "Found" wins over "time is up": an image found at the limit, or after it, is found.
     """
@@ -198,7 +198,7 @@ def _streak_of(backoff: Backoff, found: Found) -> Streak | None:
 
 
 def hand_over_at(bounds: Bounds, checks_end: float, seconds: float) -> float:
-    """Return when an invocation that cannot see the wait's end hands over.
+    """Returns when an invocation that cannot see the wait's end hands over.
 
     That is at the end of its checks, or a little before it where the limit lies just behind: the next invocation must
     be up by then, because the check at the limit may start no more than a second late.
@@ -212,12 +212,12 @@ def hand_over_at(bounds: Bounds, checks_end: float, seconds: float) -> float:
 
 
 def first_ask(began: float, random: Random) -> float:
-    """Return when to ask for the first time in a wait."""
+    """Returns when to ask for the first time in a wait."""
     return began + random.uniform(*FIRST_ASK)
 
 
 def next_ask(found: StackFinding, now: float, random: Random) -> float:
-    """Return when to ask again: never, where asking is not allowed."""
+    """Returns when to ask again: never, where asking is not allowed."""
     if isinstance(found, StackHidden) and found.denied:
         return NEVER
     return now + random.uniform(*NEXT_ASK)
@@ -281,7 +281,7 @@ def wait(
     clock: Clock,
     random: Random,
 ) -> Ready | GivenUp | Abandoned | PartDone:
-    """Check and pause until the image is there, there is no hope or time left, or this invocation's part is done.
+    """Checks and pause until the image is there, there is no hope or time left, or this invocation's part is done.
 
     Args:
         backoff: how the template wants to wait.

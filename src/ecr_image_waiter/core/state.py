@@ -92,7 +92,7 @@ class CheckResult:
 
     @property
     def images(self) -> ImagesFound:
-        """What was found of the images alone."""
+        """The findings of the images, without the build's."""
         return images_of(self.found)
 
 
@@ -206,7 +206,7 @@ _ADAPTER: Final = TypeAdapter(State)
 
 
 def read_state(received: object, now: float) -> State:
-    """Return the state that a continuation carries.
+    """Returns the state that a continuation carries.
 
     Args:
         received: what stands under the one key.
@@ -252,7 +252,7 @@ def _impossible(state: State, now: float) -> list[str]:
 
 
 def continuation(event: Mapping[str, Any], state: State) -> dict[str, Any]:
-    """Return the event of the next invocation: CloudFormation's own, unchanged, and the state under one key.
+    """Returns the event of the next invocation: CloudFormation's own, unchanged, and the state under one key.
 
     What is known of images stays behind where the event would be too long to be queued: it can be read again.
     """

@@ -49,7 +49,7 @@ SUFFIXES: Final = {
 
 
 def partition_of(region: str) -> str:
-    """Return the partition that a region is in."""
+    """Returns the partition that a region is in."""
     return next((partition for prefix, partition in _PARTITIONS.items() if region.startswith(prefix)), "aws")
 
 
@@ -61,18 +61,18 @@ _CONSOLES: Final = {
 
 
 def console_link(path: str, region: str) -> str:
-    """Return the address of a page of the AWS console, empty for a partition whose console is not known here."""
+    """Returns the address of a page of the AWS console, empty for a partition whose console is not known here."""
     host = _CONSOLES.get(partition_of(region))
     return f"https://{region}.{host}/{path}?region={region}" if host else ""
 
 
 def without_fips(host: str) -> str:
-    """Return the host of a registry whose FIPS endpoint this is, the same host of any other."""
+    """Returns the host of a registry whose FIPS endpoint this is, the same host of any other."""
     return host.replace("ecr-fips.", "ecr.", 1)
 
 
 def read_uri(uri: str) -> tuple[ImageId, Source] | None:
-    """Return the image that a URI names and where it is, None where it is no image URI of ECR or ECR Public."""
+    """Returns the image that a URI names and where it is, None where it is no image URI of ECR or ECR Public."""
     found = _PUBLIC.fullmatch(uri)
     if found:
         source = Source(region=PUBLIC_REGION, host=found["host"], alias=found["alias"])
@@ -88,7 +88,7 @@ def read_uri(uri: str) -> tuple[ImageId, Source] | None:
 
 
 def registry_in(repository: str) -> str:
-    """Return the host that a repository's name begins with, as Docker reads it; empty where it begins with none.
+    """Returns the host that a repository's name begins with, as Docker reads it; empty where it begins with none.
 
     ECR takes such names as well: a namespace may have dots, and be the prefix of a pull-through cache.
     """
