@@ -39,7 +39,6 @@ CHECKS = {
     "template, as SAM sees it": ["sam", "validate", "--lint", "--region", "us-east-1"],
 }
 CONSTRUCTS = {
-    "constructs in TypeScript": [sys.executable, "-m", "sandbox.publishing.npm"],
     "types of the constructs": [
         *(str(CDK_PYTHON), "-m", "mypy", "--cache-dir", ".mypy_cache/cdk"),
         *(
@@ -49,8 +48,6 @@ CONSTRUCTS = {
         ),
     ],
 }
-"""Checks that take half a minute each, beside which `make test` runs the tests."""
-
 SUPERVISE = str(ROOT / "sandbox" / "supervise.py")
 PYTHON = [sys.executable, "-m"]
 PYTEST = [*PYTHON, "pytest"]
@@ -64,6 +61,13 @@ FIRST_HALF = [
     f"test_{name}.py" for name in ("artifact", "build_runs", "deployable", "no_silence", "scenarios", "template_policy")
 ]
 """Of the end-to-end tests: those that share an install of the waiter with a short timeout."""
+
+TYPESCRIPT = {
+    "constructs in TypeScript": [
+        *(*PYTEST_OF_CONSTRUCTS, "tests/cdk/test_typescript.py", "-m", "", "-k", "eslint or types_of_its_tests"),
+    ],
+}
+"""What `make test` leaves to `make check` and `make acceptance`. The compiler's own checks are in its tests."""
 
 Step = list[str]
 Stream = dict[str, Step]
@@ -213,7 +217,7 @@ def main() -> None:
         **node_for_the_cdk(),
     }
     if options.target != "acceptance":
-        checks = [CHECKS, *([CONSTRUCTS] if options.target == "check" else [])]
+        checks = [CHECKS, *([{**CONSTRUCTS, **TYPESCRIPT}] if options.target == "check" else [])]
         side_by_side(checks, output, environment)
     if options.target != "check":
         print(f"=== {python_note()}", flush=True)

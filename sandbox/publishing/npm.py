@@ -3,12 +3,9 @@
 Node.js, npm and the packages that it is built and tested with are those of `.venvs/cdk` and `.venvs/typescript`.
 """
 
-import argparse
 import json
 import shutil
 import subprocess
-import sys
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -60,6 +57,15 @@ def run(folder: Path, *arguments: str) -> str:
     return _run([*NODE, *arguments], folder)
 
 
+def lint(built: Path) -> None:
+    """Run eslint on the sources of a compiled package.
+
+    Raises:
+        RuntimeError: it found faults.
+    """
+    run(built, "node_modules/eslint/bin/eslint.js", "--max-warnings", "0", "src")
+
+
 def pack(built: Path, target: Path) -> Path:
     """Make the file that is published from a compiled package."""
     _run([*_NPM, "pack", "--silent", "--ignore-scripts", "--pack-destination", target.resolve()], built)
@@ -97,20 +103,3 @@ def archive(folder: Path, target: Path) -> None:
                 entry = zipfile.ZipInfo(str(path.relative_to(folder)), _EARLIEST)
                 entry.external_attr = 0o644 << 16
                 file.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
-
-
-def main() -> None:
-    """Compile the package, lint it, and check the types of its tests."""
-    argparse.ArgumentParser(description=main.__doc__).parse_args()
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary) / "package"
-        build(folder)
-        print(run(folder, "node_modules/eslint/bin/eslint.js", "--max-warnings", "0", "src"))
-        print(run(folder, COMPILER, "--project", "test"))
-
-
-if __name__ == "__main__":
-    try:
-        main()
-    except RuntimeError as error:
-        sys.exit(str(error))

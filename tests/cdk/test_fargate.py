@@ -42,12 +42,12 @@ def jobs() -> dict[str, Any]:
     return dict(yaml_parse((EXAMPLE / ".github" / "workflows" / "deploy.yml").read_text())["jobs"])
 
 
-@pytest.mark.parametrize("job", ["type-check", "test"])
+@pytest.mark.parametrize("job", ["type-check", pytest.param("test", marks=pytest.mark.slow)])
 def test_a_copy_of_the_folder_passes_the_checks_of_its_workflow(job: str, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(EXAMPLE, copy)
     command = str(jobs()[job]["steps"][-1]["run"]).split()
-    if job == "type-check":  # with the types of aws-cdk-lib as they were read for the constructs, which takes minutes
+    if job == "type-check":  # with the types of aws-cdk-lib as they were read for the constructs
         command += ["--config-file", str(ROOT / "pyproject.toml"), "--cache-dir", str(ROOT / ".mypy_cache" / "cdk")]
     path = os.pathsep.join([str(CDK_PYTHON.parent), os.environ["PATH"]])
     source = str(ROOT / "src")

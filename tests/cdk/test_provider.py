@@ -348,6 +348,7 @@ def asset(made: tuple[Path, dict[str, Any]], function: str) -> Path:
     return out / f"asset.{found['Properties']['Code']['S3Key'].removesuffix('.zip')}"
 
 
+@pytest.mark.slow
 def test_the_artifact_is_the_package_with_what_it_needs_for_both_architectures(
     made: tuple[Path, dict[str, Any]],
 ) -> None:
@@ -363,11 +364,13 @@ def test_the_artifact_is_the_package_with_what_it_needs_for_both_architectures(
     assert not [*folder.glob("aws_cdk*"), *folder.glob("jsii*"), *folder.glob("bin")]
 
 
+@pytest.mark.slow
 def test_the_last_resort_s_artifact_is_its_one_file(made: tuple[Path, dict[str, Any]]) -> None:
     folder = asset(made, "LastResortFunction")
     assert [path.name for path in folder.iterdir()] == ["last_resort.py"]
 
 
+@pytest.mark.slow
 def test_the_artifact_is_made_once_and_then_kept(made: tuple[Path, dict[str, Any]]) -> None:
     folder = asset(made, "WaiterFunction")
     before = folder.stat().st_ino
@@ -417,6 +420,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "installed"
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_the_package_and_what_is_deployed_and_nothing_else(wheel: Path) -> None:
     installed = {str(path.relative_to(wheel)) for path in wheel.rglob("*") if path.is_file()}
     package = {
@@ -429,6 +433,7 @@ def test_the_wheel_holds_the_package_and_what_is_deployed_and_nothing_else(wheel
     assert {name for name in installed if ".dist-info/" not in name} == package | deployed
 
 
+@pytest.mark.slow
 def test_an_installed_package_deploys_what_the_checkout_does(wheel: Path) -> None:
     code = """
 import json

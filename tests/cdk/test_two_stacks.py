@@ -12,6 +12,7 @@ from tests.support.apps import synthesized
 from tests.support.lint import Linter
 from tests.support.pushing import lacking
 
+pytestmark = pytest.mark.slow
 EXAMPLE = ROOT / "examples" / "two-stacks" / "cdk"
 COMMIT = "8f3c2d1" * 5
 PINS = {"TextGeneration": ["TextGenerationImage"], "PracticeMaterial": ["PracticeMaterialImage"]}

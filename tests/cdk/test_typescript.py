@@ -21,13 +21,10 @@ from sandbox.publishing import npm
 from sandbox.publishing.changelog import project
 from tests.cdk.parity import APPS, normal, snake, synthesized
 from tests.support.apps import synthesized as apps_in_python
+from tests.support.lint import Linter
 
 RIGHT, WRONG = APPS["right"], APPS["wrong"]
 Templates = Mapping[str, Any]
-PLANTED: Final = {
-    "the property of a prop": ('"tag": "ImageTag"', '"tag": "ImageDigest"', "generated.js"),
-    "the unit of a duration": (".toSeconds()", ".toMinutes()", "waiter.js"),
-}
 
 
 @pytest.fixture(scope="module")
@@ -91,21 +88,6 @@ def test_the_apps_use_every_property_argument_and_attribute(in_python: Templates
 
 def arguments_of(construct: type) -> set[str]:
     return inspect.signature(vars(construct)["__init__"]).parameters.keys() - {"self", "scope", "id"}
-
-
-@pytest.mark.parametrize("name", PLANTED)
-def test_a_difference_that_is_planted_in_typescript_is_noticed(
-    name: str, package: Path, in_python: Templates, tmp_path: Path
-) -> None:
-    old, new, file = PLANTED[name]
-    app = "values of the library's types"
-    planted = tmp_path / "package"
-    shutil.copytree(package, planted, symlinks=True)
-    code = planted / "lib" / file
-    assert code.read_text().count(old) == 1
-    code.write_text(code.read_text().replace(old, new))
-    found = synthesize(planted, {app: RIGHT[app]}, tmp_path)
-    assert normal(found[app]) != normal(in_python[app])
 
 
 def test_a_difference_that_is_planted_in_python_is_noticed(
@@ -186,46 +168,86 @@ def context_of(folder: Path) -> dict[str, Any]:
     return {**json.loads((folder / "cdk.json").read_text()).get("context", {}), **CONTEXT}
 
 
-@pytest.fixture(scope="module")
-def apps(installed: Path) -> Mapping[str, Templates]:
-    """The templates of the documents' apps, by number, and of the examples, as the installed package makes them."""
-    files: dict[str, tuple[str, Path, dict[str, Any]]] = {}
-    for number, code in enumerate(IN_TYPESCRIPT):
-        file = installed / f"app{number}.mts"
-        file.write_text(code)
-        files[str(number)] = (str(file), installed / f"{number}.out", {})
-    for example in EXAMPLES:
-        folder = ROOT / "examples" / example / "typescript"
-        shutil.copytree(folder, installed / example)
-        files[example] = (str(installed / example / "app.ts"), installed / f"{example}.out", context_of(folder))
-    options = ["--strict", "--skipLibCheck", "--noEmit", "--module", "node20", "--target", "es2023", "--types", "node"]
-    npm.run(installed, npm.COMPILER, *options, *(file for file, _, _ in files.values()))
+def made_of(installed: Path, apps: Mapping[str, tuple[Path, Mapping[str, Any]]]) -> Mapping[str, Templates]:
+    """Returns the templates of apps, given as files with contexts, as the installed package makes them."""
     run = shutil.copy(typescript.PACKAGE / "test" / "run.mts", installed)
-    npm.run(installed, str(run), json.dumps([(file, str(out), context) for file, out, context in files.values()]))
+    runs = [(str(file), str(installed / f"{name}.out"), context) for name, (file, context) in apps.items()]
+    npm.run(installed, str(run), json.dumps(runs))
     return {
-        name: {path.name.partition(".")[0]: json.loads(path.read_text()) for path in out.glob("*.template.json")}
-        for name, (_, out, _) in files.items()
+        name: {
+            path.name.partition(".")[0]: json.loads(path.read_text())
+            for path in (installed / f"{name}.out").glob("*.template.json")
+        }
+        for name in apps
     }
 
 
-@pytest.mark.parametrize("number", range(len(IN_PYTHON)))
-def test_the_documents_show_the_same_apps_in_both_languages(number: int, apps: Mapping[str, Templates]) -> None:
-    names: dict[str, Any] = {}
-    exec(compile(IN_PYTHON[number], "a document's app", "exec"), names)  # noqa: S102  # what the documents show
-    stacks = names["app"].synth().stacks
-    assert normal(apps[str(number)]) == normal({stack.stack_name: stack.template for stack in stacks})
+def require_types(installed: Path, *files: Path) -> None:
+    options = ["--strict", "--skipLibCheck", "--noEmit", "--module", "node20", "--target", "es2023", "--types", "node"]
+    npm.run(installed, npm.COMPILER, *options, *map(str, files))
+
+
+@pytest.fixture(scope="module")
+def documents_in_python() -> Templates:
+    templates: dict[str, Any] = {}
+    for number, code in enumerate(IN_PYTHON):
+        names: dict[str, Any] = {}
+        exec(compile(code, f"app {number} of the documents", "exec"), names)  # noqa: S102  # what the documents show
+        templates[str(number)] = {stack.stack_name: stack.template for stack in names["app"].synth().stacks}
+    return templates
+
+
+@pytest.fixture(scope="module")
+def documents_in_typescript(installed: Path) -> list[Path]:
+    files = [installed / f"app{number}.mts" for number in range(len(IN_TYPESCRIPT))]
+    for file, code in zip(files, IN_TYPESCRIPT, strict=True):
+        file.write_text(code)
+    return files
+
+
+def test_the_documents_show_the_same_apps_in_both_languages(
+    installed: Path, documents_in_typescript: list[Path], documents_in_python: Templates
+) -> None:
+    found = made_of(installed, {str(number): (file, {}) for number, file in enumerate(documents_in_typescript)})
+    assert normal(found) == normal(documents_in_python)
+
+
+@pytest.mark.slow
+def test_the_types_of_the_documents_apps_are_right(installed: Path, documents_in_typescript: list[Path]) -> None:
+    require_types(installed, *documents_in_typescript)
+
+
+def test_each_app_of_the_documents_waits_and_passes_cfn_lint(documents_in_python: Templates, lint: Linter) -> None:
+    assert all("Custom::EcrImageWaiter" in str(app) for app in documents_in_python.values())
+    assert (
+        lint({f"{app}-{name}": each for app, some in documents_in_python.items() for name, each in some.items()}) == ""
+    )
+
+
+@pytest.mark.slow
+def test_the_sources_pass_eslint(package: Path) -> None:
+    npm.lint(package)
+
+
+@pytest.mark.slow
+def test_the_types_of_its_tests_are_right(package: Path) -> None:
+    npm.run(package, npm.COMPILER, "--project", "test")
 
 
 def test_the_page_of_the_package_shows_the_app_of_the_readme() -> None:
     assert apps_of(typescript.PACKAGE / "README.md", "typescript") == apps_of(README, "typescript")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_an_example_in_typescript_is_deployed_as_the_one_in_python(
-    example: str, apps: Mapping[str, Templates], tmp_path: Path
+    example: str, installed: Path, tmp_path: Path
 ) -> None:
-    folder = ROOT / "examples" / EXAMPLES[example]
-    assert normal(apps[example]) == normal(apps_in_python(folder, tmp_path, context_of(folder)))
+    folder, copy = ROOT / "examples" / EXAMPLES[example], installed / example
+    shutil.copytree(ROOT / "examples" / example / "typescript", copy)
+    require_types(installed, copy / "app.ts")
+    apps = made_of(installed, {f"{example}-app": (copy / "app.ts", context_of(copy))})
+    assert normal(apps[f"{example}-app"]) == normal(apps_in_python(folder, tmp_path, context_of(folder)))
 
 
 def test_its_package_json_says_what_pyproject_says_and_no_more_than_a_user_needs(package: Path) -> None:
