@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -123,53 +122,7 @@ WRONG = f"""
         - !If [Live, {{Id: two, RepositoryName: A, ImageTag: v1}}, !Ref AWS::NoValue]  # Images[2].RepositoryName:
 """
 
-Lint = Callable[[str], list[tuple[int, str, str]]]
-
-
-@pytest.fixture(scope="module")
-def lint(tmp_path_factory: pytest.TempPathFactory) -> Lint:
-    """Lint resources with a copy of the folder `schema` and nothing else of the project. Line, rule, message."""
-    folder = tmp_path_factory.mktemp("of-a-user")
-    shutil.copytree(ROOT / "schema", folder / "schema", ignore=shutil.ignore_patterns("__pycache__"))
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-
-    def run(resources: str) -> list[tuple[int, str, str]]:
-        (folder / "template.yaml").write_text(HEAD + resources)
-        command = [str(Path(sys.executable).parent / "cfn-lint"), "template.yaml", "--format", "json"]
-        unused = ["W2001", "W8001"]  # parameters, conditions
-        done = subprocess.run(
-            [*command, "--append-rules", "schema", "--ignore-checks", *unused],
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-        assert not done.stderr
-        found = json.loads(done.stdout)
-        return [(each["Location"]["Start"]["LineNumber"], each["Rule"]["Id"], each["Message"]) for each in found]
-
-    return run
-
-
-def test_a_right_template_is_clean_whether_its_values_are_literals_or_functions(lint: Lint) -> None:
-    assert lint(RIGHT) == []
-
-
-def test_each_fault_is_reported_at_its_line_in_the_words_of_the_waiter(lint: Lint) -> None:
-    lines = enumerate((HEAD + WRONG).splitlines(), start=1)
-    marked = {number: line.partition("  # ")[2] for number, line in lines if "  # " in line}
-
-    found = lint(WRONG)
-
-    assert [line for line, _, _ in found] == sorted(marked)
-    assert [message[: len(marked[line])] for line, _, message in found] == list(marked.values())
-    assert {rule for _, rule, _ in found} == {RULE, SUB_RESOLVED}
-
-
-def test_a_parameter_s_default_that_would_be_refused_is_a_warning_at_the_parameter(lint: Lint) -> None:
-    template = f"""
+PARAMETER = f"""
   Image:
     Type: {TYPE}
     Properties:
@@ -179,6 +132,48 @@ def test_a_parameter_s_default_that_would_be_refused_is_a_warning_at_the_paramet
       MaxRetries: !Ref Tag
 """
 
-    assert [(line, rule, message[:27]) for line, rule, message in lint(template)] == [
-        (3, REF_RESOLVED, "MaxRetries: received 'v1'. ")
-    ]
+Found = dict[str, list[tuple[int, str, str]]]
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
+    """What cfn-lint says of each template, with `schema` and nothing else of the project: line, rule, message."""
+    folder = tmp_path_factory.mktemp("of-a-user")
+    shutil.copytree(ROOT / "schema", folder / "schema", ignore=shutil.ignore_patterns("__pycache__"))
+    templates = {"right.yaml": RIGHT, "wrong.yaml": WRONG, "parameter.yaml": PARAMETER}
+    for name, resources in templates.items():
+        (folder / name).write_text(HEAD + resources)
+    program = Path(sys.executable).parent / "cfn-lint"
+    unused = ["W2001", "W8001"]  # parameters, conditions
+    done = subprocess.run(
+        [program, *templates, "--format", "json", "--append-rules", "schema", "--ignore-checks", *unused],
+        cwd=folder,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert not done.stderr
+    found: Found = {name: [] for name in templates}
+    for each in json.loads(done.stdout):
+        found[each["Filename"]].append((each["Location"]["Start"]["LineNumber"], each["Rule"]["Id"], each["Message"]))
+    return found
+
+
+def test_a_right_template_is_clean_whether_its_values_are_literals_or_functions(found: Found) -> None:
+    assert found["right.yaml"] == []
+
+
+def test_each_fault_is_reported_at_its_line_in_the_words_of_the_waiter(found: Found) -> None:
+    lines = enumerate((HEAD + WRONG).splitlines(), start=1)
+    marked = {number: line.partition("  # ")[2] for number, line in lines if "  # " in line}
+    wrong = found["wrong.yaml"]
+    assert [line for line, _, _ in wrong] == sorted(marked)
+    assert [message[: len(marked[line])] for line, _, message in wrong] == list(marked.values())
+    assert {rule for _, rule, _ in wrong} == {RULE, SUB_RESOLVED}
+
+
+def test_a_parameter_s_default_that_would_be_refused_is_a_warning_at_the_parameter(found: Found) -> None:
+    ((line, rule, message),) = found["parameter.yaml"]
+    assert (line, rule, message[:27]) == (3, REF_RESOLVED, "MaxRetries: received 'v1'. ")

@@ -123,16 +123,6 @@ def test_every_relative_link_leads_somewhere(document: Path) -> None:
     assert broken == []
 
 
-def test_a_block_is_read_without_the_indent_of_its_list_and_an_anchor_as_github_has_it(tmp_path: Path) -> None:
-    document = tmp_path / "a.md"
-    document.write_text("# A title, with: marks\n\n- x\n\n  ```yaml\n  a:\n    b\n  ```\n")
-
-    (snippet,) = snippets(document)
-
-    assert (snippet.line, snippet.text) == (6, "a:\n  b\n")
-    assert anchors(document) == {"a-title-with-marks"}
-
-
 def test_each_fault_of_the_page_on_reliability_names_tests_that_exist() -> None:
     rows = re.findall(
         r"^\| [^|\n]+ \|(?: [^|\n]* \|){2} ([^|\n]*) \|$", (ROOT / "docs/reliability.md").read_text(), re.MULTILINE

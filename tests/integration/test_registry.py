@@ -10,10 +10,10 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.exceptions import ClientError, NoCredentialsError, ReadTimeoutError
-from botocore.stub import Stubber
 
 from ecr_image_waiter.aws.clients import Aws, SystemClock
 from ecr_image_waiter.aws.ecr import Registry
+from ecr_image_waiter.aws.errors import finding_of
 from ecr_image_waiter.core.deadline import Bounds
 from ecr_image_waiter.core.messages import AnswerTooLarge
 from ecr_image_waiter.core.model import (
@@ -67,48 +67,33 @@ def scripted(*script: Any) -> tuple[Registry, Ecr]:
 
 # --- Errors, by their codes -----------------------------------------------------------------------------------------
 
-_THROTTLES = [
-    "ThrottleException",
-    "ThrottlingException",
-    "Throttling",
-    "TooManyRequestsException",
-    "RequestLimitExceeded",
-]
-_DENIALS = ["AccessDeniedException", "AccessDenied", "UnauthorizedOperation"]
-_FAULTS = ["ServerException", "InternalFailure", "ServiceUnavailable", "ServiceUnavailableException"]
-_CREDENTIALS = ["UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException", "RequestExpired"]
-_CREDENTIALS_OF_STS = ["InvalidClientTokenId", "SignatureDoesNotMatch", "ExpiredToken"]
-_REFUSALS = ["InvalidParameterException", "ValidationException", "OptInRequired"]
-
-
-@pytest.mark.parametrize(
-    ("code", "status", "finding"),
-    [
-        ("ImageNotFoundException", 400, NoImage()),
-        ("RepositoryNotFoundException", 400, NoRepository()),
-        *((code, 400, Unavailable(code, "words")) for code in _THROTTLES),
-        ("AnythingElse", 429, Unavailable("AnythingElse", "words")),
-        *((code, 400, Unavailable(code, "words")) for code in _FAULTS),
-        *(("AnythingElse", status, Unavailable("AnythingElse", "words")) for status in (500, 502, 503, 504)),
-        *((code, 400, AccessDenied(code, "words")) for code in _DENIALS),
-        ("AccessDeniedException", 403, AccessDenied("AccessDeniedException", "words")),
-        *(
-            (code, 400, AccessDenied(code, "words", Lacks.CREDENTIALS))
-            for code in (*_CREDENTIALS, *_CREDENTIALS_OF_STS)
-        ),
-        *((code, 400, Refused(code, "words")) for code in _REFUSALS),
-        ("AnythingElse", 403, Refused("AnythingElse", "words")),
-    ],
+_THROTTLES = "ThrottleException ThrottlingException Throttling TooManyRequestsException RequestLimitExceeded"
+_FAULTS = (
+    "ServerException InternalFailure ServiceUnavailable ServiceUnavailableException LimitExceededException "
+    "UnableToGetUpstreamImageException"
 )
-def test_an_error_is_classified_by_its_code_or_status(
-    credentials: None, code: str, status: int, finding: Finding
-) -> None:
-    client = boto3.client("ecr", config=Config(retries={"total_max_attempts": 1}))
-    with Stubber(client) as stubber:
-        stubber.add_client_error("describe_images", code, "words", status)
-        registry = registry_on(lambda _: client)
+_DENIALS = "AccessDeniedException AccessDenied UnauthorizedOperation"
+_CREDENTIALS = (
+    "UnrecognizedClientException InvalidSignatureException ExpiredTokenException RequestExpired InvalidClientTokenId "
+    "SignatureDoesNotMatch ExpiredToken"
+)
+_REFUSALS = "InvalidParameterException ValidationException OptInRequired"
 
-        assert look(registry, include_archived=False) == finding
+
+def test_an_error_is_classified_by_its_code_or_status() -> None:
+    expected: dict[tuple[str, int], Finding] = {
+        ("ImageNotFoundException", 400): NoImage(),
+        ("RepositoryNotFoundException", 400): NoRepository(),
+        **{(code, 400): Unavailable(code, "words") for code in (_THROTTLES + " " + _FAULTS).split()},
+        **{("Else", status): Unavailable("Else", "words") for status in (429, 500, 502, 503, 504)},
+        **{(code, 400): AccessDenied(code, "words") for code in _DENIALS.split()},
+        ("AccessDeniedException", 403): AccessDenied("AccessDeniedException", "words"),
+        **{(code, 400): AccessDenied(code, "words", Lacks.CREDENTIALS) for code in _CREDENTIALS.split()},
+        **{(code, 400): Refused(code, "words") for code in _REFUSALS.split()},
+        ("Else", 403): Refused("Else", "words"),
+    }
+    found = {(code, status): finding_of(aws_error(code, "words", status=status)) for code, status in expected}
+    assert found == expected
 
 
 def test_an_error_without_a_code_is_refused_and_not_a_crash() -> None:
@@ -181,11 +166,10 @@ def test_archived_images_are_not_asked_for_where_that_is_not_worth_a_call() -> N
     assert len(ecr.asked) == 1
 
 
-@pytest.mark.parametrize("status", ["ARCHIVED", "ACTIVATING"])
-def test_an_archived_image_that_is_described_at_once_is_not_pullable(status: str) -> None:
-    registry, ecr = scripted(details({"imageStatus": status}))
+def test_an_archived_image_that_is_described_at_once_is_not_pullable() -> None:
+    registry, ecr = scripted(details({"imageStatus": "ACTIVATING"}))
 
-    assert look(registry) == NotPullable(status)
+    assert look(registry) == NotPullable("ACTIVATING")
     assert len(ecr.asked) == 1
 
 
@@ -201,17 +185,7 @@ def test_an_image_that_appears_between_the_two_calls_is_found() -> None:
     assert isinstance(look(registry), Image)
 
 
-@pytest.mark.parametrize(
-    "second",
-    [
-        aws_error("ImageNotFoundException"),
-        aws_error("ThrottleException"),
-        aws_error("AccessDeniedException"),
-        aws_error("InvalidParameterException"),
-        details(),
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize("second", [aws_error("AccessDeniedException"), details()], ids=str)
 def test_whatever_else_comes_of_the_second_call_is_plain_not_yet(second: Any) -> None:
     registry, ecr = scripted(aws_error("ImageNotFoundException"), second)
 
@@ -240,11 +214,7 @@ def test_an_unsupported_filter_is_asked_for_no_more(second: Exception, calls: in
     [
         (details({}), 1),
         (details({"imageStatus": "ARCHIVED"}), 1),
-        (aws_error("RepositoryNotFoundException"), 1),
-        (aws_error("AccessDeniedException"), 1),
         (aws_error("ThrottleException"), 1),
-        (aws_error("ServerException", status=500), 1),
-        (aws_error("InvalidParameterException"), 1),
         (aws_error("ImageNotFoundException"), 2),
         (details(), 2),
     ],
@@ -257,13 +227,6 @@ def test_a_look_takes_one_call_and_a_second_one_only_where_nothing_is_found(answ
 
     assert len(ecr.asked) == calls
     assert ecr.seconds == [10.0] * calls
-
-
-def test_a_tag_at_another_digest_takes_one_call() -> None:
-    registry, ecr = scripted(details({}))
-
-    assert look(registry, ImageId("team/app", "v1", OTHER_DIGEST)) == NoImage(tag_points_at=DIGEST)
-    assert len(ecr.asked) == 1
 
 
 @pytest.mark.parametrize(
@@ -281,12 +244,6 @@ def test_an_image_is_asked_for_by_its_tag_where_it_has_one(image: ImageId, asked
     look(registry, image)
 
     assert ecr.asked == [{"repositoryName": "team/app", "imageIds": [asked]}]
-
-
-def test_an_empty_list_is_not_yet() -> None:
-    registry, _ = scripted({"imageDetails": []})
-
-    assert look(registry) == NoImage()
 
 
 def test_what_ecr_does_not_say_about_an_image_is_none() -> None:
@@ -402,15 +359,23 @@ def test_a_look_for_newest_tags_that_fails_at_once_says_that_nothing_is_known(fa
 # --- Answers that nobody would expect, through botocore's own parser -------------------------------------------------
 
 
-def odd(body: str) -> Registry:
-    """Return a registry whose ECR answers every question with this body and status 200."""
-    client = boto3.client("ecr", config=Config(retries={"total_max_attempts": 1}))
+@pytest.fixture(scope="module")
+def odd() -> Callable[[str], Registry]:
+    """Returns a registry whose ECR answers every question with a body and status 200."""
+    keys = {"aws_access_key_id": "madeup", "aws_secret_access_key": "madeup"}
+    client = boto3.client("ecr", region_name="eu-west-1", config=Config(retries={"total_max_attempts": 1}), **keys)
     headers: Any = {"Content-Type": "application/x-amz-json-1.1"}
+    bodies = [""]
     client.meta.events.register(
         "before-send.ecr.DescribeImages",
-        lambda request, **_: AWSResponse(request.url, 200, headers, _Raw(body.encode())),
+        lambda request, **_: AWSResponse(request.url, 200, headers, _Raw(bodies[-1].encode())),
     )
-    return registry_on(lambda _: client)
+
+    def answering(body: str) -> Registry:
+        bodies.append(body)
+        return registry_on(lambda _: client)
+
+    return answering
 
 
 class _Raw(BytesIO):
@@ -424,18 +389,12 @@ _GOOD = '"imageDigest": "d", "registryId": "1"'
 _ODD = [
     "",
     "null",
-    "[]",
     "5",
-    '"x"',
     "<html>",
     "{",
     "\xff",
     '{"imageDetails": 5}',
-    '{"imageDetails": {}}',
-    '{"imageDetails": "x"}',
     '{"imageDetails": [null]}',
-    '{"imageDetails": [5]}',
-    '{"imageDetails": [[]]}',
     '{"imageDetails": [{}]}',
     '{"imageDetails": [{"imageDigest": null}]}',
     '{"imageDetails": [{"imageDigest": "d", "registryId": null}]}',
@@ -450,38 +409,26 @@ _ODD = [
 
 
 @pytest.mark.parametrize("body", _ODD)
-def test_whatever_ecr_answers_the_look_for_newest_tags_raises_nothing(credentials: None, body: str) -> None:
-    newest = odd(body).newest_tags("team/app", most=5, seconds=5.0)
+def test_whatever_ecr_answers_ends_no_wait_and_raises_nothing(odd: Callable[[str], Registry], body: str) -> None:
+    found = look(odd(body))
 
+    assert isinstance(found, Unavailable | NoImage | Image), found
+    if isinstance(found, Unavailable):
+        assert "did not answer" in seen(found)
     said = reason_given_up(
         TAGGED,
         Place("aws", "eu-west-1", ACCOUNT),
         Bounds(NOW, NOW, NOW),
         given_up=GivenUp(Cause.TIME_UP, NoImage(), 1, image_missing=True),
         now=NOW,
-        newest=newest,
+        newest=odd(body).newest_tags("team/app", most=5, seconds=5.0),
     )
     assert said.sentence.startswith("Timed out waiting")
 
 
-@pytest.mark.parametrize("body", _ODD)
-def test_whatever_ecr_answers_a_look_is_a_finding_that_ends_no_wait(credentials: None, body: str) -> None:
-    found = look(odd(body))
-
-    assert isinstance(found, Unavailable | NoImage | Image), found
-
-
 @pytest.mark.parametrize(
-    "body", ["null", "[]", '{"imageDetails": [null]}', '{"imageDetails": [{}]}', _ODD[17]], ids=str
+    "body", ["null", "[]", '{"imageDetails": [null]}', '{"imageDetails": [{}]}', "<html>", "{", ""], ids=repr
 )
-def test_an_answer_that_cannot_be_read_is_told_as_no_answer(credentials: None, body: str) -> None:
-    found = look(odd(body))
-
-    assert isinstance(found, Unavailable), found
-    assert "did not answer" in seen(found)
-
-
-@pytest.mark.parametrize("body", ["<html>", "{", ""])
-def test_an_answer_that_boto3_makes_nothing_of_is_told_as_no_answer(credentials: None, body: str) -> None:
+def test_an_answer_that_cannot_be_read_is_told_as_no_answer(odd: Callable[[str], Registry], body: str) -> None:
     """Botocore reads what is no JSON, a body that broke off among it, as an answer without any member."""
     assert isinstance(look(odd(body)), Unavailable)

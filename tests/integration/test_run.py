@@ -30,8 +30,6 @@ leave_nothing_behind()
 step = [sys.executable, "-c", sys.argv[2], sys.argv[1]]
 side_by_side([{"one": step}, {"other": step}], Path(sys.argv[1]), {})
 """
-# A job in the background of a shell inherits the interrupt ignored.
-PARENT = "import subprocess, sys; subprocess.run([sys.executable, '-c', *sys.argv[1:]])"
 
 
 def started(program: list[str | Path], mark: str) -> subprocess.Popen[str]:
@@ -53,19 +51,12 @@ def started(program: list[str | Path], mark: str) -> subprocess.Popen[str]:
     return process
 
 
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGKILL])
 def test_no_process_outlives_a_run_that_is_interrupted(ending: signal.Signals, tmp_path: Path) -> None:
     mark = f"run-by-test-{ending.name}-{os.getpid()}"
     with started([RUNNER, tmp_path, STEP], mark) as process:
         process.send_signal(ending)
         assert process.wait(PATIENCE) != 0
-        eventually(lambda: not processes_naming(mark), "nothing is left")
-
-
-def test_no_process_outlives_a_run_whose_parent_is_killed(tmp_path: Path) -> None:
-    mark = f"run-by-test-of-a-parent-{os.getpid()}"
-    with started([PARENT, RUNNER, tmp_path, STEP], mark) as process:
-        process.kill()
         eventually(lambda: not processes_naming(mark), "nothing is left")
 
 

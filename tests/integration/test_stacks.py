@@ -54,11 +54,9 @@ def test_a_stack_that_never_was_is_seen_to_be_gone(client: Any) -> None:
     [
         ("Throttling", "Rate exceeded", StackHidden("Throttling")),
         ("AccessDenied", "User is not authorized to perform: ...", StackHidden("AccessDenied", denied=True)),
-        ("AccessDeniedException", "", StackHidden("AccessDeniedException", denied=True)),
         ("ValidationError", f"Stack with id {STACK_ID} does not exist", StackSeen("")),
         ("ValidationError", "1 validation error detected", StackHidden("ValidationError")),
         ("Other", f"Stack with id {STACK_ID} does not exist", StackHidden("Other")),
-        ("ExpiredToken", "", StackHidden("ExpiredToken")),
     ],
 )
 def test_a_refusal_hides_the_stack_unless_it_says_that_there_is_none(
@@ -85,10 +83,8 @@ class Odd:
     ("answer", "code"),
     [
         (ReadTimeoutError(endpoint_url="https://cloudformation"), "ReadTimeoutError"),
-        (RuntimeError("odd"), "RuntimeError"),
         ({}, "KeyError"),
         ({"Stacks": []}, "ValueError"),
-        ({"Stacks": [{}]}, "KeyError"),
         ({"Stacks": [{"StackStatus": "A"}, {"StackStatus": "B"}]}, "ValueError"),
     ],
 )
