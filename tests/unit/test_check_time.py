@@ -14,7 +14,7 @@ from ecr_image_waiter.cfn.event import StackRequest, read_event
 from ecr_image_waiter.cfn.validation import read_properties
 from ecr_image_waiter.core.builds import BuilderKind
 from ecr_image_waiter.core.deadline import Invocation, bounds_for_stack
-from ecr_image_waiter.core.model import Image, Unavailable
+from ecr_image_waiter.core.model import Unavailable
 from ecr_image_waiter.core.state import Memory
 from ecr_image_waiter.waiter import Part
 from tests.support.clock import NOW
@@ -141,17 +141,6 @@ def test_a_check_with_a_build_keeps_to_the_same_time(builder: str, runs: str) ->
         took = slow.clock.now() - began
         assert took <= left / 2 + 0.2, (timeout, before)
         assert not before or took <= max(before, 1.0) + 0.2, (timeout, before)  # the check at the limit comes in time
-
-
-def test_what_a_check_had_no_time_to_read_the_next_one_reads() -> None:
-    slow = SlowCheck(900.0)
-    slow.ecr.push_index("team/app", "v1", platforms=[f"linux/arm/v{n}" for n in range(30)], labels={"build": "new"})
-
-    found = [slow.check(PRIVATE | LABELS) for _ in range(12)]
-
-    assert isinstance(found[0], Unavailable)
-    assert found[0].code == "OutOfTime"
-    assert isinstance(found[-1], Image)
 
 
 def test_a_public_registry_that_did_not_answer_at_first_takes_no_more_time_later() -> None:

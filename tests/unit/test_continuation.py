@@ -1,65 +1,40 @@
 """What a wait carries from one invocation to the next."""
 
 import json
+from dataclasses import asdict
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ecr_image_waiter.aws.self_invoke import HandOver
-from ecr_image_waiter.core.deadline import MAX_INVOCATIONS
+from ecr_image_waiter.core.builds import StartedRun
 from ecr_image_waiter.core.messages import HandOverFailed, InvalidRequest
-from ecr_image_waiter.core.state import NEVER, STATE_KEY, Progress, State, Streak, continuation, read_state
+from ecr_image_waiter.core.state import STATE_KEY, Progress, State, Streak, continuation, read_state
 from tests.support.clock import NOW
 from tests.support.fakes import FUNCTION_ARN, FakeLambda, as_client, aws_error, stack_event
-from tests.support.strategies import JSON
 
 STATE = State(
     start=NOW,
     limit=NOW + 1800,
     progress=Progress(
-        due=NOW + 870.5,
+        due=NOW + 870.1,
         checks=31,
         hops=1,
-        pause=29.75,
+        pause=29.7,
         fault_pause=1.5,
         streak=Streak.ARCHIVED,
-        streak_since=NOW + 2.25,
+        streak_since=NOW + 2.3,
         unanswered=3,
         image_missing=True,
+        lost_replies=2,
+        asked=NOW + 0.3,
+        ask_due=NOW + 1000.9,
     ),
+    own=StartedRun("app:1"),
 )
 WRITTEN = continuation({}, STATE)[STATE_KEY]
-_times = st.floats(NOW, NOW + 3360)
-_states = st.builds(
-    State,
-    start=st.floats(NOW - 240, NOW),
-    limit=st.just(NOW + 3360),
-    progress=st.builds(
-        Progress,
-        due=_times,
-        checks=st.integers(100, 4000),
-        hops=st.integers(0, MAX_INVOCATIONS),
-        pause=st.floats(0, 900),
-        fault_pause=st.floats(0, 900),
-        streak=st.none() | st.sampled_from(Streak),
-        streak_since=st.just(0.0) | _times,
-        unanswered=st.integers(0, 100),
-        image_missing=st.booleans(),
-        lost_replies=st.integers(0, 2),
-        asked=st.just(0.0) | _times,
-        ask_due=st.just(NEVER) | st.floats(NOW, NOW + 3360 + 255),
-    ),
-)
-
-
-def carried(state: State) -> Any:
-    return json.loads(json.dumps(continuation(stack_event(), state)))[STATE_KEY]
-
-
 NUMBERS = {"start", "limit", *WRITTEN["progress"]} - {"run", "image_missing"}
 
 
@@ -91,9 +66,9 @@ def test_what_a_state_remembers_is_no_more_than_a_wait_can_carry(forged: dict[st
         read_state({**WRITTEN, **forged}, NOW)
 
 
-@given(_states)
-def test_a_state_survives_its_journey_exactly(state: State) -> None:
-    assert read_state(carried(state), NOW) == state
+def test_a_state_survives_its_journey_exactly() -> None:
+    assert all(asdict(STATE.progress).values()), "each field differs from its default"
+    assert read_state(json.loads(json.dumps(WRITTEN)), NOW) == STATE
 
 
 def test_a_continuation_is_the_event_unchanged_and_one_key_more_which_the_next_one_replaces() -> None:
@@ -149,14 +124,6 @@ def test_a_state_that_is_not_the_waiters_own_is_an_invalid_request(garbage: obje
 def test_a_state_that_no_wait_can_be_in_is_refused_naming_what_cannot_be(forged: object, named: str) -> None:
     with pytest.raises(InvalidRequest, match=rf"cannot be read \({named}[,)]"):
         read_state(forged, NOW)
-
-
-@given(JSON | st.fixed_dictionaries(dict.fromkeys(WRITTEN, JSON)))
-def test_any_json_is_a_state_or_an_invalid_request(received: object) -> None:
-    try:
-        assert isinstance(read_state(received, NOW), State)
-    except InvalidRequest as error:
-        assert 0 < len(str(error)) <= 400  # noqa: PT017  # that it was raised is no claim here
 
 
 def test_the_function_is_invoked_asynchronously_with_the_event() -> None:
