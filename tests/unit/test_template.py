@@ -20,6 +20,9 @@ ALARMS = (
 )
 
 
+STACKS = {"Fn::Sub": "arn:${AWS::Partition}:cloudformation:${AWS::Region}:${AWS::AccountId}:stack/*"}
+
+
 def references(value: object) -> set[str]:
     """Return the logical ids of the resources that a part of the template refers to."""
     if isinstance(value, list):
@@ -27,14 +30,9 @@ def references(value: object) -> set[str]:
     if not isinstance(value, dict):
         return set()
     found = set().union(*map(references, value.values()))
-    if "Ref" in value:
-        found.add(value["Ref"])
-    if "Fn::GetAtt" in value:
-        named = value["Fn::GetAtt"]
-        found.add(named.split(".")[0] if isinstance(named, str) else named[0])
-    if "DependsOn" in value:
-        named = value["DependsOn"]
-        found |= {named} if isinstance(named, str) else set(named)
+    for key in {"Ref", "Fn::GetAtt", "DependsOn"} & value.keys():
+        named = value[key].split(".")[:1] if isinstance(value[key], str) else value[key]
+        found |= set(named[:1] if key == "Fn::GetAtt" else named)
     return found & RESOURCES.keys()
 
 
@@ -51,39 +49,36 @@ def test_no_resource_refers_to_itself_in_a_circle() -> None:
 
 
 def test_the_logical_ids_stay_what_they_were_because_another_one_is_another_function() -> None:
-    assert {name: resource["Type"] for name, resource in RESOURCES.items()} == {
-        "WaiterFunction": "AWS::Lambda::Function",
-        "WaiterFunctionEventInvokeConfig": "AWS::Lambda::EventInvokeConfig",
-        "WaiterRole": "AWS::IAM::Role",
-        "InvokeItself": "AWS::IAM::Policy",
-        "LookForPublicImages": "AWS::IAM::Policy",
-        "AssumeRoles": "AWS::IAM::Policy",
-        "FollowBuilds": "AWS::IAM::Policy",
-        "StartBuilds": "AWS::IAM::Policy",
-        "FollowPipelines": "AWS::IAM::Policy",
-        "StartPipelines": "AWS::IAM::Policy",
-        "LastResortFunction": "AWS::Lambda::Function",
-        "LastResortFunctionEventInvokeConfig": "AWS::Lambda::EventInvokeConfig",
-        "LastResortRole": "AWS::IAM::Role",
-        "LastResortLogGroup": "AWS::Logs::LogGroup",
-        "WaiterLogGroup": "AWS::Logs::LogGroup",
-        "ServiceTokenParameter": "AWS::SSM::Parameter",
-        **{f"ConsumerAccount{number}": "AWS::Lambda::Permission" for number in range(1, 6)},
-        "ConsumerOrganization": "AWS::Lambda::Permission",
-        "WaitsDashboard": "AWS::CloudWatch::Dashboard",
-        **{f"{name}Alarm": "AWS::CloudWatch::Alarm" for name in ALARMS},
+    functions = ("WaiterFunction", "LastResortFunction")
+    assert {name: resource["Type"].removeprefix("AWS::") for name, resource in RESOURCES.items()} == {
+        **dict.fromkeys(functions, "Lambda::Function"),
+        **dict.fromkeys((f"{name}EventInvokeConfig" for name in functions), "Lambda::EventInvokeConfig"),
+        **dict.fromkeys(("WaiterRole", "LastResortRole"), "IAM::Role"),
+        **dict.fromkeys(("InvokeItself", "LookForPublicImages", "AssumeRoles"), "IAM::Policy"),
+        **dict.fromkeys(("FollowBuilds", "StartBuilds", "FollowPipelines", "StartPipelines"), "IAM::Policy"),
+        **dict.fromkeys(("WaiterLogGroup", "LastResortLogGroup"), "Logs::LogGroup"),
+        "ServiceTokenParameter": "SSM::Parameter",
+        **dict.fromkeys((f"ConsumerAccount{number}" for number in range(1, 6)), "Lambda::Permission"),
+        "ConsumerOrganization": "Lambda::Permission",
+        "WaitsDashboard": "CloudWatch::Dashboard",
+        **dict.fromkeys((f"{name}Alarm" for name in ALARMS), "CloudWatch::Alarm"),
     }
 
 
-def test_nothing_is_named_unless_the_operator_names_it() -> None:
-    assert FUNCTION["FunctionName"] == {"Fn::If": ["HasFunctionName", {"Ref": "FunctionName"}, {"Ref": "AWS::NoValue"}]}
+def given(parameter: str, condition: str) -> dict[str, Any]:
+    """Return an optional property, which is the value of a parameter that is empty by default."""
+    assert TEMPLATE["Parameters"][parameter]["Default"] == ""
+    assert TEMPLATE["Conditions"][condition] == {"Fn::Not": [{"Fn::Equals": [{"Ref": parameter}, ""]}]}
+    return {"Fn::If": [condition, {"Ref": parameter}, {"Ref": "AWS::NoValue"}]}
+
+
+def test_nothing_is_named_or_encrypted_unless_the_operator_says_so() -> None:
+    waiters, last_resorts = (RESOURCES[name]["Properties"] for name in ("WaiterLogGroup", "LastResortLogGroup"))
+    assert FUNCTION["FunctionName"] == given("FunctionName", "HasFunctionName")
     assert "RoleName" not in RESOURCES["WaiterRole"]["Properties"]
-    assert RESOURCES["WaiterLogGroup"]["Properties"]["LogGroupName"] == {
-        "Fn::If": ["HasLogGroupName", {"Ref": "LogGroupName"}, {"Ref": "AWS::NoValue"}]
-    }
-    assert TEMPLATE["Conditions"]["HasLogGroupName"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "LogGroupName"}, ""]}]}
-    assert "LogGroupName" not in RESOURCES["LastResortLogGroup"]["Properties"]
-    assert {TEMPLATE["Parameters"][name]["Default"] for name in ("FunctionName", "LogGroupName")} == {""}
+    assert waiters["LogGroupName"] == given("LogGroupName", "HasLogGroupName")
+    assert "LogGroupName" not in last_resorts
+    assert waiters["KmsKeyId"] == last_resorts["KmsKeyId"] == given("LogKmsKeyArn", "HasLogKmsKey")
 
 
 def test_the_function_runs_as_promised() -> None:
@@ -130,55 +125,48 @@ def test_the_role_may_do_these_things_and_nothing_else() -> None:
 
 def test_each_permission_is_for_one_resource_or_for_the_repositories_the_operator_names() -> None:
     by_sid = {statement["Sid"]: statement["Resource"] for statement in statements()}
-    assert by_sid["HandOver"] == {"Fn::GetAtt": ["WaiterFunction", "Arn"]}
-    assert by_sid["CallLastResort"] == {"Fn::GetAtt": ["LastResortFunction", "Arn"]}
+    for sid, name in (("HandOver", "WaiterFunction"), ("CallLastResort", "LastResortFunction")):
+        assert by_sid[sid] == {"Fn::GetAtt": [name, "Arn"]}
     assert by_sid["WriteOwnLog"] == {"Fn::GetAtt": ["WaiterLogGroup", "Arn"]}
-    stacks = {"Fn::Sub": "arn:${AWS::Partition}:cloudformation:${AWS::Region}:${AWS::AccountId}:stack/*"}
-    assert by_sid["DescribeStacks"] == stacks  # it waits for stacks that nobody knows beforehand
+    assert by_sid["DescribeStacks"] == STACKS  # it waits for stacks that nobody knows beforehand
     everywhere = {"Fn::Sub": "arn:${AWS::Partition}:ecr:${AWS::Region}:${AWS::AccountId}:repository/*"}
     named = {"Fn::If": ["AllRepositories", everywhere, {"Ref": "RepositoryArnPattern"}]}
-    for sid in ("DescribeImages", "GetManifests", "GetConfigs"):
-        assert by_sid[sid] == named, sid
+    assert [by_sid[sid] for sid in ("DescribeImages", "GetManifests", "GetConfigs")] == [named] * 3
     public = "arn:${AWS::Partition}:ecr-public::${AWS::AccountId}:"
     assert by_sid["DescribePublicImages"] == {"Fn::Sub": public + "repository/*"}
     assert by_sid["DescribePublicRegistry"] == {"Fn::Sub": public + "registry/*"}
 
 
-def test_ecr_public_is_looked_into_where_there_is_one() -> None:
-    assert RESOURCES["LookForPublicImages"]["Condition"] == "HasEcrPublic"
-    assert TEMPLATE["Conditions"]["HasEcrPublic"] == {"Fn::Equals": [{"Ref": "AWS::Partition"}, "aws"]}
+NAMED_BUILDS = {"FollowsBuilds": "BuildProjectArns", "FollowsPipelines": "PipelineArns"}
+OPTIONAL = {
+    "LookForPublicImages": ("HasEcrPublic", ""),
+    "AssumeRoles": ("AssumesRoles", "AssumableRoleArns"),
+    "FollowBuilds": ("FollowsBuilds", "BuildProjectArns"),
+    "StartBuilds": ("StartsBuilds", "BuildProjectArns"),
+    "FollowPipelines": ("FollowsPipelines", "PipelineArns"),
+    "StartPipelines": ("StartsPipelines", "PipelineArns"),
+}
 
 
-def test_no_role_may_be_assumed_unless_the_operator_names_it() -> None:
-    assert RESOURCES["AssumeRoles"]["Condition"] == "AssumesRoles"
-    assert TEMPLATE["Parameters"]["AssumableRoleArns"]["Default"] == ""
-    (statement,) = RESOURCES["AssumeRoles"]["Properties"]["PolicyDocument"]["Statement"]
-    assert (statement["Action"], statement["Resource"]) == ("sts:AssumeRole", {"Ref": "AssumableRoleArns"})
-
-
-@pytest.mark.parametrize(
-    ("policy", "condition", "parameter"),
-    [
-        ("FollowBuilds", "FollowsBuilds", "BuildProjectArns"),
-        ("StartBuilds", "StartsBuilds", "BuildProjectArns"),
-        ("FollowPipelines", "FollowsPipelines", "PipelineArns"),
-        ("StartPipelines", "StartsPipelines", "PipelineArns"),
-    ],
-)
-def test_no_build_is_followed_or_started_unless_the_operator_names_it(
-    policy: str, condition: str, parameter: str
-) -> None:
+@pytest.mark.parametrize("policy", OPTIONAL)
+def test_no_role_is_assumed_and_no_build_followed_or_started_unless_the_operator_names_it(policy: str) -> None:
+    condition, parameter = OPTIONAL[policy]
     assert RESOURCES[policy]["Condition"] == condition
-    assert TEMPLATE["Parameters"][parameter]["Default"] == ""
+    if parameter:
+        assert TEMPLATE["Parameters"][parameter]["Default"] == ""
+        resources = [each["Resource"] for each in RESOURCES[policy]["Properties"]["PolicyDocument"]["Statement"]]
+        assert resources == [{"Ref": parameter}]
+
+
+def test_a_policy_is_there_where_its_condition_holds() -> None:
+    conditions = TEMPLATE["Conditions"]
+    assert conditions["HasEcrPublic"] == {"Fn::Equals": [{"Ref": "AWS::Partition"}, "aws"]}
     assert TEMPLATE["Parameters"]["AllowStartBuild"]["Default"] == "false"
-    (statement,) = RESOURCES[policy]["Properties"]["PolicyDocument"]["Statement"]
-    assert statement["Resource"] == {"Ref": parameter}
-    named = {"Fn::Not": [{"Fn::Equals": [{"Fn::Join": ["", {"Ref": parameter}]}, ""]}]}
-    follows = "FollowsBuilds" if parameter == "BuildProjectArns" else "FollowsPipelines"
-    assert TEMPLATE["Conditions"][follows] == named
-    if condition != follows:
-        allowed = {"Fn::Equals": [{"Ref": "AllowStartBuild"}, "true"]}
-        assert TEMPLATE["Conditions"][condition] == {"Fn::And": [{"Condition": follows}, allowed]}
+    allowed = {"Fn::Equals": [{"Ref": "AllowStartBuild"}, "true"]}
+    for follows, parameter in NAMED_BUILDS.items():
+        assert conditions[follows] == {"Fn::Not": [{"Fn::Equals": [{"Fn::Join": ["", {"Ref": parameter}]}, ""]}]}
+        starts = follows.replace("Follows", "Starts")
+        assert conditions[starts] == {"Fn::And": [{"Condition": follows}, allowed]}
 
 
 def test_the_role_s_policies_stand_before_the_service_token_is_known() -> None:
@@ -195,22 +183,13 @@ def test_the_last_resort_is_called_when_the_waiter_dies_and_refers_to_nothing_of
 def test_the_last_resort_may_ask_about_stacks_and_write_its_log_and_nothing_else() -> None:
     policies = RESOURCES["LastResortRole"]["Properties"]["Policies"]
     allowed = [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
-    stacks = "arn:${AWS::Partition}:cloudformation:${AWS::Region}:${AWS::AccountId}:stack/*"
     assert [(s["Action"], s["Resource"]) for s in allowed] == [
-        ("cloudformation:DescribeStacks", {"Fn::Sub": stacks}),
+        ("cloudformation:DescribeStacks", STACKS),
         (["logs:CreateLogStream", "logs:PutLogEvents"], {"Fn::GetAtt": ["LastResortLogGroup", "Arn"]}),
     ]
 
 
-@pytest.mark.parametrize("group", ["WaiterLogGroup", "LastResortLogGroup"])
-def test_the_operator_may_name_a_key_for_both_logs(group: str) -> None:
-    key = {"Fn::If": ["HasLogKmsKey", {"Ref": "LogKmsKeyArn"}, {"Ref": "AWS::NoValue"}]}
-    assert RESOURCES[group]["Properties"]["KmsKeyId"] == key
-    assert TEMPLATE["Conditions"]["HasLogKmsKey"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "LogKmsKeyArn"}, ""]}]}
-    assert TEMPLATE["Parameters"]["LogKmsKeyArn"]["Default"] == ""
-
-
-def test_whoever_finds_the_service_token_may_use_it() -> None:
+def test_the_service_token_may_be_used_once_it_is_found() -> None:
     assert references(RESOURCES["ServiceTokenParameter"]) >= {"InvokeItself", "WaiterFunction"}
     token = TEMPLATE["Outputs"]["ServiceToken"]
     assert token["Value"] == {"Fn::GetAtt": ["WaiterFunction", "Arn"]}
@@ -224,12 +203,11 @@ def test_a_deployed_function_sends_its_answers_nowhere_but_to_aws() -> None:
     assert set_here == {"LOG_LEVEL", "POWERTOOLS_SERVICE_NAME"}
 
 
-@pytest.mark.parametrize("name", TEMPLATE["Parameters"])
-def test_every_parameter_is_described_and_has_a_default(name: str) -> None:
-    parameter = TEMPLATE["Parameters"][name]
-    assert len(parameter["Description"]) > 20
-    assert "Default" in parameter
-    assert name in json.dumps(TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"])
+def test_every_parameter_is_described_and_has_a_default() -> None:
+    for name, parameter in TEMPLATE["Parameters"].items():
+        assert len(parameter["Description"]) > 20
+        assert "Default" in parameter
+        assert name in json.dumps(TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"])
 
 
 def test_the_reserved_concurrency_says_what_it_costs() -> None:

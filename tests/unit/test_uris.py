@@ -29,33 +29,26 @@ def test_each_region_is_in_the_partition_that_botocore_says_and_has_its_suffix(p
         assert dual_stack == re.sub(r"^api\.", "on.", str(outputs["dualStackDnsSuffix"]))
 
 
-@pytest.mark.parametrize(
-    ("host", "region"),
-    [
-        ("123456789012.dkr.ecr.eu-west-1.amazonaws.com", "eu-west-1"),
-        ("123456789012.dkr.ecr-fips.us-east-1.amazonaws.com", "us-east-1"),
-        ("123456789012.dkr-ecr.eu-west-1.on.aws", "eu-west-1"),
-        ("123456789012.dkr-ecr-fips.us-gov-west-1.on.aws", "us-gov-west-1"),
-        ("123456789012.dkr.ecr.us-gov-west-1.amazonaws.com", "us-gov-west-1"),
-        ("123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn", "cn-north-1"),
-        ("123456789012.dkr-ecr.cn-north-1.on.amazonwebservices.com.cn", "cn-north-1"),
-        ("123456789012.dkr.ecr.eusc-de-east-1.amazonaws.eu", "eusc-de-east-1"),
-        ("123456789012.dkr.ecr.us-isob-east-1.sc2s.sgov.gov", "us-isob-east-1"),
-    ],
-)
-@pytest.mark.parametrize(
-    ("rest", "image"),
-    [
-        ("team/app:v1", ImageId("team/app", "v1", None)),
-        (f"app@{DIGEST}", ImageId("app", None, DIGEST)),
-        (f"app:v1@{DIGEST}", ImageId("app", "v1", DIGEST)),
-        ("app", ImageId("app", None, None)),
-    ],
-)
-def test_a_private_uri_says_account_region_repository_tag_and_digest(
-    host: str, region: str, rest: str, image: ImageId
-) -> None:
-    assert read_uri(f"{host}/{rest}") == (image, Source(region=region, registry_id="123456789012", host=host))
+HOSTS = {
+    "123456789012.dkr.ecr.eu-west-1.amazonaws.com": "eu-west-1",
+    "123456789012.dkr.ecr-fips.us-east-1.amazonaws.com": "us-east-1",
+    "123456789012.dkr-ecr.eu-west-1.on.aws": "eu-west-1",
+    "123456789012.dkr-ecr-fips.us-gov-west-1.on.aws": "us-gov-west-1",
+    "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn": "cn-north-1",
+    "123456789012.dkr-ecr.cn-north-1.on.amazonwebservices.com.cn": "cn-north-1",
+    "123456789012.dkr.ecr.eusc-de-east-1.amazonaws.eu": "eusc-de-east-1",
+    "123456789012.dkr.ecr.us-isob-east-1.sc2s.sgov.gov": "us-isob-east-1",
+}
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_private_uri_says_account_region_repository_tag_and_digest(host: str) -> None:
+    source = Source(region=HOSTS[host], registry_id="123456789012", host=host)
+
+    assert read_uri(f"{host}/team/app:v1") == (ImageId("team/app", "v1", None), source)
+    assert read_uri(f"{host}/app@{DIGEST}") == (ImageId("app", None, DIGEST), source)
+    assert read_uri(f"{host}/app:v1@{DIGEST}") == (ImageId("app", "v1", DIGEST), source)
+    assert read_uri(f"{host}/app") == (ImageId("app", None, None), source)
 
 
 @pytest.mark.parametrize("host", ["public.ecr.aws", "ecr-public.aws.com"])
@@ -66,23 +59,16 @@ def test_a_public_uri_says_the_alias_too(host: str) -> None:
     )
 
 
+_HOST = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
+
+
 @pytest.mark.parametrize(
     "uri",
     [
-        "",
-        "app:v1",
-        "docker.io/library/app:v1",
-        "public.ecr.aws/app:v1",
-        "12345678901.dkr.ecr.eu-west-1.amazonaws.com/app:v1",
-        "123456789012.dkr.ecr.eu-west-1.amazonaws.com.cn/app:v1",
-        "123456789012.dkr.ecr.cn-north-1.amazonaws.com/app:v1",
-        "123456789012.dkr-ecr.eu-west-1.amazonaws.com/app:v1",
-        "123456789012.dkr.ecr.eu-west-1.on.aws/app:v1",
-        "https://123456789012.dkr.ecr.eu-west-1.amazonaws.com/app:v1",
-        "123456789012.dkr.ecr.eu-west-1.amazonaws.com/app:v1\n",
-        "123456789012.dkr.ecr.eu-west-1.amazonaws.com/App:v1",
-        "123456789012.dkr.ecr.eu-west-1.amazonaws.com/app:",
-        "123456789012.dkr.ecr.eu-west-1.amazonaws.com/app@sha256:ab",
+        *("", "app:v1", "docker.io/library/app:v1", "public.ecr.aws/app:v1", f"https://{_HOST}/app:v1"),
+        *(f"{_HOST[1:]}/app:v1", f"{_HOST}.cn/app:v1", f"{_HOST.replace('eu-west-1', 'cn-north-1')}/app:v1"),
+        *(f"{_HOST.replace('.ecr', '-ecr')}/app:v1", f"{_HOST.replace('amazonaws.com', 'on.aws')}/app:v1"),
+        *(f"{_HOST}/{rest}" for rest in ("app:v1\n", "App:v1", "app:", "app@sha256:ab")),
         "123456789012.dkr.ecr.eu-west-1.evil.com/app:v1",
     ],
 )
@@ -106,23 +92,11 @@ def test_a_link_leads_to_the_console_of_its_partition_and_nowhere_where_that_is_
     assert console_link("codesuite/x", region) == link
 
 
-@pytest.mark.parametrize(
-    ("repository", "host"),
-    [
-        ("docker.io/library/nginx", "docker.io"),
-        ("ghcr.io/a/b", "ghcr.io"),
-        ("quay.io/app", "quay.io"),
-        ("registry.k8s.io/pause", "registry.k8s.io"),
-        ("team.azurecr.io/app", "team.azurecr.io"),
-        ("public.ecr.aws/nginx/nginx", "public.ecr.aws"),
-        ("localhost/app", "localhost"),
-        ("app", ""),
-        ("app.web", ""),
-        ("localhost", ""),
-        ("team/app", ""),
-        ("team/app.web", ""),
-        ("docker-hub/library/nginx", ""),
-    ],
-)
-def test_a_name_begins_with_another_registry_where_docker_would_read_a_host(repository: str, host: str) -> None:
-    assert registry_in(repository) == host
+@pytest.mark.parametrize("repository", ["docker.io/library/nginx", "team.azurecr.io/app", "localhost/app"])
+def test_a_name_begins_with_another_registry_where_docker_would_read_a_host(repository: str) -> None:
+    assert registry_in(repository) == repository.partition("/")[0]
+
+
+@pytest.mark.parametrize("repository", ["app", "app.web", "localhost", "team/app.web", "docker-hub/library/nginx"])
+def test_any_other_name_is_that_of_a_repository(repository: str) -> None:
+    assert registry_in(repository) == ""
