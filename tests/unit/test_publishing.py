@@ -52,7 +52,7 @@ def test_this_checkout_breaks_no_rule_and_would_without_its_entry_in_the_changel
     assert [each[:22] for each in violations(folder)] == ["CHANGELOG.md: no entry"]
 
 
-@pytest.mark.parametrize("version", ["1.2", "1.2.3.4", "01.2.3", "v1.2.3", "1.2.3rc1", "1.2.3-rc.1", "1.2.3+build"])
+@pytest.mark.parametrize("version", ["1.2", "1.2.3.4", "01.2.3", "v1.2.3", "1.2.3rc1", "1.2.3+build"])
 def test_a_version_is_three_numbers_which_python_and_the_repository_read_alike(version: str) -> None:
     (told,) = changelog.violations(SAID._replace(version=version), f"## [{version}] - 2026-01-02\n\n- a\n", date.max)
     assert told == f"pyproject.toml: the version is {version!r}, allowed: three numbers, as in 1.2.3"
@@ -96,40 +96,32 @@ def test_a_version_that_is_not_released_breaks_no_rule_and_needs_a_date_to_be_pu
     assert told.startswith("CHANGELOG.md: head the entry ## [1.2.3] - YYYY-MM-DD")
 
 
-def test_the_licence_is_the_one_that_pyproject_names_because_it_can_never_be_corrected(folder: Path) -> None:
+def test_the_licence_is_the_one_that_pyproject_names_and_each_type_of_resource_is_supported(folder: Path) -> None:
+    """The licence of a published application can never be corrected."""
     (folder / "LICENSE").write_text("MIT License")
-
-    assert violations(folder) == ["LICENSE: does not begin like the licence Apache-2.0 that pyproject.toml names"]
-
-
-def test_a_type_of_resource_that_nobody_found_in_the_repositorys_list_is_refused(folder: Path) -> None:
     with changed(folder) as template:
         template["Resources"]["Added"] = {"Type": "AWS::Scheduler::Schedule"}
 
-    assert violations(folder) == ["AWS::Scheduler::Schedule: not known to be supported by the repository"]
+    assert sorted(violations(folder)) == [
+        "AWS::Scheduler::Schedule: not known to be supported by the repository",
+        "LICENSE: does not begin like the licence Apache-2.0 that pyproject.toml names",
+    ]
 
 
-GRANTS = [
-    ("iam:AttachRolePolicy", ["iam:AttachRolePolicy"]),
-    (["s3:GetObject", "iam:PutRolePolicy"], ["iam:PutRolePolicy"]),
-    ("IAM:*", ["iam:AttachRolePolicy", "iam:PutRolePolicy"]),
-]
+BLOCKED = ["iam:AttachRolePolicy", "iam:PutRolePolicy"]
 
 
-@pytest.mark.parametrize(("actions", "blocked"), GRANTS, ids=str)
+@pytest.mark.parametrize(("actions", "blocked"), [(["s3:GetObject", BLOCKED[1]], BLOCKED[1:]), ("IAM:*", BLOCKED)])
 def test_a_grant_that_the_repository_blocks_is_refused_on_all_resources_alone(
     actions: str | list[str], blocked: list[str], folder: Path
 ) -> None:
     statement: dict[str, Any] = {"Effect": "Allow", "Action": actions, "Resource": ["arn:aws:iam::*:role/a", "*"]}
-    with changed(folder) as template:
-        policies = [{"PolicyDocument": {"Statement": [statement]}}]
-        template["Resources"]["Added"] = {"Type": "AWS::IAM::Role", "Properties": {"Policies": policies}}
-    assert violations(folder) == [f"Added: {each} on all resources is blocked by the repository" for each in blocked]
-
-    statement["Resource"].pop()
-    with changed(folder) as template:
-        template["Resources"]["Added"]["Properties"]["Policies"] = policies
-    assert violations(folder) == []
+    policies = [{"PolicyDocument": {"Statement": [statement]}}]
+    for expected in ([f"Added: {each} on all resources is blocked by the repository" for each in blocked], []):
+        with changed(folder) as template:
+            template["Resources"]["Added"] = {"Type": "AWS::IAM::Role", "Properties": {"Policies": policies}}
+        assert violations(folder) == expected
+        statement["Resource"].pop()
 
 
 def test_a_policy_that_the_repository_blocks_is_refused_however_it_is_attached(folder: Path) -> None:
