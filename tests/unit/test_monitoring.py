@@ -272,7 +272,7 @@ def test_the_figures_of_the_guide_are_those_of_the_code() -> None:
     assert invocations_needed(LONGEST_WAIT, 900) <= 5
     assert "at most 5 of 900 s" in GUIDE
     assert MAX_INVOCATIONS == 15
-    assert "of fifteen invocations that Lambda lets be" in GUIDE
+    assert "a wait takes at most fifteen invocations" in GUIDE
     config = TEMPLATE["Resources"]["WaiterFunction"]["Properties"]["EventInvokeConfig"]
     assert config["MaximumEventAgeInSeconds"] == 3600
     assert "older than an hour (`MaximumEventAgeInSeconds`)" in GUIDE
