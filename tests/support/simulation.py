@@ -14,7 +14,7 @@ import json
 import math
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -94,11 +94,6 @@ def pushed_at(seconds: float) -> Schedule:
 def never(_: float) -> Reply:
     """Return the schedule of an image that is not there."""
     return no_image()
-
-
-def another_tag(_: float) -> Reply:
-    """Return the schedule of a list of tags in which there is another one."""
-    return details({"imageTags": ["some-other-tag"], "imageDigest": DIGEST, "imagePushedAt": PUSHED})
 
 
 # --- Lambda
@@ -274,15 +269,7 @@ class _CloudFormationClient:
                 raise reply
             stack = self._world.stack_as_told(kwargs["StackName"])
         if not stack.status:
-            raise ClientError(
-                {
-                    "Error": {
-                        "Code": "ValidationError",
-                        "Message": f"Stack with id {kwargs['StackName']} does not exist",
-                    }
-                },
-                "DescribeStacks",
-            )
+            raise aws_error("ValidationError", f"Stack with id {kwargs['StackName']} does not exist")
         updated = {} if stack.updated_at is None else {"LastUpdatedTime": datetime.fromtimestamp(stack.updated_at, UTC)}
         return {"Stacks": [{"StackStatus": stack.status, **updated}]}
 
@@ -335,7 +322,7 @@ class Simulation(World):
     Lambda as simulated: asynchronous events, each run after `queue_seconds`; a function error, crash or timeout is
     redelivered 60 s and then 120 s later and then dropped; while no concurrency is free, an event is tried again after
     1 s, 2 s, 4 s and so on up to 5 min (invocation-async-error-handling). An event whose age would pass
-    `maximum_event_age` by its next retry is dropped at once; the age counts from when Lambda took it. The sixteenth
+    MAXIMUM_EVENT_AGE by its next retry is dropped at once; the age counts from when Lambda took it. The sixteenth
     invocation of a chain is dropped (invocation-recursion). With `last_resort`, what is dropped goes to the real last
     resort (invocation-async-retain-records). It is not Lambda: no concurrency limit but `has_room`, no cold start, and
     `finally` blocks still run in an invocation that is killed. One simulation at a time keeps a log.
@@ -345,12 +332,9 @@ class Simulation(World):
         timeout: of the function.
         crashes: where invocations are killed.
         ecr_latency: how long a call of ECR takes, by the seconds since the beginning.
-        newest_tags: what ECR answers where a repository's tags are listed, by the seconds since the beginning.
         calls_end_in_time: whether calls of ECR end by their deadline, as boto3's do; else only by the timeout.
         question_reply: what CloudFormation raises when asked about a stack, by the seconds since the beginning.
         hand_over_replies: what the first self-invocations get in place of success, one each.
-        duplicates: numbers of accepted events (the first is 1) that Lambda delivers a second time ten seconds later.
-        maximum_event_age: MaximumEventAgeInSeconds of the waiter.
         has_room: whether an invocation finds free concurrency, by the seconds since the beginning.
         queue_seconds: from taking an event to running it.
         seed: of the waiter's random source.
@@ -364,12 +348,9 @@ class Simulation(World):
         timeout: float = 900.0,
         crashes: Iterable[Crash] = (),
         ecr_latency: Callable[[float], float] = lambda _: 0.05,
-        newest_tags: Schedule = another_tag,
         calls_end_in_time: bool = True,
         question_reply: Callable[[float], Exception | None] = lambda _: None,
         hand_over_replies: Iterable[Exception | None] = (),
-        duplicates: Collection[int] = (),
-        maximum_event_age: float = MAXIMUM_EVENT_AGE,
         has_room: Callable[[float], bool] = lambda _: True,
         queue_seconds: float = 0.1,
         seed: int = 1,
@@ -380,7 +361,6 @@ class Simulation(World):
         self.random = Random(seed)  # noqa: S311  # repeatable, guards nothing
         self.schedule = schedule
         self.ecr_latency = ecr_latency
-        self.newest_tags = newest_tags
         self.calls_end_in_time = calls_end_in_time
         self.ecr.push("team/app", "v1", digest=DIGEST)
         self.ecr.image("team/app").pushed_at = PUSHED.timestamp()
@@ -398,11 +378,8 @@ class Simulation(World):
         self._last_resort = last_resort
         self._crashes = list(crashes)
         self._hand_over_replies = deque(hand_over_replies)
-        self._duplicates = duplicates
-        self._maximum_event_age = maximum_event_age
         self._has_room = has_room
         self._queue_seconds = queue_seconds
-        self._accepted = 0
         self._idle: list[Waiter] = []
 
     # What a test says and asks.
@@ -443,12 +420,8 @@ class Simulation(World):
 
     def accept(self, payload: Event, chain: int = 1) -> None:
         """Take an asynchronous event."""
-        self._accepted += 1
         queued = QueuedEvent(json.loads(json.dumps(payload)), self.clock.now(), chain)
         self.at_time(self.clock.now() + self._queue_seconds, lambda: self._deliver(queued))
-        if self._accepted in self._duplicates:
-            again = QueuedEvent(queued.payload, queued.accepted, chain)
-            self.at_time(self.clock.now() + 10.0, lambda: self._deliver(again))
 
     def failed(self, queued: QueuedEvent, error: BaseException) -> None:
         """An invocation ended in an error: run it again, or drop it."""
@@ -459,7 +432,7 @@ class Simulation(World):
 
     def again(self, queued: QueuedEvent, pause: float, error: BaseException | None = None) -> None:
         """Run an event again after a pause, or drop it where it would be too old by then."""
-        most = LAST_RESORT_EVENT_AGE if queued.for_last_resort else self._maximum_event_age
+        most = LAST_RESORT_EVENT_AGE if queued.for_last_resort else MAXIMUM_EVENT_AGE
         if self.clock.now() + pause - queued.accepted > most:
             self.drop("age", queued, error)
         else:
@@ -551,7 +524,7 @@ class Simulation(World):
         """Return what is in front of ECR's rules."""
         moment = moment_of(call)
         if moment == "newest tags":
-            return self.newest_tags(self.elapsed())
+            return details({"imageTags": ["some-other-tag"], "imageDigest": DIGEST, "imagePushedAt": PUSHED})
         return self.schedule(self.elapsed()) if "check" in moment else None
 
     def stack_as_told(self, stack_id: str) -> StackState:
