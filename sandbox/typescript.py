@@ -183,9 +183,9 @@ def _words(schema: Mapping[str, Any]) -> dict[str, Any]:
             "Platform": _said("Platform", {**_ONE, **for_lambda, "Platform": "arm"}).replace('"arm"', "{received}"),
             "ImageUri": _said("ImageUri", {**for_lambda, "ImageUri": _URI})
             .replace(f'"{host}"', "{received}")
-            .replace(without_fips(host), "{usual}"),
+            .replace(f'"{without_fips(host)}"', "{usual}"),
         },
-        "twice": _said("Images", {"Images": [image, image]}).replace('"a"', "{received}").replace("2", "{count}"),
+        "twice": _said("Images", {"Images": [image, image]}).replace('"a"', "{received}"),
     }
 
 

@@ -198,7 +198,7 @@ def _excluded(beside: str, names: tuple[str, ...]) -> Schema:
 def _excluded_unless_functions(beside: str, names: tuple[str, ...]) -> Schema:
     """As above, where either may be an Fn::If that leaves it out: an editor does not resolve conditions."""
     # Nothing else takes null, so it stands for `false`, to which editors give no message.
-    nothing = {"type": "null", "errorMessage": f"Not beside {beside}: leave one of them out"}
+    nothing = {"type": "null", "errorMessage": f"Cannot be combined with {beside}; remove one of them"}
     names_it = {"properties": {beside: _FUNCTION}}
     return {beside: {"if": names_it, "else": {"properties": dict.fromkeys(names, _or_function(nothing))}}}
 

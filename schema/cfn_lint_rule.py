@@ -66,9 +66,9 @@ def _in_words(error: ValidationError, properties: dict[str, Any]) -> str:
     where = _place(list(error.path))
     if error.schema is False:
         beside = list(error.schema_path)[-3]
-        return f"{where}: received beside {beside}; leave one of them out"
+        return f"{where}: cannot be combined with {beside}; remove one of them"
     if error.validator == "uniqueKeys":
-        return f"{where}: an Id stands in it more than once, allowed: once"
+        return f"{where}: duplicate Id"
     # Of a schema that counts, cfn-lint shows the error no more than the counts.
     schema = properties[where.rpartition(".")[2]] if error.validator in _COUNTS else error.schema
     allowed = schema.get("errorMessage")

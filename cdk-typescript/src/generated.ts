@@ -143,30 +143,30 @@ export const PROPERTIES: Readonly<Record<Prop, string>> = {
 /** The service's own sentences about faults. */
 export const WORDS = {
   "value": "received {received}{count}, allowed: {allowed}",
-  "empty": "; !Ref AWS::NoValue leaves it out",
+  "empty": "; use !Ref AWS::NoValue to omit it",
   "missing": {
-    "RepositoryName": "missing; allowed: an ECR repository name of 2 to 256 characters: lower-case letters and digits, with . _ - between them, and / between namespaces; no URI; or give ImageUri or Images",
-    "ImageTag": "missing; give ImageTag, ImageDigest or both",
+    "RepositoryName": "missing; allowed: an ECR repository name of 2 to 256 characters: lower-case letters and digits, with . _ - between them, and / between namespaces; no URI; or set ImageUri or Images",
+    "ImageTag": "missing; set ImageTag, ImageDigest or both",
     "Images.RepositoryName": "missing; allowed: an ECR repository name of 2 to 256 characters: lower-case letters and digits, with . _ - between them, and / between namespaces; no URI",
-    "Images.ImageTag": "missing; give ImageTag, ImageDigest or both",
+    "Images.ImageTag": "missing; set ImageTag, ImageDigest or both",
     "Images.Id": "missing; allowed: 1 to 64 letters and digits"
   },
   "beside": {
-    "ImageUri": "received beside ImageUri, which says it already; leave one of them out",
-    "Images": "received beside Images; give it in the entries of Images that it is meant for",
-    "BuildProject": "received beside BuildProject; name the one that is to be followed"
+    "ImageUri": "cannot be combined with ImageUri, which contains it; remove one of them",
+    "Images": "cannot be combined with Images; set it per entry",
+    "BuildProject": "cannot be combined with BuildProject; set one of them"
   },
-  "StartBuild": "received without BuildProject and Pipeline; name the one that is to be started",
+  "StartBuild": "requires BuildProject or Pipeline; set one of them",
   "Lambda": {
-    "Platform": "received {received} beside DeployTarget Lambda, allowed: linux/amd64 or linux/arm64; Lambda runs no other",
-    "ImageUri": "received {received} beside DeployTarget Lambda, allowed: the usual host, {usual}; Lambda takes no FIPS host"
+    "Platform": "received {received} with DeployTarget Lambda, allowed: linux/amd64 or linux/arm64",
+    "ImageUri": "received {received} with DeployTarget Lambda, allowed: {usual}; Lambda rejects FIPS hosts"
   },
-  "twice": "the Id {received} stands in it {count} times, allowed: once"
+  "twice": "duplicate Id {received}"
 };
 
 /** What the resource returns, as tokens. */
 export abstract class Attributes extends Construct {
-  /** The image by its digest. Deploy this and you deploy exactly the image that was found. */
+  /** The image by its digest. Deploying this deploys exactly the image that was found. */
   get imageUri(): string {
     return this.ofOne("ImageUri");
   }
@@ -181,7 +181,7 @@ export abstract class Attributes extends Construct {
     return this.ofOne("TaggedImageUri");
   }
 
-  /** The repository as docker calls it. */
+  /** The repository's URI. */
   get repositoryUri(): string {
     return this.ofOne("RepositoryUri");
   }
@@ -216,17 +216,17 @@ export abstract class Attributes extends Construct {
     return this.ofOne("ImageManifestMediaType");
   }
 
-  /** With `platform`, of an index: the digest of the one image for it. */
+  /** The digest of the one image for `platform` in an index. */
   get platformDigest(): string {
     return this.ofOne("PlatformDigest");
   }
 
-  /** With `platform`, of an index: the one image for it, by its digest. */
+  /** The one image for `platform` in an index, by its digest. */
   get platformImageUri(): string {
     return this.ofOne("PlatformImageUri");
   }
 
-  /** The image's architecture, where `platform` or `labels` had it looked at. */
+  /** The image's architecture, if `platform` or `labels` is set. */
   get architecture(): string {
     return this.ofOne("Architecture");
   }

@@ -58,7 +58,7 @@ function faultOf(error: ErrorObject): string | undefined {
       if (steps.includes("DeployTarget") && name !== "DeployTarget") {
         const host = String(error.data).split("/")[0] ?? "";
         const received = shown(name === "ImageUri" ? host : error.data);
-        const usual = host.replace("ecr-fips.", "ecr.");
+        const usual = shown(host.replace("ecr-fips.", "ecr."));
         return `${before}${name}: ${put(word(WORDS.Lambda, name), { received, usual })}`;
       }
       return `${before}${valueFault(error, name, error.propertyName ?? label[0])}`;
@@ -84,10 +84,7 @@ function propertyOf(error: ErrorObject, name: string): { readonly errorMessage?:
 function idsTwice(images: unknown): string[] {
   const ids = Array.isArray(images) ? images.map((image: { Id?: unknown }) => image.Id) : [];
   const twice = new Set(ids.filter((id, index) => id !== undefined && ids.indexOf(id) !== index));
-  return [...twice].map((id) => {
-    const count = String(ids.filter((each) => each === id).length);
-    return `Images: ${put(WORDS.twice, { received: shown(id), count })}`;
-  });
+  return [...twice].map((id) => `Images: ${put(WORDS.twice, { received: shown(id) })}`);
 }
 
 function word(words: Readonly<Record<string, string>>, name: string): string {

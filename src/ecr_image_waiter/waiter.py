@@ -195,7 +195,7 @@ class Waiter:
             raise GaveUp(part.reason(outcome))
         # The limit lies within the invocation, but there was next to none of it.
         self.meter.ended(self._ended(Cause.TOO_LATE, bounds.start, outcome.progress))
-        raise GaveUp("The invocation had no time to wait in; give the caller's function timeout more seconds")
+        raise GaveUp("The invocation had no time to wait; raise the function's timeout")
 
     def _deliver(self, request: StackRequest, response: Response, invocation: Invocation) -> None:
         try:

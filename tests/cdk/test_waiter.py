@@ -135,8 +135,10 @@ def test_all_that_is_wrong_stands_in_one_error() -> None:
     assert "Images[1].ImageTag: missing" in faults(
         images=[Image(id="A", image_uri=URI), Image(id="B", repository="b1")]
     )
-    assert "RepositoryName: received beside Images" in faults(repository="app", images=[Image(id="A", image_uri=URI)])
-    assert 'the Id "A" stands in it 2 times' in faults(images=[Image(id="A", image_uri=URI)] * 2)
+    assert "RepositoryName: cannot be combined with Images" in faults(
+        repository="app", images=[Image(id="A", image_uri=URI)]
+    )
+    assert 'duplicate Id "A"' in faults(images=[Image(id="A", image_uri=URI)] * 2)
     assert "Images: received a list of 0, allowed" in faults(images=[])
 
 
@@ -173,7 +175,7 @@ def test_a_value_that_is_not_known_hides_no_fault_of_another() -> None:
 def test_what_cannot_be_reached_from_the_stack_s_region_is_told_where_that_is_known() -> None:
     abroad = {"repository": "app", "tag": "v1", "region": "us-east-1", "deploy_target": "Lambda"}
 
-    assert "Lambda deploys from nowhere else" in faults(stack=Stack(App(), "Stack", env=PLACE), **abroad)
+    assert "received Lambda with an image in" in faults(stack=Stack(App(), "Stack", env=PLACE), **abroad)
     waiter(Stack(App(), "Anywhere"), **abroad)
     for name in ("region", "role", "build_project", "image_uri"):
         here = Stack(App(), "Stack", env=PLACE)

@@ -255,7 +255,7 @@ def _failure(world: ChaosWorld, story: Story, outcome: Outcome) -> Iterator[str]
     if "log stream" not in outcome.reason:
         yield "a Reason that does not name the log stream"
     if outcome.reason.startswith("Invalid request: "):
-        if world.plan.valid and "invocations of this function" not in outcome.reason:
+        if world.plan.valid and "invocations with the function's timeout" not in outcome.reason:
             yield f"valid properties were refused: {outcome.reason[:150]}"
         if checks:
             yield "checked in spite of invalid properties"

@@ -90,7 +90,7 @@ def test_wrong_inputs_are_told_in_the_options_words_and_together(ecr: Any, actio
     assert done.status == 2
     assert done.json["Cause"] == "wrong-usage"
     (error,) = done.errors
-    for part in ('--timeout: received "10"', "ghcr.io is not a registry of ECR", "--start-build: received without"):
+    for part in ('--timeout: received "10"', "ghcr.io is not a registry of ECR", "--start-build: requires"):
         assert part in error
     assert "### ecr-image-waiter: wrong usage\n" in done.summary
 

@@ -100,19 +100,19 @@ WRONG = f"""
     Properties:
       ServiceToken: "{{{{resolve:ssm:/ecr-image-waiter/service-token}}}}"
       ImageUri: 123456789012.dkr.ecr.eu-west-1.amazonaws.com/app:v1
-      Region: eu-west-1  # Region: received beside ImageUri; leave one of them out
+      Region: eu-west-1  # Region: cannot be combined with ImageUri; remove one of them
   NamedTwiceWhenLive:
     Type: {TYPE}
     Properties:
       ServiceToken: "{{{{resolve:ssm:/ecr-image-waiter/service-token}}}}"
-      RepositoryName: app  # RepositoryName: received beside Images; leave one of them out
+      RepositoryName: app  # RepositoryName: cannot be combined with Images; remove one of them
       ImageTag: !If [Live, !Ref AWS::NoValue, v1]
       Images: !If [Live, [], !Ref AWS::NoValue]  # Images: received a list of 0. Allowed: a list of 1 to 20
   Several:
     Type: {TYPE}
     Properties:
       ServiceToken: "{{{{resolve:ssm:/ecr-image-waiter/service-token}}}}"
-      Images:  # Images: an Id stands in it more than once
+      Images:  # Images: duplicate Id
         - Id: one
           RepositoryName: app
           ImageTag: v 1  # Images[0].ImageTag: received 'v 1'. Allowed: an image tag

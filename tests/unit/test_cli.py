@@ -214,7 +214,7 @@ def test_an_image_pushed_in_the_second_in_which_the_command_begins_counts_as_pus
 
 
 def test_all_faults_are_told_at_once_each_by_its_option(command: Command) -> None:
-    command.misconfigured = "no region is named"
+    command.misconfigured = "no region"
 
     status = command(
         "wait", "App:v1", "app", "--max-retries", "x", "--platfrom", "arm64", "--output", "xml", "--label", "a",
@@ -235,10 +235,10 @@ def test_all_faults_are_told_at_once_each_by_its_option(command: Command) -> Non
             "--from /does/not/exist: No such file or directory",
             '--platform: received "z80", allowed: a platform',
             '--max-retries: received "x", allowed: a whole number from 0 to 3600',
-            "--start-build: received without --build-project and --pipeline; name the one that is to be started",
+            "--start-build: requires --build-project or --pipeline; set one of them",
             'App:v1: the repository\'s name: received "App", allowed: ',
-            "app: the tag: missing; give the tag, the digest or both",
-            "no region is named",
+            "app: the tag: missing; set the tag, the digest or both",
+            "no region",
         ],
         1,
     ):
@@ -265,15 +265,19 @@ NO_LIST = "--from f: received a JSON object, allowed: a JSON list of objects, or
             "aa:1 --timeout 1m --max-retries 2 --interval 1s --retry-delay-seconds 9",
             "",
             (
-                "--max-retries: received beside --timeout; leave one of them out\n"
-                "--retry-delay-seconds: received beside --interval; leave one of them out"
+                "--max-retries: cannot be combined with --timeout; remove one of them\n"
+                "--retry-delay-seconds: cannot be combined with --interval; remove one of them"
             ),
         ),
         ("app:v1 app:v1", "", "app:v1: given 2 times"),
         ("app:v1 --label a=1 --label b=1 --label a=2", "", "--label a: given 2 times"),
         # Once, not for each image; and not as of a template, which has AWS::NoValue for it.
         ("app:v1 app:v2 --platform=", "", '--platform: received "", allowed: a platform such as linux/arm64, linux/'),
-        (f"app:v1 {URI}:v1 --registry-id {ACCOUNT}", "", f"{URI}:v1: --registry-id: received beside the URI, which "),
+        (
+            f"app:v1 {URI}:v1 --registry-id {ACCOUNT}",
+            "",
+            f"{URI}:v1: --registry-id: cannot be combined with the URI, which ",
+        ),
         ("1.dkr.ecr.cn-north-1.amazonaws.com.cn/app:v1".replace("1", ACCOUNT, 1), "", f"{ACCOUNT}.dkr.ecr.cn-north-1."),
         (
             "--from f",
@@ -283,11 +287,11 @@ NO_LIST = "--from f: received a JSON object, allowed: a JSON list of objects, or
                 "--from f: entry 1: MaxRetries: received 5, no property of one image; it applies to every image, so "
             ),
         ),
-        ("--from f", "[{", "--from f: it begins as a JSON list does, and cannot be read as one: "),
+        ("--from f", "[{", "--from f: it begins like a JSON list, but is invalid: "),
         ("--from f", "[1]", "--from f: entry 1: received 1, allowed: an object"),
         ("--from f", '[{"RepositoryName": "app"}]', "--from f: entry 1: ImageTag: missing"),
         ("--from f", json.dumps([{**ENTRY, "Foo": 1}]), "--from f: entry 1: Foo: received 1, unknown property; the "),
-        ("--from f", "# nothing\n", "no image is named: give one, or --from FILE with some in it"),
+        ("--from f", "# nothing\n", "no image: name one, or list images in --from FILE"),
         ("--from f", '{"RepositoryName": "app",\n "ImageTag": "v1"}', NO_LIST),
         ("--from f", "\ufeff {}", NO_LIST),
         ("--from f", '{"Id": "a"}\n{"Id": "b"}\n', NO_LIST),
@@ -460,7 +464,7 @@ def test_a_registry_that_is_not_ecr_s_is_wrong_usage_and_nothing_is_asked(
     image: str, host: str, command: Command
 ) -> None:
     assert command("wait", image) == 2
-    assert f"{image}: {host} is not a registry of ECR; for a repository with this name in ECR, give" in command.err
+    assert f"{image}: {host} is not a registry of ECR; for a repository of this name in ECR, name" in command.err
     assert command.ecr.calls == []
 
 
@@ -560,7 +564,7 @@ def test_a_reason_that_names_the_account_asks_for_it_and_no_other_does(command: 
 def test_an_arn_of_a_builder_must_be_of_the_caller_s_account(command: Command) -> None:
     arn = "arn:aws:codebuild:eu-west-1:999999999999:project/app"
     assert command("wait", "app:v1", "--build-project", arn) == 2
-    assert f'--build-project: received "{arn}", allowed: one of the waiter\'s own account' in command.err
+    assert f'--build-project: received "{arn}", allowed: an ARN that begins with "arn:' in command.err
 
 
 def test_a_build_is_started_once_when_the_image_is_missing_and_that_is_asked_for(command: Command) -> None:

@@ -329,7 +329,7 @@ def test_no_properties_block_a_rollback(properties: object, found: bool) -> None
     run["rollbacks"] += 1
     there = settle(stack_event("Update", ResourceProperties=properties), back=True, found=found)
     answer = json.loads(there.transport.puts[0][1])
-    assert answer["Status"] == "SUCCESS" or "do not fit" in answer["Reason"]
+    assert answer["Status"] == "SUCCESS" or "attributes exceed" in answer["Reason"]
 
 
 @share(0.1)

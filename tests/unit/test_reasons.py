@@ -468,10 +468,9 @@ def test_a_wait_for_several_delivered_too_late_names_none_of_them() -> None:
 
 def test_an_answer_that_would_be_too_long_is_refused_with_what_would_fit() -> None:
     assert fault_too_much(12, 20) == (
-        "Images: received 20, allowed here: 12, because the answer with more would not fit the 4096 bytes that "
-        "CloudFormation takes; use shorter Ids, or two resources"
+        "Images: received 20, allowed here: 12, because a response is limited to 4096 bytes; use shorter Ids, or two "
+        "resources"
     )
     assert fault_too_much(0, 1) == (
-        "RepositoryName, ImageTag: the answer with names this long would not fit the 4096 bytes that CloudFormation "
-        "takes; use shorter ones"
+        "RepositoryName, ImageTag: names this long exceed the 4096 bytes of a response; use shorter ones"
     )

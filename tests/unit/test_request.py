@@ -156,7 +156,7 @@ def test_an_empty_string_is_refused_with_the_hint_at_what_leaves_a_property_out(
     (fault,) = faults_of({**_INSTEAD.get(name, PROPERTIES), name: ""})
 
     assert fault.startswith(f'{name}: received "", allowed: {_ALLOWED[name]}')
-    assert fault.endswith("; !Ref AWS::NoValue leaves it out")
+    assert fault.endswith("; use !Ref AWS::NoValue to omit it")
 
 
 def test_an_empty_string_in_images_or_a_label_gets_the_hint_too_and_an_empty_name_of_a_label_does_not() -> None:
@@ -166,8 +166,8 @@ def test_an_empty_string_in_images_or_a_label_gets_the_hint_too_and_an_empty_nam
 
     assert in_images.startswith('Images[0].ImageDigest: received "", allowed: ')
     assert of_value.startswith('Labels["revision"]: received "", allowed: ')
-    assert in_images.endswith("; !Ref AWS::NoValue leaves it out")
-    assert of_value.endswith("; !Ref AWS::NoValue leaves it out")
+    assert in_images.endswith("; use !Ref AWS::NoValue to omit it")
+    assert of_value.endswith("; use !Ref AWS::NoValue to omit it")
     assert "NoValue" not in of_label
 
 
@@ -177,11 +177,11 @@ def test_a_number_that_may_have_lost_digits_is_no_name_no_tag_and_no_label(value
     for name in ("RepositoryName", "ImageTag", "BuildProject", "Pipeline"):
         (fault,) = faults_of({**PROPERTIES, name: value})
         assert fault.startswith(f"{name}: received {value}, allowed: ")
-        assert fault.endswith("; in quotes it keeps its digits")
+        assert fault.endswith("; put it in quotes to keep its digits")
 
     (label,) = faults_of({**PROPERTIES, "Labels": {"version": value}})
     assert label.startswith(f'Labels["version"]: received {value}, allowed: ')
-    assert label.endswith("; in quotes it keeps its digits")
+    assert label.endswith("; put it in quotes to keep its digits")
 
 
 def test_every_property_but_those_that_take_anything_has_wrong_values_here() -> None:
@@ -272,7 +272,7 @@ def test_all_faults_of_a_request_are_reported_together() -> None:
 def test_an_id_that_stands_twice_in_images_is_a_fault_however_it_is_written(ids: tuple[object, object]) -> None:
     (fault,) = faults_of({"Images": [{"Id": id_, **PROPERTIES} for id_ in ids]})
 
-    assert fault == f'Images: the Id "{ids[0]}" stands in it 2 times, allowed: once'
+    assert fault == f'Images: duplicate Id "{ids[0]}"'
 
 
 def entry(**more: Any) -> dict[str, Any]:
@@ -285,35 +285,39 @@ _FIPS = "123456789012.dkr.ecr-fips.eu-west-1.amazonaws.com"
 @pytest.mark.parametrize(
     ("properties", "begins", "ends"),
     [
-        ({"ImageUri": f"{REPOSITORY_URI}:v1", "RegistryId": "123456789012"}, "RegistryId: ", "leave one of them out"),
-        ({**entry(), "Region": "eu-west-1"}, "Region: received beside Images", ""),
+        ({"ImageUri": f"{REPOSITORY_URI}:v1", "RegistryId": "123456789012"}, "RegistryId: ", "remove one of them"),
+        ({**entry(), "Region": "eu-west-1"}, "Region: cannot be combined with Images", ""),
         ({"Images": [PROPERTIES]}, "Images[0].Id: missing", "1 to 64 letters and digits"),
         ({"Images": [{"Id": "App", "RepositoryName": "app"}]}, "Images[0].ImageTag: missing", ""),
         ({"Images": ["app:v1"]}, 'Images[0]: received "app:v1"', "an object with an Id"),
         (entry(Tag="v1"), 'Images[0].Tag: received "v1", unknown property', "ImageTag"),
-        (entry(MaxRetries=5), "Images[0].MaxRetries: received 5, no property of one image", "beside Images"),
-        (entry(maxretries=5), "Images[0].maxretries: received 5, unknown property", "beside Images"),
-        (entry(CodeBuildProjectName="x"), "Images[0].CodeBuildProjectName: ", "beside Images"),
+        (entry(MaxRetries=5), "Images[0].MaxRetries: received 5, no property of one image", "next to Images"),
+        (entry(maxretries=5), "Images[0].maxretries: received 5, unknown property", "next to Images"),
+        (entry(CodeBuildProjectName="x"), "Images[0].CodeBuildProjectName: ", "next to Images"),
         ({**PROPERTIES, "Labels": {"a": []}}, 'Labels["a"]: received a list, allowed: ', "1 to 1024 characters"),
-        ({**PROPERTIES, "Region": "cn-north-1"}, 'Region: received "cn-north-1", which is in the partition', ", aws"),
-        ({**PROPERTIES, "RoleArn": "arn:aws-cn:iam::123456789012:role/x"}, "RoleArn: received", "partition, aws"),
+        ({**PROPERTIES, "Region": "cn-north-1"}, 'Region: received "cn-north-1" in the partition', ', "aws"'),
+        ({**PROPERTIES, "RoleArn": "arn:aws-cn:iam::123456789012:role/x"}, "RoleArn: received", 'partition, "aws"'),
         (
             {**PROPERTIES, "DeployTarget": "Lambda", "Region": "us-east-1"},
-            *("DeployTarget: received Lambda for an image in us-east-1", "nowhere else"),
+            *("DeployTarget: received Lambda with an image in us-east-1", "function's region, eu-west-1"),
         ),
         (
             {**PROPERTIES, "DeployTarget": "Lambda", "Platform": "windows/amd64"},
-            *('Platform: received "windows/amd64" beside DeployTarget Lambda, allowed: linux/amd64 or linux/arm64', ""),
+            *('Platform: received "windows/amd64" with DeployTarget Lambda, allowed: linux/amd64 or linux/arm64', ""),
         ),
         (
             {"ImageUri": f"{_FIPS}/app:v1", "DeployTarget": "Lambda"},
-            *(f'ImageUri: received "{_FIPS}" beside DeployTarget Lambda, allowed: ', "no FIPS host"),
+            *(f'ImageUri: received "{_FIPS}" with DeployTarget Lambda, allowed: ', "rejects FIPS hosts"),
         ),
         (
             {"ImageUri": "public.ecr.aws/shop/app:v1", "DeployTarget": "Lambda"},
-            *("DeployTarget: received Lambda for an image in ECR Public", "nowhere else"),
+            *("DeployTarget: received Lambda with an image in ECR Public", "function's region, eu-west-1"),
         ),
-        ({"ImageUri": "public.ecr.aws/shop/app:v1", "Platform": "arm64"}, "Platform: ", "does not give manifests"),
+        (
+            {"ImageUri": "public.ecr.aws/shop/app:v1", "Platform": "arm64"},
+            "Platform: ",
+            "returns no manifests; remove it",
+        ),
     ],
 )
 def test_properties_that_do_not_go_together_or_lead_nowhere_are_refused(

@@ -120,7 +120,7 @@ def test_a_success_whose_attributes_do_not_fit_becomes_a_failure_that_says_so() 
 
     sent = json.loads(response.body)
     assert (sent["Status"], sent["Data"]) == ("FAILED", {})
-    assert "attributes do not fit" in sent["Reason"]
+    assert "attributes exceed" in sent["Reason"]
     assert (response.status, response.reason + response.note, response.data) == ("FAILED", sent["Reason"], {})
     assert response.ended == Ended(Outcome.UNEXPECTED, 5.0, 3, 1)
 
@@ -225,13 +225,13 @@ def test_delivery_ends_in_time(takes: float, seconds: float) -> None:
     ("fault", "cause"),
     [
         (403, "expired"),
-        (400, "changed on its way"),
-        (404, "bucket is not there"),
-        (418, "not one of S3's"),
+        (400, "changed in transit"),
+        (404, "bucket no longer exists"),
+        (418, "URL is not S3's"),
         (429, "S3 is throttling"),
         (503, "S3 is throttling"),
         (500, "S3 is at fault"),
-        (OSError("NewConnectionError"), "in a VPC needs a route to S3"),
+        (OSError("NewConnectionError"), "VPC has no route to S3"),
     ],
 )
 def test_a_failed_delivery_says_its_likely_cause_and_no_part_of_the_url(fault: int | Exception, cause: str) -> None:

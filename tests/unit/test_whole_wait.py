@@ -282,7 +282,7 @@ def test_a_timeout_that_somebody_shortens_during_a_wait_is_answered_at_the_next_
     create = simulation.create(PROPERTIES)
     simulation.at(when, lambda: setattr(simulation, "timeout", timeout))
     simulation.play()
-    assert f"whose timeout is {timeout} seconds" in gave_up(create)
+    assert f"timeout of {timeout} seconds" in gave_up(create)
     assert simulation.dropped == []
     assert create.outcome
     assert create.outcome.at < EPOCH + 870 * math.ceil(when / 870) + 2

@@ -67,7 +67,7 @@ class _Parameters:
                 held_each = [self.holds(each) for each in inner]
                 return False if False in held_each else None if None in held_each else True
             case _:
-                raise ValueError(f"not a condition that is known here: {condition}")
+                raise ValueError(f"unknown condition: {condition}")
 
     def left_of(self, condition: Mapping[str, Any]) -> Mapping[str, Any]:
         """Returns a condition that only a deployment can decide, without the parts that the parameters decide."""

@@ -299,7 +299,7 @@ class EcrImageWaiter(Construct):
 
     def _of_one(self, attribute: str) -> str:
         if "" not in self._images:
-            raise ValueError(f"{self.node.path} waits for several images: of each there is image_uri_of(Id) alone")
+            raise ValueError(f"{self.node.path} waits for several images: use image_uri_of(Id)")
         return self._resource.get_att_string(attribute)
 
     def _uri(self, id_: str) -> str:

@@ -228,7 +228,7 @@ def encoded(request: StackRequest, response: Response) -> Response:
     body = _fitting(request, response)
     if body is None:
         ended = replace(response.ended, outcome=Outcome.UNEXPECTED) if response.ended else None
-        refusal = "The attributes do not fit the 4096 bytes CloudFormation takes"
+        refusal = "The attributes exceed the 4096 bytes of a response; use shorter names"
         response = Response("FAILED", refusal, response.note, ended=ended)
         body = _fitting(request, response) or _json(_body(request, response))
     return replace(response, body=body)
@@ -258,13 +258,10 @@ def require_room(request: StackRequest, wanted: Sequence[Wanted], uri: Uri, plac
 def fault_too_much(fits: int, images: int) -> str:
     """Returns the fault of a request whose response would exceed 4096 bytes."""
     if images == 1:
-        return (
-            "RepositoryName, ImageTag: the answer with names this long would not fit the 4096 bytes that "
-            "CloudFormation takes; use shorter ones"
-        )
+        return "RepositoryName, ImageTag: names this long exceed the 4096 bytes of a response; use shorter ones"
     return (
-        f"Images: received {images}, allowed here: {fits}, because the answer with more would not fit the 4096 bytes "
-        "that CloudFormation takes; use shorter Ids, or two resources"
+        f"Images: received {images}, allowed here: {fits}, because a response is limited to 4096 bytes; use shorter "
+        "Ids, or two resources"
     )
 
 
@@ -322,13 +319,13 @@ class Courier:
             try:
                 status = self._put(url, body, max(min(_SOCKET_SECONDS, deadline.left()), 0.1))
             except OSError as error:
-                fault = f"no connection to its bucket ({error})"
-                cause = "a function in a VPC needs a route to S3, for example a gateway endpoint"
+                fault = f"no connection to S3 ({error})"
+                cause = "the function's VPC has no route to S3, such as a gateway endpoint"
             else:
                 if 200 <= status < 300:
                     return attempt
                 fault = f"HTTP status {status}"
-                cause = _LIKELY_CAUSES.get(status, "S3 is at fault" if status >= 500 else "the URL is not one of S3's")
+                cause = _LIKELY_CAUSES.get(status, "S3 is at fault" if status >= 500 else "the URL is not S3's")
                 if status != 429 and status < 500:
                     raise DeliveryFailed(f"The response could not be sent: {fault}, probably {cause}")
             if pause >= deadline.left():
@@ -338,9 +335,9 @@ class Courier:
 
 
 _LIKELY_CAUSES: Final = {
-    400: "the URL or the body was changed on its way",
+    400: "the URL or the body was changed in transit",
     403: "the URL has expired (it is valid for two hours), or an endpoint policy denies the bucket",
-    404: "the bucket is not there any more",
+    404: "the bucket no longer exists",
     429: "S3 is throttling",
     503: "S3 is throttling",
 }

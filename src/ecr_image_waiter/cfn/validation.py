@@ -16,8 +16,8 @@ from ecr_image_waiter.core.uris import partition_of, read_uri, without_fips
 from .properties import Entry, OneImage, Properties, allowed_by
 
 _PARTS: Final = ("RepositoryName", "ImageTag", "ImageDigest", "RegistryId", "Region")
-LEAVE_OUT: Final = "; !Ref AWS::NoValue leaves it out"
-BESIDE_IMAGES: Final = "; it applies to every image, so set it beside Images"
+LEAVE_OUT: Final = "; use !Ref AWS::NoValue to omit it"
+BESIDE_IMAGES: Final = "; it applies to every image, so set it next to Images"
 _LIMIT: Final = "MaxRetries: times RetryDelaySeconds, it is the longest wait in seconds"
 # Other waiters' names for our properties, in small letters.
 _ELSEWHERE: Final = {
@@ -100,42 +100,38 @@ def _faults_together(received: Mapping[object, object]) -> Iterator[str]:
     """Returns what is wrong with properties beside each other, each of which may be right."""
     if "Images" in received:
         yield from (
-            f"{name}: received beside Images; give it in the entries of Images that it is meant for"
+            f"{name}: cannot be combined with Images; set it per entry"
             for name in OneImage.model_fields
             if name in received
         )
         ids = [entry.get("Id") for _, entry in _each_image(received)]
         # A caller's 1 is the same Id as "1"; a number of more digits is none.
         read = [str(each) for each in ids if isinstance(each, str) or (isinstance(each, int) and 0 <= each < 10**64)]
-        yield from (
-            f"Images: the Id {shown(twice)} stands in it {times} times, allowed: once"
-            for twice, times in Counter(read).items()
-            if times > 1
-        )
+        yield from (f"Images: duplicate Id {shown(twice)}" for twice, times in Counter(read).items() if times > 1)
     for before, image in _each_image(received):
         yield from _faults_of_identity(before, image)
         if image.get("DeployTarget") == "Lambda":
             yield from _faults_of_lambda(before, image)
     first, *others = [kind.property for kind in BuilderKind if kind.property in received] or [""]
-    yield from (f"{name}: received beside {first}; name the one that is to be followed" for name in others)
+    yield from (f"{name}: cannot be combined with {first}; set one of them" for name in others)
     if "StartBuild" in received and not first:
-        kinds = " and ".join(kind.property for kind in BuilderKind)
-        yield f"StartBuild: received without {kinds}; name the one that is to be started"
+        kinds = " or ".join(kind.property for kind in BuilderKind)
+        yield f"StartBuild: requires {kinds}; set one of them"
 
 
 def _faults_of_identity(before: str, image: Mapping[object, object]) -> Iterator[str]:
     if "ImageUri" in image:
         yield from (
-            f"{before}{name}: received beside ImageUri, which says it already; leave one of them out"
+            f"{before}{name}: cannot be combined with ImageUri, which contains it; remove one of them"
             for name in _PARTS
             if name in image
         )
         return
     if "RepositoryName" not in image:
         allowed = allowed_by(OneImage.model_fields["RepositoryName"])
-        yield f"{before}RepositoryName: missing; allowed: {allowed}{'' if before else '; or give ImageUri or Images'}"
+        yield f"{before}RepositoryName: missing; allowed: {allowed}{'' if before else '; or set ImageUri or Images'}"
     if image.keys().isdisjoint({"ImageTag", "ImageDigest"}):
-        yield f"{before}ImageTag: missing; give ImageTag, ImageDigest or both"
+        yield f"{before}ImageTag: missing; set ImageTag, ImageDigest or both"
 
 
 def _faults_of_lambda(before: str, image: Mapping[object, object]) -> Iterator[str]:
@@ -144,15 +140,15 @@ def _faults_of_lambda(before: str, image: Mapping[object, object]) -> Iterator[s
     platform = read_platform(str(received))
     if platform and not runs_on_lambda(platform):
         yield (
-            f"{before}Platform: received {shown(received)} beside DeployTarget Lambda, allowed: linux/amd64 or "
-            "linux/arm64; Lambda runs no other"
+            f"{before}Platform: received {shown(received)} with DeployTarget Lambda, allowed: linux/amd64 or "
+            "linux/arm64"
         )
     read = read_uri(_text(image.get("ImageUri")))
     host = read[1].host if read else ""
     if host != without_fips(host):
         yield (
-            f"{before}ImageUri: received {shown(host)} beside DeployTarget Lambda, allowed: the usual host, "
-            f"{without_fips(host)}; Lambda takes no FIPS host"
+            f"{before}ImageUri: received {shown(host)} with DeployTarget Lambda, allowed: "
+            f"{shown(without_fips(host))}; Lambda rejects FIPS hosts"
         )
 
 
@@ -163,8 +159,8 @@ def _faults_of_place(received: Mapping[object, object], place: Place) -> Iterato
         own = f"arn:{place.partition}:{kind.service}:{place.region}:{place.account}:"
         if arn.startswith("arn:") and not arn.startswith(own):
             yield (
-                f"{kind.property}: received {shown(arn)}, allowed: one of the waiter's own account and region, whose "
-                f"ARN begins with {own}"
+                f"{kind.property}: received {shown(arn)}, allowed: an ARN that begins with {shown(own)}, the waiter's "
+                "account and region"
             )
     for before, image in _each_image(received):
         uri, region, role = (_text(image.get(name)) for name in ("ImageUri", "Region", "RoleArn"))
@@ -172,28 +168,25 @@ def _faults_of_place(received: Mapping[object, object], place: Place) -> Iterato
         named = "ImageUri" if uri else "Region"
         if source.region and partition_of(source.region) != place.partition:
             yield (
-                f"{before}{named}: received {shown(uri or region)}, which is in the partition "
-                f"{partition_of(source.region)}, allowed: the waiter's own, {place.partition}"
+                f"{before}{named}: received {shown(uri or region)} in the partition "
+                f"{shown(partition_of(source.region))}, allowed: the waiter's partition, {shown(place.partition)}"
             )
         if role.startswith("arn:") and role.split(":")[1] != place.partition:
             yield (
-                f"{before}RoleArn: received {shown(role)}, allowed: a role of the waiter's own partition, "
-                f"{place.partition}"
+                f"{before}RoleArn: received {shown(role)}, allowed: a role in the waiter's partition, "
+                f"{shown(place.partition)}"
             )
         target = image.get("DeployTarget")
         if target == "Lambda" and (source.alias or source.region not in ("", place.region)):
             where = "ECR Public" if source.alias else clipped(source.region)
             yield (
-                f"{before}DeployTarget: received Lambda for an image in {where}, allowed: a private repository in the "
-                f"function's own region, {place.region}; Lambda deploys from nowhere else"
+                f"{before}DeployTarget: received Lambda with an image in {where}, allowed: a private repository in the "
+                f"function's region, {place.region}"
             )
         if source.alias:
             for name in ("Platform", "Labels"):
                 if name in image:
-                    yield (
-                        f"{before}{name}: received for an image of ECR Public, allowed: without it; the API of ECR "
-                        "Public does not give manifests"
-                    )
+                    yield (f"{before}{name}: cannot be used with ECR Public, whose API returns no manifests; remove it")
 
 
 def _fault(kind: str, loc: tuple[int | str, ...], received: object) -> str:
@@ -214,7 +207,7 @@ def _fault(kind: str, loc: tuple[int | str, ...], received: object) -> str:
     count = f" of {len(received)}" if kind in ("too_short", "too_long") and isinstance(received, Sized) else ""
     hint = LEAVE_OUT if received == "" and "[key]" not in names else ""
     if isinstance(received, float) and (inner or model.model_fields[name].annotation is str):
-        hint = "; in quotes it keeps its digits"
+        hint = "; put it in quotes to keep its digits"
     return f"{before}{name}{inner}: received {shown(received)}{count}, allowed: {allowed}{hint}"
 
 

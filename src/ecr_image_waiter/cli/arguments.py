@@ -23,7 +23,7 @@ _URI: Final = re.compile(r".*\.dkr[.-]ecr[.-]|(https?://)?(public\.ecr\.aws|ecr-
 _HOST: Final = re.compile(
     r"(?:[a-z]+://)?((?:[a-z0-9-]+\.)+[a-z]{2,}|localhost|[^/@]+:[0-9]+)(?::[0-9]+)?/", re.IGNORECASE
 )
-_IN_ECR: Final = "; for a repository with this name in ECR, give its whole URI"
+_IN_ECR: Final = "; for a repository of this name in ECR, name the whole URI"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def asked(line: Line, place: Place | None, read: Callable[[str], str]) -> Asked:
             unread.append(f"--from {file}: {error.strerror if isinstance(error, OSError) else error}")
     faults += unread
     if not images and not unread:
-        faults.append("no image is named: give one, or --from FILE with some in it")
+        faults.append("no image: name one, or list images in --from FILE")
     names = [image.name for image in images]
     faults += repeated(names)
     whole = Properties.model_fields
@@ -134,7 +134,7 @@ def _listed(file: str, text: str) -> list[_Given]:
     try:
         entries = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"it begins as a JSON list does, and cannot be read as one: {error}") from None
+        raise ValueError(f"it begins like a JSON list, but is invalid: {error}") from None
     listed = []
     for number, entry in enumerate(entries, 1):
         if not isinstance(entry, dict):

@@ -45,8 +45,8 @@ def connect(clock: Clock, *, profile: str, region: str, endpoint_url: str, regio
         regions: those of the images, of which the first will do where nothing else names one.
 
     Raises:
-        Misconfigured: nothing names a region, there is no such profile, there are no credentials or they are not to be
-            had, or the configuration cannot be read.
+        Misconfigured: nothing names a region, there is no such profile, there are no credentials or they are not
+            available, or the configuration cannot be read.
     """
     try:
         # botocore knows the other variable alone.
@@ -56,13 +56,13 @@ def connect(clock: Clock, *, profile: str, region: str, endpoint_url: str, regio
         has_credentials = _has_credentials(aws)
         aws.registry(OWN, math.inf)
     except NoRegionError:
-        raise Misconfigured(
-            "no region is named: give --region, set AWS_REGION, or name the image by its whole URI"
-        ) from None
+        raise Misconfigured("no region: give --region, set AWS_REGION, or name the image by its whole URI") from None
     except (BotoCoreError, ValueError) as error:
         raise Misconfigured(" ".join(str(error).split())) from None
     if not has_credentials:
-        raise Misconfigured("there are no credentials: give --profile, log in, or set AWS_ACCESS_KEY_ID and its like")
+        raise Misconfigured(
+            "no credentials: give --profile, log in, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        )
     elsewhere = bool(endpoint_url or os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT_URL_ECR"))
 
     def account() -> str:

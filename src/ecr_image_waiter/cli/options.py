@@ -201,7 +201,7 @@ def _times(options: argparse.Namespace, given: dict[str, object]) -> tuple[float
         ("--interval", options.interval, "--retry-delay-seconds", "RetryDelaySeconds"),
     ):
         if value is not None and name in given:
-            faults.append(f"{older}: received beside {option}; leave one of them out")
+            faults.append(f"{older}: cannot be combined with {option}; remove one of them")
     timeout = None
     if options.interval is not None:
         interval = seconds_in(options.interval)

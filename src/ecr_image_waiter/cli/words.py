@@ -29,7 +29,7 @@ def called(name: str) -> str:
 
 def without_template(fault: str) -> str:
     """Returns a fault of an image without the place in Images and the hint to AWS::NoValue."""
-    beside = "; it applies to every image, so give it as an option, where there is one"
+    beside = "; it applies to every image, so give it as an option"
     return fault.removeprefix("Images[0].").removesuffix(LEAVE_OUT).replace(BESIDE_IMAGES, beside)
 
 

@@ -57,9 +57,9 @@ def timeout_needed(wait: float) -> int:
 def fault_too_long(seconds: float, needed: int, timeout: int, timeout_needed: int) -> str:
     """Returns the fault of a wait that exceeds the invocations that Lambda's recursion guard allows."""
     return (
-        f"MaxRetries x RetryDelaySeconds: a wait of {seconds:.0f} seconds would take {needed} invocations of this "
-        f"function, whose timeout is {timeout} seconds, allowed: {MAX_INVOCATIONS}, because Lambda stops longer "
-        f"chains; give the function a timeout of at least {timeout_needed} seconds or shorten the wait"
+        f"MaxRetries x RetryDelaySeconds: a wait of {seconds:.0f} seconds takes {needed} invocations with the "
+        f"function's timeout of {timeout} seconds, allowed: {MAX_INVOCATIONS}, because Lambda stops longer chains; "
+        f"raise the timeout to {timeout_needed} seconds, or shorten the wait"
     )
 
 

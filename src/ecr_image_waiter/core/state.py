@@ -223,9 +223,8 @@ def read_state(received: object, now: float) -> State:
         fields = _impossible(state, now)
         if not fields:
             return state
-    raise InvalidRequest(
-        [f"{STATE_KEY}: this key of the event is the waiter's own and cannot be read ({', '.join(fields)})"]
-    )
+    invalid = f"this key of the event is reserved for the waiter and cannot be read ({', '.join(fields)}); remove it"
+    raise InvalidRequest([f"{STATE_KEY}: {invalid}"])
 
 
 def _impossible(state: State, now: float) -> list[str]:
