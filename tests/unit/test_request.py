@@ -19,7 +19,7 @@ from ecr_image_waiter.cfn.event import (
     session_of,
     start_of_wait,
 )
-from ecr_image_waiter.cfn.properties import OneImage, Properties
+from ecr_image_waiter.cfn.properties import OneImage, Properties, allowed_by
 from ecr_image_waiter.cfn.validation import known_faults, read_properties
 from ecr_image_waiter.core.messages import InvalidRequest, UnusableEvent
 from ecr_image_waiter.core.model import ImageId, Place
@@ -114,28 +114,6 @@ def test_an_image_may_be_named_by_digest(tag: dict[str, str]) -> None:
     assert image == ImageId("ab", tag.get("ImageTag"), DIGEST)
 
 
-_ALLOWED = {
-    "RepositoryName": "an ECR repository name",
-    "ImageTag": "an image tag",
-    "ImageDigest": "sha256: and 64",
-    "MaxRetries": "a whole number from 0 to 3600",
-    "RetryDelaySeconds": "a whole number from 1 to 900",
-    "BackoffRate": "a number from 1 to 10",
-    "WaitForRepository": "true or false",
-    "ServiceTimeout": "a whole number from 10 to 3600; below 10 there is no time for a check and a response",
-    "ImageUri": "an image URI of ECR or ECR Public",
-    "Images": "a list of 1 to 20 objects, each with an Id",
-    "RegistryId": "an AWS account id of 12 digits",
-    "Region": "an AWS region, such as eu-west-1",
-    "RoleArn": "the ARN of an IAM role",
-    "DeployTarget": "Lambda or ECS",
-    "Platform": "a platform such as linux/arm64",
-    "Labels": "an object of 1 to 20 labels",
-    "PushedAfter": "an ISO 8601 time with its offset",
-    "BuildProject": "the name of a CodeBuild project, or its ARN",
-    "Pipeline": "the name of a pipeline of CodePipeline, or its ARN",
-    "StartBuild": "true or false",
-}
 _INSTEAD: dict[str, dict[str, object]] = {
     "ImageUri": {},
     "Images": {},
@@ -148,14 +126,14 @@ _INSTEAD: dict[str, dict[str, object]] = {
 def test_a_wrong_value_is_named_with_what_was_received_and_what_is_allowed(name: str) -> None:
     for value, shown in WRONG[name]:
         (fault,) = faults_of({**_INSTEAD.get(name, PROPERTIES), name: value})
-        assert fault.startswith(f"{name}: received {shown}, allowed: {_ALLOWED[name]}")
+        assert fault.startswith(f"{name}: received {shown}, allowed: {allowed_by(Properties.model_fields[name])}")
 
 
 @pytest.mark.parametrize("name", Properties.model_fields.keys() - {"Trigger", "ServiceToken"})
 def test_an_empty_string_is_refused_with_the_hint_at_what_leaves_a_property_out(name: str) -> None:
     (fault,) = faults_of({**_INSTEAD.get(name, PROPERTIES), name: ""})
 
-    assert fault.startswith(f'{name}: received "", allowed: {_ALLOWED[name]}')
+    assert fault.startswith(f'{name}: received "", allowed: {allowed_by(Properties.model_fields[name])}')
     assert fault.endswith("; use !Ref AWS::NoValue to omit it")
 
 
@@ -279,9 +257,6 @@ def entry(**more: Any) -> dict[str, Any]:
     return {"Images": [{"Id": "App", **PROPERTIES, **more}]}
 
 
-_FIPS = "123456789012.dkr.ecr-fips.eu-west-1.amazonaws.com"
-
-
 @pytest.mark.parametrize(
     ("properties", "begins", "ends"),
     [
@@ -302,22 +277,10 @@ _FIPS = "123456789012.dkr.ecr-fips.eu-west-1.amazonaws.com"
             *("DeployTarget: received Lambda with an image in us-east-1", "function's region, eu-west-1"),
         ),
         (
-            {**PROPERTIES, "DeployTarget": "Lambda", "Platform": "windows/amd64"},
-            *('Platform: received "windows/amd64" with DeployTarget Lambda, allowed: linux/amd64 or linux/arm64', ""),
-        ),
-        (
-            {"ImageUri": f"{_FIPS}/app:v1", "DeployTarget": "Lambda"},
-            *(f'ImageUri: received "{_FIPS}" with DeployTarget Lambda, allowed: ', "rejects FIPS hosts"),
-        ),
-        (
             {"ImageUri": "public.ecr.aws/shop/app:v1", "DeployTarget": "Lambda"},
             *("DeployTarget: received Lambda with an image in ECR Public", "function's region, eu-west-1"),
         ),
-        (
-            {"ImageUri": "public.ecr.aws/shop/app:v1", "Platform": "arm64"},
-            "Platform: ",
-            "returns no manifests; remove it",
-        ),
+        ({"ImageUri": "public.ecr.aws/shop/app:v1", "Platform": "arm64"}, "Platform: ", "no manifests; remove it"),
     ],
 )
 def test_properties_that_do_not_go_together_or_lead_nowhere_are_refused(
@@ -386,13 +349,6 @@ def test_a_fips_host_is_refused_for_lambda_alone(host: str) -> None:
     assert told({"ImageUri": uri.replace("-fips", "", 1), "DeployTarget": "Lambda"}) == ()
 
 
-def test_a_fault_of_lambda_shows_the_beginning_of_a_long_region() -> None:
-    with pytest.raises(InvalidRequest) as caught:
-        read_properties({**PROPERTIES, "Region": "x" * 100_000, "DeployTarget": "Lambda"}, HERE)
-
-    assert max(map(len, caught.value.faults)) < 400
-
-
 def test_what_is_known_of_a_place_is_told_and_nothing_of_what_is_not() -> None:
     abroad = {**PROPERTIES, "DeployTarget": "Lambda", "Region": "us-east-1"}
     part = {**PROPERTIES, "Region": f"{UNKNOWN}-1"}
@@ -430,7 +386,11 @@ def test_a_fault_is_one_line_of_valid_unicode_whatever_the_template_says(where: 
 
 @pytest.mark.parametrize(("received", "shown"), [(None, "null"), ([], "a list"), ("x", '"x"'), (5, "5")])
 def test_properties_that_are_no_object_are_a_fault(received: object, shown: str) -> None:
-    assert faults_of(received) == (f"ResourceProperties: received {shown}, allowed: an object of properties",)
+    with pytest.raises(InvalidRequest) as caught:
+        properties_of(stack_request(ResourceProperties=received, ServiceTimeout="60"), HERE)
+
+    fault = f"ResourceProperties: received {shown}, allowed: an object of properties"
+    assert faults_of(received) == caught.value.faults == (fault,)
 
 
 @pytest.mark.parametrize(
@@ -447,12 +407,6 @@ def test_service_timeout_is_read_from_the_properties_or_the_event(own: object, t
 def test_a_wrong_service_timeout_of_the_event_is_a_fault_like_any_other() -> None:
     with pytest.raises(InvalidRequest, match='ServiceTimeout: received "soon", allowed: a whole number'):
         properties_of(stack_request(ServiceTimeout="soon"), HERE)
-
-
-@pytest.mark.parametrize("properties", [..., None, [], "x"])
-def test_an_event_without_properties_is_an_invalid_request(properties: object) -> None:
-    with pytest.raises(InvalidRequest, match="ResourceProperties: received"):
-        properties_of(stack_request(ResourceProperties=properties, ServiceTimeout="60"), HERE)
 
 
 def _shape(name: str, service: str = "ecr") -> dict[str, Any]:
@@ -473,16 +427,6 @@ def test_a_repository_name_is_accepted_exactly_when_botocores_model_of_ecr_match
         assert read_properties({**PROPERTIES, "RepositoryName": name}, None).RepositoryName == name
     else:
         assert len(faults_of({**PROPERTIES, "RepositoryName": name})) == 1
-
-
-@pytest.mark.parametrize("name", ["RepositoryName", "ImageTag"])
-def test_lengths_are_those_of_botocores_model_of_ecr(name: str) -> None:
-    shape = _shape(name)
-
-    for length in (shape["min"], shape["max"]):
-        assert read_properties({**PROPERTIES, name: "a" * length}, None)
-    for length in (shape["min"] - 1, shape["max"] + 1):
-        assert len(faults_of({**PROPERTIES, name: "a" * length})) == 1
 
 
 # --- Events ---------------------------------------------------------------------------------------------------------
@@ -611,13 +555,6 @@ def test_any_other_url_is_refused_and_no_part_of_its_query_is_shown(scheme: str,
     assert "password" not in refusal
 
 
-def test_in_china_only_chinas_suffix_is_accepted() -> None:
-    refusal = refusal_of(stack_event(), dns_suffix="amazonaws.com.cn")
-
-    assert f'{HOST[-50:]}"' in refusal
-    assert "a host under amazonaws.com.cn" in refusal
-
-
 _PIECES = ["s3.amazonaws.com", ".amazonaws.com", "evil.example", "%2e", *":@/\\?#%[] \t"]
 
 
@@ -658,16 +595,14 @@ def arn_of_stack(name: str) -> str:
 @pytest.mark.parametrize(
     ("stack_id", "session"),
     [
-        (arn_of_stack("shop"), "ecr-image-waiter-shop"),
-        (arn_of_stack("s" * 47), "ecr-image-waiter-" + "s" * 47),
-        (arn_of_stack("s" * 48), "ecr-image-waiter-" + "s" * 23 + ".." + "s" * 22),
-        (arn_of_stack("Shop" + "x" * 90 + "-1A2B3C"), "ecr-image-waiter-Shop" + "x" * 19 + ".." + "x" * 15 + "-1A2B3C"),
-        ("no ARN: \u00e9/x", "ecr-image-waiter-no-ARN----x"),
-        ("arn:aws:cloudformation:::stack/", "ecr-image-waiter-arn-aws-cloudformation---stack-"),
+        (arn_of_stack("s" * 47), "s" * 47),
+        (arn_of_stack("s" * 48), "s" * 23 + ".." + "s" * 22),
+        (arn_of_stack("Shop" + "x" * 90 + "-1A2B3C"), "Shop" + "x" * 19 + ".." + "x" * 15 + "-1A2B3C"),
+        ("no ARN: \u00e9/x", "no-ARN----x"),
     ],
 )
 def test_the_session_of_a_role_is_named_after_the_stack(stack_id: str, session: str) -> None:
-    assert session_of(stack_request(StackId=stack_id)) == session
+    assert session_of(stack_request(StackId=stack_id)) == f"ecr-image-waiter-{session}"
 
 
 _SESSION = _shape("roleSessionNameType", "sts")

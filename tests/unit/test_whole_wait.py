@@ -62,7 +62,6 @@ from tests.support.simulation import (
     broken,
     never,
     no_image,
-    no_repository,
     pushed_at,
     throttled,
 )
@@ -154,11 +153,6 @@ def test_an_image_pushed_at_any_time_up_to_the_limit_is_found_within_a_pause(sec
     assert len(create.attempts) == 1
 
 
-def test_an_image_pushed_after_the_limit_is_not_found() -> None:
-    _, create = run(pushed_at(LIMIT + 2 - EPOCH))
-    gave_up(create)
-
-
 @pytest.mark.parametrize("timeout", [300, 900])
 @pytest.mark.parametrize("service_timeout", [15, 60, 3600])
 def test_whatever_the_service_timeout_the_answer_comes_before_it(service_timeout: int, timeout: int) -> None:
@@ -169,7 +163,7 @@ def test_whatever_the_service_timeout_the_answer_comes_before_it(service_timeout
     assert max(limit, waits(simulation)[0].began) <= simulation.checks[-1] <= max(limit, EPOCH) + 1
 
 
-@pytest.mark.parametrize("service_timeout", [20, 45, 60, 120])
+@pytest.mark.parametrize("service_timeout", [20, 60, 120])
 def test_slow_calls_of_ecr_leave_time_for_the_answer(service_timeout: int) -> None:
     _, create = run(never, {**PROPERTIES, "ServiceTimeout": service_timeout}, ecr_latency=lambda _: 8.5)
     gave_up(create)
@@ -205,11 +199,6 @@ def test_the_check_at_the_limit_starts_within_a_second_of_it_however_slow_ecr_is
     assert simulation.checks[-2] < START + seconds <= simulation.checks[-1] <= START + seconds + 1
 
 
-def test_the_two_calls_of_the_first_check_do_not_delay_the_check_at_the_limit() -> None:
-    simulation, _ = run(never, until_limit(6), ecr_latency=lambda _: 4.0)
-    assert START + 6 <= simulation.checks[-1] <= START + 7
-
-
 def test_one_throttled_check_at_the_limit_does_not_hide_what_was_seen_before_it() -> None:
     simulation, create = run(lambda elapsed: throttled() if elapsed >= LIMIT - EPOCH else no_image())
     reason = gave_up(create)
@@ -218,25 +207,11 @@ def test_one_throttled_check_at_the_limit_does_not_hide_what_was_seen_before_it(
     assert "some-other-tag" in reason
 
 
-@pytest.mark.parametrize("since", [0.0, 1500.0])
-def test_what_was_seen_before_ecr_stopped_answering_is_named_however_long_ago_that_was(since: float) -> None:
-    _, create = run(lambda elapsed: throttled() if elapsed >= since else no_image())
-    assert ("and before that had no such image" in gave_up(create)) is (since > 0)
-    assert ("some-other-tag" in gave_up(create)) is (since > 0)
-
-
 def test_the_unanswered_checks_of_every_invocation_are_counted() -> None:
     simulation, create = run(lambda elapsed: throttled() if elapsed % 300 > 150 else no_image())
     silent = [line for line in simulation.lines if "did not answer" in line.get("seen", "")]
     assert len({line["InvocationId"] for line in silent}) == len(waits(simulation))
     assert f"({len(simulation.checks)} checks, {len(silent)} unanswered" in gave_up(create)
-
-
-def test_no_image_is_said_to_be_missing_where_the_repository_was() -> None:
-    properties = {**PROPERTIES, "WaitForRepository": "true"}
-    _, create = run(lambda elapsed: throttled() if elapsed > 500 else no_repository(), properties)
-    assert "before that" not in gave_up(create)
-    assert "some-other-tag" not in gave_up(create)
 
 
 def test_reading_the_newest_tags_never_takes_the_time_of_the_answer() -> None:
@@ -273,28 +248,16 @@ def test_a_lost_reply_to_a_continuation_starts_a_second_one_which_does_no_harm()
     assert len({(answer["Status"], answer["PhysicalResourceId"]) for answer in answers}) == 1
 
 
-@pytest.mark.parametrize("timeout", [60, 120])
 @pytest.mark.parametrize("when", [400.0, 1200.0])
-def test_a_timeout_that_somebody_shortens_during_a_wait_is_answered_at_the_next_continuation(
-    timeout: int, when: float
-) -> None:
+def test_a_timeout_that_somebody_shortens_during_a_wait_is_answered_at_the_next_continuation(when: float) -> None:
     simulation = Simulation(never)
     create = simulation.create(PROPERTIES)
-    simulation.at(when, lambda: setattr(simulation, "timeout", timeout))
+    simulation.at(when, lambda: setattr(simulation, "timeout", 60))
     simulation.play()
-    assert f"timeout of {timeout} seconds" in gave_up(create)
+    assert "timeout of 60 s" in gave_up(create)
     assert simulation.dropped == []
     assert create.outcome
     assert create.outcome.at < EPOCH + 870 * math.ceil(when / 870) + 2
-
-
-def test_a_timeout_that_is_shortened_to_one_that_still_suffices_changes_nothing() -> None:
-    simulation = Simulation(never)
-    create = simulation.create(PROPERTIES)
-    simulation.at(400.0, lambda: setattr(simulation, "timeout", 300))
-    simulation.play()
-    assert "Timed out waiting" in gave_up(create)
-    assert LIMIT <= simulation.checks[-1] <= LIMIT + 1
 
 
 # --- crashes
@@ -326,26 +289,10 @@ def test_a_crash_anywhere_changes_neither_the_limit_nor_that_one_answer_counts(c
     assert len({attempt.verdict.answer["PhysicalResourceId"] for attempt in create.attempts}) == 1
 
 
-@pytest.mark.parametrize("moment", ["check", "put"])
-def test_two_crashes_in_a_row_at_the_limit_still_leave_time_for_the_answer(moment: Any) -> None:
-    nth = checks_of_the_last() if moment == "check" else 1
+def test_two_crashes_in_a_row_at_the_limit_still_leave_time_for_the_answer() -> None:
     # The limit is 750 s into its invocation, so the second retry comes 930 s after the event.
-    simulation, create = run(never, crashes=[Crash(moment, 4, nth), Crash(moment, 5, 1)])
+    simulation, create = run(never, crashes=[Crash("check", 4, checks_of_the_last()), Crash("check", 5, 1)])
     assert [record.end for record in waits(simulation)][-3:] == ["crashed", "crashed", "returned"]
-    gave_up(create)
-    assert waits(simulation)[-1].checks
-
-
-def test_an_invocation_that_times_out_is_redelivered_and_the_wait_goes_on() -> None:
-    hang_once = iter([math.inf])
-    # The timeout is at the 900 s themselves.
-    simulation, create = run(
-        never,
-        ecr_latency=lambda elapsed: next(hang_once, 0.05) if elapsed > 1000 else 0.05,
-        calls_end_in_time=False,
-    )
-    (timed_out,) = [record for record in waits(simulation) if record.end == "timed out"]
-    assert timed_out.ended - timed_out.began == pytest.approx(900)
     gave_up(create)
 
 
@@ -381,15 +328,6 @@ def test_the_longest_chain_stays_under_lambda_s_guard_against_recursion() -> Non
 # --- duplicates, faults, deletes
 
 
-def test_an_answer_that_cannot_be_delivered_is_delivered_by_the_next_run() -> None:
-    simulation = Simulation(pushed_at(0.0))
-    create = simulation.create(PROPERTIES, [Status(503)] * 8)
-    simulation.play()
-    assert [record.end for record in waits(simulation)] == ["raised", "returned"]
-    assert create.outcome
-    assert create.outcome.status == "SUCCESS"
-
-
 @pytest.mark.parametrize("seed", range(3))
 def test_throttling_and_faults_never_end_a_wait(seed: int) -> None:
     random = Random(seed)  # noqa: S311  # repeatable
@@ -409,22 +347,6 @@ def test_calls_that_hang_end_in_time_for_the_answer() -> None:
     assert "did not answer" in gave_up(create)
     assert {record.end for record in simulation.invocations} == {"returned"}
     assert len(waits(simulation)) <= 5
-
-
-@pytest.mark.parametrize("seconds", [0.0, 870.12, 3359.45])
-def test_a_delete_during_a_wait_succeeds_at_once_and_the_wait_ends_soon_with_an_answer_that_counts_for_nothing(
-    seconds: float,
-) -> None:
-    simulation = Simulation(never)
-    create = simulation.create(PROPERTIES)
-    deletes: list[Operation] = []
-    simulation.at(seconds, lambda: deletes.append(simulation.cloudformation.cancel(create)))
-    simulation.play()
-    assert deletes[0].outcome
-    assert deletes[0].outcome.status == "SUCCESS"
-    assert deletes[0].outcome.at - deletes[0].sent < 1
-    assert [attempt.counted for attempt in create.attempts] == [False]
-    assert simulation.checks[-1] <= EPOCH + seconds + 255.0
 
 
 # --- the wait loop alone
