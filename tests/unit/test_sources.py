@@ -16,7 +16,7 @@ THREAD = r"\b[a-z]+(?:-[a-z]+)*#[0-9]+\b"
 NAMED = re.compile(
     r"\((?P<key>[a-z]+(?:-[a-z]+)+)(?=[),;])"
     r'|# (?P<key_of_comment>[a-z]+(?:-[a-z]+)+)(?=, ")'
-    r'|"(?P<title>[A-Z][A-Za-z]+:?(?: [A-Za-z0-9-]+)+)"'
+    r'|(?P<title>"[A-Z][A-Za-z]+:?(?: [A-Za-z0-9-]+)+")'
     r"|API Reference, (?P<api>[A-Z]\w+(?: and [A-Z]\w+)*)"
     rf"|(?P<thread>{THREAD})"
 )
@@ -32,19 +32,12 @@ def remarks(code: str) -> Iterator[str]:
             yield " ".join(node.value.value.split())
 
 
-def named(code: str) -> set[str]:
-    """Return what a module names as a source, as docs/sources.md has it between bars and commas."""
-    found = set()
-    for remark in remarks(code):
-        for match in NAMED.finditer(remark):
-            key = match["key"] or match["key_of_comment"] or match["thread"]
-            if key:
-                found.add(f"`{key}`")
-            elif match["title"]:
-                found.add(f'"{match["title"]}"')
-            else:
-                found |= {f"API Reference, {api} |" for api in match["api"].split(" and ")}
-    return found
+def named(code: str) -> Iterator[str]:
+    """Return the sources that a module names, as docs/sources.md has them between bars and commas."""
+    for match in (match for remark in remarks(code) for match in NAMED.finditer(remark)):
+        key = match["key"] or match["key_of_comment"] or match["thread"]
+        apis = [f"API Reference, {api} |" for api in (match["api"] or "").split(" and ") if api]
+        yield from [f"`{key}`"] if key else apis or [match["title"]]
 
 
 @pytest.mark.parametrize("module", sorted((ROOT / "src").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
