@@ -1,7 +1,7 @@
 """Every Reason of a failed wait, word for word, for people who read it in a failed stack."""
 
 from dataclasses import replace
-from typing import Any, get_args
+from typing import NamedTuple, get_args
 
 import pytest
 
@@ -56,82 +56,70 @@ NOT_ASSUMED = (
 )
 
 
-def case(
-    name: str,
-    given_up: GivenUp,
-    reason: str,
-    *,
-    image: ImageId = IMAGE,
-    bounds: Bounds = BOUNDS,
-    newest: NewestTags | None = None,
-) -> Any:
-    return pytest.param(image, bounds, given_up, newest, reason, id=name)
+class Case(NamedTuple):
+    """The end of a wait, and its Reason."""
+
+    given_up: GivenUp
+    reason: str
+    image: ImageId = IMAGE
+    bounds: Bounds = BOUNDS
+    newest: NewestTags | None = None
 
 
-CASES = [
-    case(
-        "no repository",
+CASES = {
+    "no repository": Case(
         GivenUp(Cause.NO_REPOSITORY, NoRepository(), 37),
         f"{WAITED}the repository does not exist in account 123456789012; create it, correct RepositoryName, or set "
         "WaitForRepository to true",
     ),
-    case(
-        "no repository with the name of another registry",
+    "no repository with the name of another registry": Case(
         GivenUp(Cause.NO_REPOSITORY, NoRepository(), 37),
         'Waited 30 min for "docker.io/library/nginx:v1" in eu-west-1 (37 checks): the repository does not exist in '
         'account 123456789012 (only ECR is checked; for a pull-through cache of "docker.io", pull the image once); '
         "create it, correct RepositoryName, or set WaitForRepository to true",
         image=replace(IMAGE, repository="docker.io/library/nginx"),
     ),
-    case(
-        "no repository with the name of ECR Public",
+    "no repository with the name of ECR Public": Case(
         GivenUp(Cause.NO_REPOSITORY, NoRepository(), 37),
         'Waited 30 min for "public.ecr.aws/shop/app:v1" in eu-west-1 (37 checks): the repository does not exist in '
         "account 123456789012 (for an image of ECR Public, set ImageUri to its whole URI); create it, correct "
         "RepositoryName, or set WaitForRepository to true",
         image=replace(IMAGE, repository="public.ecr.aws/shop/app"),
     ),
-    case(
-        "no repository with the name of another registry, which was waited for",
+    "no repository with the name of another registry, which was waited for": Case(
         GivenUp(Cause.TIME_UP, NoRepository(), 37),
         'Timed out waiting 30 min for "ghcr.io/org/app:v1" in eu-west-1 (37 checks): the repository does not exist '
         '(only ECR is checked; for a pull-through cache of "ghcr.io", pull the image once); create it, or check the '
         "push that should",
         image=replace(IMAGE, repository="ghcr.io/org/app"),
     ),
-    case(
-        "a repository with the name of another registry that is there",
+    "a repository with the name of another registry that is there": Case(
         GivenUp(Cause.TIME_UP, NoImage(), 37),
         'Timed out waiting 30 min for "ghcr.io/org/app:v1" in eu-west-1 (37 checks): the repository has no such '
         "image; check its build, or raise MaxRetries",
         image=replace(IMAGE, repository="ghcr.io/org/app"),
     ),
-    case(
-        "denied, as AWS says it",
+    "denied, as AWS says it": Case(
         GivenUp(Cause.ACCESS_DENIED, AccessDenied("AccessDeniedException", SAID), 37),
         f"{WAITED}access denied (AccessDeniedException: no identity-based policy allows it); allow "
         f'ecr:DescribeImages on {ARN} to the role "waiter-role", for example with the waiter\'s parameter '
         "RepositoryArnPattern",
     ),
-    case(
-        "no region",
+    "no region": Case(
         GivenUp(Cause.REFUSED, NoRegion("eu-wset-1", "eu-west-1"), 37),
         f'{WAITED}ECR has no host in "eu-wset-1" (nearest known: "eu-west-1"); correct Region or ImageUri',
     ),
-    case(
-        "no region at the limit",
+    "no region at the limit": Case(
         GivenUp(Cause.TIME_UP, NoRegion("eu-wset-1", "eu-west-1"), 1),
         'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (1 check): ECR has no host in "eu-wset-1" (nearest '
         'known: "eu-west-1"); correct Region or ImageUri',
     ),
-    case(
-        "denied, and AWS names nothing",
+    "denied, and AWS names nothing": Case(
         GivenUp(Cause.ACCESS_DENIED, AccessDenied("AccessDenied", ""), 37),
         f"{WAITED}access denied (AccessDenied); allow ecr:DescribeImages on {ARN} to the waiter's role, for example "
         "with the waiter's parameter RepositoryArnPattern",
     ),
-    case(
-        "credentials that AWS does not accept",
+    "credentials that AWS does not accept": Case(
         GivenUp(
             Cause.ACCESS_DENIED,
             AccessDenied("UnrecognizedClientException", "The security token is invalid", Lacks.CREDENTIALS),
@@ -140,47 +128,39 @@ CASES = [
         f"{WAITED}AWS rejects the credentials (UnrecognizedClientException: The security token is invalid); check "
         "that the account has enabled eu-west-1, and that the waiter's role was not replaced",
     ),
-    case(
-        "the repository's key",
+    "the repository's key": Case(
         GivenUp(Cause.ACCESS_DENIED, AccessDenied("KmsError", "Key is disabled", Lacks.KEY), 37),
         f"{WAITED}ECR may not use the KMS key of {ARN} (KmsError: Key is disabled); enable it and restore ECR's "
         "grant for kms:Decrypt",
     ),
-    case(
-        "the registry behind a pull-through cache",
+    "the registry behind a pull-through cache": Case(
         GivenUp(Cause.ACCESS_DENIED, AccessDenied("UpstreamAccessDenied", "", Lacks.UPSTREAM), 37),
         f"{WAITED}the upstream registry of {ARN} denied access (UpstreamAccessDenied); correct the secret of its "
         "cache rule",
     ),
-    case(
-        "refused",
+    "refused": Case(
         GivenUp(Cause.REFUSED, Refused("InvalidParameterException", "first\n second"), 37),
         f"{WAITED}ECR refused (InvalidParameterException: first second); fix the cause that AWS names",
     ),
-    case(
-        "too late",
+    "too late": Case(
         GivenUp(Cause.TOO_LATE, None, 37),
         f"{WAITED}Lambda delivered the event after ServiceTimeout; check the function for throttling",
     ),
-    case(
-        "no image, and other tags",
+    "no image, and other tags": Case(
         GivenUp(Cause.TIME_UP, NoImage(), 37),
         f"{TIMED_OUT}the repository has no such image; {TAGS}; correct ImageTag, check its build, or raise MaxRetries",
         newest=NEWEST,
     ),
-    case(
-        "no image, and no tag",
+    "no image, and no tag": Case(
         GivenUp(Cause.TIME_UP, NoImage(), 37),
         f"{TIMED_OUT}the repository has no such image; newest tags: none; check its build, or raise MaxRetries",
         newest=NewestTags(()),
     ),
-    case(
-        "no image, and no tags were read",
+    "no image, and no tags were read": Case(
         GivenUp(Cause.TIME_UP, NoImage(), 37),
         f"{TIMED_OUT}the repository has no such image; check its build, or raise MaxRetries",
     ),
-    case(
-        "no image by its digest",
+    "no image by its digest": Case(
         GivenUp(Cause.TIME_UP, NoImage(), 37),
         "Timed out waiting 30 min for "
         '"team/app@sha256:abababababababababababababababababababababababababababababababab" in eu-west-1 (37 '
@@ -188,105 +168,91 @@ CASES = [
         image=DIGEST_ONLY,
         newest=NEWEST,
     ),
-    case(
-        "no image in a shortened wait",
+    "no image in a shortened wait": Case(
         GivenUp(Cause.TIME_UP, NoImage(), 37),
         'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (37 checks; cut from 60 min by ServiceTimeout): '
         f"the repository has no such image; {TAGS}; correct ImageTag, check its build, or raise ServiceTimeout",
         bounds=SHORTENED,
         newest=NEWEST,
     ),
-    case(
-        "no image and no tag in a shortened wait",
+    "no image and no tag in a shortened wait": Case(
         GivenUp(Cause.TIME_UP, NoImage(), 37),
         'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (37 checks; cut from 60 min by ServiceTimeout): '
         "the repository has no such image; newest tags: none; check its build, or raise ServiceTimeout",
         bounds=SHORTENED,
         newest=NewestTags(()),
     ),
-    case(
-        "a tag at another digest",
+    "a tag at another digest": Case(
         GivenUp(Cause.TIME_UP, NoImage(tag_points_at=OTHER_DIGEST), 37),
         f"{TIMED_OUT}the tag points at another image, "
         f"sha256:cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd; {TAGS}; correct ImageTag or "
         "ImageDigest, or move the tag",
         newest=NEWEST,
     ),
-    case(
-        "archived",
+    "archived": Case(
         GivenUp(Cause.TIME_UP, NotPullable("ARCHIVED"), 37),
         f"{TIMED_OUT}the image is archived; {TAGS}; restore it or push it again",
         newest=NEWEST,
     ),
-    case(
-        "being restored",
+    "being restored": Case(
         GivenUp(Cause.TIME_UP, NotPullable("ACTIVATING"), 37),
         f"{TIMED_OUT}the image is not available yet (status ACTIVATING); deploy again when ECR has restored it",
         newest=NewestTags(()),
     ),
-    case(
-        "no repository, which was waited for",
+    "no repository, which was waited for": Case(
         GivenUp(Cause.TIME_UP, NoRepository(), 37),
         f"{TIMED_OUT}the repository does not exist; create it, or check the push that should",
     ),
-    case(
-        "ECR unavailable",
+    "ECR unavailable": Case(
         GivenUp(Cause.TIME_UP, Unavailable("ThrottlingException", "Rate exceeded"), 37, 3),
         'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (37 checks, 3 unanswered): ECR did not answer '
         "(ThrottlingException: Rate exceeded); check ECR's health and the function's network",
     ),
-    case(
-        "ECR unavailable after an answer",
+    "ECR unavailable after an answer": Case(
         GivenUp(Cause.TIME_UP, Unavailable("ThrottlingException", ""), 37, 1, image_missing=True),
         'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (37 checks, 1 unanswered): ECR did not answer '
         "(ThrottlingException), and before that had no such image; newest tags: none; check ECR's health and the "
         "function's network",
         newest=NewestTags(()),
     ),
-    case(
-        "denied at the limit",
+    "denied at the limit": Case(
         GivenUp(Cause.TIME_UP, AccessDenied("AccessDenied", ""), 37),
         f"{TIMED_OUT}ECR denied access (AccessDenied); check its build, or raise MaxRetries",
     ),
-    case(
-        "nothing was checked",
-        GivenUp(Cause.TIME_UP, None, 37),
-        f"{TIMED_OUT}nothing was checked; check its build, or raise MaxRetries",
+    "nothing was checked": Case(
+        GivenUp(Cause.TIME_UP, None, 37), f"{TIMED_OUT}nothing was checked; check its build, or raise MaxRetries"
     ),
-    case(
-        "an old image",
+    "an old image": Case(
         GivenUp(Cause.TIME_UP, NotYet("the image is an older one", THERE), 37),
         f"{TIMED_OUT}the image is an older one; {TAGS}; check its build, Labels and PushedAfter, or raise MaxRetries",
         newest=NEWEST,
     ),
-    case(
-        "an image that cannot be deployed",
+    "an image that cannot be deployed": Case(
         GivenUp(Cause.NEVER, NotDeployable("it is an image index", "push a single image", THERE), 1),
         'Waited 30 min for "team/app:v1" in eu-west-1 (1 check): the image cannot be deployed: it is an image '
         "index; push a single image",
     ),
-    case(
-        "a role that may not be assumed",
+    "a role that may not be assumed": Case(
         GivenUp(Cause.ACCESS_DENIED, AccessDenied("AccessDenied", NOT_ASSUMED), 37),
         f"{WAITED}access denied (AccessDenied); allow sts:AssumeRole on arn:aws:iam::999999999999:role/reader to the "
         "role \"waiter-role\" with the waiter's parameter AssumableRoleArns, and name the waiter's role in that "
         "role's trust policy",
     ),
-]
+}
 
 
 def test_each_cause_and_each_finding_that_can_end_a_wait_has_a_case_here() -> None:
-    given_up = [case.values[2] for case in CASES]
+    given_up = [case.given_up for case in CASES.values()]
     of_builds = {Cause.BUILD_BROKEN, Cause.BUILT_WITHOUT, Cause.BUILD_HIDDEN}  # test_build_reasons.py has them
     assert {each.cause for each in given_up} == set(Cause) - of_builds
     findings = {type(each.found) for each in given_up}
     assert findings - {type(None)} == set(get_args(Finding)) - {Image}
 
 
-@pytest.mark.parametrize(("image", "bounds", "given_up", "newest", "reason"), CASES)
-def test_a_failed_wait_says_what_was_seen_and_what_to_do(
-    image: ImageId, bounds: Bounds, given_up: GivenUp, newest: NewestTags | None, reason: str
-) -> None:
+@pytest.mark.parametrize("name", CASES)
+def test_a_failed_wait_says_what_was_seen_and_what_to_do(name: str) -> None:
+    given_up, reason, image, bounds, newest = CASES[name]
+
     said = reason_given_up(image, PLACE, bounds, given_up=given_up, now=2800.0, newest=newest)
 
     assert said.sentence == reason
@@ -339,73 +305,67 @@ JOBS = Wanted("Jobs", ImageId("jobs", "v2", None), Source(region="us-east-1"), C
 TOOLS = Wanted("Tools", ImageId("tools", "v3", None), OWN, Conditions())
 
 
-@pytest.mark.parametrize(
-    ("wanted", "found", "cause", "newest", "reason"),
-    [
-        pytest.param(
-            [APP, JOBS, TOOLS],
-            [THERE, NoImage(), NotPullable("ARCHIVED")],
-            Cause.TIME_UP,
-            NEWEST,
-            "Timed out waiting 30 min for 2 of 3 images (37 checks): in us-east-1, the repository has no such "
-            "image: Jobs (jobs:v2); in eu-west-1, the image is archived: Tools (tools:v3); newest tags of "
-            'jobs: "v2" (1 min old), "v0" (30 min old); correct ImageTag, check its build, or raise MaxRetries',
-            id="some are missing",
-        ),
-        pytest.param(
-            [APP, JOBS],
-            [THERE, Unavailable("ThrottlingException", "")],
-            Cause.TIME_UP,
-            None,
-            "Timed out waiting 30 min for 1 of 2 images in us-east-1 (37 checks): ECR did not answer "
-            "(ThrottlingException): Jobs (jobs:v2); check ECR's health and the function's network",
-            id="ECR unavailable for one",
-        ),
-        pytest.param(
-            [APP, JOBS],
-            [NoImage(), NoRepository()],
-            Cause.NO_REPOSITORY,
-            None,
-            'Waited 30 min for "jobs:v2" (Jobs, one of 2 images) in us-east-1 (37 checks): the repository does '
-            "not exist in account 123456789012; create it, correct RepositoryName, or set WaitForRepository to "
-            "true",
-            id="one repository is missing",
-        ),
-        pytest.param(
-            [APP, replace(JOBS, image=ImageId("quay.io/jobs", "v2", None))],
-            [NoRepository(), NoRepository()],
-            Cause.TIME_UP,
-            None,
-            "Timed out waiting 30 min for 2 of 2 images (37 checks): in eu-west-1, the repository does not "
-            "exist: App (team/app:v1); in us-east-1, the repository does not exist: Jobs (quay.io/jobs:v2); "
-            "create it, or check the push that should",
-            id="the first of two missing repositories decides",
-        ),
-        pytest.param(
-            [APP, replace(JOBS, image=ImageId("quay.io/jobs", "v2", None))],
-            [NoImage(), NoRepository()],
-            Cause.TIME_UP,
-            None,
-            "Timed out waiting 30 min for 2 of 2 images (37 checks): in eu-west-1, the repository has no such "
-            "image: App (team/app:v1); in us-east-1, the repository does not exist: Jobs (quay.io/jobs:v2) "
-            '(only ECR is checked; for a pull-through cache of "quay.io", pull the image once); create it, or '
-            "check the push that should",
-            id="one of another registry",
-        ),
-        pytest.param(
-            [APP],
-            [NoImage()],
-            Cause.TIME_UP,
-            NewestTags(()),
-            'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (37 checks): the repository has no such '
-            "image; newest tags: none; check its build, or raise MaxRetries",
-            id="a list of one",
-        ),
-    ],
-)
-def test_a_failed_wait_for_several_says_which_are_missing_and_what_to_do(
-    wanted: list[Wanted], found: list[Finding], cause: Cause, newest: NewestTags | None, reason: str
-) -> None:
+class OfSeveral(NamedTuple):
+    """The end of a wait for several images, and its Reason."""
+
+    wanted: list[Wanted]
+    found: list[Finding]
+    reason: str
+    cause: Cause = Cause.TIME_UP
+    newest: NewestTags | None = None
+
+
+SEVERAL = {
+    "some are missing": OfSeveral(
+        [APP, JOBS, TOOLS],
+        [THERE, NoImage(), NotPullable("ARCHIVED")],
+        "Timed out waiting 30 min for 2 of 3 images (37 checks): in us-east-1, the repository has no such "
+        "image: Jobs (jobs:v2); in eu-west-1, the image is archived: Tools (tools:v3); newest tags of "
+        'jobs: "v2" (1 min old), "v0" (30 min old); correct ImageTag, check its build, or raise MaxRetries',
+        newest=NEWEST,
+    ),
+    "ECR unavailable for one": OfSeveral(
+        [APP, JOBS],
+        [THERE, Unavailable("ThrottlingException", "")],
+        "Timed out waiting 30 min for 1 of 2 images in us-east-1 (37 checks): ECR did not answer "
+        "(ThrottlingException): Jobs (jobs:v2); check ECR's health and the function's network",
+    ),
+    "one repository is missing": OfSeveral(
+        [APP, JOBS],
+        [NoImage(), NoRepository()],
+        'Waited 30 min for "jobs:v2" (Jobs, one of 2 images) in us-east-1 (37 checks): the repository does '
+        "not exist in account 123456789012; create it, correct RepositoryName, or set WaitForRepository to "
+        "true",
+        cause=Cause.NO_REPOSITORY,
+    ),
+    "the first of two missing repositories decides": OfSeveral(
+        [APP, replace(JOBS, image=ImageId("quay.io/jobs", "v2", None))],
+        [NoRepository(), NoRepository()],
+        "Timed out waiting 30 min for 2 of 2 images (37 checks): in eu-west-1, the repository does not "
+        "exist: App (team/app:v1); in us-east-1, the repository does not exist: Jobs (quay.io/jobs:v2); "
+        "create it, or check the push that should",
+    ),
+    "one of another registry": OfSeveral(
+        [APP, replace(JOBS, image=ImageId("quay.io/jobs", "v2", None))],
+        [NoImage(), NoRepository()],
+        "Timed out waiting 30 min for 2 of 2 images (37 checks): in eu-west-1, the repository has no such "
+        "image: App (team/app:v1); in us-east-1, the repository does not exist: Jobs (quay.io/jobs:v2) "
+        '(only ECR is checked; for a pull-through cache of "quay.io", pull the image once); create it, or '
+        "check the push that should",
+    ),
+    "a list of one": OfSeveral(
+        [APP],
+        [NoImage()],
+        'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (37 checks): the repository has no such '
+        "image; newest tags: none; check its build, or raise MaxRetries",
+        newest=NewestTags(()),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SEVERAL)
+def test_a_failed_wait_for_several_says_which_are_missing_and_what_to_do(case: str) -> None:
+    wanted, found, reason, cause, newest = SEVERAL[case]
     several = Several(tuple((one.id, each) for one, each in zip(wanted, found, strict=True)))
 
     said = reason_of(wanted, PLACE, BOUNDS, given_up=GivenUp(cause, several, 37), now=2800.0, newest=newest)
