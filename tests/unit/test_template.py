@@ -212,4 +212,4 @@ def test_every_parameter_is_described_and_has_a_default() -> None:
 
 def test_the_reserved_concurrency_says_what_it_costs() -> None:
     description = TEMPLATE["Parameters"]["ReservedConcurrency"]["Description"]
-    assert "Deletes and images that are already there queue behind waits that sleep" in description
+    assert "Deletes and requests for existing images queue behind waits that sleep" in description
