@@ -138,12 +138,11 @@ def _attributes() -> Iterator[str]:
     yield "/** What the resource returns, as tokens. */"
     yield "export abstract class Attributes extends Construct {"
     for each in construct.body:
-        if isinstance(each, ast.FunctionDef) and each.decorator_list:
-            constants = [part.value for part in ast.walk(each.body[-1]) if isinstance(part, ast.Constant)]
-            (name,) = (constant for constant in constants if isinstance(constant, str))
-            of = "ofOne" if "_of_one" in ast.dump(each) else "attribute"
-            first, *rest = each.name.split("_")
-            yield from _comment(ast.get_docstring(each) or "")
+        if isinstance(each, ast.Assign) and isinstance(each.value, ast.Call) and isinstance(each.targets[0], ast.Name):
+            name, meaning = (ast.literal_eval(argument) for argument in each.value.args)
+            of = "attribute" if each.value.keywords else "ofOne"
+            first, *rest = each.targets[0].id.split("_")
+            yield from _comment(meaning)
             yield f"  get {first}{''.join(part.capitalize() for part in rest)}(): string {{"
             yield f'    return this.{of}("{name}");'
             yield "  }\n"

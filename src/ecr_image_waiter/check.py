@@ -31,7 +31,6 @@ from .core.model import (
     TOO_LARGE,
     Awaited,
     Finding,
-    Found,
     Image,
     ImageId,
     ImagesFound,
@@ -59,13 +58,8 @@ _START_AGAIN: Final = 60.0  # seconds after which a build may be asked for again
 class FollowedBuild:
     """The build that is to push the images of a wait.
 
-    Args:
-        service: knows the builder's runs.
-        builder: the project or pipeline.
-        start: when the wait began, in seconds since 1970 UTC.
-        token: the same for the same request, however often it comes.
-        may_start: whether a run may be started now; to find out it may take so many seconds.
-        waits_for_repository: whether a repository that does not exist is waited for.
+    `start`: of the wait, in seconds since 1970 UTC. `token`: the same for the same request, however often it comes.
+    `may_start`: whether a run may be started now; to find out it may take so many seconds.
     """
 
     service: BuildService
@@ -122,15 +116,9 @@ class FollowedBuild:
 
 
 class Checker:
-    """Checks the images of one wait.
+    """Checks the images of one wait, which began at `start`, in seconds since 1970 UTC.
 
-    Args:
-        registry: calls ECR.
-        wanted: the images.
-        start: when the wait began, in seconds since 1970 UTC.
-        build: what is to push the images, None where nobody says.
-
-    `subject` is the images in a word or two.
+    `build`: what is to push them, None where nobody says. `subject`: they in a word or two.
     """
 
     def __init__(
@@ -143,15 +131,9 @@ class Checker:
         self.subject = subject(wanted)
 
     def check(self, memory: Memory, deadline: Deadline, *, include_archived: bool) -> CheckResult:
-        """Makes one check.
+        """Makes one check. Returns what was found, and what the wait remembers from then on.
 
-        Args:
-            memory: what earlier checks have read, found and started.
-            deadline: when the check must be done.
-            include_archived: whether an archived image is worth a second call, where there is one image.
-
-        Returns:
-            What was found, and what the wait remembers from then on.
+        `include_archived`: whether an archived image is worth a second call, where there is one image.
         """
 
         def images(known: Memory) -> CheckResult:
@@ -176,10 +158,8 @@ class Checker:
         # Where a platform cannot be read, the image may be there all the same.
         return found(lambda _: Conditions())
 
-    @staticmethod
-    def in_words(found: Found) -> str:
-        """Returns what a check found, in a phrase."""
-        return seen(found)
+    in_words = staticmethod(seen)
+    """What a check found, in a phrase."""
 
     def newest_tags(self, given_up: GivenUp, deadline: Deadline) -> NewestTags | None:
         """Returns the newest tags of the repository without the image, where they tell why a wait ended."""

@@ -73,10 +73,7 @@ class StackQuestions:
     def ask(self, request: StackRequest, invocation: Invocation, most: float = math.inf) -> StackFinding:
         """Returns what is known of the request's stack, from one question that leaves time for the response.
 
-        Args:
-            request: CloudFormation's.
-            invocation: whose time it has.
-            most: how many seconds it may take at most.
+        `most`: how many seconds it may take at most.
         """
         now = self.tools.clock.now()
         seconds = min(invocation.for_question(), (gives_up_at(request, now) - now) / 4, most)
@@ -102,11 +99,7 @@ class StackQuestions:
     def may_start(self, request: StackRequest | None, invocation: Invocation, seconds: float, bounds: Bounds) -> bool:
         """Returns whether a build may be started: not for a stack that rolls back or waits no more, nor in doubt.
 
-        Args:
-            request: CloudFormation's, None where no stack waits.
-            invocation: whose time it has.
-            seconds: how long the question may take.
-            bounds: of the wait.
+        `request` is None where no stack waits. `seconds`: how long the question may take.
         """
         # Like any question about the stack, not in the last moments: the check at the limit must not come late.
         if self.tools.clock.now() > bounds.limit - LAST_ASK:
@@ -130,13 +123,7 @@ class StackQuestions:
     def response_if_rolling_back(
         self, request: StackRequest, invocation: Invocation, stack: StackFinding | None = None
     ) -> Response | None:
-        """Returns the response to an Update whose stack certainly rolls back.
-
-        Args:
-            request: CloudFormation's.
-            invocation: whose time it has.
-            stack: what was found of the stack; None to ask.
-        """
+        """Returns the response to an Update whose stack certainly rolls back. `stack`: what it was found to do."""
         if request.type != "Update":
             return None
         if stack is None:
@@ -172,12 +159,7 @@ class StackQuestions:
         """Returns whether the stack certainly rolls back; if CloudFormation never says, that is False in the last run.
 
         Asks until CloudFormation answers or the response's reserve is used up. The first question waits until the
-        stack's status has settled, the others until throttling may have passed.
-
-        Args:
-            request: the Update.
-            invocation: whose time it has.
-            withheld: the Reason that the Update fails with if its stack does not roll back.
+        stack's status has settled, the others until throttling may have passed. `withheld`: the Reason of a FAILED.
 
         Raises:
             StackUnknown: there is time for another run, or for the last resort, which may be told more.

@@ -62,11 +62,7 @@ def answer_for(
 ) -> None:
     """Does what `lambda_handler` does, with a way to CloudFormation and a clock that come from outside.
 
-    Args:
-        event: as there.
-        put: sends a body to a URL and returns the HTTP status, or raises OSError or HTTPException.
-        sleep: pauses for so many seconds.
-        rolls_back: whether a stack is certainly rolling back.
+    `put` sends a body to a URL and returns the HTTP status, or raises OSError or HTTPException. `sleep` takes seconds.
 
     Raises:
         NotDeliveredError: CloudFormation did not take it.
@@ -180,9 +176,7 @@ def rolls_back(stack_id: str) -> bool:
 def attributes(request: dict[str, Any], function_arn: str) -> dict[str, str]:
     """Returns what Fn::GetAtt gets in a rollback: what can be read from the properties, and no digest.
 
-    Args:
-        request: CloudFormation's.
-        function_arn: the waiter's, which names partition, region and account.
+    The waiter's ARN names partition, region and account.
     """
     properties = request.get("ResourceProperties")
     properties = properties if isinstance(properties, dict) else {}
@@ -255,10 +249,7 @@ def answer(request: dict[str, Any], reason: str, data: dict[str, str] | None = N
 
 
 def deliver(url: str, body: bytes, put: Callable[[str, bytes], int], sleep: Callable[[float], None]) -> int:
-    """Sends the answer, again after connection errors, 429 and 5xx.
-
-    Returns:
-        How many attempts it took.
+    """Send the answer, again after connection errors, 429 and 5xx. Return how many attempts it took.
 
     Raises:
         NotDeliveredError: CloudFormation did not take it. No part of the URL stands in the message.

@@ -57,9 +57,7 @@ class BuildService(Protocol):
 class CodeBuild:
     """Projects of the function's own account and region.
 
-    Args:
-        client: makes a client for a call that may take so many seconds, retries included.
-        console: makes a link to the console from a path.
+    `client` makes a client for a call that may take so many seconds, retries included; `console` a link from a path.
     """
 
     kind: Final = BuilderKind.PROJECT
@@ -71,10 +69,7 @@ class CodeBuild:
     def runs(self, project: str, own: str, deadline: Deadline) -> Sequence[BuildRun] | BuildHidden | BuildUnavailable:
         """Returns the newest builds of a project, with two calls.
 
-        Args:
-            project: its name.
-            own: the id of the one that was started by this wait, empty where there is none.
-            deadline: when the calls must be done.
+        `own`: the id of the one that was started by this wait, empty where there is none.
         """
         action = "codebuild:ListBuildsForProject"
         try:
@@ -92,10 +87,7 @@ class CodeBuild:
     def start(self, project: str, token: str, deadline: Deadline) -> BuildRun | BuildHidden | BuildUnavailable:
         """Starts a build of a project as the project says, with one call.
 
-        Args:
-            project: its name.
-            token: the same for the same request; CodeBuild starts no second build for it within five minutes.
-            deadline: when the call must be done.
+        `token`: the same for the same request; CodeBuild starts no second build for it within five minutes.
         """
         try:
             build = self._client(deadline.per_call()).start_build(projectName=project, idempotencyToken=token)["build"]
@@ -139,13 +131,7 @@ def _failed_phase(build: "BuildTypeDef") -> tuple[str, str]:
 
 
 class CodePipeline:
-    """Pipelines of the function's own account and region.
-
-    Args:
-        client: makes a client for a call that may take so many seconds, retries included.
-        console: makes a link to the console from a path.
-        now: the time.
-    """
+    """Pipelines of the function's own account and region. The arguments are those of `CodeBuild`, and the time."""
 
     kind: Final = BuilderKind.PIPELINE
 

@@ -98,11 +98,8 @@ class Aws:
     Clients are made when first needed and kept; so are the credentials of each role and session, until they do not
     outlast an invocation (STS API Reference, AssumeRole). Of both, those used last are kept, and no more than that.
 
-    Args:
-        clock: the time.
-        profile: of the configuration files; empty for the environment's.
-        region: empty for the environment's.
-        endpoint_url: of every service; empty for the environment's, or AWS's own.
+    `profile` is one of the configuration files, `endpoint_url` that of every service; what is empty is the
+    environment's, or AWS's own.
 
     Raises:
         NoRegionError: nothing names a region.
@@ -264,26 +261,19 @@ class _Bounded:
 
     def _unknown_region(self, error: EndpointConnectionError) -> UnknownRegion | None:
         region, url = self._client.meta.region_name, self._client.meta.endpoint_url
+        resolver = getattr(error.kwargs.get("error"), "__cause__", None)  # as urllib3 and botocore hand it down
+        said = resolver.errno if isinstance(resolver, socket.gaierror) else None
         # Of the host of an emulator, which names no region, nothing follows.
-        if f".{region}." not in url or _said_by_resolver(error) not in _NO_SUCH_NAME:
+        if f".{region}." not in url or said not in _NO_SUCH_NAME:
             return None
         nearest = self._nearest_to(region)
         return UnknownRegion(region=region, nearest=nearest, endpoint_url=url) if nearest else None
 
 
-def _said_by_resolver(error: EndpointConnectionError) -> int | None:
-    """Returns the resolver's error, as urllib3 and botocore hand it down."""
-    cause = getattr(error.kwargs.get("error"), "__cause__", None)
-    return cause.errno if isinstance(cause, socket.gaierror) else None
-
-
 class PresignedUrls:
     """S3's presigned URLs, by urllib3 without its retries, whose log lines and errors would carry the URL.
 
-    The URL is a credential, and urllib3 knows no deadline.
-
-    Args:
-        any_scheme: whether plain http is read too, for an emulator.
+    The URL is a credential, and urllib3 knows no deadline. `any_scheme`: plain http is read too, for an emulator.
     """
 
     def __init__(self, *, any_scheme: bool = False) -> None:

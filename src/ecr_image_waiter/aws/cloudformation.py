@@ -18,10 +18,9 @@ if TYPE_CHECKING:
 
 
 class Stacks:
-    """Looks at stacks of the function's own account and region.
+    """Asks about stacks of the function's own account and region.
 
-    Args:
-        client: makes a CloudFormation client for a call that may take so many seconds, retries included.
+    `client` makes a client for a call that may take so many seconds, retries included.
     """
 
     def __init__(self, client: Callable[[float], "CloudFormationClient"]) -> None:
@@ -30,10 +29,8 @@ class Stacks:
     def ask(self, stack_id: str, seconds: float, *, account: str) -> StackFinding:
         """Returns what is known of a stack. Whatever AWS answers is a finding, as is AWS not answering.
 
-        Args:
-            stack_id: its ARN, by which a deleted stack is described too (API Reference, DescribeStacks).
-            seconds: how long the question may take.
-            account: the function's own.
+        `stack_id`: its ARN, by which a deleted stack is described too (API Reference, DescribeStacks). `account`: the
+        function's own.
         """
         theirs = stack_id.split(":")[4:5]
         if theirs and account and theirs != [account]:

@@ -66,11 +66,8 @@ _MEDIA_TYPES: Final = [DOCKER_MANIFEST, OCI_MANIFEST, DOCKER_INDEX, OCI_INDEX]
 class Registry:
     """ECR's registries, private and public.
 
-    Args:
-        client: makes a client for a source, for a call that may take so many seconds, retries included.
-        uri: makes a repository's URI from its source, registry id and name.
-        clock: the time.
-        download: reads what a URL leads to; see `PresignedUrls.get`.
+    `client` makes a client for a source, for a call that may take so many seconds, retries included. `uri` makes a
+    repository's URI, what docker calls it, from its source, registry id and name. `download` is `PresignedUrls.get`.
     """
 
     def __init__(
@@ -82,7 +79,7 @@ class Registry:
     ) -> None:
         self._client = client
         self._clock = clock
-        self._uri = uri
+        self.uri = uri
         self._download = download
         self._status_filter_known = True
         self._aliases: dict[str, set[str]] = {}  # by the role that calls: another account has others
@@ -91,16 +88,8 @@ class Registry:
         """Returns what is at the image's tag or digest.
 
         One DescribeImages; where that finds nothing and `include_archived` is set, a second one that asks for
-        archived images, which the first may leave out.
-
-        Args:
-            image: the image to find.
-            source: where.
-            include_archived: whether an archived image is worth a second call.
-            seconds: how long each call may take; half of it where a call more asks whose a public registry is.
-
-        Returns:
-            A finding. Everything that AWS answers is one, as is AWS not answering.
+        archived images, which the first may leave out. Each may take `seconds`, or half of it where a call more asks
+        whose a public registry is. Everything that AWS answers is a finding, as is AWS not answering.
         """
         if source.alias and source.alias not in self._aliases.get(source.role_arn, ()):
             seconds /= 2
@@ -172,12 +161,7 @@ class Registry:
     ) -> Config | Finding:
         """Returns what an image's config says: one GetDownloadUrlForLayer, and one GET of what it leads to.
 
-        Args:
-            repository: the image's.
-            digest: of the config.
-            labels: the names of those that are asked for.
-            source: where.
-            seconds: how long both calls may take together.
+        `labels`: the names of those that are asked for. `seconds`: how long both calls may take together.
         """
         deadline = Deadline(self._clock.now() + seconds, self._clock)
         try:
@@ -195,21 +179,11 @@ class Registry:
             return Unavailable("ConfigUnread", "the image's config came with another digest than its own")
         return read_config(content, labels)
 
-    def uri(self, source: Source, registry_id: str, repository: str) -> str:
-        """Returns what docker calls a repository."""
-        return self._uri(source, registry_id, repository)
-
     def newest_tags(self, repository: str, *, source: Source = OWN, most: int, seconds: float) -> NewestTags | None:
         """Returns the newest tags of a repository, from at most 1,000 images.
 
         For the Reason of a wait that timed out, so nothing that goes wrong here may matter: then it is what was
-        read so far, or None.
-
-        Args:
-            repository: its name.
-            source: where.
-            most: how many tags.
-            seconds: how long that may take; never more than 5.
+        read so far, or None. It takes at most `seconds`, and never more than 5.
         """
         deadline = Deadline(self._clock.now() + min(seconds, NEWEST_TAGS_SECONDS), self._clock)
         newest: list[TagSeen] = []
@@ -297,7 +271,7 @@ class Registry:
         return Image(
             digest=digest,
             registry_id=detail["registryId"],
-            repository_uri=self._uri(source, detail["registryId"], image.repository),
+            repository_uri=self.uri(source, detail["registryId"], image.repository),
             pushed_at=pushed_at.timestamp() if pushed_at else None,
             size=detail.get("imageSizeInBytes"),
             media_type=detail.get("imageManifestMediaType"),
@@ -314,7 +288,7 @@ class Registry:
         found = Image(
             digest=digest,
             registry_id=got["registryId"],
-            repository_uri=self._uri(source, got["registryId"], image.repository),
+            repository_uri=self.uri(source, got["registryId"], image.repository),
             media_type=manifest.media_type,
             artifact_type=manifest.config_type or None,
         )

@@ -65,12 +65,9 @@ INVALID: Final = frozenset({"InvalidParameterException", "ValidationException", 
 
 
 def build_finding_of(error: Exception, action: str, *, missing: str) -> BuildHidden | BuildUnavailable:
-    """Returns what an exception of a call to a build service means.
+    """Returns what an exception of a call to a build service, of an IAM action, means.
 
-    Args:
-        error: the exception.
-        action: the IAM action of the call.
-        missing: the code with which the service says that there is no such project or pipeline.
+    `missing`: the code with which the service says that there is no such project or pipeline.
     """
     found = finding_of(error)
     if isinstance(found, Unavailable):

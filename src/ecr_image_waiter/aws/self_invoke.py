@@ -24,8 +24,7 @@ _TRY_SECONDS: Final = 5.0  # so that an invocation's reserve holds three tries o
 class HandOver:
     """Invokes this function asynchronously.
 
-    Args:
-        client: makes a Lambda client for a call that may take so many seconds, retries included.
+    `client` makes a client for a call that may take so many seconds, retries included.
     """
 
     def __init__(self, client: Callable[[float], "LambdaClient"]) -> None:

@@ -16,7 +16,7 @@ from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from ecr_image_waiter.cfn.validation import known_faults
-from ecr_image_waiter.core.model import Place
+from ecr_image_waiter.core.model import Place, place_of
 from ecr_image_waiter.core.uris import partition_of, read_uri
 
 from .provider import EcrImageWaiterProvider
@@ -44,6 +44,22 @@ class Image:
     platform: lambda_.Architecture | str | None = None
     labels: Mapping[str, str] | None = None
     pushed_after: datetime | str | None = None
+
+
+class _Attribute:
+    """An attribute of the resource, as a text that the deployment knows."""
+
+    def __init__(self, name: str, meaning: str, *, of_one: bool = True) -> None:
+        self._name = name
+        self._of_one = of_one
+        self.__doc__ = meaning
+
+    def __get__(self, waiter: "EcrImageWaiter | None", _: object = None) -> str:
+        if waiter is None:
+            return self.__doc__ or ""
+        if self._of_one and "" not in waiter._images:  # noqa: SLF001  # of this module
+            raise ValueError(f"{waiter.node.path} waits for several images: of each there is image_uri_of(Id) alone")
+        return waiter._resource.get_att_string(self._name)  # noqa: SLF001  # as above
 
 
 class EcrImageWaiter(Construct):
@@ -154,8 +170,7 @@ class EcrImageWaiter(Construct):
                 "ServiceTimeout": _seconds(service_timeout),
             }
         )
-        faults = known_faults(properties, _place(stack), lambda value: not Token.is_unresolved(value))
-        if faults:
+        if faults := known_faults(properties, _place(stack), lambda value: not Token.is_unresolved(value)):
             raise ValueError("\n- ".join([f"{self.node.path}, {TYPE}, is not valid:", *faults]))
 
         if service_token is None:
@@ -170,80 +185,23 @@ class EcrImageWaiter(Construct):
             if first is not None and not isinstance(first, str):
                 self._resource.node.add_dependency(first)
 
-    @property
-    def image_uri(self) -> str:
-        """The image by its digest. Deploying this deploys exactly the image that was found."""
-        return self._of_one("ImageUri")
-
-    @property
-    def image_digest(self) -> str:
-        """The image's digest; empty in a rollback for which the image is gone."""
-        return self._of_one("ImageDigest")
-
-    @property
-    def tagged_image_uri(self) -> str:
-        """The image by its tag."""
-        return self._of_one("TaggedImageUri")
-
-    @property
-    def repository_uri(self) -> str:
-        """The repository's URI."""
-        return self._of_one("RepositoryUri")
-
-    @property
-    def repository_name(self) -> str:
-        """The repository's name."""
-        return self._of_one("RepositoryName")
-
-    @property
-    def image_tag(self) -> str:
-        """The tag that was given."""
-        return self._of_one("ImageTag")
-
-    @property
-    def registry_id(self) -> str:
-        """The account of the registry."""
-        return self._of_one("RegistryId")
-
-    @property
-    def image_pushed_at(self) -> str:
-        """When the image was pushed, ISO 8601 in UTC."""
-        return self._of_one("ImagePushedAt")
-
-    @property
-    def image_size_in_bytes(self) -> str:
-        """The image's size, as ECR has it."""
-        return self._of_one("ImageSizeInBytes")
-
-    @property
-    def image_manifest_media_type(self) -> str:
-        """The media type of the image's manifest."""
-        return self._of_one("ImageManifestMediaType")
-
-    @property
-    def platform_digest(self) -> str:
-        """The digest of the one image for `platform` in an index."""
-        return self._of_one("PlatformDigest")
-
-    @property
-    def platform_image_uri(self) -> str:
-        """The one image for `platform` in an index, by its digest."""
-        return self._of_one("PlatformImageUri")
-
-    @property
-    def architecture(self) -> str:
-        """The image's architecture, if `platform` or `labels` is set."""
-        return self._of_one("Architecture")
-
-    @property
-    def attempts(self) -> str:
-        """How many checks the wait took."""
-        return self._resource.get_att_string("Attempts")
-
-    @property
-    def waited_seconds(self) -> str:
-        """How many seconds it took."""
-        return self._resource.get_att_string("WaitedSeconds")
+    image_uri = _Attribute(
+        "ImageUri", "The image by its digest. Deploying this deploys exactly the image that was found."
+    )
+    image_digest = _Attribute("ImageDigest", "The image's digest; empty in a rollback for which the image is gone.")
+    tagged_image_uri = _Attribute("TaggedImageUri", "The image by its tag.")
+    repository_uri = _Attribute("RepositoryUri", "The repository's URI.")
+    repository_name = _Attribute("RepositoryName", "The repository's name.")
+    image_tag = _Attribute("ImageTag", "The tag that was given.")
+    registry_id = _Attribute("RegistryId", "The account of the registry.")
+    image_pushed_at = _Attribute("ImagePushedAt", "When the image was pushed, ISO 8601 in UTC.")
+    image_size_in_bytes = _Attribute("ImageSizeInBytes", "The image's size, as ECR has it.")
+    image_manifest_media_type = _Attribute("ImageManifestMediaType", "The media type of the image's manifest.")
+    platform_digest = _Attribute("PlatformDigest", "The digest of the one image for `platform` in an index.")
+    platform_image_uri = _Attribute("PlatformImageUri", "The one image for `platform` in an index, by its digest.")
+    architecture = _Attribute("Architecture", "The image's architecture, if `platform` or `labels` is set.")
+    attempts = _Attribute("Attempts", "How many checks the wait took.", of_one=False)
+    waited_seconds = _Attribute("WaitedSeconds", "How many seconds it took.", of_one=False)
 
     def image_uri_of(self, id: str) -> str:  # noqa: A002  # as in Image
         """Returns one of several images by its digest.
@@ -264,13 +222,7 @@ class EcrImageWaiter(Construct):
         entrypoint: Sequence[str] | None = None,
         working_directory: str | None = None,
     ) -> lambda_.DockerImageCode:
-        """Returns the image, by the digest that was found, as code of a Lambda function.
-
-        Args:
-            id: which of several images.
-            cmd: as of `DockerImageCode.from_ecr`.
-            entrypoint: the same.
-            working_directory: the same.
+        """Returns one image, by the digest that was found, as code of a Lambda function: `DockerImageCode.from_ecr`.
 
         Raises:
             ValueError: there is no such image, or it is in no repository that is known before the deployment.
@@ -283,10 +235,7 @@ class EcrImageWaiter(Construct):
         )
 
     def container_image(self, id: str = "") -> ecs.ContainerImage:  # noqa: A002  # as in Image
-        """Returns the image, by the digest that was found, for a container of ECS.
-
-        Args:
-            id: which of several images.
+        """Returns one image, by the digest that was found, for a container of ECS.
 
         Raises:
             ValueError: as `docker_image_code`.
@@ -296,11 +245,6 @@ class EcrImageWaiter(Construct):
         if read and read[1].alias:  # ECR Public asks for no permission
             return ecs.ContainerImage.from_registry(uri)
         return ecs.ContainerImage.from_ecr_repository(self._repository(id))
-
-    def _of_one(self, attribute: str) -> str:
-        if "" not in self._images:
-            raise ValueError(f"{self.node.path} waits for several images: use image_uri_of(Id)")
-        return self._resource.get_att_string(attribute)
 
     def _uri(self, id_: str) -> str:
         return self.image_uri_of(id_) if id_ else self.image_uri
@@ -333,11 +277,7 @@ class EcrImageWaiter(Construct):
 
 
 class _Pinned(ecr.RepositoryBase):
-    """A repository with one image in it.
-
-    The library's own way, a tag or a digest, tells the two apart by how they begin, which nobody knows of a digest that
-    a deployment finds. And in a rollback there may be a tag instead.
-    """
+    """A repository with one image in it: the library tells tag and digest by their text, which the deployment finds."""
 
     def __init__(self, scope: Construct, id: str, repository: ecr.IRepository, image_uri: str) -> None:  # noqa: A002  # its name in every construct
         super().__init__(scope, id)
@@ -370,9 +310,11 @@ def _of_image(image: Image, stack: Stack) -> dict[str, Any]:
     repository, role, platform, pushed_after = image.repository, image.role, image.platform, image.pushed_after
     registry_id, region = image.registry_id, image.region
     if not isinstance(repository, str | None):
-        account, where = _registry(repository)
-        registry_id = registry_id or _other(account, stack.account)
-        region = region or _other(where, stack.region)
+        # Of one that was imported with its ARN the library knows better than it tells.
+        named, env = place_of(repository.repository_arn), repository.env
+        account, where = named.account or env.account, named.region or env.region
+        registry_id = registry_id or (None if account == stack.account else account)
+        region = region or (None if where == stack.region else where)
         repository = repository.repository_name
     return _given(
         {
@@ -391,18 +333,6 @@ def _of_image(image: Image, stack: Stack) -> dict[str, Any]:
     )
 
 
-def _registry(repository: ecr.IRepository) -> tuple[str, str]:
-    """Returns the account and the region of a repository."""
-    # Of one that was imported with its ARN the library knows better than it tells.
-    _, _, _, region, account, *_ = [*repository.repository_arn.split(":"), *[""] * 5]
-    return account or repository.env.account, region or repository.env.region
-
-
-def _other(theirs: str, ours: str) -> str | None:
-    """Returns an account or a region where it is not the stack's."""
-    return None if theirs == ours else theirs
-
-
 def _seconds(time: Seconds | None) -> float | None:
     if not isinstance(time, Duration):
         return time
@@ -412,6 +342,5 @@ def _seconds(time: Seconds | None) -> float | None:
 
 def _place(stack: Stack) -> Place | None:
     """Returns where the stack, and so the function, will be; None where that is not known yet."""
-    if Token.is_unresolved(stack.region) or Token.is_unresolved(stack.account):
-        return None
-    return Place(partition_of(stack.region), stack.region, stack.account)
+    known = not Token.is_unresolved(stack.region) and not Token.is_unresolved(stack.account)
+    return Place(partition_of(stack.region), stack.region, stack.account) if known else None

@@ -98,14 +98,10 @@ def read_event(event: object, *, dns_suffix: str, any_host: bool) -> Request:
 
 
 def properties_of(request: Request, place: Place) -> Properties:
-    """Returns the validated properties of a request.
+    """Returns the validated properties of a request to the function in this place.
 
     ServiceTimeout has been seen among the properties and at the top level of CloudFormation's event; it is read from
     either.
-
-    Args:
-        request: CloudFormation's, or a caller's.
-        place: where the function is; see `read_properties`.
 
     Raises:
         InvalidRequest: with every fault of the request.

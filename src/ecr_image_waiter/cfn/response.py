@@ -58,13 +58,8 @@ def response_when_ready(wanted: Sequence[Wanted], ready: Ready, waited: float) -
 def attributes(wanted: Sequence[Wanted], found: ImagesFound, *, checks: int, waited: float) -> dict[str, str]:
     """Returns the attributes for Fn::GetAtt: every key always, each value a string, empty where it does not apply.
 
-    Of several images it is the URI of each alone, because twenty of all the rest would not fit an answer.
-
-    Args:
-        wanted: the images, in the template's order.
-        found: what is there of them, all of it images.
-        checks: the number of checks.
-        waited: for how many seconds.
+    Of several images it is the URI of each alone, because twenty of all the rest would not fit a response. All that
+    was found are images; `waited` is in seconds.
     """
     effort = {"Attempts": str(checks), "WaitedSeconds": str(int(waited))}
     if isinstance(found, Several):
@@ -98,11 +93,8 @@ def attributes_in_rollback(
     An image that is there is told as ever. Where it is not, it is the URI that the template names, without a digest.
     Where no image for the platform is known, it is the same URI as that of the whole: no dependent takes an empty one.
 
-    Args:
-        wanted: as the template names them; without a repository everything is empty.
-        found: the findings, None if no check was possible.
-        uri: makes a repository's URI from its source, registry id and name.
-        place: where the function is.
+    Without a repository everything is empty. `found` is None where nothing could be checked; `uri` makes a repository's
+    URI from its source, registry id and name; `place` is the function's.
     """
     if wanted and not wanted[0].id:
         one = wanted[0]
@@ -286,11 +278,9 @@ def _fitting(request: StackRequest, response: Response) -> bytes | None:
 
 
 class Courier:
-    """Brings answers to CloudFormation.
+    """Sends responses to CloudFormation.
 
-    Args:
-        put: sends one PUT within so many seconds and returns the HTTP status, or raises an OSError.
-        clock: the time, for pauses and the deadline.
+    `put` sends one PUT within so many seconds and returns the HTTP status, or raises an OSError.
     """
 
     def __init__(self, put: Callable[[str, bytes, float], int], clock: Clock) -> None:
@@ -298,15 +288,9 @@ class Courier:
         self._clock = clock
 
     def deliver(self, url: str, body: bytes, deadline: Deadline) -> int:
-        """Delivers a body, with retries on connection errors, 429 and 5xx.
+        """Deliver a body, with retries on connection errors, 429 and 5xx. Returns how many attempts it took.
 
-        Args:
-            url: CloudFormation's ResponseURL. It is a credential and stands in no message.
-            body: the answer.
-            deadline: when this invocation must be done.
-
-        Returns:
-            How many attempts it took.
+        The URL is a credential and stands in no message.
 
         Raises:
             DeliveryFailed: CloudFormation did not take it. The message says the likely cause.

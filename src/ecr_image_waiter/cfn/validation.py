@@ -60,10 +60,7 @@ def known_faults(
 ) -> tuple[str, ...]:
     """Returns what can be said to be wrong with properties before all of their values are known.
 
-    Args:
-        received: the properties.
-        place: as for `read_properties`.
-        known: whether a value is known yet. A list or an object is, its own values may not be.
+    `known`: whether a value is known yet. A list or an object is, its own values may not be.
     """
     together = [*_faults_together(received), *(_faults_of_place(_only(known, received), place) if place else ())]
     try:

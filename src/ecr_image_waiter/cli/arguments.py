@@ -23,7 +23,6 @@ _URI: Final = re.compile(r".*\.dkr[.-]ecr[.-]|(https?://)?(public\.ecr\.aws|ecr-
 _HOST: Final = re.compile(
     r"(?:[a-z]+://)?((?:[a-z0-9-]+\.)+[a-z]{2,}|localhost|[^/@]+:[0-9]+)(?::[0-9]+)?/", re.IGNORECASE
 )
-_IN_ECR: Final = "; for a repository of this name in ECR, name the whole URI"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,8 @@ def asked(line: Line, place: Place | None, read: Callable[[str], str]) -> Asked:
     for image in images:
         host = None if image.where or "ImageUri" in image.properties else _HOST.match(image.name)
         if host:
-            faults.append(f"{image.name}: {host[1]} is not a registry of ECR{_IN_ECR}")
+            in_ecr = "for a repository with this name in ECR, give its whole URI"
+            faults.append(f"{image.name}: {host[1]} is not a registry of ECR; {in_ecr}")
             continue
         # What is wrong with an option is said once, and not for every image.
         mine, wait = (image.properties, {}) if of_options else ({**of_one, **image.properties}, of_wait)

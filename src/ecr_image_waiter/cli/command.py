@@ -5,14 +5,13 @@ From the command line to the exit status; what is decided on the way is decided 
 
 import math
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Final, Protocol, TextIO
+from typing import Final, TextIO
 
-from ecr_image_waiter.cfn.response import there
 from ecr_image_waiter.check import Checker, FollowedBuild
 from ecr_image_waiter.core.conditions import Wanted
 from ecr_image_waiter.core.deadline import Clock, Deadline, bounds_for_caller
@@ -37,22 +36,13 @@ _OF_AN_ACCOUNT: Final = frozenset({Cause.NO_REPOSITORY, Cause.ACCESS_DENIED, Cau
 _LONGEST_SEEN: Final = 500  # characters: of many images a line tells the first, the result each
 
 
-class Connect(Protocol):
-    """`connection.connect`; see there."""
-
-    def __call__(
-        self, clock: Clock, *, profile: str, region: str, endpoint_url: str, regions: Iterable[str]
-    ) -> Connection:
-        """Returns what is used of AWS."""
-
-
 @dataclass(frozen=True)
 class Edges:
     """The world around the command.
 
     `show`: shows how a command goes on, and gives what shows a line; its second argument says whether to be quiet.
     `width`: of the terminal that stderr is, 0 if it is none. `random` spreads the checks of waits that began together.
-    `publish` adds a text to the file that a variable names.
+    `connect` is `connection.connect`. `publish` adds a text to the file that a variable names.
     """
 
     stdin: TextIO
@@ -62,7 +52,7 @@ class Edges:
     width: int
     clock: Clock
     random: Random
-    connect: Connect
+    connect: Callable[..., Connection]
     publish: Callable[[str, str], None]
 
 
@@ -120,6 +110,10 @@ def _understood(line: Line, edges: Edges) -> tuple[Connection, Asked]:
     """
     if not line.command:
         raise InvalidRequest(line.faults)
+
+    def read(file: str) -> str:
+        return edges.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+
     faults: list[str] = []
     connection, place = None, None
     try:
@@ -130,7 +124,7 @@ def _understood(line: Line, edges: Edges) -> tuple[Connection, Asked]:
     except Misconfigured as error:
         faults.append(str(error))
     try:
-        request = asked(line, place, _reader(edges.stdin))
+        request = asked(line, place, read)
     except InvalidRequest as error:
         faults = [*error.faults, *faults]
     if faults or connection is None:
@@ -147,13 +141,6 @@ def _account_of(line: Line, connection: Connection) -> str:
 
 def _place(connection: Connection, account: str) -> Place:
     return Place(partition_of(connection.region), connection.region, account)
-
-
-def _reader(stdin: TextIO) -> Callable[[str], str]:
-    def read(file: str) -> str:
-        return stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-
-    return read
 
 
 def _say(edges: Edges, text: str) -> None:
@@ -318,13 +305,8 @@ class _Check(_Command):
         checker = Checker(self._connection.registry, [one], self._start)
         result = checker.check(self._memory, deadline, include_archived=True)
         self._memory = result.memory
-        finding = decisive(result.found)
-        plain = Seen(name, one, finding)
-        image = there(finding)
-        if image is None:
-            return plain
-        inside = inspect(self._connection.registry, one, image, self._memory.cache, deadline)
-        return replace(plain, platforms=inside.platforms, labels=inside.labels, unread=inside.unread)
+        found = Seen(name, one, decisive(result.found))
+        return inspect(self._connection.registry, found, self._memory.cache, deadline)
 
     def _followed(self, found: Several) -> Found:
         """Returns the findings, with that of the build if an image is missing."""

@@ -37,12 +37,8 @@ class Connection:
 def connect(clock: Clock, *, profile: str, region: str, endpoint_url: str, regions: Iterable[str]) -> Connection:
     """Returns what is used of AWS. Nothing is called yet but what gives credentials.
 
-    Args:
-        clock: the time.
-        profile: of the configuration files, empty for the environment's.
-        region: empty for the environment's: AWS_REGION comes before AWS_DEFAULT_REGION, as in the AWS CLI version 2.
-        endpoint_url: of every service, empty for the environment's.
-        regions: those of the images, of which the first will do where nothing else names one.
+    What is empty is the environment's: AWS_REGION comes before AWS_DEFAULT_REGION, as in the AWS CLI version 2. Of
+    `regions`, those of the images, the first will do where nothing else names one.
 
     Raises:
         Misconfigured: nothing names a region, there is no such profile, there are no credentials or they are not

@@ -6,7 +6,7 @@ from typing import Final
 from ecr_image_waiter.core.messages import harmless, iso
 from ecr_image_waiter.core.model import Image
 
-from .results import Result, Status, as_json, phrase, there_in, uri
+from .results import Result, Status, as_json
 
 _HEADINGS: Final = {Status.FOUND: "found", Status.INTERRUPTED: "interrupted", Status.WRONG_USAGE: "wrong usage"}
 _PLAIN: Final = frozenset(" -/,();")
@@ -15,7 +15,7 @@ _PLAIN: Final = frozenset(" -/,();")
 def outputs(result: Result) -> str:
     """Returns what goes into the file GITHUB_OUTPUT. URIs are there if every image is ready, as in the form `uri`."""
     images = result.images if result.status is Status.FOUND else ()
-    uris = [harmless(uri(image)) for image in images]
+    uris = [harmless(image.uri) for image in images]
     first = uris[0] if uris else ""
     lines = [f"uri={first}", f"digest={first.rpartition('@')[2]}", "uris<<END_OF_URIS", *uris, "END_OF_URIS"]
     # In ASCII, and without a line break, because JSON escapes both.
@@ -28,11 +28,11 @@ def summary(result: Result) -> str:
     if result.images:
         lines += ["| image | | digest | pushed |", "| ----- | - | ------ | ------ |"]
     for one in result.images:
-        image = there_in(one)
+        image = one.image
         pushed = iso(image.pushed_at) if image and image.pushed_at else ""
         cells = (
             one.name,
-            "ready" if isinstance(one.finding, Image) else phrase(one),
+            "ready" if isinstance(one.finding, Image) else one.phrase,
             image.digest if image else "",
             pushed,
         )

@@ -179,18 +179,14 @@ def _completion(whole: argparse.ArgumentParser, shell: str) -> str:
         import shtab  # noqa: PLC0415  # for this alone
     except ImportError:
         whole.exit(2, f"{PROGRAM}: error: completion needs shtab; install it with\n  pip install '{PROGRAM}[cli]'\n")
-    for command in _subparsers(whole).values():
+    (commands,) = (action.choices for action in whole._actions if action.dest == "command")  # noqa: SLF001  # as below
+    for command in dict(commands or {}).values():
         for action in command._actions:  # noqa: SLF001  # argparse has no other way to them
             if action.dest == "output":
                 action.choices = OUTPUTS
             if action.dest == "files":
-                action.complete = shtab.FILE  # type: ignore[attr-defined]  # how shtab is told
+                action.complete = shtab.FILE
     return f"{shtab.complete(whole, shell)}\n"
-
-
-def _subparsers(whole: argparse.ArgumentParser) -> Mapping[str, argparse.ArgumentParser]:
-    (choices,) = (action.choices for action in whole._actions if action.dest == "command")  # noqa: SLF001  # as above
-    return dict(choices or {})
 
 
 def _times(options: argparse.Namespace, given: dict[str, object]) -> tuple[float | None, list[str]]:

@@ -46,7 +46,7 @@ _NEVER: Final = frozenset({Cause.NO_REPOSITORY, Cause.ACCESS_DENIED, Cause.REFUS
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One image, as far as it was checked. `finding`: None if it was not.
+    """What is known of one image. `finding`: None where it was not checked.
 
     `platforms` and `labels`: what was read of it; `unread`: why that was not to be.
     """
@@ -57,6 +57,24 @@ class Seen:
     platforms: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     unread: str = ""
+
+    @property
+    def image(self) -> Image | None:
+        """The image that is there, be it the one meant or not."""
+        return there(self.finding) if self.finding else None
+
+    @property
+    def uri(self) -> str:
+        """Its URI by digest, empty if there is none."""
+        return self.image.uri if self.image else ""
+
+    @property
+    def phrase(self) -> str:
+        """What was seen of it."""
+        if self.finding is None:
+            return "not checked"
+        told = seen_of(self.wanted.image, self.finding)
+        return f"{told}; {self.finding.cure}" if isinstance(self.finding, NotDeployable) else told
 
 
 _NOTHING: Final = Reason("")
@@ -103,10 +121,7 @@ def status_of_check(found: Found) -> Status:
 def written(result: Result, form: str, now: float) -> str:
     """Returns what stands on stdout, with its line ends; nothing where the form has nothing to say.
 
-    Args:
-        result: what to say.
-        form: `text`, which is that of `github` too, `json` or `uri`.
-        now: the time, in seconds since 1970 UTC, from which ages are told.
+    `form`: `text`, which is that of `github` too, `json` or `uri`. Ages are told from `now`, in seconds since 1970 UTC.
     """
     if form == "json":
         return json.dumps(as_json(result), indent=2) + "\n"
@@ -114,7 +129,7 @@ def written(result: Result, form: str, now: float) -> str:
         lines = _as_text(result.images, now)
     else:
         # All or nothing: a script must not take the second image for the first.
-        lines = [uri(image) for image in result.images] if result.status is Status.FOUND else []
+        lines = [image.uri for image in result.images] if result.status is Status.FOUND else []
     return "".join(f"{harmless(line)}\n" for line in lines)
 
 
@@ -130,12 +145,6 @@ def laid_out(note: Reason, width: int) -> list[str]:
     return lines
 
 
-def uri(seen_: Seen) -> str:
-    """Returns the URI by digest of an image, empty if there is none."""
-    image = there_in(seen_)
-    return f"{image.repository_uri}@{image.digest}" if image else ""
-
-
 def as_json(result: Result) -> dict[str, Any]:
     """Returns a result as docs/cli.md has it."""
     return {
@@ -149,11 +158,11 @@ def as_json(result: Result) -> dict[str, Any]:
 
 
 def _image_as_json(one: Seen) -> dict[str, Any]:
-    image = there_in(one)
+    image = one.image
     said: dict[str, Any] = {
         "Image": one.name,
         "Ready": isinstance(one.finding, Image),
-        "Seen": phrase(one),
+        "Seen": one.phrase,
         **(attributes([one.wanted], image, checks=0, waited=0.0) if image else {}),
     }
     # They are of all images together.
@@ -169,18 +178,18 @@ def _as_text(images: Sequence[Seen], now: float) -> list[str]:
     """Returns what was seen of each image; those that nothing but the same phrase is said of together."""
     named: dict[tuple[str, ...], list[str]] = {}
     for image in images:
-        ready = "ready" if isinstance(image.finding, Image) else f"not ready: {phrase(image)}"
+        ready = "ready" if isinstance(image.finding, Image) else f"not ready: {image.phrase}"
         named.setdefault((ready, *_rows(image, now)), []).append(image.name)
     return [line for (ready, *rows), names in named.items() for line in (f"{', '.join(names)}: {ready}", *rows)]
 
 
 def _rows(one: Seen, now: float) -> list[str]:
-    image = there_in(one)
+    image = one.image
     if not image:
         return []
     pushed = f"{iso(image.pushed_at)}, {duration(now - image.pushed_at)} ago" if image.pushed_at else ""
     rows = [
-        ("uri", uri(one)),
+        ("uri", one.uri),
         ("type", image.media_type or ""),
         ("pushed", pushed),
         ("size", f"{image.size:,} bytes" if image.size is not None else ""),
@@ -191,16 +200,3 @@ def _rows(one: Seen, now: float) -> list[str]:
     ]
     width = max(len(title) for title, text in rows if text)
     return [f"  {title:<{width}}  {text}" for title, text in rows if text]
-
-
-def there_in(one: Seen) -> Image | None:
-    """Returns the image that is there, be it the one meant or not."""
-    return there(one.finding) if one.finding else None
-
-
-def phrase(one: Seen) -> str:
-    """Says what was seen of an image."""
-    if one.finding is None:
-        return "not checked"
-    told = seen_of(one.wanted.image, one.finding)
-    return f"{told}; {one.finding.cure}" if isinstance(one.finding, NotDeployable) else told

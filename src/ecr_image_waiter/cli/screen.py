@@ -7,15 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from ecr_image_waiter.core.deadline import Clock
 from ecr_image_waiter.core.messages import duration, harmless, times
 
 if TYPE_CHECKING:
     from rich.text import Text
-
-_REFRESHES_A_SECOND: Final = 4
 
 
 @dataclass
@@ -39,22 +37,6 @@ class Standing:
         """Returns the result of the latest check, and the time until the next."""
         due = f"; the next in {max(self.due - now, 0.0):.1f} s" if self.due else ""
         return f"{duration(now - self.start)}: check {self.checks} of {self.subject}: {self.seen}{due}"
-
-
-class Lines:
-    """Shows what happens as lines, for the log of a pipeline."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def __call__(self, text: str) -> None:
-        """Shows a line."""
-        self._stream.write(harmless(text) + "\n")
-        self._stream.flush()
-
-
-def _nothing(_: str) -> None:
-    """Shows nothing."""
 
 
 class LiveLine:
@@ -86,23 +68,22 @@ def screen(
 ) -> Iterator[Callable[[str], None]]:
     """Shows how a command goes on for as long as the context lasts; nothing of a live line stays behind.
 
-    It gives a function that shows a line, where there is no live one.
-
-    Args:
-        standing: where it stands.
-        clock: the time.
-        stream: where to show it.
-        terminal: whether that is a terminal on which lines can be drawn anew.
-        quiet: whether to show nothing.
+    It gives a function that shows a line, where there is no live one. `terminal`: whether lines of the stream can be
+    drawn anew.
     """
+
+    def line(text: str) -> None:
+        stream.write(harmless(text) + "\n")
+        stream.flush()
+
     if quiet:
-        yield _nothing
+        yield lambda _: None
     elif terminal and find_spec("rich"):
         from rich.console import Console  # noqa: PLC0415  # as above
         from rich.live import Live  # noqa: PLC0415  # as above
 
         console = Console(file=stream, force_terminal=True)
-        with Live(LiveLine(standing, clock), console=console, refresh_per_second=_REFRESHES_A_SECOND, transient=True):
-            yield _nothing  # the line draws itself
+        with Live(LiveLine(standing, clock), console=console, refresh_per_second=4, transient=True):
+            yield lambda _: None  # the line draws itself
     else:
-        yield Lines(stream)
+        yield line

@@ -135,11 +135,8 @@ def judge_runs(runs: Iterable[BuildRun], start: float) -> NoRun | UnderWay | Bro
     """Returns what the runs that matter to a wait come to.
 
     That is the one it started; otherwise those that were under way when it began, or began since. While one of them is
-    under way there is hope; after that the last one to end decides. A superseded run is another one's business.
-
-    Args:
-        runs: the builder's newest.
-        start: when the wait began.
+    under way there is hope; after that the last one to end decides. A superseded run is another one's business. `start`
+    is when the wait began.
     """
     newest = list(runs)
     own = next((run for run in newest if run.ours), None)

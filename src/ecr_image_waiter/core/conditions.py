@@ -171,13 +171,7 @@ Verdict: TypeAlias = NotYet | NotDeployable | Unread | Image | None
 
 
 def assess(image: Image, conditions: Conditions, cache: Cache, start: float) -> Image | NotYet | NotDeployable | Unread:
-    """Returns whether an image is ready, as far as was read.
-
-    Args:
-        image: what is there.
-        conditions: what it must be.
-        cache: what has been read so far.
-        start: when the wait began, in seconds since 1970 UTC.
+    """Returns whether an image is ready, as far as the cache tells. The wait began at `start`, in seconds since 1970.
 
     Returns:
         The image where it is ready, with what was learnt of it; or why it is not; or what is to be read first.

@@ -159,10 +159,7 @@ def platform_of(os: str, architecture: str, variant: str) -> Platform:
 
 
 def images_meant(cache: Cache, digest: str, wanted: Platform | None) -> list[Manifest] | Unread:
-    """Returns the manifests of the images meant: of an index, those of the wanted platform, or all where none is.
-
-    The arguments are those of `listed`.
-    """
+    """Returns the manifests of the images meant: of an index, those of the wanted platform, or all where none is."""
     manifest = cache.manifest(digest)
     if isinstance(manifest, Unread):
         return manifest
@@ -185,11 +182,7 @@ def listed(cache: Cache, digest: str, wanted: Platform | None) -> tuple[list[Ent
     """Returns the images that an index lists, those of an index in it among them, and what is left to be read.
 
     Where a platform is wanted, that of an entry that names none (OCI image specification, "platform") is its config's.
-
-    Args:
-        cache: what has been read, the index itself among it.
-        digest: of the index.
-        wanted: the platform, None where any will do.
+    The index itself must be in the cache.
     """
     images: list[Entry] = []
     unread: Unread | None = None
@@ -234,12 +227,7 @@ def matches(wanted: Platform, seen: Platform) -> bool:
 
 
 def read_manifest(text: str, media_type: str) -> Manifest:
-    """Returns what a manifest says.
-
-    Args:
-        text: the manifest, as ECR has it.
-        media_type: as ECR says it; where it does not, the manifest's own.
-    """
+    """Returns what a manifest says. Where ECR says no media type, it is the manifest's own."""
     document = _object(text)
     media_type = _name(media_type) or _name(document.get("mediaType"))
     entries = document.get("manifests")
@@ -261,12 +249,7 @@ def read_manifest(text: str, media_type: str) -> Manifest:
 
 
 def read_config(content: bytes, labels: Sequence[str]) -> Config:
-    """Returns what an image's config says.
-
-    Args:
-        content: the config, as the registry has it.
-        labels: the names of those that are asked for.
-    """
+    """Returns what an image's config says of its platform and of the labels with these names."""
     document = _object(content)
     inner = document.get("config")
     carried = inner.get("Labels") if isinstance(inner, Mapping) else None

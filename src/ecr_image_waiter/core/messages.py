@@ -90,8 +90,7 @@ class UnusableEvent(WaiterError):
 class InvalidRequest(WaiterError):
     """CloudFormation, or a direct caller, asked for something that cannot be done.
 
-    Args:
-        faults: every fault of the request, each one a sentence of its own without the full stop.
+    `faults`: every fault of the request, each one a sentence of its own without the full stop.
     """
 
     def __init__(self, faults: Sequence[str]) -> None:

@@ -329,11 +329,7 @@ def still_waits(found: StackFinding, start: float) -> bool:
     """Returns whether CloudFormation may still wait for the response to a Create or an Update.
 
     It does while the stack is created, updated or imported into. It does not once that operation is over, rolls back,
-    or was followed by another one, or the stack is gone. In doubt it does.
-
-    Args:
-        found: what is known of the stack.
-        start: when the wait began. The operation that the wait belongs to began before.
+    or was followed by another one, or the stack is gone. In doubt it does. The operation began before the wait's start.
     """
     if isinstance(found, StackHidden):
         return True

@@ -86,14 +86,8 @@ def begin_or_go_on(
 ) -> tuple[Bounds, Progress, Memory]:
     """Returns where the wait for a stack stands: at its beginning, or where the invocation before left it.
 
-    Args:
-        received: the state that a continuation carries, None at the beginning.
-        start: when a wait that begins has begun.
-        max_wait: the longest wait that the template asks for.
-        service_timeout: how long CloudFormation waits.
-        now: the time.
-        timeout: the function's.
-        random: spreads the questions of waits that began together.
+    `received`: the state that a continuation carries, None at the beginning. `start` is used there alone. `timeout`:
+    the function's. `random` spreads the questions of waits that began together.
 
     Raises:
         InvalidRequest: somebody else wrote the state, or the wait takes too many invocations.
@@ -201,12 +195,8 @@ def hand_over_at(bounds: Bounds, checks_end: float, seconds: float) -> float:
     """Returns when an invocation that cannot see the wait's end hands over.
 
     That is at the end of its checks, or a little before it where the limit lies just behind: the next invocation must
-    be up by then, because the check at the limit may start no more than a second late.
-
-    Args:
-        bounds: of the wait.
-        checks_end: when this invocation's checks end.
-        seconds: how long they take.
+    be up by then, because the check at the limit may start no more than a second late. `seconds`: how long the checks
+    of this invocation take.
     """
     return min(checks_end, bounds.limit - min(5.0, seconds / 4))
 
@@ -244,15 +234,7 @@ class Sleep:
 
 
 def next_step(bounds: Bounds, progress: Progress, now: float, *, checks_end: float, seconds: float) -> Step | Sleep:
-    """Returns what a wait that has not expired does now.
-
-    Args:
-        bounds: of the wait.
-        progress: where the wait stands.
-        now: the time.
-        checks_end: when this invocation's checks end.
-        seconds: how long they take.
-    """
+    """Returns what a wait that has not expired does now. `seconds`: how long the checks of this invocation take."""
     leaves_at = checks_end if bounds.limit <= checks_end else hand_over_at(bounds, checks_end, seconds)
     hands_over = now >= leaves_at and (progress.due > now or bounds.limit > leaves_at)
     must_ask = progress.ask_due <= now
