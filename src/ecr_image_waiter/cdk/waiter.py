@@ -58,7 +58,7 @@ class _Attribute:
         if waiter is None:
             return self.__doc__ or ""
         if self._of_one and "" not in waiter._images:  # noqa: SLF001  # of this module
-            raise ValueError(f"{waiter.node.path} waits for several images: of each there is image_uri_of(Id) alone")
+            raise ValueError(f"{waiter.node.path} waits for several images: use image_uri_of(Id)")
         return waiter._resource.get_att_string(self._name)  # noqa: SLF001  # as above
 
 

@@ -70,7 +70,7 @@ def asked(line: Line, place: Place | None, read: Callable[[str], str]) -> Asked:
     for image in images:
         host = None if image.where or "ImageUri" in image.properties else _HOST.match(image.name)
         if host:
-            in_ecr = "for a repository with this name in ECR, give its whole URI"
+            in_ecr = "for a repository of this name in ECR, name the whole URI"
             faults.append(f"{image.name}: {host[1]} is not a registry of ECR; {in_ecr}")
             continue
         # What is wrong with an option is said once, and not for every image.
