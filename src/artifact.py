@@ -27,11 +27,8 @@ _PLATFORMS: Final = ("manylinux2014_x86_64", "manylinux2014_aarch64")
 def build(target: Path, package: Path, requirements: Path, python_version: str = PYTHON_VERSION) -> None:
     """Makes the artifact.
 
-    Args:
-        target: the folder to make it in; empty, or not there yet.
-        package: the folder of `ecr_image_waiter`.
-        requirements: what it needs, locked with hashes.
-        python_version: of the Python that will run it, as `major.minor`.
+    The target folder is empty, or not there yet. The package is the folder of `ecr_image_waiter`; what it requires is
+    locked with hashes. The version is that of the Python that will run it, as `major.minor`.
 
     Raises:
         CalledProcessError: pip failed, or this Python has none; that is told on standard error.

@@ -253,11 +253,7 @@ class _ImageCheck:
             yield one, told[one.image] if isinstance(told, Mapping) else told
 
     def _changed(self) -> bool:
-        """Describes all images, and see whether each is still the one that was found ready.
-
-        Returns:
-            Whether it is worth another round at once: not where ECR refuses to say, or does not answer.
-        """
+        """Describes all images. Returns whether another round is worth it at once: some changed, none is unknown."""
         for group in _groups(self._wanted, self._most_ids):
             for one, now in self._answers(self._registry.describe, group):
                 ready = self._found[one.id]

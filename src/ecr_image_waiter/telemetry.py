@@ -76,11 +76,9 @@ def to_log(line: str) -> None:
 
 
 class Meter:
-    """Writes metrics. None of them names a stack, an image or a URL.
+    """Writes metrics, each a document of one line. None of them names a stack, an image or a URL.
 
-    Args:
-        write: takes a document, which is one line.
-        service: the dimension that all have; two installs that are not to be one in CloudWatch have two.
+    `service`: the dimension that all have; two deployments that are not to be one in CloudWatch have two.
     """
 
     def __init__(self, write: Callable[[str], object], service: str) -> None:

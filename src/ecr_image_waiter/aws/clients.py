@@ -59,9 +59,7 @@ def within(seconds: float, call: Callable[[], T]) -> T:
     Socket timeouts count for each address of a name and for each read, and resolving a name has none: eight addresses
     that do not answer take eight times the timeout, and a peer that sends a byte now and then takes for ever.
 
-    Args:
-        seconds: how long it may take. A call that takes longer is left to itself: its result is dropped.
-        call: what to run; it may still have its effect after the time is up.
+    A call that takes longer is left to itself: its result is dropped, but it may still have its effect.
 
     Raises:
         TimeoutError: the time is up.

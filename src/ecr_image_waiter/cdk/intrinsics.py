@@ -12,9 +12,7 @@ def settled(template: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, 
 
     What only a deployment can work out stays as it is, conditions among it.
 
-    Args:
-        template: with Parameters, Conditions and Resources.
-        given: values of parameters; the others are at their defaults. A list of values is a list.
+    Parameters that are not given are at their defaults. A list of values is a list.
 
     Raises:
         ValueError: a condition is of a kind that is not known here.

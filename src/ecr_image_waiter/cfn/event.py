@@ -18,7 +18,7 @@ from ecr_image_waiter.core.model import Place
 from ecr_image_waiter.core.state import STATE_KEY
 
 from .properties import DEFAULT_SERVICE_TIMEOUT, OneImage, Properties
-from .validation import read_properties
+from .validation import read_properties, text_of
 
 RequestType = Literal["Create", "Update", "Delete"]
 _STACK_KEYS: Final = ("RequestType", "ResponseURL", "StackId", "RequestId")
@@ -60,10 +60,8 @@ Request: TypeAlias = StackRequest | DirectRequest
 def read_event(event: object, *, dns_suffix: str, any_host: bool) -> Request:
     """Tells what kind of event this is.
 
-    Args:
-        event: what Lambda handed to the function.
-        dns_suffix: of the function's AWS partition, `amazonaws.com` for one. The answer goes nowhere else.
-        any_host: whether an emulator's or a local run's hosts are accepted too, and plain http.
+    `dns_suffix`: of the function's AWS partition, `amazonaws.com` for one; the response goes nowhere else. `any_host`:
+    whether an emulator's or a local run's hosts are accepted too, and plain http.
 
     Raises:
         UnusableEvent: it is neither CloudFormation's nor a direct one, or there is no usable way to answer it.
@@ -158,12 +156,12 @@ def named_images(request: StackRequest) -> list[Wanted]:
     entries = received.get("Images")
     if isinstance(entries, list):
         named = [entry for entry in entries if isinstance(entry, Mapping)]
-        return [_named(entry, _text(entry.get("Id"))) for entry in named if _text(entry.get("Id"))]
+        return [_named(entry, text_of(entry.get("Id"))) for entry in named if text_of(entry.get("Id"))]
     return [_named(received, "")]
 
 
 def _named(received: Mapping[str, object], id_: str) -> Wanted:
-    read = {name: _text(received.get(name)) for name in OneImage.model_fields}
+    read = {name: text_of(received.get(name)) for name in OneImage.model_fields}
     for name in ("ImageUri", "RegistryId", "Region", "RoleArn", "Platform"):
         try:
             OneImage.model_validate({name: read[name]})
@@ -171,10 +169,6 @@ def _named(received: Mapping[str, object], id_: str) -> Wanted:
             read[name] = ""
     one = OneImage.model_construct(None, **read)
     return Wanted(id_, one.image, one.source, without_judgement(one))
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
 
 
 def start_of_wait(signed: float | None, now: float) -> float:

@@ -45,13 +45,9 @@ def read_properties(received: object, place: Place | None) -> Properties:
     """
     if not isinstance(received, Mapping):
         raise InvalidRequest([f"ResourceProperties: received {shown(received)}, allowed: an object of properties"])
-    together = [*_faults_together(received), *(_faults_of_place(received, place) if place else ())]
-    try:
-        properties = Properties.model_validate(dict(received))
-    except ValidationError as error:
-        raise InvalidRequest([*dict.fromkeys([*_faults(error), *together])]) from None
-    if together:
-        raise InvalidRequest(together)
+    properties, faults = _read(received, place, lambda _: True)
+    if properties is None or faults:
+        raise InvalidRequest(faults)
     return properties
 
 
@@ -62,16 +58,18 @@ def known_faults(
 
     `known`: whether a value is known yet. A list or an object is, its own values may not be.
     """
+    return (*_read(received, place, known)[1],)
+
+
+def _read(
+    received: Mapping[Any, object], place: Place | None, known: Callable[[object], bool]
+) -> tuple[Properties | None, list[str]]:
     together = [*_faults_together(received), *(_faults_of_place(_only(known, received), place) if place else ())]
     try:
-        Properties.model_validate(dict(received))
+        return Properties.model_validate(dict(received)), together
     except ValidationError as error:
-        return (*dict.fromkeys([*_faults(error, known), *together]),)
-    return (*together,)
-
-
-def _faults(error: ValidationError, known: Callable[[object], bool] = lambda _: True) -> Iterator[str]:
-    yield from (_fault(item["type"], item["loc"], item["input"]) for item in error.errors() if known(item["input"]))
+        alone = [_fault(each["type"], each["loc"], each["input"]) for each in error.errors() if known(each["input"])]
+        return None, [*dict.fromkeys([*alone, *together])]
 
 
 def _only(known: Callable[[object], bool], received: Mapping[Any, object]) -> dict[Any, object]:
@@ -140,7 +138,7 @@ def _faults_of_lambda(before: str, image: Mapping[object, object]) -> Iterator[s
             f"{before}Platform: received {shown(received)} with DeployTarget Lambda, allowed: linux/amd64 or "
             "linux/arm64"
         )
-    read = read_uri(_text(image.get("ImageUri")))
+    read = read_uri(text_of(image.get("ImageUri")))
     host = read[1].host if read else ""
     if host != without_fips(host):
         yield (
@@ -152,7 +150,7 @@ def _faults_of_lambda(before: str, image: Mapping[object, object]) -> Iterator[s
 def _faults_of_place(received: Mapping[object, object], place: Place) -> Iterator[str]:
     """Returns what cannot be reached from where the function is, or not be deployed there."""
     for kind in BuilderKind:
-        arn = _text(received.get(kind.property))
+        arn = text_of(received.get(kind.property))
         own = f"arn:{place.partition}:{kind.service}:{place.region}:{place.account}:"
         if arn.startswith("arn:") and not arn.startswith(own):
             yield (
@@ -160,7 +158,7 @@ def _faults_of_place(received: Mapping[object, object], place: Place) -> Iterato
                 "account and region"
             )
     for before, image in _each_image(received):
-        uri, region, role = (_text(image.get(name)) for name in ("ImageUri", "Region", "RoleArn"))
+        uri, region, role = (text_of(image.get(name)) for name in ("ImageUri", "Region", "RoleArn"))
         source = (read_uri(uri) or (None, Source(region=region)))[1]
         named = "ImageUri" if uri else "Region"
         if source.region and partition_of(source.region) != place.partition:
@@ -222,5 +220,6 @@ def _unknown(name: str, model: type[BaseModel]) -> str:
     return said + ("" if meant.partition(":")[0] in model.model_fields else BESIDE_IMAGES)
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
+    """Returns a text as it is, of anything else nothing."""
     return value if isinstance(value, str) else ""

@@ -40,10 +40,8 @@ class Asked:
 def asked(line: Line, place: Place | None, read: Callable[[str], str]) -> Asked:
     """Returns what a command line asks for.
 
-    Args:
-        line: what it says.
-        place: where images without a URI are; None where that is not known, and then nothing is said about it.
-        read: returns what is in the file of images. Raises OSError or ValueError.
+    `place`: where images without a URI are; None where that is not known, and then nothing is said about it. `read`
+    returns what is in the file of images, or raises OSError or ValueError.
 
     Raises:
         InvalidRequest: with every fault of the line.

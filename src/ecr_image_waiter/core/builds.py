@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, StrEnum
+from operator import attrgetter
 from typing import Final, TypeAlias
 
 
@@ -150,17 +151,13 @@ def judge_runs(runs: Iterable[BuildRun], start: float) -> NoRun | UnderWay | Bro
     matter = [run for run in matter if run.status is not RunStatus.SUPERSEDED]
     under_way = [run for run in matter if run.status is RunStatus.UNDER_WAY]
     if under_way:
-        return UnderWay(max(under_way, key=_began))
+        return UnderWay(max(under_way, key=attrgetter("began")))
     if matter:
         last = max(matter, key=lambda run: (run.ended or 0.0, run.began))
         return Built(last) if last.status is RunStatus.SUCCEEDED else Broken(last)
-    return UnderWay(max(overtaken, key=_began)) if overtaken else NoRun()
+    return UnderWay(max(overtaken, key=attrgetter("began"))) if overtaken else NoRun()
 
 
 def first_told(*moments: datetime | None) -> float:
     """Returns the first moment that a service has told; where it has told none, 0, which is before every wait."""
     return next((moment.timestamp() for moment in moments if moment), 0.0)
-
-
-def _began(run: BuildRun) -> float:
-    return run.began

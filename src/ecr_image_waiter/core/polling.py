@@ -265,17 +265,9 @@ def wait(
 ) -> Ready | GivenUp | Abandoned | PartDone:
     """Checks and pause until the image is there, there is no hope or time left, or this invocation's part is done.
 
-    Args:
-        backoff: how the template wants to wait.
-        bounds: the wait's start, limit and end.
-        progress: where the wait stands.
-        memory: what it remembers of its checks.
-        checks_end: when this invocation must hand over or respond.
-        check: makes one check. Its second argument says whether to ask for archived images too, for one more call.
-        checked: told what came of each check, for the log.
-        ask: asks CloudFormation about the stack. None if no stack waits: `progress.ask_due` is `NEVER` then.
-        clock: the time.
-        random: spreads the checks of waits that began together.
+    `check` makes one check; its second argument says whether to ask for archived images too, for one more call.
+    `checked` is told what came of each, for the log. `ask` asks CloudFormation about the stack; it is None if no stack
+    waits, and `progress.ask_due` is `NEVER` then. `random` spreads the checks of waits that began together.
 
     Returns:
         The outcome, or `PartDone` with what a continuation carries.

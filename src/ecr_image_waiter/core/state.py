@@ -206,14 +206,10 @@ _ADAPTER: Final = TypeAdapter(State)
 
 
 def read_state(received: object, now: float) -> State:
-    """Returns the state that a continuation carries.
-
-    Args:
-        received: what stands under the one key.
-        now: the time; a wait that begins later than that is none of ours.
+    """Returns the state that a continuation carries under the one key.
 
     Raises:
-        InvalidRequest: somebody else wrote it.
+        InvalidRequest: somebody else wrote it, such as one of a wait that begins later than now.
     """
     try:
         state = _ADAPTER.validate_python(received)
