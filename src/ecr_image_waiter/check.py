@@ -43,6 +43,7 @@ from .core.model import (
     Source,
     Unavailable,
     decisive,
+    images_of,
 )
 from .core.state import Cause, CheckResult, GivenUp, Memory
 from .text.terms import NEWEST_TAGS, in_question, seen, subject
@@ -81,7 +82,7 @@ class FollowedBuild:
             if not self._awaits(result):
                 return result
             memory = result.memory
-        return CheckResult(Awaited(result.images, self.builder, build), memory)
+        return CheckResult(Awaited(images_of(result.found), self.builder, build), memory)
 
     def _awaits(self, result: CheckResult) -> bool:
         missing: tuple[type, ...] = (NoImage, NotYet, *([NoRepository] if self.waits_for_repository else []))
@@ -148,7 +149,7 @@ class Checker:
         def found(conditions: Callable[[Conditions], Conditions]) -> ImagesFound:
             wanted = [replace(one, conditions=conditions(one.conditions)) for one in self.wanted]
             check = _ImageCheck(self._registry, wanted, self._operation_began, Memory(), deadline)
-            return check.run(include_archived=False, only_call=False).images
+            return images_of(check.run(include_archived=False, only_call=False).found)
 
         first = found(without_judgement)
         if isinstance(decisive(first), Image | NotDeployable) or not any(

@@ -6,7 +6,7 @@ from typing import Any
 from ecr_image_waiter.check import Checker
 from ecr_image_waiter.core.conditions import Wanted
 from ecr_image_waiter.core.manifests import Cache
-from ecr_image_waiter.core.model import ImagesFound
+from ecr_image_waiter.core.model import ImagesFound, images_of
 from ecr_image_waiter.core.state import Memory
 
 
@@ -31,4 +31,4 @@ class Look:
         deadline: Any = Allowed(budget)
         result = self._checker.check(self.memory, deadline, include_archived=include_archived)
         self.memory = result.memory
-        return result.images
+        return images_of(result.found)

@@ -196,7 +196,8 @@ def _fits(value: object, longest: int) -> bool:
 def _usable_url(url: object, dns_suffix: str, *, any_host: bool) -> str:
     """Returns the ResponseURL, or say what is wrong with it without showing it: it is a credential."""
     if not isinstance(url, str) or not url:
-        raise UnusableEvent(f"ResponseURL: received {'an empty string' if url == '' else _kind(url)}, expected a URL")
+        received = "nothing" if url is None else "an empty string" if url == "" else f"a {type(url).__name__}"
+        raise UnusableEvent(f"ResponseURL: received {received}, expected a URL")
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port
@@ -214,10 +215,6 @@ def _usable_url(url: object, dns_suffix: str, *, any_host: bool) -> str:
             f"expected https and a host under {dns_suffix}: the answer is sent nowhere else"
         )
     return url
-
-
-def _kind(value: object) -> str:
-    return "nothing" if value is None else f"a {type(value).__name__}"
 
 
 def _signed_at(url: str) -> float | None:

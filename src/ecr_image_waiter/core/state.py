@@ -13,7 +13,7 @@ from .builds import StartedRun
 from .deadline import MAX_INVOCATIONS
 from .manifests import Cache
 from .messages import InvalidRequest
-from .model import Found, Image, ImagesFound, StackFinding, StackSeen, images_of
+from .model import Found, Image, ImagesFound, StackFinding, StackSeen
 
 STATE_KEY: Final = "EcrImageWaiter"
 """The one key of a continuation's event that CloudFormation did not put there."""
@@ -89,11 +89,6 @@ class CheckResult:
 
     found: Found
     memory: Memory
-
-    @property
-    def images(self) -> ImagesFound:
-        """The findings of the images, without the build's."""
-        return images_of(self.found)
 
 
 @dataclass(frozen=True, slots=True)
