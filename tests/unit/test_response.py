@@ -134,14 +134,6 @@ def test_the_longest_ids_leave_room_for_an_answer(letter: str) -> None:
     assert body_of(Response("FAILED", "x" * 5000, NOTE), request)["Reason"].endswith(NOTE)
 
 
-def test_one_answer_leaves_nothing_over_for_the_next() -> None:
-    body_of(Response("FAILED", "because", NOTE, {"a": "b"}), stack_request("Update", RequestId="other"))
-
-    body = body_of(Response("SUCCESS"))
-
-    assert (body["Reason"], body["Data"], body["RequestId"]) == ("", {}, REQUEST_ID)
-
-
 # --- The physical id ------------------------------------------------------------------------------------------------
 
 

