@@ -150,15 +150,6 @@ def test_nothing_of_twenty_indexes_for_six_platforms_is_read_twice(ecr: Ecr) -> 
     assert spent(ecr) == {"BatchGetImage": 1}
 
 
-def test_several_images_with_conditions_use_the_manifests_they_came_with(ecr: Ecr) -> None:
-    for number in range(3):
-        ecr.push("team/app", f"v{number}", content=str(number), labels={"a": "b"})
-    images = [wanted(number, Labels={"a": "b"}, Platform="arm64", DeployTarget="Lambda") for number in range(3)]
-
-    assert not checking(ecr, *images)().missing
-    assert spent(ecr) == {"DescribeImages": 1, "BatchGetImage": 1, "GetDownloadUrlForLayer": 3, "GET": 3}
-
-
 def test_the_cache_is_kept_within_bounds_however_large_each_entry_is(ecr: Ecr) -> None:
     """An index of fifty entries counts for fifty-one, a config of long labels for its characters."""
     platform = Platform("linux", "arm64")

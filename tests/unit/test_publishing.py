@@ -67,10 +67,9 @@ def test_a_version_has_an_entry_in_the_changelog_with_a_date_and_a_change() -> N
     assert changelog.entry(text, "1.2.3") == ("2026-01-02", "### Added\n\n- b")
     assert changelog.violations(SAID, text, today) == []
     for version, day, sentence in (
-        ("2.0.0", today, "no entry for 2.0.0; head it ## [2.0.0] - YYYY-MM-DD"),
-        ("1.2.4", today, "no entry for 1.2.4"),
-        ("1.2.3", date(2026, 1, 1), "has the date 2026-01-02, which lies in the future"),
-        ("1.1.0", today, "the entry for 1.1.0 lists no change"),
+        ("2.0.0", today, "no entry for 2.0.0"),
+        ("1.2.3", date(2026, 1, 1), "lies in the future"),
+        ("1.1.0", today, "lists no change"),
     ):
         (told,) = changelog.violations(SAID._replace(version=version), text, day)
         assert sentence in told

@@ -318,13 +318,6 @@ def test_an_event_that_waits_for_free_concurrency_keeps_its_start() -> None:
     assert simulation.checks[-1] < LIMIT + 1
 
 
-def test_the_longest_chain_stays_under_lambda_s_guard_against_recursion() -> None:
-    simulation, create = run(never, timeout=timeout_needed(3360))
-    gave_up(create)
-    assert max(record.chain for record in simulation.invocations) == MAX_INVOCATIONS
-    assert simulation.dropped == []
-
-
 # --- duplicates, faults, deletes
 
 
