@@ -170,17 +170,6 @@ def test_the_dashboard_draws_the_limits_there_are(reserved: str, lines: list[int
     assert [line["value"] for line in widget["annotations"]["horizontal"]] == lines
 
 
-def test_no_two_widgets_cover_each_other() -> None:
-    covered = [
-        (widget["x"] + x, widget["y"] + y)
-        for widget in WIDGETS
-        for x in range(widget["width"])
-        for y in range(widget["height"])
-    ]
-    assert len(covered) == len(set(covered))
-    assert max(x for x, _ in covered) < 24
-
-
 # --- docs/operations.md
 
 QUERIES: Final = [block for block in re.findall(r"```text\n(.*?)```", GUIDE, flags=re.DOTALL) if "filter" in block]
@@ -259,13 +248,6 @@ def test_every_parameter_stands_in_its_page_with_its_default() -> None:
     for name, parameter in TEMPLATE["Parameters"].items():
         default = str(parameter["Default"])
         assert defaults[name] == default if default else defaults[name].startswith("empty")
-
-
-@pytest.mark.parametrize("name", ["ReservedConcurrency", "AccountConcurrencyThreshold"])
-def test_the_effect_of_a_reduced_account_limit_stands_in_the_guide_and_beside_the_parameter(name: str) -> None:
-    section = GUIDE.partition("In an account with a reduced limit:")[2].partition("When the limit")[0]
-    assert f"**`{name}`" in section
-    assert "new account" in TEMPLATE["Parameters"][name]["Description"]
 
 
 def test_the_figures_of_the_guide_are_those_of_the_code() -> None:

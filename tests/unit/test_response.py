@@ -37,7 +37,6 @@ from tests.support.sockets import (
     answering,
     every_name_has_many_addresses,
     full_listener,
-    no_name_is_ever_found,
     reset_after,
     trickle,
 )
@@ -288,14 +287,6 @@ def test_the_transport_puts_the_body_with_an_empty_content_type_to_the_very_url(
     assert received == [(path_of(url) + "?" + signed_query(), [""], b'{"a": 1}')]
 
 
-@pytest.mark.parametrize("status", [301, 307])
-def test_the_transport_follows_no_redirect(status: int) -> None:
-    with serving() as (elsewhere, received), serving(status, Location=elsewhere) as (url, _):
-        assert PresignedUrls().put(url, b"{}", 5.0) == status
-
-    assert received == []
-
-
 @pytest.mark.parametrize("status", [403, 503])
 def test_the_transport_reports_a_status_and_does_not_try_again_itself(status: int) -> None:
     with serving(status, **{"Retry-After": "0"}) as (url, received):
@@ -324,33 +315,13 @@ def test_timeouts_and_broken_connections_are_os_errors_that_show_nothing(
     assert not leaked(at_debug.text + str(caught.value))
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1:1", "nowhere.invalid", "x" * 64 + ".amazonaws.com", "a b.amazonaws.com"])
-def test_a_host_that_is_not_there_is_an_os_error_that_shows_nothing(
-    host: str, at_debug: pytest.LogCaptureFixture
-) -> None:
-    with pytest.raises(OSError, match=r"^[A-Za-z]+$") as caught:
-        PresignedUrls().put(response_url(host, scheme="http"), b"{}", 0.5)
-
-    assert not leaked(at_debug.text + str(caught.value))
-
-
-def put(url: str, seconds: float) -> float:
-    """Return how long a PUT took that came to nothing."""
-    transport, began = PresignedUrls(), time.monotonic()
-    with pytest.raises(OSError, match=r"^[A-Za-z ]+$"):
-        transport.put(url, b"{}", seconds)
-    return time.monotonic() - began
-
-
 def test_a_put_to_a_name_with_many_dead_addresses_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     every_name_has_many_addresses(monkeypatch)
     with full_listener() as port:
-        assert put(response_url(f"name.invalid:{port}", scheme="http"), 0.5) < NO_SIGN_OF_AN_END
-
-
-def test_a_put_to_a_name_that_is_never_found_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    no_name_is_ever_found(monkeypatch)
-    assert put(response_url("name.invalid", scheme="http"), 0.3) < NO_SIGN_OF_AN_END
+        began = time.monotonic()
+        with pytest.raises(OSError, match=r"^[A-Za-z ]+$"):
+            PresignedUrls().put(response_url(f"name.invalid:{port}", scheme="http"), b"{}", 0.5)
+        assert time.monotonic() - began < NO_SIGN_OF_AN_END
 
 
 def test_a_put_tries_the_next_address_while_there_is_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -361,11 +332,6 @@ def test_a_put_tries_the_next_address_while_there_is_time(monkeypatch: pytest.Mo
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
 
         assert PresignedUrls().put(url, b"{}", 5.0) == 200
-
-
-def test_an_answer_that_trickles_before_its_headers_end_is_left_in_time() -> None:
-    with answering(trickle(b"HTTP/1.1 200 OK\r\nX-Slow: ")) as port:
-        assert put(response_url(f"127.0.0.1:{port}", scheme="http"), 0.3) < NO_SIGN_OF_AN_END
 
 
 @pytest.mark.parametrize(("serve", "status"), [(trickle, 200), (reset_after, 503)], ids=["trickles", "is reset"])

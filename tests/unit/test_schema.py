@@ -17,7 +17,6 @@ from samtranslator.yaml_helper import yaml_parse
 from ecr_image_waiter.cfn.properties import Entry, Properties, allowed_by
 from ecr_image_waiter.cfn.validation import read_properties
 from ecr_image_waiter.core.messages import InvalidRequest
-from ecr_image_waiter.core.model import Place
 from sandbox.processes import ROOT
 from schema.__main__ import (
     FOLDER,
@@ -37,7 +36,6 @@ OF_PROPERTIES = Draft7Validator(SCHEMAS[PROPERTIES_FILE])
 OF_TEMPLATE = Draft7Validator(SCHEMAS[TEMPLATE_FILE])
 HOST = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 URI = f"{HOST}/team/app:v1"
-PLACE = Place("aws", "eu-west-1", "123456789012")
 
 
 def sent(value: object) -> object:
@@ -51,9 +49,9 @@ def sent(value: object) -> object:
     return {key: sent(each) for key, each in value.items()} if isinstance(value, dict) else value
 
 
-def service_takes(properties: object, place: Place | None = None) -> bool:
+def service_takes(properties: object) -> bool:
     try:
-        read_properties(sent(properties), place)
+        read_properties(sent(properties), None)
     except InvalidRequest:
         return False
     return True
@@ -265,15 +263,6 @@ DIFFERENCES = [
 ]
 DIFFERENT = {repr(difference.values[0]) for difference in DIFFERENCES}
 
-# What depends on where the function is; of these, only the service with its place can say anything.
-OUT_OF_PLACE = {
-    "a region of another partition": {**ONE, "Region": "cn-north-1"},
-    "a URI of another partition": {"ImageUri": f"{CHINA}.cn/app:v1"},
-    "a role of another partition": {**ONE, "RoleArn": "arn:aws-cn:iam::123456789012:role/x"},
-    "Lambda in another region": {**ONE, "Region": "us-east-1", "DeployTarget": "Lambda"},
-    "a platform of ECR Public": {"ImageUri": "public.ecr.aws/shop/app:v1", "Platform": "arm64"},
-    "labels of ECR Public": {"ImageUri": "public.ecr.aws/shop/app:v1", "Labels": {"a": "b"}},
-}
 RIGHT = {
     name: next(value for value in VALUES[name] if service_takes({**INSTEAD.get(name, ONE), name: value}))
     for name in Properties.model_fields.keys() - {"Images", "Trigger", "ServiceToken"}
@@ -334,13 +323,6 @@ def test_a_difference_is_still_there(properties: dict[str, Any], *, schema_takes
     assert service_takes(properties) is not schema_takes_it
 
 
-@pytest.mark.parametrize("properties", OUT_OF_PLACE.values(), ids=list(OUT_OF_PLACE))
-def test_what_depends_on_the_place_of_the_function_is_left_to_the_service(properties: dict[str, Any]) -> None:
-    assert OF_PROPERTIES.is_valid(properties)
-    assert service_takes(properties)
-    assert not service_takes(properties, PLACE)
-
-
 @pytest.mark.parametrize(
     "name", [name for name in Properties.model_fields if name not in ("Images", "Trigger", "ServiceToken")]
 )
@@ -394,41 +376,17 @@ def test_functions_may_stand_for_any_value() -> None:
 
 
 def test_what_is_wrong_is_marked_where_it_stands() -> None:
-    assert faults_of(f"""
-Resources:
-  A:
-    Type: {TYPE}
-    Properties:
-      ServiceToken: x
-      RepositoryName: App
-      ImageTag: {{Reff: Tag}}
-      MaxRetries: "3601"
-      Labels: {{a: [b]}}
-  B:
-    Type: {TYPE}
-    Properties:
-      RepositoryName: app
-      ImageTag: v1
-  C:
-    Type: {TYPE}
-    Properties:
-      ServiceToken: x
-      ImageUri: {URI}
-      ImageTag: v1
-      Images:
-        - RepositoryName: app
-          ImageTag: v1
-  D:
-    Type: {TYPE}
-""") == {
-        "A/Properties/RepositoryName",
-        "A/Properties/ImageTag",
-        "A/Properties/MaxRetries",
-        "A/Properties/Labels/a",
+    wrong = {
+        "A": {"ServiceToken": "x", "RepositoryName": "App", "ImageTag": {"Reff": "Tag"}, "Labels": {"a": ["b"]}},
+        "B": {"RepositoryName": "app", "ImageTag": "v1"},
+        "C": {"ServiceToken": "x", "ImageUri": URI, "ImageTag": "v1", "Images": [ONE]},
+    }
+    resources = {name: {"Type": TYPE, "Properties": properties} for name, properties in wrong.items()}
+
+    assert faults_of(json.dumps({"Resources": {**resources, "D": {"Type": TYPE}}})) == {
+        *(f"A/Properties/{name}" for name in ("RepositoryName", "ImageTag", "Labels/a")),
         "B/Properties",
-        "C/Properties/ImageTag",
-        "C/Properties/ImageUri",
-        "C/Properties/Images/0",
+        *(f"C/Properties/{name}" for name in ("ImageTag", "ImageUri", "Images/0")),
         "D",
     }
 

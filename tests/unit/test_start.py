@@ -9,7 +9,7 @@ import botocore
 
 from sandbox.processes import ROOT
 from tests.support.ecr import Reply
-from tests.support.simulation import EPOCH, THERE, Simulation, no_image
+from tests.support.simulation import THERE, Simulation, no_image
 from tests.support.starting import FORBIDDEN, MOST_LOOKS, MOST_MODULES, START
 
 PROPERTIES = {"RepositoryName": "team/app", "ImageTag": "v1"}
@@ -82,19 +82,3 @@ def test_each_check_costs_one_call_and_the_first_one_more_for_an_archived_image(
     simulation, calls = simulated(pushed=1700.0)
     assert len(calls) == len(simulation.checks) + 1
     assert len(simulation.checks) <= 75
-
-
-def test_a_delete_costs_one_put() -> None:
-    calls: list[float] = []
-
-    def answered(elapsed: float) -> Reply | None:
-        calls.append(elapsed)
-        return THERE
-
-    simulation = Simulation(answered)
-    create = simulation.create(PROPERTIES)
-    simulation.at(60.0, lambda: simulation.cloudformation.delete(create.resource))
-    simulation.play()
-    assert [len(record.puts) for record in simulation.invocations if record.began > EPOCH + 59.0] == [1]
-    assert len(calls) == 1, "the Create's"
-    assert simulation.questions == []

@@ -49,7 +49,7 @@ from ecr_image_waiter.core.state import (
     continuation,
     read_state,
 )
-from sandbox.player import Operation, Status
+from sandbox.player import Operation
 from tests.support.clock import FakeClock
 from tests.support.ecr import Reply
 from tests.support.simulation import (
@@ -225,14 +225,6 @@ def test_reading_the_newest_tags_never_takes_the_time_of_the_answer() -> None:
     gave_up(create)
     assert create.outcome
     assert create.outcome.at <= START + 60 - 3
-
-
-def test_of_an_event_that_comes_very_late_three_seconds_are_kept_for_the_way_of_the_answer() -> None:
-    """The event comes 3.4 s before ServiceTimeout, ECR is slow, and the answer arrives at the third attempt."""
-    simulation = Simulation(never, queue_seconds=56.0, ecr_latency=lambda elapsed: 0.75 if elapsed < 57 else 5.0)
-    create = simulation.create({**PROPERTIES, "ServiceTimeout": 60}, [Status(503), Status(503)])
-    simulation.play()
-    gave_up(create)
 
 
 # --- continuations that fail
