@@ -136,7 +136,7 @@ def test_the_wait_of_another_accounts_stack_is_answered_at_its_limit_whatever_is
 
 
 @pytest.mark.parametrize("timeout", [10.0, 300.0])
-def test_a_function_with_short_slices_asks_at_its_hand_overs(timeout: float) -> None:
+def test_a_function_with_a_short_timeout_asks_when_it_hands_over(timeout: float) -> None:
     simulation, create = cancelled(timeout / 3, {"MaxRetries": str(int(timeout / 10))}, timeout=timeout)
 
     assert [record.continues for record in simulation.invocations] == [False, False], "the wait and the Delete"

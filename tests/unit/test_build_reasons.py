@@ -230,7 +230,7 @@ def test_many_missing_images_leave_room_for_what_the_build_says() -> None:
     assert len(said) < 3000  # the answer has 4096 bytes, its ids included
 
 
-def test_a_build_that_should_have_created_the_repository_too_is_told_so_and_that_only_ecr_is_checked() -> None:
+def test_a_reason_says_that_a_build_created_no_repository_and_that_only_ecr_is_checked() -> None:
     assert sentence(Cause.BUILT_WITHOUT, Awaited(NoRepository(), PROJECT, Built(UNTOLD))) == (
         f"{WITHOUT}the repository does not exist; correct its name here or in the build"
     )

@@ -234,7 +234,7 @@ def test_before_our_own_nothing_takes_the_baton() -> None:
 
 
 @pytest.mark.parametrize("second", [THERE, Unavailable("Throttling", "")])
-def test_when_the_run_has_failed_the_images_are_looked_at_once_more(second: ImagesFound) -> None:
+def test_when_the_run_has_failed_the_images_are_checked_once_more(second: ImagesFound) -> None:
     assert Following([run(BROKEN)]).check(NoImage(), second) == second
     assert Following([run(BROKEN)]).check(NoImage()) == without_image(Broken(run(BROKEN)))
 

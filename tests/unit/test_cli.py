@@ -213,7 +213,7 @@ def test_an_image_pushed_in_the_second_in_which_the_command_begins_counts_as_pus
     assert command("check", "app:v1", "--pushed-after", "now") == Status.FOUND
 
 
-def test_all_faults_are_told_at_once_each_by_its_option(command: Command) -> None:
+def test_all_faults_are_printed_at_once_each_by_its_option(command: Command) -> None:
     command.misconfigured = "no region"
 
     status = command(
@@ -380,7 +380,7 @@ def test_an_image_that_is_there_is_found_at_once_with_one_call(command: Command)
     assert command.ecr.calls == [("DescribeImages", "app")]
 
 
-def test_a_wait_goes_on_for_as_long_as_it_is_told_and_not_only_for_an_invocation(command: Command) -> None:
+def test_a_wait_goes_on_for_its_whole_timeout_and_not_only_for_an_invocation(command: Command) -> None:
     ten_hours = 36_000.0
     command.clock.plan(ten_hours - 5, lambda: command.ecr.push("app", "v1"))
     assert command("wait", "app:v1", "--max-retries", "40", "--retry-delay-seconds", "900") == 0
@@ -469,7 +469,9 @@ def test_a_registry_that_is_not_ecr_s_is_wrong_usage_and_nothing_is_asked(
 
 
 @pytest.mark.parametrize("command_", ["wait", "check"])
-def test_a_repository_named_so_in_a_file_is_said_to_be_looked_for_in_ecr_alone(command_: str, command: Command) -> None:
+def test_a_reason_says_that_a_repository_named_so_in_a_file_is_checked_in_ecr_alone(
+    command_: str, command: Command
+) -> None:
     command.stdin = io.StringIO(json.dumps([{"RepositoryName": "ghcr.io/org/app", "ImageTag": "v1"}]))
     assert command(command_, "--from", "-") == 3
     assert "(only ECR is checked; " in command.out + command.err
@@ -611,7 +613,7 @@ def test_an_interrupt_before_anything_was_seen_says_no_more_than_that(
     assert command.err == f"{told}\n"
 
 
-def test_an_interrupted_look_says_which_images_it_has_seen(command: Command) -> None:
+def test_an_interrupted_check_says_which_images_it_has_seen(command: Command) -> None:
     def interrupt_at_other(_: str, name: str) -> None:
         if name == "other":
             interrupt()
@@ -673,7 +675,7 @@ def test_an_end_without_a_result_is_published_too(command: Command, monkeypatch:
 # --- one look
 
 
-def test_one_look_says_everything_of_an_image(command: Command) -> None:
+def test_a_check_says_everything_of_an_image(command: Command) -> None:
     digest = command.ecr.push("app", "v1", labels={"a": "b", "c": "d"})
     command.clock.time += 120
 
@@ -701,14 +703,14 @@ def test_a_wait_that_saw_the_architecture_alone_does_not_call_it_a_platform(comm
     assert command.out.endswith("  architecture  arm64\n")
 
 
-def test_one_look_at_an_index_says_its_platforms_and_labels(command: Command) -> None:
+def test_a_check_of_an_index_says_its_platforms_and_labels(command: Command) -> None:
     command.ecr.push_index("app", "v1", attestations=True, labels={"a": "b"})
     command("check", "app:v1", "--label", "a=b", "--output", "json")
     (image,) = command.json["Images"]
     assert (image["Platforms"], image["Labels"]) == (["linux/amd64", "linux/arm64"], {"a": "b"})
 
 
-def test_one_look_says_of_each_of_several_images_what_is_there_or_why_not(command: Command) -> None:
+def test_a_check_says_of_each_of_several_images_what_is_there_or_why_not(command: Command) -> None:
     command.ecr.push("app", "v1", labels={"a": "old"})
     assert command("check", "app:v1", "app:v2", "other:v1", "--label", "a=new", "--output", "json") == 3
     one, two, three = command.json["Images"]
@@ -731,7 +733,7 @@ def test_what_cannot_be_read_of_an_image_does_not_make_it_missing(command: Comma
     assert "  unread  its config: ECR did not answer" in command.out
 
 
-def test_one_look_says_of_an_artifact_or_an_image_in_docker_s_old_schema_1_that_it_is_one(command: Command) -> None:
+def test_a_check_says_what_an_artifact_or_an_image_in_docker_s_old_schema_1_is(command: Command) -> None:
     command.ecr.push("app", "chart", config_type="application/vnd.cncf.helm.config.v1+json")
     command.ecr.put("app", "old", {"schemaVersion": 1}, "application/vnd.docker.distribution.manifest.v1+prettyjws")
     command("check", "app:chart", "app:old")
@@ -739,14 +741,14 @@ def test_one_look_says_of_an_artifact_or_an_image_in_docker_s_old_schema_1_that_
     assert "an image in Docker's old schema 1, of which nothing is read" in command.out
 
 
-def test_one_look_at_a_public_image_asks_for_no_manifest(command: Command) -> None:
+def test_a_check_of_a_public_image_asks_for_no_manifest(command: Command) -> None:
     command.ecr.push("team/app", "v1", region="public")
     assert command("check", "public.ecr.aws/shop/team/app:v1") == 0
     assert command.ecr.count("BatchGetImage") == 0
     assert "unread" not in command.out
 
 
-def test_one_look_without_all_images_has_no_uris(command: Command) -> None:
+def test_a_check_without_all_images_has_no_uris(command: Command) -> None:
     command.ecr.push("app", "v1")
     assert command("check", "app:v1", "app:v2", "--output", "uri") == 1
     assert command.out == ""
@@ -772,7 +774,7 @@ def test_the_live_line_says_how_long_how_often_and_what_was_last_seen_on_one_lin
     assert told.endswith("…")
 
 
-def test_a_check_that_is_due_already_is_not_told_to_come_in_the_past() -> None:
+def test_a_check_that_is_due_already_comes_in_no_negative_time() -> None:
     standing = Standing("app:v1", NOW, checks=2, seen="nothing", due=NOW + 1)
     assert standing.checked(NOW + 1.04) == "1 s: check 2 of app:v1: nothing; the next in 0.0 s"
 

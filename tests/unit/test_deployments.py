@@ -100,7 +100,7 @@ def test_the_dashboard_comes_with_its_parameter_alone() -> None:
 
 
 @pytest.mark.parametrize(("reserved", "count"), [("", 12), ("50", 13)])
-def test_the_alarms_come_with_their_topic_alone_and_tell_it(reserved: str, count: int) -> None:
+def test_the_alarms_come_with_their_topic_alone_and_notify_it(reserved: str, count: int) -> None:
     alarms = of_type(deployed(AlarmTopicArn=TOPIC, ReservedConcurrency=reserved), "AWS::CloudWatch::Alarm")
 
     assert len(alarms) == count

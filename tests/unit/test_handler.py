@@ -175,7 +175,7 @@ def test_an_unexpected_exception_is_answered_without_a_stack_trace(kind: type[Ex
     assert "inner detail" in line["exception"]
 
 
-def test_an_event_that_lambda_delivers_after_service_timeout_fails_without_a_look() -> None:
+def test_an_event_that_lambda_delivers_after_service_timeout_fails_without_a_check() -> None:
     world = World()
     world.clock.time += 3600
 
@@ -352,7 +352,7 @@ def following(world: World, **state: Any) -> dict[str, Any]:
     return {**event, STATE_KEY: {**event[STATE_KEY], **state, "progress": progress}}
 
 
-def test_a_state_that_no_wait_can_be_in_is_answered_without_a_look() -> None:
+def test_a_state_that_no_wait_can_be_in_fails_without_a_check() -> None:
     world = World(NOT_FOUND)
     event = following(world, limit=NOW - 1)
     looks = len(world.ecr.asked)

@@ -135,7 +135,7 @@ def properties(more: dict[str, Any]) -> dict[str, Any]:
 
 @by_feed
 @pytest.mark.parametrize("way", ["stack", "stack rolling back", "direct invocation"])
-def test_a_stack_a_caller_and_the_log_are_told_in_harmless_words(fed: str, way: str) -> None:
+def test_a_stack_a_caller_and_the_log_get_harmless_words(fed: str, way: str) -> None:
     feed, more = FEEDS[fed]
     back = way.endswith("back")
     there = World(IN_MEMORY, stack=("UPDATE_ROLLBACK_IN_PROGRESS" if back else "UPDATE_IN_PROGRESS",))
@@ -203,7 +203,7 @@ HIDDEN = BuildHidden("codebuild:ListBuildsForProject", "AccessDeniedException", 
 
 
 @pytest.mark.parametrize("found", [[BROKEN], HIDDEN], ids=["broken", "hidden"])
-def test_what_a_build_says_is_told_in_harmless_words(found: Any) -> None:
+def test_what_a_build_says_is_repeated_in_harmless_words(found: Any) -> None:
     builder, command = Builder(), Command()
     command.builder.found = builder.found = found
     there = World(IN_MEMORY, builds={BuilderKind.PROJECT: builder})
@@ -231,7 +231,7 @@ def test_what_a_build_says_is_told_in_harmless_words(found: Any) -> None:
     ids=range(6),
 )
 @pytest.mark.parametrize("status", ["UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS"])
-def test_what_a_template_says_is_told_in_harmless_words(more: dict[str, Any], status: str) -> None:
+def test_what_a_template_says_is_repeated_in_harmless_words(more: dict[str, Any], status: str) -> None:
     there = World(IN_MEMORY, stack=(status,))
 
     there.run(stack_event("Update", ResourceProperties=properties(more)))
@@ -248,7 +248,7 @@ def test_an_event_that_nobody_can_be_answered_for_is_refused_in_harmless_words()
         assert_stack_harmless(there, str(raised.value))
 
 
-def test_lambdas_refusal_and_the_log_streams_name_are_told_in_harmless_words() -> None:
+def test_lambdas_refusal_and_the_log_streams_name_are_repeated_in_harmless_words() -> None:
     denied = aws_error("AccessDeniedException", NASTY, operation="Invoke")
     there = World(IN_MEMORY, hand_overs=(denied,))
     there.ecr.repository("app")
@@ -299,7 +299,7 @@ def test_a_bug_of_the_command_is_printed_in_harmless_lines(
     assert_lines_harmless(printed)
 
 
-def test_the_last_resort_tells_lambdas_words_harmlessly(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_last_resort_repeats_lambdas_words_harmlessly(capsys: pytest.CaptureFixture[str]) -> None:
     puts: list[bytes] = []
     payload = {"errorType": NASTY, "errorMessage": NASTY}
     record = {"requestPayload": stack_event(LogicalResourceId=f"I{NASTY}"), "responsePayload": payload}

@@ -246,7 +246,7 @@ def test_twenty_images_pushed_in_any_order_over_hand_overs_are_all_found() -> No
     assert there.ecr.count("GET") == len(set(names))
 
 
-def test_newest_tags_are_told_of_the_repository_that_they_are_of() -> None:
+def test_newest_tags_are_named_with_their_repository() -> None:
     """The last check got no answer, and one before it found that the repository lacks the image."""
     there = world()
     there.ecr.push("team/app")
@@ -322,7 +322,7 @@ def test_twenty_images_of_usual_names_fit() -> None:
 # --- rollback
 
 
-def test_a_rollback_takes_whatever_is_there_and_tells_its_platform() -> None:
+def test_a_rollback_takes_any_image_that_is_there_and_names_its_platform() -> None:
     there = world(stack=("UPDATE_ROLLBACK_IN_PROGRESS",))
     index, arm = pushed_index(there)
 
@@ -352,7 +352,7 @@ def test_a_rollback_has_a_uri_for_the_platform_also_where_no_image_for_it_is_kno
 
 
 @pytest.mark.parametrize("several_", [False, True])
-def test_a_rollback_tells_an_image_that_is_there_also_where_its_platform_cannot_be_read(*, several_: bool) -> None:
+def test_a_rollback_names_an_image_that_is_there_also_if_its_platform_cannot_be_read(*, several_: bool) -> None:
     there = world(stack=("UPDATE_ROLLBACK_IN_PROGRESS",))
     digest = there.ecr.push("team/app", platform="linux/arm64")
     there.ecr.faults["GetDownloadUrlForLayer"] = aws_error("AccessDeniedException")

@@ -73,7 +73,7 @@ CORE = {module: path for module, path in MODULES.items() if _folder(module) == "
 
 
 @pytest.mark.parametrize("module", CORE)
-def test_core_knows_no_edge_no_time_and_no_chance(module: str) -> None:
+def test_core_imports_no_io_no_clock_and_no_chance(module: str) -> None:
     """Of `random`, the type `Random` is known: what is drawn comes in from outside."""
     assert not IMPORTED[module] & (EDGES | {"time", "asyncio", "threading", "socket", "os", "secrets", "uuid"})
     for node in ast.walk(ast.parse(CORE[module].read_text(encoding="utf-8"))):
@@ -85,6 +85,10 @@ def test_core_knows_no_edge_no_time_and_no_chance(module: str) -> None:
             assert not (
                 node.attr in ("now", "utcnow", "today") and getattr(node.value, "id", "") in ("datetime", "date")
             )
+
+
+def test_words_import_no_io() -> None:
+    assert [module for module in MODULES if _folder(module) == "text" and IMPORTED[module] & EDGES] == []
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -40,7 +40,7 @@ def test_the_next_step(
 
 
 @pytest.mark.parametrize(("asked", "step"), [(25, Step.ASK), (25.5, Step.HAND_OVER)])
-def test_at_a_short_slice_s_end_an_answer_is_fresh_for_a_quarter_of_the_slice(asked: float, step: Step) -> None:
+def test_an_answer_is_fresh_for_a_quarter_of_a_short_invocation(asked: float, step: Step) -> None:
     progress = Progress(due=NOW + 900, asked=NOW + asked, ask_due=NOW + 1000)
 
     assert next_step(Bounds(NOW, NOW + 3000, NOW + 3000), progress, NOW + 50, checks_end=NOW + 50, seconds=100) is step
