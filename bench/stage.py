@@ -148,7 +148,7 @@ class Stage:
 
 
 class Turn:
-    """One invocation, for whoever must know when it is over: an environment takes one at a time."""
+    """One invocation, for a caller that must know when it is over: an environment takes one at a time."""
 
     def __init__(self, invoke: Callable[[Event], object]) -> None:
         self._invoke = invoke

@@ -129,7 +129,7 @@ def pause_in_force(checks: int, delay: int) -> float:
 
 
 def checks_in(wait: float, seeds: int = 20) -> int:
-    """Return how many checks a wait in vain makes by default, at most, whatever jitter draws."""
+    """Return how many checks a wait that times out makes by default, at most, whatever jitter draws."""
     properties = {"MaxRetries": str(round(wait / 30)), "RetryDelaySeconds": "30"}
     return max(len(_simulate(Ecr(1e9), properties, seed=seed).checks) for seed in range(seeds))
 

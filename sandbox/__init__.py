@@ -1,1 +1,1 @@
-"""A whole small AWS on one machine, from kept parts, for the demo, the tests and whoever wants to try the waiter."""
+"""A whole small AWS on one machine, from kept parts, for the demo, for the tests and for trying the waiter."""

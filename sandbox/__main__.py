@@ -56,7 +56,7 @@ Answers PUT to port {options.port + 2} are printed here. Logs: {STATE / "log"}. 
 class _Answers(Handler):
     """Takes what `sam local invoke` answers to the events in events/, and prints it as one line of JSON."""
 
-    def do_PUT(self) -> None:  # noqa: N802  # the name http.server looks for
+    def do_PUT(self) -> None:  # noqa: N802  # http.server's name for it
         body = self.read_body()
         try:
             print(json.dumps(json.loads(body)), flush=True)

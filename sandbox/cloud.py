@@ -50,7 +50,7 @@ def node_for_the_cdk() -> dict[str, str]:
     return dict.fromkeys(["JSII_NODE"], str(node)) if (node := next(found, None)) else {}
 
 
-# Made up, and read by nothing but clients that insist on having some.
+# Fake, and read by nothing but clients that insist on having some.
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": ACCOUNT,
     "AWS_SECRET_ACCESS_KEY": "sandbox",
@@ -107,7 +107,7 @@ class Cloud:
             moto = self._run("moto", [sys.executable, "-m", "moto.server", "--port", str(behind)], {})
             self._ministack = self._run(
                 "ministack",
-                # Without the script's folder among those where modules are looked for.
+                # Without the script's folder to the search path of modules.
                 [MINISTACK_PYTHON, "-P", Path(__file__).with_name("in_ministack.py")],
                 {
                     "BIND_HOST": bind,

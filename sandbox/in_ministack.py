@@ -122,7 +122,7 @@ def _mutability(properties: Mapping[str, Any]) -> dict[str, Any]:
 def transform_nested_templates() -> None:
     """Have a nested stack's template transformed when it is read.
 
-    Its maker looks the reader up when it needs it; those of other stacks hold the one they got at their import.
+    Its maker imports the reader when it needs it; those of other stacks hold the one they got at their import.
     """
     for importer in ("handlers", "changesets"):
         import_module(f"ministack.services.cloudformation.{importer}")
@@ -152,7 +152,7 @@ def _client(service: str) -> Any:
         endpoint_url=os.environ[f"AWS_ENDPOINT_URL_{service.upper().replace('-', '_')}"],
         region_name=_RESPONSES.get_region(),
         aws_access_key_id=_RESPONSES.get_account_id(),
-        aws_secret_access_key="sandbox",  # noqa: S106  # made up
+        aws_secret_access_key="sandbox",  # noqa: S106  # fake
     )
 
 

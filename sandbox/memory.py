@@ -3,7 +3,7 @@
 `make measure` prints it, tests/e2e/test_memory.py holds it. Memory is measured and not enforced: VmHWM of the process,
 which has 128 MB on Lambda by default.
 
-| what is played                                              | source                                                 |
+| what is simulated                                           | source                                                 |
 |-------------------------------------------------------------|--------------------------------------------------------|
 | BatchGetImage, DescribeImages, GetDownloadUrlForLayer       | botocore's model of ECR                                |
 | a manifest of up to 4 MB, 1,000 tags to an image            | ECR User Guide, "Service quotas"                       |
@@ -163,7 +163,7 @@ def images(count: int, **conditions: object) -> dict[str, Any]:
 
 
 Case = Callable[[Hostile], dict[str, Any]]
-"""Fills an ECR and returns the properties to look into it with."""
+"""Fills an ECR and returns the properties of a wait for it."""
 
 
 def there(ecr: Hostile) -> dict[str, Any]:

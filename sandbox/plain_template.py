@@ -28,7 +28,7 @@ _CHECKED: Final = (
 
 
 class _NoManagedPolicies:
-    """What SAM would look managed policies up in; the template names none."""
+    """Where SAM would find managed policies; the template names none."""
 
     def load(self) -> dict[str, str]:
         return {}

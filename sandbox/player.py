@@ -21,13 +21,13 @@ Everything that either imitates, each rule with the AWS page it is from; (m): fr
 | a body that is refused fails the operation, with CloudFormation's reason in place of   | empire#918 for the empty  |
 | the function's                                                                         | id, (m) for the others    |
 | the first answer that is taken wins; what comes later, or after ServiceTimeout, is not | crpg-ref, (m)             |
-| looked at                                                                              |                           |
+| checked                                                                                |                           |
 | a failed Create is followed by a Delete with the id of the FAILED answer               | aws-cdk#5525              |
 | an Update that changed the id is followed by a Delete of the old id                    | crpg-ref                  |
 | a stack's status while it is created, updated, deleted and on the way back             | "Stack status codes"      |
 | LastUpdatedTime: when the stack's last update began, nothing before the first one      | API Reference, Stack      |
 | an Update that is cancelled: an Update back to the properties before                   | custom-resource-helper#71 |
-| a Create that is cancelled, timed out or had no usable id: Delete with a made-up id    | coverage-roadmap#1814     |
+| a Create that is cancelled, timed out or had no usable id: Delete with a fake id    | coverage-roadmap#1814     |
 
 Limits. Nothing is signed: a URL is right when it is the one that was sent, canaries in the place of credentials.
 Of a stack there is its state, as if it had this one resource: no order of resources, no rollback Update but by
@@ -70,7 +70,7 @@ Kind = Literal["Create", "Update", "Delete"]
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """A fault: one PUT gets this HTTP status and is not looked at."""
+    """A fault: one PUT gets this HTTP status and is not checked."""
 
     code: int
 

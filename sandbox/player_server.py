@@ -65,4 +65,4 @@ class _Handler(Handler):
         else:
             self.reply(verdict.status)
 
-    do_PUT = do_POST = do_GET = do_HEAD = do_DELETE = _take  # noqa: N815  # the names http.server looks for
+    do_PUT = do_POST = do_GET = do_HEAD = do_DELETE = _take  # noqa: N815  # http.server's name for it

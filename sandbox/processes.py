@@ -103,7 +103,7 @@ class Program:
                 if os.getsid(int(folder.name)) == self._process.pid:
                     found[int(folder.name)] = (folder / "cmdline").read_text().split("\0")[:-1]
             except OSError:
-                continue  # it ended while we looked
+                continue  # it ended during the check
         return {pid: command for pid, command in found.items() if command}  # one that has ended has none
 
     def listens(self, port: int) -> bool:
@@ -151,4 +151,4 @@ def _open_files(pid: int) -> set[str]:
     try:
         return {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()}
     except OSError:
-        return set()  # it ended while we looked
+        return set()  # it ended during the check

@@ -297,6 +297,6 @@ def _handler(proxy: Proxy) -> type[Handler]:
                 content += b" " * effect.padding
             self.reply_whole((status, received, content))
 
-        do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _serve  # noqa: N815  # names that http.server looks for
+        do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _serve  # noqa: N815  # http.server's names for them
 
     return ProxyHandler

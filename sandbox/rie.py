@@ -31,7 +31,7 @@ class Emulator:
 
     Args:
         artifact: the folder that `sam build` made.
-        environment: for the function, beside made-up credentials.
+        environment: for the function, beside fake credentials.
         log: the folder for its log.
         timeout: of the function, in seconds.
         name: of its log file.
@@ -272,7 +272,7 @@ class AsyncLambda:
 
 def _invoke_handler(service: AsyncLambda) -> type[Handler]:
     class InvokeHandler(Handler):
-        def do_POST(self) -> None:  # noqa: N802  # the name http.server looks for
+        def do_POST(self) -> None:  # noqa: N802  # http.server's name for it
             service.invoke_later(json.loads(self.read_body()))
             self.reply(202)
 

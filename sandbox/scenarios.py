@@ -39,7 +39,7 @@ class Scenario:
     Args:
         said: before it is deployed.
         template: its template.
-        prepare: makes what is there before the stack. Its arguments are the cloud and what goes before all names.
+        prepare: makes the images from before the stack. Its arguments are the cloud and what goes before all names.
         ends_as: the stack's last status, if all goes as it should.
         timeout: of the waiter function, in seconds; None leaves it as it is deployed.
         install: parameters that the waiter is installed with.

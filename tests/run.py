@@ -60,7 +60,7 @@ first whose functions have the shortest timeouts.
 FIRST_HALF = [
     f"test_{name}.py" for name in ("artifact", "build_runs", "deployable", "no_silence", "scenarios", "template_policy")
 ]
-"""Of the end-to-end tests: those that share an install of the waiter with a short timeout."""
+"""Of the end-to-end tests: those that share a waiter with a short timeout."""
 
 TYPESCRIPT = {
     "constructs in TypeScript": [

@@ -22,7 +22,7 @@ TOKEN_SECONDS: Final = 300.0
 """How long the token of a request that starts a run is remembered."""
 REGION: Final = "us-east-1"
 TICK_SECONDS: Final = 0.1
-"""How often the front looks what is due, on the system's clock."""
+"""How often the front checks for due steps, on the system's clock."""
 
 _CODEBUILD: Final = "CodeBuild_20161006"
 _SERVICES: Final = {_CODEBUILD: "codebuild", "CodePipeline_20150709": "codepipeline"}
@@ -294,7 +294,7 @@ def client_of(service: str, endpoint: str, account: str = DEFAULT_ACCOUNT, regio
         endpoint_url=endpoint,
         region_name=region,
         aws_access_key_id=account,
-        aws_secret_access_key="sandbox",  # noqa: S106  # made up
+        aws_secret_access_key="sandbox",  # noqa: S106  # fake
         config=Config(retries={"total_max_attempts": 1}),
     )
 
@@ -366,6 +366,6 @@ def _handler(builds: Builds) -> type[Handler]:
             headers = {key.lower(): value for key, value in self.headers.items()}
             self.reply_whole(builds.handle(self.command, self.path, headers, self.read_body()))
 
-        do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _serve  # noqa: N815  # names that http.server looks for
+        do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _serve  # noqa: N815  # http.server's names for them
 
     return BuildsHandler

@@ -43,7 +43,7 @@ image that loses its tag, keeps no blobs, and has no status, no media type of an
 
 (u): unverified on AWS. So are the words of messages, but for those that moto has. Not imitated: refusals of requests
 that nobody here makes, and that BatchGetImage by tag may convert a manifest to one of `acceptedMediaTypes` (User Guide,
-"Amazon ECR image manifest conversion"); here they are not looked at.
+"Amazon ECR image manifest conversion"); here they are not read.
 
 The rules are in `contents`, `private` and `public`, without I/O; tests that wait on a fake clock ask those alone.
 
@@ -51,7 +51,7 @@ Accounts and regions: a call's region is that of its signature, its account the 
 key of twelve digits is an account itself, as in MiniStack. Whose another key is says GetCallerIdentity of the STS that
 gave it: MiniStack's in the sandbox, where AWS_ENDPOINT_URL leads to; with `standalone` moto's, on the front itself.
 Either gives credentials for a role of any account and does not ask whether there is one. `registryId` names another
-account's registry, whoever calls; `Front.closed` has it deny them. The functions in the sandbox call with the digits of
+account's registry; `Front.closed` has it deny them. The functions in the sandbox call with the digits of
 the account they are installed in.
 """
 

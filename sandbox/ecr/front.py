@@ -94,7 +94,7 @@ class Front:
             endpoint_url=self.url,
             region_name=region,
             aws_access_key_id=account,
-            aws_secret_access_key="sandbox",  # noqa: S106  # made up
+            aws_secret_access_key="sandbox",  # noqa: S106  # fake
             config=Config(retries={"total_max_attempts": 1}),
         )
 
@@ -254,6 +254,6 @@ def _handler(front: Front) -> type[Handler]:
             headers = {key.lower(): value for key, value in self.headers.items()}
             self.reply_whole(front.handle(self.command, self.path, headers, self.read_body()))
 
-        do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _serve  # noqa: N815  # names that http.server looks for
+        do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _serve  # noqa: N815  # http.server's names for them
 
     return FrontHandler

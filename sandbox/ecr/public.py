@@ -12,7 +12,7 @@ REGION: Final = "us-east-1"
 """The one region that has the API."""
 
 Operation: TypeAlias = Callable[[str, Request], Answer]
-"""Of the account whose registry it looks into, and the request."""
+"""Of the account whose registry it reads, and the request."""
 
 
 class PublicRepository(Repository):

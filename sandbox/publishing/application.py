@@ -49,7 +49,7 @@ _TYPES: Final = {
     _FUNCTION,
 }
 """The types in the template, each found in "List of Supported AWS Resources" of the repository's Developer Guide (its
-source on GitHub at commit 83c2822). Look a new one up there before adding it here.
+source on GitHub at commit 83c2822). Check there for a new one before adding it here.
 """
 _BLOCKED_POLICY: Final = "AWSLambda_FullAccess"
 _BLOCKED_ACTIONS: Final = ("iam:AttachRolePolicy", "iam:PutRolePolicy")

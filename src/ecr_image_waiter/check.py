@@ -1,4 +1,4 @@
-"""One check: what is there of the images, whether it is what is waited for, and what of the build where it is not.
+"""One check: the images, whether they are ready, and the build if an image is missing.
 
 A check decides nothing about the wait. What a wait remembers goes in and comes out as a value. One image costs one
 DescribeImages. Of several, those not yet ready cost one BatchGetImage for each repository, and when the last is ready
@@ -144,7 +144,7 @@ class Checker:
         return self._build.check(images, memory, deadline) if self._build else images(memory)
 
     def check_in_rollback(self, deadline: Deadline) -> ImagesFound:
-        """Checks once what is there, whatever it is: only its platform is told, where that can be read."""
+        """Checks the images once, without conditions: only the platform is told, where that can be read."""
 
         def found(conditions: Callable[[Conditions], Conditions]) -> ImagesFound:
             wanted = [replace(one, conditions=conditions(one.conditions)) for one in self.wanted]

@@ -15,7 +15,7 @@ from .aws.clients import Aws, PresignedUrls, SystemClock
 from .aws.cloudformation import Stacks
 from .aws.ecr import Registry
 from .aws.self_invoke import HandOver
-from .cfn.response import Courier, crhelper
+from .cfn.response import Sender, crhelper
 from .core.deadline import Context
 from .stack_questions import Tools
 from .telemetry import SERVICE, Meter, make_logger, to_log
@@ -46,7 +46,7 @@ def _waiter() -> Waiter:
             random=SystemRandom(),  # has no state that environments started from one snapshot would share
         ),
         hand_over=HandOver(lambda seconds: aws.client("lambda", seconds)),
-        courier=Courier(urls.put, clock),
+        sender=Sender(urls.put, clock),
         meter=Meter(to_log, os.environ.get("POWERTOOLS_SERVICE_NAME") or SERVICE),
         dns_suffix=aws.dns_suffix,
         any_host=any_host,
@@ -56,7 +56,7 @@ def _waiter() -> Waiter:
 if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
     # Before the handler runs, Lambda gives a function a whole core; at 128 MB it has a fourteenth of one afterwards.
     _waiter()
-    # What is there now stays as long as the process does.
+    # All objects made so far live as long as the process.
     gc.freeze()
     gc.enable()
 

@@ -4,7 +4,7 @@ Nothing in the event of an Update says that the stack rolls back, and a FAILED w
 UPDATE_ROLLBACK_FAILED. CloudFormation's DescribeStacks decides. It is asked:
 
 - in the first invocation of an Update, before the properties are validated;
-- during a wait, every few minutes and before a hand-over (`core.polling`);
+- during a wait, every few minutes and before a continuation (`core.polling`);
 - before a build is started;
 - before an Update is answered FAILED.
 """

@@ -54,7 +54,7 @@ def make_logger() -> Logger:
 
 
 def to_json(record: Mapping[str, Any]) -> str:
-    """Returns a log record as one line, of which every text is harmless to whoever prints it."""
+    """Returns a log record as one line, of which every text is harmless in print."""
     return json.dumps(_harmless(record), separators=(",", ":"), ensure_ascii=False)
 
 
@@ -90,7 +90,7 @@ class Meter:
         self._put(WaitsStarted=1)
 
     def handed_over(self, number: int) -> None:
-        """Counts a hand-over: the first of its wait has the number 1."""
+        """Counts a continuation: the first of its wait has the number 1."""
         self._put(HandOvers=1, HandOverNumber=number)
 
     def ended(self, ended: Ended, deliveries: int = 1) -> None:

@@ -8,7 +8,7 @@ from typing import Final, assert_never
 from .aws.self_invoke import HandOver
 from .cfn.event import DirectRequest, StackRequest, properties_of, read_event, session_of, start_of_wait, token_of
 from .cfn.properties import Properties
-from .cfn.response import Courier, Response, encoded, harmless_data, require_room, response_when_ready
+from .cfn.response import Response, Sender, encoded, harmless_data, require_room, response_when_ready
 from .check import Checker, FollowedBuild
 from .core.deadline import Bounds, Context, Invocation, bounds_for_caller
 from .core.messages import DeliveryFailed, GaveUp, InvalidRequest, UnusableEvent
@@ -23,16 +23,16 @@ _LOGGED: Final = 4000  # characters of a Reason; an answer does not hold more
 
 @dataclass(frozen=True)
 class Waiter:
-    """The service: one event in, one response, hand-over or error out.
+    """The service: one event in, one response, continuation or error out.
 
-    `tools` are what waits are made with, `hand_over` invokes this function again, `courier` sends responses to
+    `tools` are what waits are made with, `hand_over` invokes this function again, `sender` sends responses to
     CloudFormation. Responses go to hosts under `dns_suffix`, of the function's partition, alone, unless `any_host` is
     set for an emulator or a local run.
     """
 
     tools: Tools
     hand_over: HandOver
-    courier: Courier
+    sender: Sender
     meter: Meter
     dns_suffix: str
     any_host: bool
@@ -73,7 +73,7 @@ class Waiter:
         return None
 
     def _respond(self, request: StackRequest, invocation: Invocation) -> Response | None:
-        """Returns the response, encoded, or None after a hand-over.
+        """Returns the response, encoded, or None if a continuation goes on.
 
         Raises:
             StackUnknown: it would be FAILED, and nobody knows whether that would block a rollback.
@@ -89,7 +89,7 @@ class Waiter:
         return response
 
     def _response_of_wait(self, request: StackRequest, invocation: Invocation) -> Response | None:
-        """Returns the response, encoded, or None after a hand-over. Every exception of a wait ends here."""
+        """Returns the response, encoded, or None if a continuation goes on. Every exception of a wait ends here."""
         try:
             response = self._serve_stack(request, invocation)
             return encoded(request, response) if response else None
@@ -199,7 +199,7 @@ class Waiter:
 
     def _deliver(self, request: StackRequest, response: Response, invocation: Invocation) -> None:
         try:
-            attempts = self.courier.deliver(request.response_url, response.body, invocation.deadline)
+            attempts = self.sender.deliver(request.response_url, response.body, invocation.deadline)
         except DeliveryFailed as error:
             told = response.reason[:_LOGGED] or "no Reason"
             self.tools.logger.error(

@@ -153,7 +153,7 @@ def _bounds(world: ChaosWorld, story: Story) -> Iterator[str]:
     if len(world.records_of(story)) > MOST_INVOCATIONS:
         yield f"{len(world.records_of(story))} invocations"
     last = max(_checks(world, story), default=0.0)
-    # After that an Update's stack rolls back, and a late invocation looks once.
+    # After that an Update's stack rolls back, and a late invocation checks once.
     if story.operation.kind == "Create" and last >= story.operation.sent + _service_timeout(story) + _tolerance(world):
         yield "a check after ServiceTimeout"
 

@@ -119,7 +119,7 @@ KINDS: Final[Mapping[str, Callable[[Random], Hostile]]] = {
 
 
 def push(ecr: Ecr, image: Hostile, repository: str, tag: str, digest: str) -> None:
-    """Pushes an image under a digest that is not its own: whoever looks knows the digest before the manifest."""
+    """Pushes an image under a digest that is not its own: the waiter knows the digest before the manifest."""
     ecr.repository(repository).images.pop(digest, None)
     ecr.put_text(repository, tag, image.manifest, image.media_type, digest)
     ecr.repository(repository).blobs[digest_of(image.config)] = image.config

@@ -155,7 +155,7 @@ def plan(seed: int) -> Plan:
     valid = random.random() > 0.03 or at_the_end
     if not valid:
         properties |= random.choice([{"MaxRetries": "many"}, {"ImageTag": "-no"}, {"Unknown": "x"}])
-    # A target that is reached only by waits in vain needs one.
+    # A target that is reached only by waits that time out needs one.
     in_vain = 1.0 if at_the_end else 0.9 if step in ("hand-over", "question") or cancelled else 0.4
     image_from = random.choice([0.0, random.uniform(0, wait)]) if random.random() > in_vain else 1e9
     if random.random() < 0.3 and image_from < 1e9:
@@ -308,7 +308,7 @@ class Story:
 
 
 class ChaosWorld(Simulation):
-    """A simulation that goes by a plan. Make it, `run_plan`, then look at `stories`, `hits` and the rest."""
+    """A simulation that goes by a plan. Make it, `run_plan`, then check `stories`, `hits` and the rest."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan

@@ -20,7 +20,7 @@ def cloud(output: Path) -> Iterator[Cloud]:
 
 @pytest.fixture(scope="session")
 def deployed(cloud: Cloud) -> dict[int, Deployed]:
-    """The waiter, built and deployed there by the SAM CLI, and a second install beside it; by their timeouts."""
+    """The waiter, built and deployed there by the SAM CLI, and a second waiter beside it; by their timeouts."""
     cloud.deploy_waiter(parameters=["LogLevel=DEBUG"])
     cloud.deploy_waiter(
         stack=f"{STACK}-patient", parameters=["LogLevel=DEBUG", "ServiceTokenParameterName=''", "FunctionName=patient"]

@@ -53,7 +53,7 @@ def scenario_alone(run: Scenario) -> Scenario:
 
 
 class Alone:
-    """An install with all that builds want, deployed when it is first used, by one scenario at a time.
+    """A waiter with all that builds want, deployed when it is first used, by one scenario at a time.
 
     Every process of it is then that one's. It has the name by which the sandbox tells who started a build.
     """

@@ -21,7 +21,7 @@ from tests.support.functions import HANDED_OVER, TIMEOUT, Deployed, seconds
 from tests.support.waiting import eventually
 
 HELD: Final = 10.0
-"""Seconds for which a call is held, longer than any client waits for it in a hand-over."""
+"""Seconds for which a call is held, longer than any client waits for it when it hands over."""
 QUIET: Final = 4.0
 """Seconds without work after which nothing runs again: the emulated Lambda's longer pause before a retry takes two."""
 LATER: Final = 2.0

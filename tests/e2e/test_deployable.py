@@ -36,7 +36,7 @@ def scenario(run: Scenario) -> Scenario:
 
 
 def checked(function: Deployed, operation: Operation, repository: str, times: int = 2) -> None:
-    """Return when a repository has been looked into so many times more, and the operation still lasts."""
+    """Return when a repository has been checked so many times more, and the operation still lasts."""
     before = function.checks(repository)
 
     def often_enough() -> bool:

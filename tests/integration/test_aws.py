@@ -197,7 +197,7 @@ def serving(answer: Answer) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def do_POST(self) -> None:  # the name http.server looks for
+        def do_POST(self) -> None:  # http.server's name for it
             status, kind, content = answer(self, self.rfile.read(int(self.headers["Content-Length"])))
             self.send_response(status)
             self.send_header("Content-Type", kind)
@@ -317,7 +317,7 @@ class Asked:
 
 @dataclass
 class Cloud:
-    """STS and ECR over HTTP, as far as a look goes: it finds no image, and shows who asked.
+    """STS and ECR over HTTP, as far as a check goes: it finds no image, and shows who asked.
 
     `lifetime`: of a role's credentials, in seconds from `clock`'s now. `denied`: the message with which STS refuses.
     `fails`: whether STS has a fault.
@@ -457,7 +457,7 @@ def test_a_role_is_assumed_again_when_its_credentials_have_less_than_a_thousand_
 
 
 def test_credentials_that_last_no_thousand_seconds_serve_all_the_same(cloud: Cloud) -> None:
-    """A role's shortest session is of 900 s (STS API Reference); then each look asks for new ones."""
+    """A role's shortest session is of 900 s (STS API Reference); then each check asks for new ones."""
     cloud.lifetime = 900.0
     aws = Aws(cloud.clock)
 
@@ -530,7 +530,7 @@ def test_a_repository_is_called_as_the_template_does_or_else_by_account_and_regi
     assert Aws().repository_uri(source, "210987654321", "team/app") == uri
 
 
-# --- The hand-over, over HTTP ---------------------------------------------------------------------------------------
+# --- Handing over, over HTTP ---------------------------------------------------------------------------------------
 
 
 def hand_over(monkeypatch: pytest.MonkeyPatch) -> tuple[str, str | None, bytes]:

@@ -106,7 +106,7 @@ def front(served: Watched, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]
 
 @pytest.fixture
 def ecr(front: Watched) -> Any:
-    """A client of whoever pushes; its repository is there."""
+    """The client of a pusher; its repository is there."""
     return with_repository(front.client(region=REGION))
 
 
@@ -440,7 +440,7 @@ def test_a_public_registry_of_another_account_is_never_looked_into(
 
 
 def test_an_alias_is_that_of_the_role_which_looks(front: Watched, public: Any, registry: Registry) -> None:
-    """The same name in two accounts: what a role may look into is no business of the function's own account."""
+    """The same name in two accounts: what a role may read is no business of the function's own account."""
     images.push(public, "app", "v1", content="own")
     theirs = images.push(with_repository(front.client("ecr-public", account=OTHER)), "app", "v1", content="theirs")
     alias = {"region": "us-east-1", "host": "public.ecr.aws", "alias": "team4321"}

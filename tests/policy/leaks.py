@@ -1,7 +1,7 @@
 """No part of a response URL's query may stand in anything the suite's processes print.
 
 `python -m tests.policy.leaks FOLDER` reads every file below the folder. The URLs of the tests carry canaries where the
-secrets are; the names of the fields are looked for as well, so that a URL of another origin shows too, and a query
+secrets are; the names of the fields are checked as well, so that a URL of another origin shows too, and a query
 that was taken apart. No needle changes when it is quoted, encoded for a URL or printed as JSON or as a dict.
 """
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sandbox.player import CANARIES
 
-SESSION_TOKEN = "CanaryOfASessionToken"  # noqa: S105  # made up
+SESSION_TOKEN = "CanaryOfASessionToken"  # noqa: S105  # fake
 NEEDLES = (*CANARIES, SESSION_TOKEN, "X-Amz-")
 
 

@@ -33,7 +33,7 @@ STAND_INS = {
     "AWS::CloudFront::Distribution": "MiniStack's distribution, which serves nothing",
     "cdk import": "the change set that it makes, without its questions",
 }
-"""What an account has and the sandbox has not, and what is there in its place."""
+"""What an account has and the sandbox has not, and its substitutes."""
 
 
 def with_stand_ins(template: Mapping[str, Any]) -> dict[str, Any]:

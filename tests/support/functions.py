@@ -19,7 +19,7 @@ from sandbox.rie import FUNCTION_ARN, AsyncLambda, Emulator
 from tests.support.waiting import eventually
 
 TIMEOUT = 15
-"""Of the function, in seconds: a slice is twelve of them, and a hand-over has half of the rest. On a busy machine the
+"""Of the function, in seconds: a slice is twelve of them, and handing over has half of the rest. On a busy machine the
 emulator takes a second for one."""
 
 LONG_TIMEOUT = 120
@@ -29,7 +29,7 @@ _numbers = itertools.count()
 
 
 def stacks_of(player: Player) -> Rule:
-    """Return the rule by which CloudFormation knows the stacks that a player made up.
+    """Return the rule by which CloudFormation knows the stacks that a player invented.
 
     Of DescribeStacks' answer there is what botocore's model requires of a stack.
     """
@@ -75,7 +75,7 @@ FAR = seconds(900)
 """Of a wait that the test ends, where the function has `LONG_TIMEOUT`."""
 HANDED_OVER = seconds(110)
 """Of a wait that the test ends, where the function has `TIMEOUT`. A wait that would need more than fifteen invocations
-is refused, and on a busy machine an invocation has less than its timeout left when it looks."""
+is refused, and on a busy machine an invocation has less than its timeout left when it checks."""
 
 
 def uri(repository: str, digest: str, account: str = ACCOUNT, region: str = REGION) -> str:

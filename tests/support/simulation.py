@@ -275,7 +275,7 @@ class _CloudFormationClient:
 
 
 class _Transport:
-    """The way from the Courier to CloudFormation's rules. No HTTP and no TLS: what urllib3 sends is assumed here."""
+    """The way from the sender to CloudFormation's rules. No HTTP and no TLS: what urllib3 sends is assumed here."""
 
     def __init__(self, world: "Simulation") -> None:
         self._world = world
@@ -317,7 +317,7 @@ class _Around:
 
 
 class Simulation(World):
-    """The world, in which time goes on. Make operations by `create`, `at` and `cloudformation`, then `play`, then look.
+    """The world, in which time goes on. Make operations by `create`, `at` and `cloudformation`, then `play`.
 
     Lambda as simulated: asynchronous events, each run after `queue_seconds`; a function error, crash or timeout is
     redelivered 60 s and then 120 s later and then dropped; while no concurrency is free, an event is tried again after

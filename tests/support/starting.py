@@ -1,6 +1,6 @@
 """What a new environment does before its first event, counted: what no machine makes faster or slower.
 
-docs/performance.md has the times. Here are the counts that they rest on, as they were when they were last looked at.
+docs/performance.md has the times. Here are the counts that they rest on, as last measured.
 """
 
 from typing import Final
@@ -28,7 +28,7 @@ print(json.dumps({
 }))
 """
 """A program that prints the modules that INIT imports, beyond Python's own, the clients that it makes, what the garbage
-collector did (how often it looked, whether it works afterwards, and how many objects it leaves alone then), and how
+collector did (how often it ran, whether it works afterwards, and how many objects it leaves alone then), and how
 many of its TLS contexts have read the authorities that `SSL_CERT_FILE` names.
 """
 

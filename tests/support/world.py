@@ -20,7 +20,7 @@ from botocore.exceptions import ReadTimeoutError
 from ecr_image_waiter.aws.builds import BuildService
 from ecr_image_waiter.aws.cloudformation import Stacks
 from ecr_image_waiter.aws.self_invoke import HandOver
-from ecr_image_waiter.cfn.response import Courier
+from ecr_image_waiter.cfn.response import Sender
 from ecr_image_waiter.core.builds import BuilderKind
 from ecr_image_waiter.core.deadline import Clock
 from ecr_image_waiter.stack_questions import Tools
@@ -132,7 +132,7 @@ class World:
                 random=self.random,
             ),
             hand_over=HandOver(self.lambda_within),
-            courier=Courier(self.way, clock),
+            sender=Sender(self.way, clock),
             meter=Meter(lambda line: self.log.write(line + "\n"), "waiter"),
             dns_suffix="amazonaws.com",
             any_host=self._any_host,

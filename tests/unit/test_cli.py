@@ -529,7 +529,7 @@ CAUSES: dict[str, tuple[int, Callable[[Command], object], str]] = {
     "refused": (3, fault_of_ecr("InvalidParameterException"), ""),
     "never": (3, lambda command: command.ecr.push_index("app", "v1"), "--deploy-target Lambda"),
     "build-hidden": (3, build(HIDDEN), "--build-project app"),
-    # What the next build may mend.
+    # What the next build may fix.
     "build-broken": (1, build(RunStatus.BROKEN), "--build-project app"),
     "built-without": (1, build(RunStatus.SUCCEEDED), "--build-project app"),
     "time-up": (1, build(RunStatus.UNDER_WAY), "--build-project app"),
@@ -672,7 +672,7 @@ def test_an_end_without_a_result_is_published_too(command: Command, monkeypatch:
     assert command.published["GITHUB_STEP_SUMMARY"].startswith("### ecr-image-waiter: interrupted\n")
 
 
-# --- one look
+# --- one check
 
 
 def test_a_check_says_everything_of_an_image(command: Command) -> None:

@@ -155,5 +155,5 @@ def test_a_hand_over_that_lambda_does_not_take_says_why(error: Exception, words:
         HandOver(lambda _: as_client(FakeLambda(error))).to(FUNCTION_ARN, {}, seconds=1.0)
 
     assert [word for word in words if word not in str(caught.value)] == []
-    # Nobody is sent looking for a permission that is there.
+    # No permission is named that exists.
     assert ("allow lambda:InvokeFunction" in str(caught.value)) is words[0].startswith("AccessDenied")

@@ -1,4 +1,4 @@
-"""What the template's parameters make of it: who may use the function, what is watched, which capabilities it takes."""
+"""The template by its parameters: who may use the function, its monitoring, the capabilities that it takes."""
 
 import copy
 import json

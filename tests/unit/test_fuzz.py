@@ -1,4 +1,4 @@
-"""Whatever comes in, there is one answer, one hand-over or one clear refusal, and nothing else.
+"""Whatever comes in, there is one answer, one continuation or one clear refusal, and nothing else.
 
 `make test` runs some examples, always the same ones; `make fuzz` runs 20,000 that it draws.
 """

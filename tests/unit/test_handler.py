@@ -253,7 +253,7 @@ def test_a_delivery_ends_half_a_second_before_the_invocation() -> None:
     assert len(world.transport.puts) >= 2
 
 
-# --- Hand-overs -----------------------------------------------------------------------------------------------------
+# --- Continuations ----------------------------------------------------------------------------------------------------
 
 
 def test_a_failing_hand_over_is_answered_naming_the_permission_that_is_missing() -> None:

@@ -42,7 +42,7 @@ def ecr() -> Ecr:
 
 
 def found(ecr: Ecr, *, began: float = NOW, **conditions: Any) -> Any:
-    """Return what one look for team/app:v1 finds."""
+    """Return what one check for team/app:v1 finds."""
     wanted = Wanted("", ImageId("team/app", "v1", None), OWN, Conditions(**conditions))
     return Look(ecr.registry(), [wanted], Cache(), began)(include_archived=False, budget=lambda: 9.0)
 
@@ -388,7 +388,7 @@ def test_a_new_index_without_the_platform_fails_and_an_old_one_is_waited_out(ecr
 
 
 def test_an_old_image_of_the_wrong_kind_is_waited_out(ecr: Ecr) -> None:
-    """What is there is not what is to be deployed, so it does not matter that it could not be."""
+    """The image is not the one to deploy, so it does not matter that it could not be."""
     ecr.push_index("team/app", labels={REVISION: "old"})
 
     assert isinstance(found(ecr, Labels={REVISION: "new"}, DeployTarget="Lambda"), NotYet)
@@ -441,7 +441,7 @@ def test_an_image_pushed_earlier_is_not_yet_the_one(
 def test_an_image_pushed_in_the_very_second_counts_though_the_time_has_a_fraction(
     ecr: Ecr, after: str, fraction: float
 ) -> None:
-    """ECR tells whole seconds: an image of a moment later would look older."""
+    """ECR tells whole seconds: an image of a moment later would seem older."""
     conditions: dict[str, Any] = {"PushedAfter": after.format(f"{fraction:.3f}"[2:]), "began": NOW + fraction}
     set_pushed(ecr, NOW)
     assert isinstance(found(ecr, **conditions), Image)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from ecr_image_waiter.aws.clients import PresignedUrls
 from ecr_image_waiter.cfn.event import StackRequest, read_event
-from ecr_image_waiter.cfn.response import MAX_BODY_BYTES, Courier, Response, encoded, physical_id
+from ecr_image_waiter.cfn.response import MAX_BODY_BYTES, Response, Sender, encoded, physical_id
 from ecr_image_waiter.core.deadline import Deadline
 from ecr_image_waiter.core.messages import DeliveryFailed, harmless
 from ecr_image_waiter.core.state import Ended, Outcome
@@ -165,11 +165,11 @@ def test_a_physical_id_is_never_empty_and_at_most_a_kilobyte(request_type: str, 
     assert 0 < len(physical_id(request).encode("utf-8", "surrogatepass")) <= 1024
 
 
-# --- The courier ----------------------------------------------------------------------------------------------------
+# --- Sending ----------------------------------------------------------------------------------------------------
 
 
 def deliver(transport: FakeTransport, clock: FakeClock, seconds: float = 30.0) -> int:
-    return Courier(transport.put, clock).deliver(response_url(), b"{}", Deadline(NOW + seconds, clock))
+    return Sender(transport.put, clock).deliver(response_url(), b"{}", Deadline(NOW + seconds, clock))
 
 
 def test_a_delivered_answer_is_not_sent_again() -> None:
@@ -244,7 +244,7 @@ class Bucket(BaseHTTPRequestHandler):
     received: list[tuple[str, list[str], bytes]]
     reply: tuple[int, dict[str, str]]
 
-    def do_PUT(self) -> None:  # the name http.server looks for
+    def do_PUT(self) -> None:  # http.server's name for it
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.received.append((self.path, self.headers.get_all("Content-Type", []), body))
         status, headers = self.reply

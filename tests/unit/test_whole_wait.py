@@ -352,7 +352,7 @@ FINDINGS: Sequence[Finding] = (
 GRACE_SECONDS = {NoRegion: 60.0, NoRepository: 15.0, AccessDenied: 60.0}
 CAUSES = {NoRegion: Cause.REFUSED, NoRepository: Cause.NO_REPOSITORY, AccessDenied: Cause.ACCESS_DENIED}
 SLACK = 1.0
-"""What the contract allows a check to be late, and what a hand-over and two sleeps that last too long may take."""
+"""What the contract allows a check to be late, and what handing over and two sleeps that last too long may take."""
 
 
 @dataclass(frozen=True)

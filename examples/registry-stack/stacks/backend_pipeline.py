@@ -35,7 +35,7 @@ class BackendPipelineStack(Stack):
         super().__init__(scope, name, **settings)
         build, deploy = self._project("Build", "buildspec.yml"), self._project("Deploy", "deployspec.yml")
         for repository in repositories:
-            repository.grant_pull_push(build)  # a push asks what is there, too
+            repository.grant_pull_push(build)  # a push reads the repository, too
             repository.grant_read(deploy)
         those = [lambda_.Function.from_function_name(self, *each) for each in functions.items()]
         deploy.add_to_role_policy(

@@ -1,4 +1,4 @@
-"""What watches the functions."""
+"""The monitoring of the functions."""
 
 from collections.abc import Mapping
 from typing import Any

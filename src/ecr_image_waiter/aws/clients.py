@@ -187,7 +187,7 @@ class Aws:
         return credentials
 
     def _make(self, service: str, region: str, credentials: tuple[tuple[str, str], ...]) -> Any:
-        # A hand-over is tried again by its caller alone, since one whose reply is lost may have gone through; a
+        # A continuation is retried by its caller alone, since one whose reply is lost may have gone through; a
         # question about a stack is not worth a second call.
         attempts = 2 if service in ("ecr", "ecr-public") else 1
         # Short, because they count for each address of a name; the deadline of the whole call is the caller's.

@@ -117,7 +117,7 @@ def finding_of(error: Exception) -> Finding:
 
 
 def finding_of_failure(code: str, message: str) -> Finding:
-    """Returns what a failure of one image in BatchGetImage's answer means. In doubt ECR did not say what is there."""
+    """Returns what a failure of one image in BatchGetImage's answer means. In doubt it means no answer."""
     return _MEANING.get(code, Unavailable)(code, message)
 
 

@@ -61,10 +61,10 @@ class HandOver:
         invocation: Invocation,
         logger: "Logger",
     ) -> str:
-        """Returns why the hand-over failed in the end, nothing where it went through. Its attempts are logged.
+        """Hands over a wait, with logged retries. Returns why that failed, empty if it succeeded.
 
         A try whose reply was lost may have gone through: two continuations do no harm, none would. But after the third
-        lost reply of a wait there is no further try, since their number would double with each hand-over.
+        lost reply of a wait there is no further try, since their number would double with each continuation.
         """
         progress = replace(done.progress, hops=done.progress.hops + 1)
         state = State(bounds.start, bounds.limit, progress, done.memory.cache, done.memory.started)

@@ -277,7 +277,7 @@ def _fitting(request: StackRequest, response: Response) -> bytes | None:
     return with_reason(reason)
 
 
-class Courier:
+class Sender:
     """Sends responses to CloudFormation.
 
     `put` sends one PUT within so many seconds and returns the HTTP status, or raises an OSError.

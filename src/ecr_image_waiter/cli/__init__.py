@@ -30,7 +30,7 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # Whoever read the output has left.
+        # The reader of the output has ended.
         _drop_what_cannot_be_written()
         return 141
     except Exception:  # noqa: BLE001  # a bug of ours must not pass for a missing image

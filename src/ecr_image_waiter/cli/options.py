@@ -113,7 +113,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 class _Version(argparse.Action):
-    """Looks the version up when somebody asks, because that takes as long as all the rest."""
+    """Reads the version only if asked, because that takes as long as all the rest."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         from importlib import metadata  # noqa: PLC0415  # as above

@@ -1,7 +1,7 @@
 """Is this the image meant, and may it be deployed? Pure: from what was seen to ready, not yet because, never because.
 
 A condition is a property of `Conditions` and a rule in `_RULES`. Rules are asked in that order: first whether it is the
-image meant at all, since an older one may be of any kind, then whether what is there can be deployed. A rule that needs
+image meant at all, since an older one may be of any kind, then whether that image can be deployed. A rule that needs
 to know more says what is to be read, and is asked again.
 """
 

@@ -39,7 +39,7 @@ def response_reserve(service_timeout: float) -> float:
 
 
 def invocation_reserve(timeout: float) -> float:
-    """Returns how much of an invocation of `timeout` seconds is kept for the hand-over or the answer."""
+    """Returns how much of an invocation of `timeout` seconds is kept to hand over or to respond."""
     return 30.0 if timeout >= 150.0 else timeout / 5
 
 
@@ -123,7 +123,7 @@ class Deadline:
     def for_check(self, bounds: Bounds) -> "Deadline":
         """Returns when a check that begins now must be done.
 
-        Half of what is left stays for the hand-over or the response. And the check at the limit must not come late
+        Half of what is left stays to hand over or to respond. And the check at the limit must not come late
         because the one before it takes its time.
         """
         now = self.clock.now()
@@ -145,9 +145,9 @@ class Context(Protocol):
 
 
 class Invocation:
-    """One invocation. `timeout` is a duration; `began` and `checks_end` are moments, the latter the hand-over's.
+    """One invocation. `timeout` is a duration, `began` and `checks_end` are moments.
 
-    `id` is the same for each of Lambda's own repetitions.
+    The wait is handed over at `checks_end`. `id` is the same for each of Lambda's own repetitions.
     """
 
     def __init__(self, context: Context, clock: Clock) -> None:

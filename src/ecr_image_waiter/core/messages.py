@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 # The beginning of a command in the log of GitHub Actions (`::` before a line's first word, `##[` anywhere), Azure
-# Pipelines (`##vso[`) or TeamCity (`##teamcity[`). Whoever shows a text may break its lines at any blank.
+# Pipelines (`##vso[`) or TeamCity (`##teamcity[`). A viewer may break lines at any blank.
 _COMMAND: Final = re.compile(r"(?<!\S):(?=:)|#(?=#\w*\[)")
 _SHOWN_FAULTS: Final = 20  # more do not fit into an answer
 

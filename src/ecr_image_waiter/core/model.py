@@ -122,7 +122,7 @@ class NotYet:
 
 @dataclass(frozen=True, slots=True)
 class NotDeployable:
-    """What is there cannot be deployed, or not be waited for, and waiting will not change that. All are phrases."""
+    """The image cannot be deployed, checked or waited for, and waiting does not help. All are phrases."""
 
     because: str
     cure: str

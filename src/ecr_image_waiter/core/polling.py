@@ -70,7 +70,7 @@ NEXT_ASK: Final = (150.0, 210.0)
 LAST_ASK: Final = 10.0
 """So long before the limit nobody asks any more whether the stack still waits: the last check must not come late."""
 FRESH: Final = 210.0
-"""A hand-over does without asking where the last answer is younger than this, and than a quarter of the invocation."""
+"""Skip the stack check before a continuation if one ran within this many seconds (or a quarter of the invocation)."""
 _LONGEST_PAUSE: Final = 15.0
 GRACE_PERIODS: Final[dict[Streak | None, tuple[Cause, float]]] = {
     Streak.NO_REGION: (Cause.REFUSED, REGION_GRACE_PERIOD),

@@ -44,14 +44,14 @@ class Streak(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a wait stands between two checks. All of it survives a hand-over.
+    """Where a wait stands between two checks. A continuation carries all of it.
 
     `due`: when the next check is. `pause`: the latest pause of the backoff. `fault_pause`: the latest pause while
     ECR does not answer, 0 when it does. `streak` and `streak_since`: the one under way, and its start.
     `unanswered`: how many checks ECR did not answer. `image_missing`: the last one that it did found a repository
     without the image.
     `asked` and `ask_due`: when it was last asked whether anybody still waits (0: not yet), and when it is next.
-    `lost_replies`: how many hand-overs of this wait may have gone through twice. The aliases are the continuation's.
+    `lost_replies`: how many continuations of this wait may run twice. The aliases are the continuation's.
     """
 
     due: float
