@@ -1,4 +1,4 @@
-"""Make the waiter function's artifact, for `sam build` (src/Makefile) and for apps of the CDK.
+"""Makes the waiter function's artifact, for `sam build` (src/Makefile) and for apps of the CDK.
 
 It holds the compiled parts for both of Lambda's architectures, of botocore only the services that are called and where
 they are, and bytecode where this machine has the Python that Lambda runs (docs/decisions/0004-artifact.md). Standard

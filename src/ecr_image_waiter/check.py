@@ -119,7 +119,7 @@ class FollowedBuild:
 class Checker:
     """Checks the images of one wait, which began at `start`, in seconds since 1970 UTC.
 
-    `build`: what is to push them, None where nobody says. `subject`: they in a word or two.
+    `build`: the build that pushes them, None if unknown. `subject`: they in a word or two.
     """
 
     def __init__(

@@ -24,7 +24,7 @@ from .waiter import Waiter
 
 @cache
 def _waiter() -> Waiter:
-    """Returns the service of this process. Kept: an image that is already there must be answered fast."""
+    """Returns the service of this process, made once, because a response must come fast if the image exists."""
     aws = Aws()
     aws.client("ecr", math.inf)  # made now, because all but a Delete need it
     any_host = bool(os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_SAM_LOCAL"))

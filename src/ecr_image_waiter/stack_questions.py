@@ -46,9 +46,9 @@ _NEXT_RUN: Final = 135.0
 
 @dataclass(frozen=True)
 class Tools:
-    """What waits are made with.
+    """The parts that waits use.
 
-    `services`: what knows the runs of each kind of builder. `random` spreads the checks of waits that began together.
+    `services`: the build services by kind of builder. `random` spreads the checks of waits that began together.
     """
 
     registry: Registry
@@ -140,7 +140,7 @@ class StackQuestions:
         """Returns the response to an Update that fails: SUCCESS if its stack certainly rolls back.
 
         Raises:
-            StackUnknown: nobody knows whether FAILED would block a rollback.
+            StackUnknown: it is unknown whether FAILED blocks a rollback.
         """
         withheld = failed.reason + failed.note
         try:
@@ -195,7 +195,7 @@ class StackQuestions:
         return False
 
     def _response_in_rollback(self, request: StackRequest, invocation: Invocation) -> Response:
-        """Returns the response to an Update whose stack rolls back: SUCCESS after one check, whatever that finds."""
+        """Returns the response to an Update whose stack rolls back: SUCCESS after one check, with any result."""
         start, found = start_of(request, invocation.began), None
         checker = Checker(self.tools.registry, named_images(request), start)
         try:

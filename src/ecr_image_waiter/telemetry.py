@@ -94,7 +94,7 @@ class Meter:
         self._put(HandOvers=1, HandOverNumber=number)
 
     def ended(self, ended: Ended, deliveries: int = 1) -> None:
-        """Counts a wait that ended, after so many attempts to deliver its answer."""
+        """Counts a wait that ended, with the attempts to send its response."""
         values: dict[str, float] = {"Waits": 1}
         if ended.seconds is not None:
             values |= {"WaitSeconds": ended.seconds, "Checks": ended.checks, "UnansweredChecks": ended.unanswered}

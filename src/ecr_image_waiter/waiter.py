@@ -41,10 +41,10 @@ class Waiter:
         """Handles one invocation.
 
         Returns:
-            The attributes for a direct invocation; nothing where CloudFormation is answered, or the wait handed over.
+            The attributes for a direct invocation, otherwise None.
 
         Raises:
-            UnusableEvent: there is nobody to answer.
+            UnusableEvent: no response can be sent.
             DeliveryFailed: CloudFormation did not take the response.
             StackUnknown: a FAILED to this Update could block a rollback.
             GaveUp: a direct invocation ends without the image.
@@ -76,7 +76,7 @@ class Waiter:
         """Returns the response, encoded, or None if a continuation goes on.
 
         Raises:
-            StackUnknown: it would be FAILED, and nobody knows whether that would block a rollback.
+            StackUnknown: it would be FAILED, and it is unknown whether that blocks a rollback.
         """
         if request.type == "Delete":
             return encoded(request, Response("SUCCESS"))

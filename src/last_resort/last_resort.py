@@ -1,4 +1,4 @@
-"""Answers CloudFormation when the waiter cannot: it crashed for good, or could not even be imported.
+"""Responds to CloudFormation when the waiter cannot, because it crashed three times or cannot be imported.
 
 Lambda's on-failure destination of the waiter function. It needs the standard library alone and shares no code with the
 waiter, so that a fault of the waiter's cannot be its own. It imports the runtime's boto3 late and inside a try.
@@ -44,7 +44,7 @@ class NotDeliveredError(Exception):
 
 
 def lambda_handler(event: object, _context: Any) -> None:
-    """Answers the request that the waiter failed to answer.
+    """Responds to the request that the waiter failed to respond to.
 
     Args:
         event: what Lambda tells an on-failure destination (invocation-async-retain-records): `requestPayload` is the
@@ -92,7 +92,7 @@ def answer_for(
 
 
 def metric() -> dict[str, Any]:
-    """Returns what counts one answer, as CloudWatch reads it from a log ("Embedded metric format")."""
+    """Returns a metric of one response, as CloudWatch reads it from a log ("Embedded metric format")."""
     directive = {
         "Namespace": "EcrImageWaiter",
         "Dimensions": [["service"]],
@@ -106,7 +106,7 @@ def metric() -> dict[str, Any]:
 
 
 def unusable(request: object) -> str:
-    """Returns why a request cannot be answered, nothing if it can."""
+    """Returns why no response to a request can be sent, empty if one can."""
     if not isinstance(request, dict):
         return "it is not an object"
     for key in ("RequestType", "ResponseURL", "StackId", "RequestId", "LogicalResourceId"):
@@ -221,7 +221,7 @@ def _text(values: dict[str, Any], key: str, pattern: str = "(?s:.*)") -> str:
 
 
 def answer(request: dict[str, Any], reason: str, data: dict[str, str] | None = None) -> bytes:
-    """Returns the answer's body, at most 4096 bytes: SUCCESS for a Delete or with data, else FAILED with the reason.
+    """Returns the response's body, at most 4096 bytes: SUCCESS for a Delete or with data, else FAILED with the reason.
 
     Data that does not fit is left out.
     """
@@ -249,10 +249,10 @@ def answer(request: dict[str, Any], reason: str, data: dict[str, str] | None = N
 
 
 def deliver(url: str, body: bytes, put: Callable[[str, bytes], int], sleep: Callable[[float], None]) -> int:
-    """Send the answer, again after connection errors, 429 and 5xx. Return how many attempts it took.
+    """Sends the response, again after connection errors, 429 and 5xx. Returns the number of attempts.
 
     Raises:
-        NotDeliveredError: CloudFormation did not take it. No part of the URL stands in the message.
+        NotDeliveredError: the response could not be sent. The message has no part of the URL.
     """
     fault = ""
     for attempt, pause in enumerate((*PAUSES, 0.0), 1):

@@ -42,7 +42,7 @@ _OF_EXECUTIONS: Final = {
 
 
 class BuildService(Protocol):
-    """What `CodeBuild` and `CodePipeline` do; see there."""
+    """The operations of `CodeBuild` and `CodePipeline`; see there."""
 
     def runs(self, name: str, own: str, deadline: Deadline) -> Sequence[BuildRun] | BuildHidden | BuildUnavailable:
         """Returns the newest runs."""

@@ -54,7 +54,7 @@ class SystemClock:
 
 
 def within(seconds: float, call: Callable[[], T]) -> T:
-    """Runs a call in a thread of its own and return what it returns, or raise what it raises.
+    """Runs a call in a thread of its own, and returns or raises its result.
 
     Socket timeouts count for each address of a name and for each read, and resolving a name has none: eight addresses
     that do not answer take eight times the timeout, and a peer that sends a byte now and then takes for ever.
@@ -206,7 +206,7 @@ class Aws:
 
 
 def _send(session: Any, request: Any, **_: object) -> Any:
-    """Sends a request in botocore's place, which reads all of an answer, however long, before it parses it."""
+    """Sends a request in place of botocore, which reads an answer of any length before it parses it."""
     request.stream_output = True
     response = session.send(request)
     response.raw = _Limited(response.raw)
@@ -285,7 +285,7 @@ class PresignedUrls:
         return urllib3.PoolManager(num_pools=4, retries=False, ssl_context=context)
 
     def get(self, url: str, *, most_bytes: int, seconds: float) -> bytes | None:
-        """Returns the content, None where it is larger.
+        """Returns the content, None if it is larger.
 
         Raises:
             OSError: there is none, or it took longer. The message does not hold the URL.

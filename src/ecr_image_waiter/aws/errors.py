@@ -1,4 +1,4 @@
-"""What AWS's errors mean for a wait: one table of codes.
+"""The meaning of AWS's errors for a wait: one table of codes.
 
 One message is read: `is_of_missing_stack` says why.
 """

@@ -30,7 +30,7 @@ Seconds: TypeAlias = Duration | float
 
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """One of several images. Each argument is the property of docs/EcrImageWaiter.md that docs/cdk.md names."""
+    """An image among several. Each argument is the property of docs/EcrImageWaiter.md that docs/cdk.md names."""
 
     id: str
     repository: ecr.IRepository | str | None = None

@@ -1,4 +1,4 @@
-"""From an event to what was asked: which kind of event it is, and from whom."""
+"""Reads an event: its kind, its sender and its request."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ _OLDEST_START: Final = 7200.0  # the presigned URL itself is valid for two hours
 
 @dataclass(frozen=True, slots=True)
 class StackRequest:
-    """CloudFormation's request: what must be known to answer it, whatever its properties are.
+    """CloudFormation's request: all that a response needs, whatever the properties are.
 
     `properties` is unvalidated. `started` is X-Amz-Date of the ResponseURL in seconds since 1970 UTC. `state` is
     what a continuation carries, None in an event that comes from CloudFormation itself. `event` is the whole of it.
@@ -58,7 +58,7 @@ Request: TypeAlias = StackRequest | DirectRequest
 
 
 def read_event(event: object, *, dns_suffix: str, any_host: bool) -> Request:
-    """Tells what kind of event this is.
+    """Returns the request in an event, by its kind.
 
     `dns_suffix`: of the function's AWS partition, `amazonaws.com` for one; the response goes nowhere else. `any_host`:
     whether an emulator's or a local run's hosts are accepted too, and plain http.

@@ -47,7 +47,7 @@ Truth = Annotated[bool, BeforeValidator(_true_or_false)]
 
 
 class OneImage(Conditions):
-    """Which image, where, and what it must be."""
+    """The identity, place and conditions of one image."""
 
     RepositoryName: str = Field(
         default="",

@@ -35,9 +35,9 @@ _SOCKET_SECONDS: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One answer to CloudFormation. `note` ends the Reason and is never cut.
+    """One response to CloudFormation. `note` ends the Reason and is never cut.
 
-    `ended` is for the metrics: how the wait ended that this is the answer to, None where there was none. `body`: what
+    `ended` is for the metrics: the end of the wait, None without a wait. `body`: what
     is sent, once it is encoded.
     """
 
@@ -88,7 +88,7 @@ def attributes(wanted: Sequence[Wanted], found: ImagesFound, *, checks: int, wai
 def attributes_in_rollback(
     wanted: Sequence[Wanted], found: ImagesFound | None, uri: Uri, place: Place
 ) -> dict[str, str]:
-    """Returns the attributes with which a rollback goes on, whatever was found.
+    """Returns the attributes for a rollback, for any findings.
 
     An image that is there is told as ever. Where it is not, it is the URI that the template names, without a digest.
     Where no image for the platform is known, it is the same URI as that of the whole: no dependent takes an empty one.
@@ -169,7 +169,7 @@ def physical_id(request: StackRequest) -> str:
 
 
 def harmless_data(data: Mapping[str, str]) -> dict[str, str]:
-    """Returns attributes as they leave the process, whatever a pusher wrote."""
+    """Returns attributes made harmless, whatever a pusher wrote."""
     return {harmless(name): harmless(value) for name, value in data.items()}
 
 
@@ -232,7 +232,7 @@ def fits(request: StackRequest, response: Response) -> bool:
 
 
 def require_room(request: StackRequest, wanted: Sequence[Wanted], uri: Uri, place: Place) -> None:
-    """Refuses what could not be answered in the end. The arguments are those of `longest_attributes`.
+    """Refuses a request whose response would be too large. The arguments are those of `longest_attributes`.
 
     Raises:
         InvalidRequest: the attributes of so many images would not fit a response; with how many would.

@@ -130,7 +130,7 @@ def _faults_of_identity(before: str, image: Mapping[object, object]) -> Iterator
 
 
 def _faults_of_lambda(before: str, image: Mapping[object, object]) -> Iterator[str]:
-    """Returns what Lambda refuses whatever is there ("Create a Lambda function using a container image")."""
+    """Returns the faults that Lambda never takes ("Create a Lambda function using a container image")."""
     received = image.get("Platform")
     platform = read_platform(str(received))
     if platform and not runs_on_lambda(platform):

@@ -41,7 +41,7 @@ def main() -> int:
 
 
 def _drop_what_cannot_be_written() -> None:
-    """Keeps Python from trying it again at exit, where it would make another status of ours, 120."""
+    """Keeps Python from writing again at exit, which would change the exit status to 120."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

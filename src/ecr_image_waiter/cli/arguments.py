@@ -1,4 +1,4 @@
-"""From what a command line says to what it asks for, validated: every fault at once. It reads files of images."""
+"""Validates a command line, with every fault at once, and reads files of images."""
 
 import json
 import re
@@ -27,7 +27,7 @@ _HOST: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is asked for. `names`: the images as they were named, in their order. `max_wait` is in seconds."""
+    """The validated request. `names`: the images as they were named, in their order. `max_wait` is in seconds."""
 
     names: tuple[str, ...]
     wanted: tuple[Wanted, ...]

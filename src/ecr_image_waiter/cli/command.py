@@ -149,7 +149,7 @@ def _say(edges: Edges, text: str) -> None:
 
 
 class _Command:
-    """What both commands begin with."""
+    """The common part of both commands."""
 
     def __init__(self, line: Line, request: Asked, connection: Connection, edges: Edges) -> None:
         self._line = line

@@ -26,7 +26,7 @@ class Misconfigured(WaiterError):
 
 @dataclass(frozen=True)
 class Connection:
-    """What is used of AWS. `account` asks whose the credentials are; its answer is empty where that is not told."""
+    """The connection to AWS. `account` returns the credentials' account, empty if unknown."""
 
     region: str
     registry: Registry

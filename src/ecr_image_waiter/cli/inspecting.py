@@ -1,4 +1,4 @@
-"""Everything that can be said of an image that is there: its platforms, and the labels that were asked for."""
+"""Reads an image's platforms and the labels that were asked for."""
 
 from collections.abc import Mapping
 from dataclasses import replace

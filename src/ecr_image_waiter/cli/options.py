@@ -1,4 +1,4 @@
-"""From a command line to what it says. Standard library only, so that help and completion come at once.
+"""Parses a command line. Standard library only, so that help and completion come immediately.
 
 The options that stand for properties are in options.json, which `make schema` writes from the model.
 """

@@ -1,4 +1,4 @@
-"""What the command says in the end: its result in three forms, and its exit status. Pure."""
+"""The command's result in three forms, and its exit status. Pure."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -46,9 +46,9 @@ _NEVER: Final = frozenset({Cause.NO_REPOSITORY, Cause.ACCESS_DENIED, Cause.REFUS
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What is known of one image. `finding`: None where it was not checked.
+    """One image, as far as it was checked. `finding`: None if it was not.
 
-    `platforms` and `labels`: what was read of it; `unread`: why that was not to be.
+    `platforms` and `labels`: read from it; `unread`: why they could not be read.
     """
 
     name: str
@@ -70,7 +70,7 @@ class Seen:
 
     @property
     def phrase(self) -> str:
-        """What was seen of it."""
+        """The finding, as a phrase."""
         if self.finding is None:
             return "not checked"
         told = seen_of(self.wanted.image, self.finding)
@@ -82,9 +82,9 @@ _NOTHING: Final = Reason("")
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How it ended. `waited` is in seconds; `reason` and `cause` are empty where every image is ready.
+    """The result. `waited` is in seconds; `reason` and `cause` are empty if every image is ready.
 
-    `note`: what else is to be said, to people.
+    `note`: a text for people.
     """
 
     status: Status

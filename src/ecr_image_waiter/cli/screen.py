@@ -1,4 +1,4 @@
-"""What the command shows meanwhile: one live line on a terminal, plain lines elsewhere, nothing if so asked.
+"""The command's progress: one live line on a terminal, plain lines elsewhere, nothing if quiet.
 
 Without rich, a terminal gets plain lines too.
 """
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Standing:
-    """Where a wait stands, in words. `start` and `due` are moments, in seconds since 1970 UTC; `due` 0: not known."""
+    """The progress of a wait, in words. `start` and `due` are moments, in seconds since 1970 UTC; `due` 0: unknown."""
 
     subject: str
     start: float

@@ -1,1 +1,1 @@
-"""What decides. Pure: nothing here knows AWS, the time, chance or Powertools."""
+"""The decisions. Pure: no AWS, no clock, no chance, no Powertools."""

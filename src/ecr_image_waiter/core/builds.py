@@ -43,7 +43,7 @@ class Builder:
 
 
 class RunStatus(StrEnum):
-    """What a run's own status comes to."""
+    """The meaning of a run's status."""
 
     UNDER_WAY = "under-way"
     SUCCEEDED = "succeeded"
@@ -85,7 +85,7 @@ class UnderWay:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """The run that was followed has failed, or somebody has stopped it."""
+    """The followed run failed or was stopped."""
 
     run: BuildRun
 
@@ -123,7 +123,7 @@ BuildFinding: TypeAlias = NoRun | UnderWay | Broken | Built | BuildHidden | Buil
 
 @dataclass(frozen=True, slots=True)
 class StartedRun:
-    """The run that a wait has started, by its id; empty where it has started none. A continuation carries it."""
+    """The id of the run that a wait started, empty if none. A continuation carries it."""
 
     run: str = ""
 
@@ -159,5 +159,5 @@ def judge_runs(runs: Iterable[BuildRun], start: float) -> NoRun | UnderWay | Bro
 
 
 def first_told(*moments: datetime | None) -> float:
-    """Returns the first moment that a service has told; where it has told none, 0, which is before every wait."""
+    """Returns the first known moment, or 0, which is before every wait."""
     return next((moment.timestamp() for moment in moments if moment), 0.0)

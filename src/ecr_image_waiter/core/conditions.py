@@ -54,7 +54,7 @@ def _no_fraction(value: object) -> object:
 
 
 class Conditions(BaseModel):
-    """What an image must be before it counts; each one is optional."""
+    """The conditions that an image must meet; each is optional."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True, allow_inf_nan=False)
 
@@ -120,7 +120,7 @@ class Conditions(BaseModel):
 
 
 def read_platform(text: str) -> model.Platform | None:
-    """Returns the platform that a template names, None where it names none. Without an operating system it is Linux."""
+    """Returns the platform in a text, None if it has none. The default operating system is Linux."""
     found = re.fullmatch(_PLATFORM, text)
     if not found:
         return None
@@ -136,7 +136,7 @@ def runs_on_lambda(platform: model.Platform) -> bool:
 
 @dataclass(frozen=True)
 class Wanted:
-    """One image to wait for. `id` is the template's where there are several, empty otherwise."""
+    """One image to wait for. `id` is its Id among several images, otherwise empty."""
 
     id: str
     image: ImageId
@@ -174,7 +174,7 @@ def assess(image: Image, conditions: Conditions, cache: Cache, start: float) -> 
     """Returns whether an image is ready, as far as the cache tells. The wait began at `start`, in seconds since 1970.
 
     Returns:
-        The image where it is ready, with what was learnt of it; or why it is not; or what is to be read first.
+        The image with all that was read of it if it is ready, why it is not ready, or what to read first.
     """
     for rule in _RULES:
         verdict = rule(_Case(conditions, image, cache, start))
@@ -186,7 +186,7 @@ def assess(image: Image, conditions: Conditions, cache: Cache, start: float) -> 
 
 
 def without_judgement(conditions: Conditions) -> Conditions:
-    """Returns the conditions of a rollback: whatever is there will do, and its platform is told."""
+    """Returns the conditions of a rollback: any image is ready, and its platform is read."""
     return Conditions(Platform=conditions.Platform) if conditions.Platform else Conditions()
 
 

@@ -65,7 +65,7 @@ def fault_too_long(seconds: float, needed: int, timeout: int, timeout_needed: in
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """When a wait began, when its last check is due, and when nobody listens any more.
+    """The start of a wait, the time of its last check, and the end of ServiceTimeout.
 
     `asked_limit` is the limit the template asked for; where it is later than `limit`, something shortened the wait.
     """
@@ -106,7 +106,7 @@ class Deadline:
         return self.at - self.clock.now()
 
     def before(self, at: float) -> "Deadline":
-        """Returns this deadline, or that moment where it is earlier."""
+        """Returns the earlier of this deadline and a moment."""
         return Deadline(min(self.at, at), self.clock)
 
     def per_call(self, calls: int = 2) -> float:

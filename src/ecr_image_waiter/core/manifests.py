@@ -1,4 +1,4 @@
-"""What an image's manifest and config say. Pure, and total: what cannot be read says nothing.
+"""The content of an image's manifest and config. Pure and total: unreadable parts are empty.
 
 The forms are those of the OCI image specification 1.1 and of Docker's manifest V2 schema 2.
 """
@@ -88,7 +88,7 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What an image's config says of its platform, and of the labels that somebody asked for."""
+    """The platform and the wanted labels in an image's config."""
 
     platform: Platform
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -96,7 +96,7 @@ class Config:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """What must be read before more can be said: the digest of an image, of a manifest or of a config."""
+    """The next document to read: an image, a manifest or a config, by its digest."""
 
     what: Literal["details", "manifest", "config"]
     digest: str
@@ -104,7 +104,7 @@ class Unread:
 
 @dataclass(frozen=True, slots=True)
 class Cache:
-    """What was read of images, so that nothing is read twice. A continuation carries it.
+    """The documents read so far, so that none is read twice. A continuation carries it.
 
     `manifests` and `configs`: by digest, so they never change. `pushed`: when each image was pushed, in seconds since
     1970 UTC, 0 where ECR does not say; by URI, because the same image may have been pushed to several repositories.
@@ -124,7 +124,7 @@ class Cache:
         return self.configs.get(digest) or Unread("config", digest)
 
     def to_add_to(self, images: int) -> "Cache":
-        """Returns a copy to add to, which forgets the oldest where it is too much for so many images."""
+        """Returns a copy to add to, which drops the oldest documents if it exceeds the size for so many images."""
         most = max(MOST_KNOWN, images * _MOST_KNOWN_OF_ONE)
         return Cache(_Bounded(self.pushed, most), _Bounded(self.manifests, most), _Bounded(self.configs, most))
 
@@ -281,5 +281,5 @@ def _object(content: str | bytes) -> Mapping[str, Any]:
 
 
 def _name(value: object, longest: int = _LONGEST_NAME) -> str:
-    """Returns a name as it may be remembered: so many characters of a byte each, whatever a pusher writes."""
+    """Returns a name as the cache keeps it: at most so many ASCII characters, however a pusher writes it."""
     return value[:longest].encode("ascii", "backslashreplace").decode()[:longest] if isinstance(value, str) else ""

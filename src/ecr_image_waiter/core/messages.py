@@ -84,7 +84,7 @@ class WaiterError(Exception):
 
 
 class UnusableEvent(WaiterError):
-    """The event is none of those in docs/contract.md, so there is nobody to answer. The invocation fails."""
+    """The event is invalid, so no response can be sent (docs/contract.md). The invocation fails."""
 
 
 class InvalidRequest(WaiterError):
@@ -111,7 +111,7 @@ class HandOverFailed(WaiterError):
 
 
 class AnswerTooLarge(WaiterError):
-    """AWS's answer to a call is longer than a function has the memory to parse."""
+    """AWS's answer to a call exceeds the size that the function may parse."""
 
 
 class DeliveryFailed(WaiterError):

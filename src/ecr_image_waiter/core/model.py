@@ -78,7 +78,7 @@ def place_of(function_arn: str) -> Place:
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """What a processor and its operating system are called: `linux`, `arm64`, `v8`. Empty where it is not said."""
+    """An operating system, an architecture and a variant: `linux`, `arm64`, `v8`. Unknown parts are empty."""
 
     os: str
     architecture: str
@@ -158,7 +158,7 @@ class NoRepository:
 
 
 class Lacks(StrEnum):
-    """What is missing where access is denied: a permission of IAM's or of the repository's policy, unless said."""
+    """The missing part if access is denied; by default a permission of IAM or of the repository's policy."""
 
     PERMISSION = auto()
     CREDENTIALS = auto()
@@ -185,7 +185,7 @@ class Unavailable:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """ECR will not answer this question, and asking again will not help."""
+    """ECR refuses the call, and retries do not help."""
 
     code: str
     message: str
@@ -210,7 +210,7 @@ Finding: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class Several:
-    """What was found of each of several images, in the template's order, by its id."""
+    """The findings of several images by their Ids, in the template's order."""
 
     findings: tuple[tuple[str, Finding], ...]
 
@@ -235,7 +235,7 @@ ImagesFound: TypeAlias = Finding | Several
 
 @dataclass(frozen=True, slots=True)
 class Awaited:
-    """What was found of images that are not all there, and of the build that is to push them."""
+    """The findings of images, some of them missing, and of the build that pushes them."""
 
     images: ImagesFound
     builder: Builder

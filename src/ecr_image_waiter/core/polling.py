@@ -1,4 +1,4 @@
-"""When to check, to ask about the stack, to stop and to hand over: every decision of a wait. Pure.
+"""Every decision of a wait: when to check, to ask about the stack, to stop and to hand over. Pure.
 
 All times are seconds since 1970 UTC, all durations seconds. The clock and the random source come in from outside.
 The rules are those of docs/contract.md, sections 3 and 4. docs/decisions/0011 says when the stack is asked about.
@@ -84,7 +84,7 @@ GRACE_PERIODS: Final[dict[Streak | None, tuple[Cause, float]]] = {
 def begin_or_go_on(
     received: object, *, start: float, max_wait: float, service_timeout: float, now: float, timeout: int, random: Random
 ) -> tuple[Bounds, Progress, Memory]:
-    """Returns where the wait for a stack stands: at its beginning, or where the invocation before left it.
+    """Returns the progress of a stack's wait: its beginning, or as the previous invocation left it.
 
     `received`: the state that a continuation carries, None at the beginning. `start` is used there alone. `timeout`:
     the function's. `random` spreads the questions of waits that began together.
@@ -219,7 +219,7 @@ def pause_before_asking_again(attempt: int, random: Random) -> float:
 
 
 class Step(Enum):
-    """What a wait does next, unless it sleeps."""
+    """The next step of a wait, unless it sleeps."""
 
     ASK = auto()
     CHECK = auto()

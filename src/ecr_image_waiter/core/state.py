@@ -1,4 +1,4 @@
-"""Where a wait stands, what it remembers of its checks, how it ends, and what a continuation carries. Pure."""
+"""The state of a wait: progress, memory of checks, outcomes, and the form that a continuation carries. Pure."""
 
 import json
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ class Streak(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a wait stands between two checks. A continuation carries all of it.
+    """The progress of a wait between two checks. A continuation carries all of it.
 
     `due`: when the next check is. `pause`: the latest pause of the backoff. `fault_pause`: the latest pause while
     ECR does not answer, 0 when it does. `streak` and `streak_since`: the one under way, and its start.
@@ -70,7 +70,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What a wait remembers of its checks: it goes into each one, and comes out of it.
+    """The memory of a wait, passed into and out of each check.
 
     A continuation carries `cache` and `started`; the rest is found again. `ready`: of several images, those that are,
     by id. `most_ids`: how many images one call asks for. `start_due`: no build is started before.
@@ -85,7 +85,7 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What a check found, and what the wait remembers from then on."""
+    """The findings of a check, and the memory for the next one."""
 
     found: Found
     memory: Memory
@@ -93,7 +93,7 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """How a template wants to wait."""
+    """The backoff that a template sets."""
 
     delay: float
     rate: float
@@ -102,7 +102,7 @@ class Backoff:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The image is there, or all of several are. `unanswered` is `Progress`'s."""
+    """All images are ready. `unanswered` is `Progress`'s."""
 
     found: ImagesFound
     checks: int
@@ -110,7 +110,7 @@ class Ready:
 
 
 class Cause(StrEnum):
-    """Why a wait ended without the image."""
+    """The cause of a wait that ended without the image."""
 
     TIME_UP = "time-up"
     NO_REPOSITORY = "no-repository"
@@ -125,7 +125,7 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
-    """The image did not come, or cannot. `found` is the last finding, None where no check was left to make.
+    """The wait ended without the image. `found` is the last finding, None if no check was made.
 
     `unanswered` and `image_missing` are `Progress`'s.
     """
@@ -138,7 +138,7 @@ class GivenUp:
 
 
 class Outcome(StrEnum):
-    """How a wait ended that did not give up: with its image, abandoned, failed, or in a rollback."""
+    """The outcome of a wait without a `Cause`: with its image, abandoned, failed, or in a rollback."""
 
     READY = "ready"
     ABANDONED = "abandoned"
@@ -150,7 +150,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a wait ended. `seconds` since its start, None where nothing was waited for.
+    """The end of a wait. `seconds` since its start, None without a wait.
 
     `unanswered`: how many of the checks were throttled, failed or got no reply.
     """
@@ -184,7 +184,7 @@ class PartDone:
 
 @checked.dataclass(frozen=True, config=ConfigDict(allow_inf_nan=False, defer_build=True))  # a short wait needs none
 class State:
-    """Everything that must outlive an invocation. Times are seconds since 1970 UTC.
+    """The state that outlives an invocation. Times are seconds since 1970 UTC.
 
     A field may be added, with a default; where one changes its meaning, the version does too.
     """
@@ -204,7 +204,7 @@ def read_state(received: object, now: float) -> State:
     """Returns the state that a continuation carries under the one key.
 
     Raises:
-        InvalidRequest: somebody else wrote it, such as one of a wait that begins later than now.
+        InvalidRequest: the state is not the waiter's own, such as one that begins later than now.
     """
     try:
         state = _ADAPTER.validate_python(received)
@@ -219,7 +219,7 @@ def read_state(received: object, now: float) -> State:
 
 
 def _impossible(state: State, now: float) -> list[str]:
-    """Returns the names of the fields whose values no wait can reach, whatever its template says."""
+    """Returns the names of fields whose values no wait can reach."""
     start, limit, progress = state.start, state.limit, state.progress
     ranges = {
         "start": (start, now - _OLDEST, now),

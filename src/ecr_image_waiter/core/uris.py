@@ -72,7 +72,7 @@ def without_fips(host: str) -> str:
 
 
 def read_uri(uri: str) -> tuple[ImageId, Source] | None:
-    """Returns the image that a URI names and where it is, None where it is no image URI of ECR or ECR Public."""
+    """Returns the image that a URI names and its registry, None if it is no image URI of ECR or ECR Public."""
     found = _PUBLIC.fullmatch(uri)
     if found:
         source = Source(region=PUBLIC_REGION, host=found["host"], alias=found["alias"])
@@ -88,7 +88,7 @@ def read_uri(uri: str) -> tuple[ImageId, Source] | None:
 
 
 def registry_in(repository: str) -> str:
-    """Returns the host that a repository's name begins with, as Docker reads it; empty where it begins with none.
+    """Returns the host at the beginning of a repository's name, as Docker reads it; empty if there is none.
 
     ECR takes such names as well: a namespace may have dots, and be the prefix of a pull-through cache.
     """

@@ -1,1 +1,1 @@
-"""What people read: Reasons, and the words they are made of."""
+"""The texts that people read: Reasons, and their phrases."""

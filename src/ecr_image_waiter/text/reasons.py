@@ -1,4 +1,4 @@
-"""Why a wait ended without its image: the sentences of a Reason. Pure."""
+"""The sentences of Reasons: why a wait ended without its image. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
