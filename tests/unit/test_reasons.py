@@ -175,13 +175,6 @@ CASES = {
         bounds=SHORTENED,
         newest=NEWEST,
     ),
-    "no image and no tag in a shortened wait": Case(
-        GivenUp(Cause.TIME_UP, NoImage(), 37),
-        'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (37 checks; cut from 60 min by ServiceTimeout): '
-        "the repository has no such image; newest tags: none; check its build, or raise ServiceTimeout",
-        bounds=SHORTENED,
-        newest=NewestTags(()),
-    ),
     "a tag at another digest": Case(
         GivenUp(Cause.TIME_UP, NoImage(tag_points_at=OTHER_DIGEST), 37),
         f"{TIMED_OUT}the tag points at another image, "

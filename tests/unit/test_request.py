@@ -122,17 +122,10 @@ _INSTEAD: dict[str, dict[str, object]] = {
 
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_value_is_named_with_what_was_received_and_what_is_allowed(name: str) -> None:
-    for value, shown in WRONG[name]:
+    for value, shown in [*WRONG[name], ("", '""')]:
         (fault,) = faults_of({**_INSTEAD.get(name, PROPERTIES), name: value})
         assert fault.startswith(f"{name}: received {shown}, allowed: {allowed_by(Properties.model_fields[name])}")
-
-
-@pytest.mark.parametrize("name", Properties.model_fields.keys() - {"Trigger", "ServiceToken"})
-def test_an_empty_string_is_refused_with_the_hint_at_what_leaves_a_property_out(name: str) -> None:
-    (fault,) = faults_of({**_INSTEAD.get(name, PROPERTIES), name: ""})
-
-    assert fault.startswith(f'{name}: received "", allowed: {allowed_by(Properties.model_fields[name])}')
-    assert fault.endswith("; use !Ref AWS::NoValue to omit it")
+        assert fault.endswith("; use !Ref AWS::NoValue to omit it") is (value == "")
 
 
 def test_an_empty_string_in_images_or_a_label_gets_the_hint_too_and_an_empty_name_of_a_label_does_not() -> None:
@@ -170,18 +163,10 @@ def test_an_integer_too_long_to_be_shown_is_still_a_fault() -> None:
     assert "MaxRetries: received a number of thousands of digits, allowed: a whole number from 0 to 3600" in fault
 
 
-@pytest.mark.parametrize(
-    ("properties", "missing"),
-    [
-        ({"ImageTag": "v1"}, {"RepositoryName"}),
-        ({"RepositoryName": "ab"}, {"ImageTag"}),
-        ({}, {"RepositoryName", "ImageTag"}),
-    ],
-)
-def test_what_is_required_and_missing_is_named(properties: dict[str, str], missing: set[str]) -> None:
-    faults = faults_of(properties)
-
-    assert {fault.split(": missing")[0] for fault in faults} == missing
+def test_what_is_required_and_missing_is_named() -> None:
+    assert [fault.split(": missing")[0] for fault in faults_of({"ImageTag": "v1"})] == ["RepositoryName"]
+    assert [fault.split(": missing")[0] for fault in faults_of({"RepositoryName": "ab"})] == ["ImageTag"]
+    assert [fault.split(": missing")[0] for fault in faults_of({})] == ["RepositoryName", "ImageTag"]
 
 
 _MEANT = {
@@ -217,8 +202,7 @@ def test_an_unknown_property_is_answered_with_the_one_that_is_meant_or_the_neare
     ],
 )
 def test_a_repository_is_waited_for_where_asked_or_where_a_build_may_create_it(
-    properties: dict[str, str],
-    waits: bool,  # noqa: FBT001  # a case
+    properties: dict[str, str], *, waits: bool
 ) -> None:
     read = read_properties({**PROPERTIES, **properties}, None)
 

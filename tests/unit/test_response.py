@@ -69,14 +69,6 @@ def test_a_success_carries_the_ids_and_the_attributes() -> None:
     assert (body["StackId"], body["RequestId"], body["LogicalResourceId"]) == (STACK_ID, REQUEST_ID, "Image")
 
 
-def test_a_failure_carries_its_reason_whole_with_the_note_where_both_fit() -> None:
-    reason = "It did not come. " * 60  # crhelper alone would keep the last 240 characters
-
-    body = body_of(Response("FAILED", reason, NOTE))
-
-    assert (body["Status"], body["Reason"], body["Data"]) == ("FAILED", reason + NOTE, {})
-
-
 _reasons = st.text(
     st.characters() | st.characters(categories=["Cs"]) | st.sampled_from('"\\\n\0é€𝄞'), min_size=1, max_size=60
 ).flatmap(lambda piece: st.integers(1, 6000).map(lambda times: (piece * times)[:6000]))

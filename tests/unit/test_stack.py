@@ -6,8 +6,7 @@ import botocore.session
 import pytest
 
 from ecr_image_waiter.core.model import StackHidden, StackSeen, is_answer, rolls_back, still_waits
-from ecr_image_waiter.core.polling import FIRST_ASK, NEXT_ASK, first_ask, next_ask, pause_before_asking_again
-from ecr_image_waiter.core.state import NEVER
+from ecr_image_waiter.core.polling import pause_before_asking_again
 
 STATUSES = frozenset(botocore.session.get_session().get_service_model("cloudformation").shape_for("StackStatus").enum)
 WAITING = {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "IMPORT_IN_PROGRESS", "REVIEW_IN_PROGRESS"}
@@ -51,24 +50,3 @@ def test_pauses_between_questions_double_up_to_fifteen_seconds_and_spread() -> N
         pauses = [pause_before_asking_again(attempt, random) for _ in range(500)]
         assert longest / 2 <= min(pauses) < 0.52 * longest
         assert 0.98 * longest < max(pauses) <= longest
-
-
-def test_the_first_question_comes_after_two_minutes_and_spread_over_more_than_two() -> None:
-    random = Random(1)  # noqa: S311  # any seed
-    moments = [first_ask(1000.0, random) for _ in range(2000)]
-    assert 1120.0 <= min(moments) < 1121.0
-    assert 1254.0 < max(moments) <= 1255.0
-    assert FIRST_ASK[1] - FIRST_ASK[0] > 500 / 4  # for 500 waits
-
-
-@pytest.mark.parametrize("found", [StackSeen("CREATE_IN_PROGRESS"), StackHidden("Throttling")])
-def test_the_next_question_comes_after_about_three_minutes(found: StackSeen | StackHidden) -> None:
-    random = Random(1)  # noqa: S311  # any seed
-    moments = [next_ask(found, 1000.0, random) for _ in range(2000)]
-    assert 1150.0 <= min(moments) < 1151.0
-    assert 1209.0 < max(moments) <= 1210.0
-    assert sum(NEXT_ASK) / 2 > 500 / 4
-
-
-def test_who_may_not_ask_asks_no_more() -> None:
-    assert next_ask(StackHidden("AccessDenied", denied=True), 1000.0, Random(1)) == NEVER  # noqa: S311  # as above
