@@ -111,16 +111,17 @@ def test_more_images_than_fit_a_response_are_answered_without_attributes() -> No
     assert succeeded(world) == {}
 
 
-def test_a_fault_of_the_waiter_s_own_does_not_block_it_either() -> None:
-    def broken(*_: str) -> Any:
-        raise RuntimeError("no client can be made")
+def test_a_fault_of_the_waiter_s_own_does_not_block_it_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("odd")
 
+    monkeypatch.setattr("ecr_image_waiter.stack_questions.Checker.check_in_rollback", broken)
     world = World(stack=(BACK,))
-    world.ecr.before = broken
 
     world.run(update())
 
     assert succeeded(world)["ImageUri"] == f"{REPOSITORY_URI}:v1"
+    assert world.lines_of("rollback_image_check_failed")
 
 
 NO_REPLY_OF_CLOUDFORMATION = ReadTimeoutError(endpoint_url="https://cloudformation")

@@ -37,7 +37,8 @@ def test_a_new_environment_imports_and_makes_no_more_than_an_image_that_is_there
 def test_outside_lambda_the_garbage_collector_stays_and_environments_of_one_snapshot_spread_their_checks() -> None:
     # A fork has what a snapshot has: the memory that INIT left.
     code = """
-import gc, os
+import gc, os, sys
+from ecr_image_waiter.cfn.response import crhelper
 from ecr_image_waiter.handler import _waiter
 waiter = _waiter()
 print(gc.isenabled(), gc.get_freeze_count(), flush=True)
@@ -46,12 +47,12 @@ for _ in range(2):
         print(waiter.tools.random.random(), flush=True)
         os._exit(0)
     os.wait()
-from crhelper import resource_helper
-print(resource_helper.boto3.client)  # only crhelper needs it
+print("boto3" in sys.modules, crhelper().resource_helper.boto3.client)  # imported when crhelper asks for it
 """
-    works, frozen, one, other, boto3 = run(code, AWS_DEFAULT_REGION="us-east-1").split(maxsplit=4)
+    works, frozen, one, other, imported, boto3 = run(code, AWS_DEFAULT_REGION="us-east-1").split(maxsplit=5)
     assert (works, frozen) == ("True", "0")
     assert one != other
+    assert imported == "False"
     assert "function client" in boto3
 
 
