@@ -16,7 +16,7 @@ from rich.console import Console
 
 from sandbox.cloud import Cloud
 from sandbox.processes import PATIENCE, ROOT
-from tests.live.__main__ import Run, Stops, cost
+from tests.live.__main__ import Run, Stops
 from tests.live.account import PREFIX, Account
 from tests.live.checks import CHECKS, Check, Scene
 from tests.support.waiting import eventually
@@ -119,7 +119,7 @@ def test_without_confirmation_a_run_says_what_it_would_make_and_cost_and_makes_n
 
 
 def of_one_check(cloud: Cloud, run: str, scene: Any) -> Run:
-    check = Check("planted", "A planted check.", scene, "waiter", 1, "")
+    check = Check("planted", "A planted check.", scene)
     return Run(Account(cloud.client, run), [check], Console(), Stops())
 
 
@@ -197,8 +197,3 @@ def test_what_a_killed_run_has_left_is_removed_by_its_name_and_nobody_else_takes
     removal = live(cloud, "--remove", "yes", "--id", "killed")
     assert "Nothing is left over" in removal.communicate(timeout=PATIENCE)[0]
     assert left_over(cloud, "killed") == []
-
-
-def test_a_run_costs_less_than_a_dollar(cloud: Cloud) -> None:
-    run = Run(Account(cloud.client, "cost"), CHECKS.values(), Console(), Stops())
-    assert 0 < sum(cost(run).values()) < 1

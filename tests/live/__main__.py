@@ -1,7 +1,6 @@
 """`make live`: deploy the waiter into the AWS account that is configured, and find out what no emulator can tell."""
 
 import argparse
-import math
 import os
 import re
 import secrets
@@ -32,17 +31,10 @@ AT_ONCE: Final = 4
 """Checks. A new AWS account has ten concurrent executions."""
 _RUN: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,18}[a-z0-9]")
 _WIDTH: Final = 160
-# List prices of us-east-1, 2026-11, x86_64's where it is dearer. CloudFormation, IAM and SSM's parameter are free.
-_PER_GIGABYTE_SECOND: Final = 0.0000166667
-_PER_METRIC_HOUR: Final = 0.30 / 730
-_PER_GIGABYTE_MONTH: Final = 0.10  # ECR's, the dearest of the stores
-_PER_LOG_GIGABYTE: Final = 0.50
-# What a run uses of them at most.
-_METRICS: Final = 12  # of each deployment of the waiter: docs/operations.md, in five outcomes
-_METRIC_HOURS: Final = 2  # the hours that a run touches
-_STORED_GIGABYTES: Final = 0.03  # the artifacts in S3, and images of 1 kB
-_STORED_MONTHS: Final = 3  # what an archived image is paid for, at least
-_LOG_GIGABYTES: Final = 0.005
+COST: Final = "less than $0.10: half an hour of functions, 48 metrics for two hours, 30 MB of artifacts and images"
+"""At list prices of us-east-1, 2026-11: $0.004 for 1,900 s with 128 MB, $0.04 for the metrics ($0.30 a month each),
+$0.01 for logs and an archived image, which is paid for three months. The rest is free.
+"""
 
 
 @dataclass
@@ -128,23 +120,9 @@ class Run:
                 text.writelines(f"{result.check.name}: {' '.join(event)}\n" for event in result.events)
 
 
-def cost(run: Run) -> dict[str, float]:
-    """Returns what a run costs at most, in dollars, by what it is paid for."""
-    seconds = sum(check.seconds for check in run.checks)
-    metrics = len(run.waiters) * _METRICS
-    stored, logs = _STORED_GIGABYTES * 1000, _LOG_GIGABYTES * 1000
-    return {
-        f"{seconds} s of functions with 128 MB": seconds * 128 / 1024 * _PER_GIGABYTE_SECOND,
-        f"{metrics} metrics for {_METRIC_HOURS} hours": metrics * _METRIC_HOURS * _PER_METRIC_HOUR,
-        f"{stored:g} MB stored": _STORED_GIGABYTES * _STORED_MONTHS * _PER_GIGABYTE_MONTH,
-        f"{logs:g} MB of logs": _LOG_GIGABYTES * _PER_LOG_GIGABYTE,
-    }
-
-
 def plan(run: Run) -> str:
     """Returns what a run makes, how long it takes and what it costs."""
-    account, checks, waiters, costs = run.account, run.checks, run.waiters, cost(run)
-    paid = ", ".join(f"{what} (${dollars:.3f})" for what, dollars in costs.items())
+    account, checks, waiters = run.account, run.checks, run.waiters
     return f"""Run {account.run}, in account {account.id}, {account.region}. It makes, and removes at its end:
 
   {len(waiters)} stacks with the waiter: {account.name}-{{{",".join(waiters)}}}
@@ -154,7 +132,7 @@ def plan(run: Run) -> str:
   an S3 bucket: {account.bucket}
 
 CloudWatch keeps the metrics of those waiters, which cannot be removed and then cost nothing.
-It takes about 25 minutes and costs less than ${math.ceil(sum(costs.values()) * 100) / 100:.2f}: {paid}.
+It takes about 25 minutes and costs {COST}.
 If it is killed: make live REMOVE=yes ID={account.run}
 """
 

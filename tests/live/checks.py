@@ -28,16 +28,14 @@ class Check:
         claim: what it proves.
         run: makes it. Returns what AWS said, and raises an AssertionError where the claim does not hold.
         waiter: the deployment of the waiter that it uses.
-        seconds: how long functions run for it at most.
         emulator: why it cannot run in an emulator; empty if it can.
     """
 
     name: str
     claim: str
     run: Callable[["Scene"], str]
-    waiter: str
-    seconds: int
-    emulator: str
+    waiter: str = "waiter"
+    emulator: str = ""
 
 
 CHECKS: Final[dict[str, Check]] = {}
@@ -95,11 +93,11 @@ class Scene:
         expect(status == wanted, f"the stack is {status}: {told}")
         return told
 
-    def waited(self, digest: str) -> dict[str, str]:
-        """Returns the attributes that the stack got, of the image with this digest."""
-        outputs = self.account.outputs(self._name)
+    def found(self, digest: str) -> tuple[str, dict[str, str]]:
+        """Waits for a creation that succeeds with an image; returns what was said, and the attributes."""
+        told, outputs = self.ends_as("CREATE_COMPLETE"), self.account.outputs(self._name)
         expect(outputs["ImageUri"].endswith(f"@{digest}"), f"another image: {outputs}")
-        return outputs
+        return f"{told}; checks: {outputs['Attempts']}, in {outputs['WaitedSeconds']} s", outputs
 
     def asked(self, call: Callable[..., Any], **arguments: Any) -> str:
         """Returns the error in which a call ends, or what it answered."""
@@ -137,17 +135,17 @@ def seconds(count: int) -> dict[str, Any]:
     return {"MaxRetries": count, "RetryDelaySeconds": 1, "BackoffRate": 1}
 
 
-def check(*, seconds: int, waiter: str = "waiter", emulator: str = "") -> Callable[[Callable[[Scene], str]], None]:
+def check(waiter: str = "waiter", emulator: str = "") -> Callable[[Callable[[Scene], str]], None]:
     """Adds a check. The arguments are those of `Check`."""
 
     def add(run: Callable[[Scene], str]) -> None:
         name, claim = run.__name__.replace("_", "-"), (run.__doc__ or "").partition("\n")[0]
-        CHECKS[name] = Check(name, claim, run, waiter, seconds, emulator)
+        CHECKS[name] = Check(name, claim, run, waiter, emulator)
 
     return add
 
 
-@check(seconds=1100, waiter="late")
+@check(waiter="late")
 def crash_late_in_a_slice(scene: Scene) -> str:
     """Lambda runs an invocation again that crashed late in its slice, and the wait goes on from its old start."""
     # A slice ends 30 s before the timeout, and in an emulator, whose timeout is short, a fifth of it.
@@ -156,16 +154,15 @@ def crash_late_in_a_slice(scene: Scene) -> str:
     scene.create(ImageTag="v1", Trigger=str(crash_at), **seconds(after + 200))
     scene.account.sleep(crash_at + 5 - time.time())
     digest = scene.push("v1")
-    told = scene.ends_as("CREATE_COMPLETE")
-    waited = scene.waited(digest)
+    told, waited = scene.found(digest)
     checks, length = int(waited["Attempts"]), int(waited["WaitedSeconds"])
     expect(length >= after, f"the wait began anew: {waited}")
     # There is a check in each second, and after a crash they are counted from the beginning again.
     expect(checks < length - after / 2, f"nothing crashed: {waited}")
-    return f"{told}; {length} s from the Create to the answer, {checks} checks since the crash after {after} s"
+    return f"{told}; the checks are those since the crash after {after} s"
 
 
-@check(seconds=60, waiter="broken")
+@check(waiter="broken")
 def last_resort(scene: Scene) -> str:
     """The last resort answers for a waiter that cannot be imported, with Lambda's error."""
     scene.create(ImageTag="v1", **seconds(60))
@@ -174,9 +171,7 @@ def last_resort(scene: Scene) -> str:
     return told
 
 
-@check(
-    seconds=400, emulator="the emulator deletes a stack beside its Create, without stopping that or sending a Delete"
-)
+@check(emulator="the emulator deletes a stack beside its Create, without stopping that or sending a Delete")
 def delete_during_a_create(scene: Scene) -> str:
     """A stack that is deleted during its Create is gone at once, and the wait ends by itself."""
     scene.create(ImageTag="never", **seconds(400))
@@ -193,21 +188,20 @@ def delete_during_a_create(scene: Scene) -> str:
     return f"{', '.join(statuses)}; gone after {gone:.0f} s, the wait ended after at most {ended:.0f} s"
 
 
-@check(seconds=60, waiter="short")
+@check(waiter="short")
 def hand_over(scene: Scene) -> str:
     """A wait goes on in further invocations of its function."""
     scene.create(ImageTag="v1", **seconds(120))
     scene.under_way()
     scene.account.sleep(2 * SHORT_TIMEOUT)
     digest = scene.push("v1")
-    told = scene.ends_as("CREATE_COMPLETE")
-    waited = scene.waited(digest)
+    told, _ = scene.found(digest)
     scene.account.until("hand-overs are in the log", lambda: scene.account.logged("short", '"HandOverNumber"'))
     count = len(scene.account.logged("short", '"HandOverNumber"'))
-    return f"{told}; hand-overs: {count}, in {waited['WaitedSeconds']} s at a timeout of {SHORT_TIMEOUT} s"
+    return f"{told}; hand-overs: {count}, at a timeout of {SHORT_TIMEOUT} s"
 
 
-@check(seconds=30)
+@check()
 def rollback(scene: Scene) -> str:
     """An Update that fails is rolled back although the old image is gone."""
     scene.push("v1")
@@ -226,19 +220,17 @@ def rollback(scene: Scene) -> str:
     return ", ".join(events[back:])
 
 
-@check(seconds=60)
+@check()
 def pushed_during_the_wait(scene: Scene) -> str:
     """A stack gets the digest of an image that is pushed while it waits."""
     scene.create(ImageTag="v1", **seconds(120))
     scene.under_way()
     scene.account.sleep(10)
     digest = scene.push("v1")
-    told = scene.ends_as("CREATE_COMPLETE")
-    waited = scene.waited(digest)
-    return f"{told}; checks: {waited['Attempts']}, in {waited['WaitedSeconds']} s"
+    return scene.found(digest)[0]
 
 
-@check(seconds=30)
+@check()
 def wrong_tag(scene: Scene) -> str:
     """A wait for a tag that nobody pushed ends in a Reason with the newest tags that are there."""
     scene.push("lastest")
@@ -248,7 +240,7 @@ def wrong_tag(scene: Scene) -> str:
     return told
 
 
-@check(seconds=20)
+@check()
 def index_for_lambda(scene: Scene) -> str:
     """An index that Lambda is to run fails at once, and Lambda itself refuses it."""
     push_index(scene.account.ecr, scene.repository, "v1", attestations=True)
@@ -261,7 +253,7 @@ def index_for_lambda(scene: Scene) -> str:
     return f"{told}; CreateFunction: {refusal}"
 
 
-@check(seconds=30)
+@check()
 def archived_image(scene: Scene) -> str:
     """A wait for an archived image ends in a Reason that names the archive, and Lambda refuses the image."""
     scene.push("v1")
@@ -285,17 +277,15 @@ def archived_image(scene: Scene) -> str:
     return said
 
 
-@check(seconds=10)
+@check()
 def image_that_is_there(scene: Scene) -> str:
     """A stack gets the digest of an image that is there."""
     digest = scene.push("v1")
     scene.create(ImageTag="v1", **seconds(60))
-    told = scene.ends_as("CREATE_COMPLETE")
-    waited = scene.waited(digest)
-    return f"{told}; checks: {waited['Attempts']}, in {waited['WaitedSeconds']} s"
+    return scene.found(digest)[0]
 
 
-@check(seconds=10)
+@check()
 def token_of_a_parameter(scene: Scene) -> str:
     """CloudFormation resolves `{{resolve:ssm:...}}` in a ServiceToken."""
     scene.push("v1")

@@ -6,50 +6,30 @@ always given, and a timestamp is a whole number.
 
 from typing import Any, Final
 
+import botocore.session
 from jsonschema import Draft202012Validator
 
 _NAME: Final = {"type": "string", "minLength": 1, "maxLength": 1024}
-_RATES: Final = ("Bits", "Bytes", "Kilobits", "Kilobytes", "Megabits", "Megabytes", "Gigabits", "Gigabytes")
-_UNITS: Final = [
-    *("Seconds", "Microseconds", "Milliseconds", "Percent", "Count", "Count/Second", "None"),
-    *(unit + rate for unit in (*_RATES, "Terabits", "Terabytes") for rate in ("", "/Second")),
-]
-_METRIC: Final = {
-    "type": "object",
-    "required": ["Name", "Unit"],
-    "additionalProperties": False,
-    "properties": {"Name": _NAME, "Unit": {"enum": _UNITS}, "StorageResolution": {"enum": [1, 60]}},
-}
-_DIMENSION_SET: Final = {
-    "type": "array",
-    "maxItems": 30,
-    "uniqueItems": True,
-    "items": {"type": "string", "minLength": 1, "maxLength": 250},
-}
-_DIRECTIVE: Final = {
-    "type": "object",
-    "required": ["Namespace", "Dimensions", "Metrics"],
-    "additionalProperties": False,
-    "properties": {
-        "Namespace": {"type": "string", "minLength": 1, "maxLength": 1024},
-        "Dimensions": {"type": "array", "minItems": 1, "items": _DIMENSION_SET},
-        "Metrics": {"type": "array", "minItems": 1, "maxItems": 100, "items": _METRIC},
-    },
-}
-SCHEMA: Final = {
-    "type": "object",
-    "required": ["_aws"],
-    "properties": {
-        "_aws": {
-            "type": "object",
-            "required": ["Timestamp", "CloudWatchMetrics"],
-            "properties": {
-                "Timestamp": {"type": "integer", "minimum": 0},
-                "CloudWatchMetrics": {"type": "array", "minItems": 1, "items": _DIRECTIVE},
-            },
-        }
-    },
-}
+_UNITS: Final = botocore.session.get_session().get_service_model("cloudwatch").shape_for("StandardUnit").enum
+_DIMENSIONS: Final = {"type": "array", "maxItems": 30, "uniqueItems": True, "items": {**_NAME, "maxLength": 250}}
+
+
+def _object(**members: Any) -> dict[str, Any]:
+    return {"type": "object", "required": [*members], "properties": members}
+
+
+_METRIC: Final = {**_object(Name=_NAME, Unit={"enum": _UNITS}), "additionalProperties": False}
+_DIRECTIVE: Final = _object(
+    Namespace=_NAME,
+    Dimensions={"type": "array", "minItems": 1, "items": _DIMENSIONS},
+    Metrics={"type": "array", "minItems": 1, "maxItems": 100, "items": _METRIC},
+)
+SCHEMA: Final = _object(
+    _aws=_object(
+        Timestamp={"type": "integer", "minimum": 0},
+        CloudWatchMetrics={"type": "array", "minItems": 1, "items": {**_DIRECTIVE, "additionalProperties": False}},
+    )
+)
 _VALIDATOR: Final = Draft202012Validator(SCHEMA)
 
 
