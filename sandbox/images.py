@@ -13,9 +13,7 @@ repository, and returns the digest under the tag.
 | index, manifest list                                     | OCI image-spec, "Image Index"; distribution, as above     |
 | attestations: platform unknown/unknown, two annotations, | BuildKit, "Image attestation storage"                     |
 | in-toto layers                                           |                                                           |
-| an index within an index                                 | OCI image-spec, "Image Index": manifests may be indexes   |
 | Helm chart: its config's type, no mediaType of its own   | Helm, "Use OCI-based registries"; helm#11482              |
-| an artifact with artifactType and the empty config       | OCI image-spec, "Guidelines for Artifact Usage"           |
 """
 
 import contextlib
@@ -38,7 +36,6 @@ MANIFEST_LIST: Final = "application/vnd.docker.distribution.manifest.list.v2+jso
 OCI_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX: Final = "application/vnd.oci.image.index.v1+json"
 HELM_CONFIG: Final = "application/vnd.cncf.helm.config.v1+json"
-EMPTY_CONFIG: Final = "application/vnd.oci.empty.v1+json"
 CREATED: Final = "2026-11-01T12:00:00Z"
 """When the images say that they were made."""
 
@@ -135,48 +132,16 @@ def push_index(
     return str(target.push_index(types, entries, tag)["digest"])
 
 
-def push_nested_index(
-    ecr: Any,
-    repository: str,
-    tag: str,
-    *,
-    platforms: Iterable[str] = ("linux/amd64", "linux/arm64"),
-    labels: Mapping[str, str] = _NOTHING,
-    content: str = "hello",
-) -> str:
-    """Push an index whose one entry is an index of images. The arguments are those of `push_index`."""
+def push_artifact(ecr: Any, repository: str, tag: str, *, content: str = "hello") -> str:
+    """Push a Helm chart with one file, which is no image, and return its digest."""
     target = _Repository(ecr, repository)
-    inner = target.push_index(_OCI, target.push_images(_OCI, platforms, content, labels))
-    return str(target.push_index(_OCI, [inner], tag)["digest"])
-
-
-def push_artifact(ecr: Any, repository: str, tag: str, *, artifact_type: str = "", content: str = "hello") -> str:
-    """Push something that is no image.
-
-    Args:
-        ecr: a boto3 client.
-        repository: an existing repository.
-        tag: the tag to put on it.
-        artifact_type: of a manifest with the empty config; without one, a Helm chart is pushed.
-        content: of its one file.
-
-    Returns:
-        The artifact's digest.
-    """
-    target = _Repository(ecr, repository)
-    kind: dict[str, str]
-    if artifact_type:
-        config = target.push_blob(EMPTY_CONFIG, b"{}")
-        layer = target.push_blob("application/octet-stream", content.encode())
-        kind = {"mediaType": OCI_MANIFEST, "artifactType": artifact_type}
-    else:
-        chart = {"apiVersion": "v2", "name": "chart", "version": "0.1.0", "description": content}
-        config = target.push_blob(HELM_CONFIG, json.dumps(chart).encode())
-        packed = gzip.compress(_tar("chart/Chart.yaml", json.dumps(chart).encode()), mtime=0)
-        layer = target.push_blob("application/vnd.cncf.helm.chart.content.v1.tar+gzip", packed)
-        kind = {}
-    manifest = {"schemaVersion": 2, **kind, "config": config, "layers": [layer]}
-    return str(target.push_manifest(OCI_MANIFEST, manifest, tag)["digest"])
+    chart = {"apiVersion": "v2", "name": "chart", "version": "0.1.0", "description": content}
+    config = target.push_blob(HELM_CONFIG, json.dumps(chart).encode())
+    packed = gzip.compress(_tar("chart/Chart.yaml", json.dumps(chart).encode()), mtime=0)
+    layer = target.push_blob("application/vnd.cncf.helm.chart.content.v1.tar+gzip", packed)
+    return str(
+        target.push_manifest(OCI_MANIFEST, {"schemaVersion": 2, "config": config, "layers": [layer]}, tag)["digest"]
+    )
 
 
 @dataclass(frozen=True)

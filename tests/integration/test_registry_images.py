@@ -225,15 +225,6 @@ def test_an_index_lists_its_images_and_no_attestations(ecr: Any, registry: Regis
         assert read.platform == entry.platform
 
 
-def test_an_index_in_an_index_is_one_of_its_entries(ecr: Any, registry: Registry) -> None:
-    images.push_nested_index(ecr, "app", "v1")
-
-    (inner,) = manifest(registry).entries
-
-    assert (inner.media_type, inner.platform) == (OCI_INDEX, Platform("", ""))
-    assert [entry.platform for entry in manifest(registry, named(None, inner.digest)).entries] == [AMD64, ARM64]
-
-
 # --- Configs --------------------------------------------------------------------------------------------------------
 
 
@@ -265,18 +256,6 @@ def test_a_config_is_read_in_what_its_url_left_of_the_time(takes: float, left: f
 
 
 # --- Tags and digests -----------------------------------------------------------------------------------------------
-
-
-def test_several_tags_of_one_image_are_each_found(ecr: Any, registry: Registry) -> None:
-    digest = images.push(ecr, "app", "v1")
-    assert images.push(ecr, "app", "latest") == digest
-    wanted = named("v1"), named("latest"), named(None, digest), named("v1", digest)
-
-    got, described = get(registry, *wanted), describe(registry, *wanted)
-
-    for image in wanted:
-        assert isinstance(got[image], tuple)
-        assert digest_in(got[image][0]) == digest_in(described[image]) == digest  # type: ignore[index]  # see above
 
 
 def test_a_tag_at_another_digest_is_told_with_that_by_every_way_of_looking(ecr: Any, registry: Registry) -> None:
@@ -406,37 +385,6 @@ def test_a_public_image_may_be_missing_moved_or_without_a_repository(
     assert set(front.asked) <= {"DescribeRegistries", "DescribeImages", "PutImage", "CreateRepository"} | {
         operation for operation in front.asked if "Layer" in operation
     }, "ECR Public has no other way to look, and no status to ask for"
-
-
-def test_whose_an_alias_is_is_asked_once_for_each_process(front: Watched, public: Any, registry: Registry) -> None:
-    images.push(public, "app", "v1")
-    front.asked.clear()
-    default = next(
-        alias["name"]
-        for alias in front.client("ecr-public").describe_registries()["registries"][0]["aliases"]
-        if alias["defaultRegistryAlias"]
-    )
-    front.asked.clear()
-
-    for alias in (ALIAS, ALIAS, default):
-        assert digest_in(look(registry, source=Source(region="us-east-1", host="public.ecr.aws", alias=alias)))
-
-    assert front.asked == ["DescribeRegistries", *["DescribeImages"] * 3]
-
-
-def test_a_public_registry_of_another_account_is_never_looked_into(
-    front: Watched, public: Any, registry: Registry
-) -> None:
-    """ECR Public would answer with the account's own repository of that name."""
-    images.push(public, "app", "v1")
-    theirs = Source(region="us-east-1", host="public.ecr.aws", alias="team4321")
-    front.asked.clear()
-
-    found = look(registry, source=theirs)
-
-    assert isinstance(found, NotDeployable)
-    assert ALIAS in found.because
-    assert front.asked == ["DescribeRegistries"]
 
 
 def test_an_alias_is_that_of_the_role_which_looks(front: Watched, public: Any, registry: Registry) -> None:

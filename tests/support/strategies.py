@@ -33,23 +33,6 @@ NUMBERS = st.one_of(
     st.integers(-5, 4000),
     st.integers(-5, 4000).map(str),
     st.floats(-5, 4000).map(str),
-    st.sampled_from(
-        [
-            "0",
-            "00030",
-            "1e2",
-            "0x10",
-            "\u0661\u0662",
-            "\uff13\uff10",
-            "1_000",
-            " 30 ",
-            "30\n",
-            "-0",
-            "+5",
-            "NaN",
-            "inf",
-            "",
-            "1" * 5000,
-        ]
-    ),
+    st.sampled_from(["0", "00030", "1e2", "0x10", "\u0661\u0662", "\uff13\uff10", "1_000", " 30 ", "30\n"]),
+    st.sampled_from(["-0", "+5", "NaN", "inf", "", "1" * 5000]),
 )
