@@ -9,7 +9,7 @@ from ecr_image_waiter.core.messages import DeliveryFailed, StackUnknown
 from ecr_image_waiter.core.state import STATE_KEY
 from last_resort import NotDeliveredError
 from sandbox.player import CANARIES, Outcome
-from tests.chaos.world import ELSEWHERE, Asked, ChaosWorld, Story, elapsed, hostile_image, told
+from tests.chaos.world import ELSEWHERE, HAND_OVER_ERRORS, Asked, ChaosWorld, Story, elapsed, hostile_image, told
 from tests.support.fakes import DIGEST
 from tests.support.simulation import Record
 
@@ -18,7 +18,6 @@ ATTRIBUTES = {
     *("ImagePushedAt", "ImageSizeInBytes", "ImageManifestMediaType", "PlatformDigest", "PlatformImageUri"),
     *("Architecture", "Attempts", "WaitedSeconds"),
 }
-HAND_OVER_FAULTS = {"throttled", "5xx", "denied", "refused", "unreachable", "reply lost"}
 MOST_INVOCATIONS = 400
 """Of one request, those of the last resort included: chains whose replies were lost may double, but not for ever."""
 NEXT_RUN = 120.0 + 20.0
@@ -274,7 +273,7 @@ def _unfounded(world: ChaosWorld, story: Story, outcome: Outcome, checks: list[f
     elif "deploy again if it still needs the image" in outcome.reason:
         unfounded, what = True, "abandoned although its stack waits"
     elif "could not invoke itself" in outcome.reason:
-        unfounded = not any(step == "hand-over" and fault in HAND_OVER_FAULTS for fault, step in story.hits)
+        unfounded = not any(step == "hand-over" and fault in HAND_OVER_ERRORS for fault, step in story.hits)
         what = "stopped for no fault"
     elif "cannot be" in outcome.reason:
         unfounded, what = _is_ready(world), "refused an image that is ready"

@@ -107,6 +107,22 @@ NONSENSE: Final[Mapping[str, Reply]] = {
     "config": {"layerDigest": "1"},
 }
 """Answers without what the waiter needs, besides DescribeImages'."""
+QUESTION_ERRORS: Final[Mapping[str | None, Callable[[], Exception]]] = {
+    "hang": lambda: ReadTimeoutError(endpoint_url="https://cloudformation"),
+    "throttled": lambda: fault("Throttling", "Rate exceeded"),
+    "5xx": lambda: fault("InternalFailure", "", 500),
+    "reset": lambda: ConnectionClosedError(endpoint_url="https://cloudformation"),
+    "denied": lambda: fault("AccessDenied", "User is not authorized to perform: cloudformation:DescribeStacks"),
+    "nonsense": lambda: KeyError("Stacks"),
+}
+HAND_OVER_ERRORS: Final[Mapping[str | None, Callable[[], Exception]]] = {
+    "throttled": lambda: fault("TooManyRequestsException", "Rate Exceeded."),
+    "5xx": lambda: fault("ServiceException", "", 500),
+    "denied": lambda: fault("AccessDeniedException", "User is not authorized to perform: lambda:InvokeFunction"),
+    "refused": lambda: fault("RequestTooLargeException", "Request must be smaller", 413),
+    "unreachable": lambda: EndpointConnectionError(endpoint_url="https://lambda"),
+    "reply lost": lambda: ReadTimeoutError(endpoint_url="https://lambda"),
+}
 LONGEST_LIE: Final = 4.0
 """Seconds. So old is what CloudFormation tells of a stack that rolls back at most."""
 
@@ -521,18 +537,11 @@ class ChaosWorld(Simulation):
         self._faults[self._number] = drawn
         if drawn in ("hang", "late"):
             self.clock.sleep(seconds if drawn == "hang" else min(self._chance.uniform(0.5, 4.0), 0.9 * seconds))
-        replies: dict[str | None, Exception] = {
-            "hang": ReadTimeoutError(endpoint_url="https://cloudformation"),
-            "throttled": fault("Throttling", "Rate exceeded"),
-            "5xx": fault("InternalFailure", "", 500),
-            "reset": ConnectionClosedError(endpoint_url="https://cloudformation"),
-            "denied": fault("AccessDenied", "User is not authorized to perform: cloudformation:DescribeStacks"),
-            "nonsense": KeyError("Stacks"),
-        }
-        if drawn in replies:
+        if drawn in QUESTION_ERRORS:
             told = "denied" if drawn == "denied" else ""
             present.asked.append(Asked(self.clock.now(), self._number, told))
-        return replies.get(drawn)
+            return QUESTION_ERRORS[drawn]()
+        return None
 
     def stack_as_told(self, stack_id: str) -> StackState:
         present, now = self._present, self.clock.now()
@@ -549,15 +558,7 @@ class ChaosWorld(Simulation):
         present = self._present
         drawn = self._draw("hand-over", HAND_OVER_FAULTS, present)
         self._faults[self._number] = drawn
-        replies: dict[str | None, Exception] = {
-            "throttled": fault("TooManyRequestsException", "Rate Exceeded."),
-            "5xx": fault("ServiceException", "", 500),
-            "denied": fault("AccessDeniedException", "User is not authorized to perform: lambda:InvokeFunction"),
-            "refused": fault("RequestTooLargeException", "Request must be smaller", 413),
-            "unreachable": EndpointConnectionError(endpoint_url="https://lambda"),
-            "reply lost": ReadTimeoutError(endpoint_url="https://lambda"),
-        }
-        return replies.get(drawn)
+        return HAND_OVER_ERRORS[drawn]() if drawn in HAND_OVER_ERRORS else None
 
     def accept(self, payload: Event, chain: int = 1) -> None:
         story = self.story_of(payload)

@@ -328,20 +328,9 @@ class _Client:
             ecr.roles.append(source.role_arn)
             ecr.sessions.append(source.session)
 
-    def _call(self, operation: str, asked: dict[str, Any]) -> Mapping[str, Any]:
-        return self._ecr.answer(self._source, Call(operation, asked, self._seconds))
-
-    def describe_images(self, **asked: Any) -> Mapping[str, Any]:
-        return self._call("DescribeImages", asked)
-
-    def batch_get_image(self, **asked: Any) -> Mapping[str, Any]:
-        return self._call("BatchGetImage", asked)
-
-    def get_download_url_for_layer(self, **asked: Any) -> Mapping[str, Any]:
-        return self._call("GetDownloadUrlForLayer", asked)
-
-    def describe_registries(self, **asked: Any) -> Mapping[str, Any]:
-        return self._call("DescribeRegistries", asked)
+    def __getattr__(self, method: str) -> Callable[..., Mapping[str, Any]]:
+        operation = "".join(part.title() for part in method.split("_"))
+        return lambda **asked: self._ecr.answer(self._source, Call(operation, asked, self._seconds))
 
 
 def no_download(url: str, *, most_bytes: int, seconds: float) -> bytes | None:
