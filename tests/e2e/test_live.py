@@ -112,7 +112,7 @@ def test_without_confirmation_a_run_says_what_it_would_make_and_cost_and_makes_n
     process = live(cloud, "--id", "dry")
     told = process.communicate(timeout=PATIENCE)[0]
     assert process.returncode == 0
-    assert "costs less than $0.0" in told
+    assert "costs less than $0.10" in told
     assert "CONFIRM=yes" in told
     assert all(name in told for name in CHECKS)
     assert left_over(cloud, "dry") == []
