@@ -134,7 +134,7 @@ def main() -> int:
         outputs = cloud.client("cloudformation").describe_stacks(StackName="consumer")["Stacks"][0].get("Outputs", [])
         console.print(f"\nThe stack is {status}.", style="green" if status == scenario.ends_as else "red")
         if outputs:
-            console.print("What its template got from Fn::GetAtt:")
+            console.print("The attributes, by Fn::GetAtt:")
         for output in outputs:
             console.print(f"  {output['OutputKey']:22} {output['OutputValue']}", soft_wrap=True)
     if picture:

@@ -108,14 +108,14 @@ _INSTALL: Final = (f"BuildProjectArns=arn:aws:codebuild:{REGION}:{ACCOUNT}:proje
 IMAGES: Final[Mapping[str, Scenario]] = MappingProxyType(
     {
         "pushed": Scenario(
-            f"Deploying a stack with two images that nobody has pushed yet. {_TIMEOUT_IS_SHORT}",
+            f"Deploying a stack that waits for two missing images. {_TIMEOUT_IS_SHORT}",
             _template("consumer"),
             partial(_two_images, tag="latest", retries=25, after=_PUSHED_AFTER),
             ends_as="CREATE_COMPLETE",
             timeout=_SHORT,
         ),
         "never": Scenario(
-            f"Deploying a stack with two images that nobody has pushed yet. {_TIMEOUT_IS_SHORT}",
+            f"Deploying a stack that waits for two missing images. {_TIMEOUT_IS_SHORT}",
             _template("consumer"),
             partial(_two_images, tag=_TYPING_ERROR, retries=9, after=dict.fromkeys(_PUSHED_AFTER, 0.0)),
             ends_as="ROLLBACK_COMPLETE",
@@ -146,4 +146,4 @@ SCENARIOS: Final[Mapping[str, Scenario]] = MappingProxyType(
         ),
     }
 )
-"""Those with a build, which is played, and takes no longer than it must."""
+"""Scenarios with a simulated build, which takes no longer than it must."""
