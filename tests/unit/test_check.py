@@ -32,7 +32,6 @@ from ecr_image_waiter.core.model import (
     NoImage,
     NoRepository,
     NotDeployable,
-    NotPullable,
     NotYet,
     Platform,
     Refused,
@@ -43,7 +42,7 @@ from ecr_image_waiter.core.model import (
 )
 from tests.support.checks import Look
 from tests.support.clock import NOW, FakeClock
-from tests.support.ecr import ACCOUNT, STATUSES, Ecr, digest_of
+from tests.support.ecr import ACCOUNT, Ecr, digest_of
 from tests.support.fakes import aws_error, details
 from tests.support.few import few_of
 
@@ -347,19 +346,6 @@ def test_an_image_that_is_not_deployable_decides_before_anything_else(ecr: Ecr) 
 
     assert found.deciding[0] == "I0"
     assert isinstance(decisive(found), NotDeployable)
-
-
-@pytest.mark.parametrize("status", ["ARCHIVED", "ACTIVATING"])
-def test_an_archived_image_among_several_is_not_yet_and_named_so(ecr: Ecr, status: str) -> None:
-    ecr.push("team/app", "v0")
-    ecr.push("team/app", "v1", content="1")
-    check = checking(ecr, wanted(0), wanted(1))
-    ecr.image("team/app", "v0").active_from = STATUSES[status]
-
-    assert isinstance(dict(check().findings)["I0"], NotPullable)
-
-    ecr.image("team/app", "v0").active_from = 0.0
-    assert not check().missing
 
 
 # --- other registries

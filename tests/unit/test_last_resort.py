@@ -52,12 +52,18 @@ def player(monkeypatch: pytest.MonkeyPatch) -> Iterator[Player]:
             operation.wait()
 
 
-def test_a_create_is_failed_with_what_lambda_said(player: Player) -> None:
-    outcome = player.create({"RepositoryName": "app", "ImageTag": "v1"}).wait()
+def test_a_create_is_failed_with_what_lambda_said_after_a_503_and_a_reset_and_the_delete_that_follows_succeeds(
+    player: Player,
+) -> None:
+    create = player.create({"RepositoryName": ["nonsense"]}, faults=[Status(503), Reset()])
+    outcome = create.wait()
 
     assert (outcome.status, outcome.by) == ("FAILED", "answer")
     assert "RetriesExhausted, attempts: 3" in outcome.reason
     assert "Runtime.ImportModuleError: Unable to import module" in outcome.reason
+    assert len(create.attempts) == 3
+    assert create.follow_up
+    assert create.follow_up.wait().status == "SUCCESS"
 
 
 # --- Rollbacks
@@ -188,21 +194,6 @@ def test_a_create_and_a_delete_are_answered_without_a_question(kind: str) -> Non
 
 
 # --- Answers
-
-
-def test_the_delete_that_follows_and_any_other_succeeds(player: Player) -> None:
-    create = player.create({"RepositoryName": ["nonsense"]})
-    create.wait()
-
-    assert create.follow_up
-    assert create.follow_up.wait().status == "SUCCESS"
-
-
-def test_the_answer_is_retried_after_a_503_and_a_reset(player: Player) -> None:
-    create = player.create({}, faults=[Status(503), Reset()])
-
-    assert create.wait().by == "answer"
-    assert len(create.attempts) == 3
 
 
 def test_an_answer_that_is_not_taken_fails_the_invocation_and_shows_nothing_of_the_url(

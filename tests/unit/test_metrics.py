@@ -1,10 +1,11 @@
 """Each way a wait can end is counted, once, in a form that CloudWatch reads; a Delete is not."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
+from unittest.mock import Mock
 
 import pytest
 
@@ -24,24 +25,11 @@ INDEX: Final = details(
 )
 
 
-class OneRun:
-    """A builder with one run, or with nothing but a fault. It starts nothing."""
-
-    def __init__(self, found: BuildRun | BuildHidden) -> None:
-        self._found = found
-
-    def runs(self, *_: Any) -> Sequence[BuildRun] | BuildHidden:
-        return self._found if isinstance(self._found, BuildHidden) else [self._found]
-
-    def start(self, *_: Any) -> BuildRun:
-        raise AssertionError("nobody wants a start")
-
-    def explained(self, _: str, run: BuildRun, __: Any) -> BuildRun:
-        return run
-
-
 def with_build(found: BuildRun | BuildHidden) -> World:
-    return World(NOT_FOUND, builds={BuilderKind.PROJECT: OneRun(found)})
+    """Return a world with a builder that has this run, or nothing but a fault."""
+    runs = found if isinstance(found, BuildHidden) else [found]
+    service = Mock(runs=lambda *_: runs, explained=lambda _, run, __: run)
+    return World(NOT_FOUND, builds={BuilderKind.PROJECT: service})
 
 
 def run(status: RunStatus) -> BuildRun:

@@ -30,7 +30,6 @@ from tests.support.fakes import aws_error
 
 REVISION = "org.opencontainers.image.revision"
 HELM = "application/vnd.cncf.helm.config.v1+json"
-BEFORE_2016 = "application/vnd.docker.distribution.manifest.v1+prettyjws"
 LAMBDA: dict[str, Any] = {"DeployTarget": "Lambda"}
 ECS: dict[str, Any] = {"DeployTarget": "ECS"}
 ARM64: dict[str, Any] = {"Platform": "arm64"}
@@ -62,7 +61,6 @@ def set_pushed(ecr: Ecr, moment: float) -> None:
 # --- what is not deployable
 
 Push: TypeAlias = Callable[[Ecr], str]
-OF_2015: Push = lambda ecr: ecr.put("team/app", "v1", {"schemaVersion": 1}, BEFORE_2016)  # noqa: E731  # a case
 CHART: Push = lambda ecr: ecr.push("team/app", config_type=HELM)  # noqa: E731  # a case
 CORRECT = "correct the tag, or push a container image"
 BUILD = "docker buildx build --platform linux/arm64"
@@ -72,8 +70,10 @@ NOT_DEPLOYABLE: dict[str, tuple[Push, dict[str, Any], str, str]] = {
         lambda ecr: ecr.push_index("team/app"),
         *({**LAMBDA, "Platform": "amd64"}, "an image index", "--provenance=false --platform linux/amd64"),
     ),
-    "a format of before 2016": (OF_2015, LAMBDA, "Docker's old schema 1", "push it again"),
-    "a format of before 2016 with a platform alone": (OF_2015, ARM64, "whose platform is not read", "push it again"),
+    "a format of before 2016": (
+        lambda ecr: ecr.put("team/app", "v1", {"schemaVersion": 1}, min(DOCKER_SCHEMA_1)),
+        *(ARM64, "Docker's old schema 1, whose platform is not read", "push it again"),
+    ),
     "an unknown format": (lambda ecr: ecr.put("team/app", "v1", {}, "app/x"), LAMBDA, '"app/x"', "push an"),
     "a chart": (CHART, ECS, f'an artifact of the type "{HELM}"', CORRECT),
     "a chart for Lambda": (CHART, LAMBDA, HELM, CORRECT),

@@ -203,8 +203,3 @@ def test_every_parameter_is_described_and_has_a_default() -> None:
         assert len(parameter["Description"]) > 20
         assert "Default" in parameter
         assert name in json.dumps(TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"])
-
-
-def test_the_reserved_concurrency_says_what_it_costs() -> None:
-    description = TEMPLATE["Parameters"]["ReservedConcurrency"]["Description"]
-    assert "Deletes and requests for existing images queue behind waits that sleep" in description

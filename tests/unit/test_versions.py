@@ -189,10 +189,8 @@ def test_an_image_that_comes_after_the_other_version_took_over_is_found_once(old
 
 
 def test_an_event_that_comes_again_to_the_other_version_names_the_same_resource(older: str) -> None:
-    ids = set()
-    for version in "on":
-        world = TwoVersions(older, FOUND)
+    worlds = [TwoVersions(older, FOUND), TwoVersions(older, FOUND)]
+    for world, version in zip(worlds, "on", strict=True):
         world.run_in_turn(stack_event(), version)
-        ids.add(world.answer["PhysicalResourceId"])
 
-    assert len(ids) == 1
+    assert worlds[0].answer["PhysicalResourceId"] == worlds[1].answer["PhysicalResourceId"]
