@@ -7,7 +7,7 @@ import pytest
 
 from sandbox.cloud import STACK, Cloud
 from tests.support.functions import LONG_TIMEOUT, TIMEOUT, Deployed
-from tests.support.terraform import BY_INVOCATION, BY_STACK, FROM_BEFORE, Stories
+from tests.support.terraform import BY_INVOCATION, BY_STACK, FROM_BEFORE, SCRIPT_FIRST, Stories
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +38,7 @@ def stories(
     """The deployments by Terraform that the selected tests are about, under way."""
     asking = [item for item in request.session.items if "stories" in getattr(item, "fixturenames", ())]
     slow = any(item.get_closest_marker("slow") for item in asking)
-    ways = [BY_STACK, *((BY_INVOCATION, FROM_BEFORE) if slow else ())]
+    ways = [BY_STACK, *((BY_INVOCATION, SCRIPT_FIRST, FROM_BEFORE) if slow else ())]
     stories = Stories(ways, cloud, tmp_path_factory.mktemp("terraform"), output / "terraform.txt")
     yield stories
     stories.stop()

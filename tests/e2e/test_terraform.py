@@ -17,6 +17,7 @@ from tests.support.terraform import (
     FROM_BEFORE,
     FUNCTIONS,
     REPOSITORIES,
+    SCRIPT_FIRST,
     TIME,
     Step,
     Stories,
@@ -158,12 +159,14 @@ def test_the_apply_after_a_wait_that_failed_begins_the_wait_anew(tell: Tell) -> 
 
 
 @pytest.mark.slow
-def test_repositories_that_the_script_made_become_terraform_s(tell: Tell) -> None:
-    adopted = tell(BY_INVOCATION, "create")
+@pytest.mark.parametrize("way", [BY_INVOCATION, SCRIPT_FIRST])
+def test_repositories_that_the_script_made_become_terraform_s(way: str, tell: Tell) -> None:
+    adopted = tell(way, "create")
     assert adopted.script.count("Creating the repository") == len(FUNCTIONS)
     imported = {address for address, action in adopted.run.planned.items() if action == "import"}
     assert imported == {f'aws_ecr_repository.this["{name}"]' for name in FUNCTIONS}
     assert imported < adopted.state
+    assert adopted.uris == {name: adopted.pushed[name]["v1.0.0"] for name in FUNCTIONS}
     assert "Creating the repository" not in tell(BY_STACK, "create").script
 
 
@@ -187,13 +190,16 @@ def test_a_project_that_adds_the_wait_keeps_its_repositories_and_functions(tell:
 
 
 @pytest.mark.slow
-def test_a_project_that_takes_the_example_s_files_over_moves_all_and_replaces_nothing(tell: Tell) -> None:
+def test_a_project_that_takes_the_files_over_moves_all_and_keeps_its_functions_settings(tell: Tell) -> None:
     taken = tell(FROM_BEFORE, "taken over")
     kinds = ("aws_ecr_repository", "aws_ecr_lifecycle_policy", "aws_lambda_function")
     changes = taken.plan["resource_changes"]
     moved = {each["address"]: each["previous_address"] for each in changes if "previous_address" in each}
     assert moved == {f'{kind}.this["{name}"]': f"{kind}.{name}" for kind in kinds for name in FUNCTIONS}
     assert actions(taken.plan) == {}
+    planned = [each["change"]["after"] for each in changes if each["type"] == "aws_lambda_function"]
+    settings = [(each["memory_size"], each["timeout"], each["environment"][0]["variables"]) for each in planned]
+    assert settings == [(1024, 300, {"STAGE": "staging"})] * len(FUNCTIONS)
     assert taken.uris == tell(FROM_BEFORE, "wait added").uris
 
 

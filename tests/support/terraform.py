@@ -1,6 +1,6 @@
 """The Terraform example, deployed by Terraform itself with the real AWS provider, in each of its two ways to wait.
 
-A third story is that of a project that had no wait: tests/e2e/terraform_before.
+Another story is that of a project that had no wait: tests/e2e/terraform_before.
 
 Each way is a story in an account of its own. Its commands run one after the other in a thread, and a test asks for the
 step that it is about.
@@ -8,6 +8,7 @@ step that it is about.
 - By stack: a wait that fails; then dev, deployed while the script pushes; then another tag, pushed during the wait.
 - By invocation: the script first, and then prod by the apply that the script prints; then another version, pushed
   during the wait; then a wait that fails.
+- Script first: by stack, too, prod is deployed after the script, by the apply that the script prints.
 - From before: staging without a wait; then with the wait added as the page says; then with the example's files.
 """
 
@@ -36,9 +37,14 @@ EXAMPLE = ROOT / "examples" / "terraform"
 FUNCTIONS = sorted(folder.name for folder in (EXAMPLE / "lambda").iterdir())
 REPOSITORIES = {name: f"creative-automation-{name}" for name in FUNCTIONS}
 BEFORE = ROOT / "tests" / "e2e" / "terraform_before"
-BY_STACK, BY_INVOCATION, FROM_BEFORE = "by stack", "by invocation", "from before"
+BY_STACK, BY_INVOCATION, SCRIPT_FIRST, FROM_BEFORE = "by stack", "by invocation", "script first", "from before"
 _STEPS = ("validate", "create", "second plan", "new trigger", "new tag", "failed wait", "destroy")
-STEPS = {BY_STACK: ("check it", *_STEPS), BY_INVOCATION: _STEPS, FROM_BEFORE: ("before", "wait added", "taken over")}
+STEPS = {
+    BY_STACK: ("check it", *_STEPS),
+    BY_INVOCATION: _STEPS,
+    SCRIPT_FIRST: ("create",),
+    FROM_BEFORE: ("before", "wait added", "taken over"),
+}
 TIME = "00000000-000000"
 
 
@@ -187,9 +193,13 @@ def add_the_wait(folder: Path, environment: str) -> None:
 
 
 def take_over(folder: Path) -> None:
-    """Replaces a project's files by those of the example, its moved.tf included."""
+    """Replaces a project's files by those of the example, its moved.tf included, with the settings of its functions."""
+    own = folder / "lambda.tf"
+    settings = re.findall(r"^  memory_size.*?^  }\n", own.read_text(), re.MULTILINE | re.DOTALL)
     for name in ("ecr.tf", "lambda.tf", "moved.tf"):
         shutil.copy(EXAMPLE / name, folder)
+    (usual,) = re.findall(r"^  memory_size.*\n  timeout.*\n", own.read_text(), re.MULTILINE)
+    edit(own, usual, settings[0])
 
 
 def wait_by_invocation(folder: Path) -> None:
@@ -394,9 +404,7 @@ def _by_stack(stage: Stage, dev: Workspace) -> Story:
 
 def _by_invocation(stage: Stage, prod: Workspace) -> Story:
     yield "validate", Step(prod.terraform("validate", "-json"))
-    script = prod.script("v1.0.0")
-    terraform, apply, variables, *options = shlex.split(script.splitlines()[-1])
-    assert (terraform, apply, variables) == ("terraform", "apply", "-var-file=environments/prod.tfvars")
+    script, options = _prod_by_script(prod)
     yield "create", stage.step(prod.apply(*options).checked(), script=script)
     yield "second plan", Step(prod.plan(*options))
     edit(prod.folder / "environments" / "prod.tfvars", "v1.0.0", "v1.1.0")
@@ -409,6 +417,19 @@ def _by_invocation(stage: Stage, prod: Workspace) -> Story:
     yield "failed wait", failed
     stage.delete_images()
     yield "destroy", stage.step(prod.apply("-destroy"))
+
+
+def _script_first(stage: Stage, prod: Workspace) -> Story:
+    script, options = _prod_by_script(prod)
+    yield "create", stage.step(prod.apply(*options).checked(), script=script)
+
+
+def _prod_by_script(prod: Workspace) -> tuple[str, list[str]]:
+    """Runs the script; returns what it prints, and the options of the apply in its last line."""
+    script = prod.script("v1.0.0")
+    terraform, apply, variables, *options = shlex.split(script.splitlines()[-1])
+    assert (terraform, apply, variables) == ("terraform", "apply", "-var-file=environments/prod.tfvars")
+    return script, options
 
 
 def _from_before(stage: Stage, staging: Workspace) -> Story:
@@ -455,18 +476,20 @@ class Stories:
     def _begin(self) -> None:
         try:
             found = provider(self._folder)
-            numbers = ["131313131313", "141414141414", "151515151515"]  # accounts of no other test
-            first, second, third = with_waiter(self._cloud, self._folder, numbers, stack="waiter-for-terraform")
+            numbers = [str(number) * 6 for number in (13, 14, 15, 16)]  # accounts of no other test
+            first, second, third, fourth = with_waiter(self._cloud, self._folder, numbers, stack="waiter-for-terraform")
             dev = Workspace(first, self._folder / "by-stack", "dev", found, self._log)
             prod = Workspace(second, self._folder / "by-invocation", "prod", found, self._log)
             staging = Workspace(third, self._folder / "from-before", "staging", found, self._log)
+            scripted = Workspace(fourth, self._folder / "script-first", "prod", found, self._log)
             wait_by_invocation(prod.folder)
             go_back(staging.folder)
-            self._workspaces += [dev, prod, staging]
+            self._workspaces += [dev, prod, staging, scripted]
             told = (
                 (BY_STACK, dev, _by_stack),
                 (BY_INVOCATION, prod, _by_invocation),
                 (FROM_BEFORE, staging, _from_before),
+                (SCRIPT_FIRST, scripted, _script_first),
             )
             for way, workspace, story in told:
                 if way not in self._ways:

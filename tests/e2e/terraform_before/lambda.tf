@@ -3,8 +3,12 @@ resource "aws_lambda_function" "parser" {
   role          = aws_iam_role.functions.arn
   package_type  = "Image"
   image_uri     = "${aws_ecr_repository.parser.repository_url}:${var.ecr_image_tag}"
-  memory_size   = 512
-  timeout       = 60
+  memory_size   = 1024
+  timeout       = 300
+
+  environment {
+    variables = { STAGE = var.environment }
+  }
 }
 
 resource "aws_lambda_function" "generator" {
@@ -12,8 +16,12 @@ resource "aws_lambda_function" "generator" {
   role          = aws_iam_role.functions.arn
   package_type  = "Image"
   image_uri     = "${aws_ecr_repository.generator.repository_url}:${var.ecr_image_tag}"
-  memory_size   = 512
-  timeout       = 60
+  memory_size   = 1024
+  timeout       = 300
+
+  environment {
+    variables = { STAGE = var.environment }
+  }
 }
 
 resource "aws_lambda_function" "variants" {
@@ -21,8 +29,12 @@ resource "aws_lambda_function" "variants" {
   role          = aws_iam_role.functions.arn
   package_type  = "Image"
   image_uri     = "${aws_ecr_repository.variants.repository_url}:${var.ecr_image_tag}"
-  memory_size   = 512
-  timeout       = 60
+  memory_size   = 1024
+  timeout       = 300
+
+  environment {
+    variables = { STAGE = var.environment }
+  }
 }
 
 resource "aws_iam_role" "functions" {
