@@ -98,7 +98,9 @@ def template(text: str) -> Template:
 
 def of_the_cdk(body: str, folder: Path) -> Template:
     """Return the template of a stack of the CDK, with the old function in the place of its own."""
-    folder.mkdir(parents=True)
+    for code in re.findall(r'from_asset\("(.*)"\)', body):
+        (folder / code).mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     app = textwrap.dedent("""\
         from aws_cdk import App, CustomResource, Duration, Stack, custom_resources
         from aws_cdk import aws_ecr as ecr
@@ -217,6 +219,7 @@ def after_a_loop(deployment: Deployment, old: Template) -> str:
 
 WAYS: Mapping[str, Callable[[Deployment, Template], str]] = {
     "A hand-written waiter": old_waiter_waits,
+    "A hand-written waiter in the CDK": old_waiter_waits,
     "A hand-written waiter that starts a build": old_waiter_waits,
     "Polling with crhelper": old_waiter_waits,
     "Provider of the CDK": old_waiter_waits,
@@ -280,7 +283,7 @@ def test_every_section_with_a_diff_is_tried() -> None:
     assert [each for each in re.findall(r"^## (.+)$", PAGE, flags=re.MULTILINE) if diffs(each)] == [*WAYS]
 
 
-ALIKE = ("Polling with crhelper", "A deployment in two phases")
+ALIKE = ("A hand-written waiter", "Polling with crhelper", "A deployment in two phases")
 """Sections whose templates differ little from those of others."""
 
 
