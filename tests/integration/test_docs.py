@@ -136,6 +136,32 @@ def test_each_fault_of_the_page_on_reliability_names_tests_that_exist() -> None:
     assert missing == []
 
 
+ANSWERS = {
+    "terraform": "Your project, part by part",
+    "fargate": "Your pipeline, part by part",
+    "registry-stack": "DDR-046, a central RegistryStack, and DDR-045, stateful and stateless stacks",
+    "two-stacks": "Your stacks, part by part",
+}
+"""The examples that answer a document, and the heading of the table with the document's parts."""
+
+
+@pytest.mark.parametrize("example", ANSWERS)
+def test_each_part_of_a_document_has_its_place_in_the_example_and_a_reason_for_what_differs(example: str) -> None:
+    folder = ROOT / "examples" / example
+    page = (folder / "README.md").read_text()
+    section = page.partition(f"\n## {ANSWERS[example]}\n")[2].partition("\n## ")[0]
+    _, _, *rows = re.findall(r"^\|(.*)\|$", section, re.MULTILINE)
+    assert len(rows) >= 5
+    for row in rows:
+        there, here, differs = (cell.strip() for cell in row.split("|"))
+        assert all((there, here, differs)), row
+        assert "missing" not in here
+        for name in re.findall(r"[\w/-]+\.(?:py|tf|yaml|yml|sh|ts)\b", here.partition(", there ")[0]):
+            assert list(folder.rglob(name)), name
+        if re.fullmatch(r"[A-Z][a-z ]+", here):
+            assert re.search(rf"^## {here}$|\*\*{here}:", page, re.MULTILINE), here
+
+
 def test_each_path_of_a_test_in_the_documents_exists() -> None:
     named = {(file, each) for file in DOCUMENTS for each in re.findall(r"\btests/[\w./]*\w", file.read_text())}
     # An example has tests of its own.
