@@ -1,4 +1,4 @@
-"""Image there, and Delete, in new environments and in warm ones: measurements 1 and 2.
+"""Image there, and Delete, in new environments and in warm ones.
 
 The contestants take turns within each run, so that what disturbs the machine disturbs all of them, and ratios are taken
 between those of one run.
@@ -6,18 +6,15 @@ between those of one run.
 
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 from sandbox.player import Operation, Resource
 from sandbox.rie import Emulator
 
-from .share import held, share_of
 from .stage import REPOSITORY, Contestant, Stage, Turn
 
 OURS: Final = "ecr-image-waiter"
-MEMORIES: Final = (128, 256, 512)
 _TAG: Final = "there"
 _WARM: Final = 5
 _PATIENCE: Final = 60.0
@@ -31,58 +28,29 @@ class Samples:
     artifact_bytes: int
     seen: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
-    def add(self, quantity: str, value: float) -> None:
-        """Note one run's."""
-        self.seen[quantity].append(value)
 
-
-def measure(stage: Stage, samples: dict[str, Samples], runs: int, memories: Iterable[int]) -> None:
+def measure(stage: Stage, samples: dict[str, Samples], runs: int) -> None:
     """Fill in the samples of all contestants.
 
-    Quantities: `cold`, `init`, `handler`, `peak`, `warm`, `delete cold`, `delete warm`, each at a full core; `cold`,
-    `billed` (a cold invocation) and `billed again` (the last one) with the MB behind them, of each of `memories`: there
-    the processor is held to what that memory gets.
+    Quantities: `cold`, `init`, `warm`, `delete` (a warm one) and `peak`.
     """
     stage.push(_TAG)
     contestants = list(stage.contestants.values())
     for run in range(runs):
         order = contestants[run % len(contestants) :] + contestants[: run % len(contestants)]
         for contestant in order:
-            _at_full_core(stage, contestant, samples[contestant.name])
-        for memory in memories:
-            for contestant in order:
-                _with_little_memory(stage, contestant, samples[contestant.name], memory)
+            _measure(stage, contestant, samples[contestant.name].seen)
 
 
-def ratios(ours: Samples, other: Samples, quantity: str) -> list[float]:
-    """Return how many times as long ours took, run by run."""
-    return [mine / theirs for mine, theirs in zip(ours.seen[quantity], other.seen[quantity], strict=True)]
-
-
-def _at_full_core(stage: Stage, contestant: Contestant, samples: Samples) -> None:
+def _measure(stage: Stage, contestant: Contestant, seen: dict[str, list[float]]) -> None:
     with stage.environment(contestant) as environment:
-        create = _create(stage, contestant, environment)
-        samples.add("cold", _seconds(create, contestant))
-        init, handler = environment.durations()
-        samples.add("init", init / 1000)
-        samples.add("handler", handler / 1000)
+        seen["cold"].append(_seconds(_create(stage, contestant, environment), contestant))
+        seen["init"].append(environment.durations()[0] / 1000)
         creates = [_create(stage, contestant, environment) for _ in range(_WARM)]
-        samples.add("warm", statistics.median(_seconds(each, contestant) for each in creates))
+        seen["warm"].append(statistics.median(_seconds(each, contestant) for each in creates))
         deletes = [_delete(stage, environment, each.resource) for each in creates]
-        samples.add("delete warm", statistics.median(_seconds(each, contestant) for each in deletes))
-        samples.add("peak", environment.peak_memory())
-    with stage.environment(contestant) as environment:
-        samples.add("delete cold", _seconds(_delete(stage, environment, create.resource), contestant))
-
-
-def _with_little_memory(stage: Stage, contestant: Contestant, samples: Samples, memory: int) -> None:
-    environment = stage.environment(contestant)
-    with held(share_of(memory), environment), environment:
-        create = _create(stage, contestant, environment)
-        samples.add(f"cold {memory}", _seconds(create, contestant))
-        init, handler = environment.durations()
-        samples.add(f"billed {memory}", (init + handler) / 1000)
-        samples.add(f"billed again {memory}", environment.handler_durations()[-1] / 1000)
+        seen["delete"].append(statistics.median(_seconds(each, contestant) for each in deletes))
+        seen["peak"].append(environment.peak_memory())
 
 
 def _create(stage: Stage, contestant: Contestant, environment: Emulator) -> Operation:
@@ -91,7 +59,7 @@ def _create(stage: Stage, contestant: Contestant, environment: Emulator) -> Oper
     with stage.eventbridge(contestant, environment.invoke) as polling:
         create = stage.create(turn, {"RepositoryName": REPOSITORY, "ImageTag": _TAG})
         turn.over()
-        if contestant.polls_every:
+        if contestant.every:
             polling.run(create)
     return create
 
@@ -108,5 +76,4 @@ def _seconds(operation: Operation, contestant: Contestant) -> float:
     outcome = operation.wait(_PATIENCE)
     if outcome.status != "SUCCESS":
         raise RuntimeError(f"{contestant.name} failed: {outcome.reason}")
-    booked = contestant.sleeps_on_delete if operation.kind == "Delete" else contestant.polls_every
-    return outcome.at - operation.sent + booked
+    return outcome.at - operation.sent + contestant.every

@@ -1,42 +1,20 @@
-"""Waits in real processes: short detections, storms, a crowd of twenty, twenty images; measurements 3, 5, 6, 7."""
+"""Waits in real processes: storms, and twenty images."""
 
-import statistics
-import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from random import Random
-from types import MappingProxyType
 from typing import Final
 
-from sandbox.player import Event, Operation
+from sandbox.player import Event
 from sandbox.proxy import Rule, throttle
 
 from .stage import Contestant, Stage, Turn
-from .waits import Allowance, Crowd, Storm
+from .waits import Storm
 
 _DESCRIBE: Final = "ecr:DescribeImages"
 _PATIENCE: Final = 300.0
-
-
-@dataclass(frozen=True)
-class Shot:
-    """Short waits: the seconds from each push to its answer, and how often ECR was asked in a wait."""
-
-    mean: float
-    worst: float
-    checks: float
-
-
-def detection(stage: Stage, contestant: Contestant, wait: float, pushes: int, **properties: str) -> Shot:
-    """Return how long after its push an image is answered for; pushes at moments spread over a wait of that length."""
-    random = Random(pushes)  # noqa: S311  # repeatable, guards nothing
-    pushed = [wait * (number + random.random()) / pushes for number in range(pushes)]
-    late, checks = _waits(stage, contestant, pushed, properties=properties)
-    return Shot(statistics.mean(late), max(late), statistics.mean(checks))
 
 
 def storm(stage: Stage, contestant: Contestant, share: float, pushed: float, seeds: int) -> Storm:
@@ -44,32 +22,29 @@ def storm(stage: Stage, contestant: Contestant, share: float, pushed: float, see
 
     Of one that has itself invoked every two minutes, the image is there before the first of these invocations.
     """
-    late, _ = _waits(stage, contestant, [pushed] * seeds, share=share)
-    return Storm(seeds, len(late), statistics.mean(late or [0.0]), max(late, default=0.0))
+    with stage.service(contestant) as service, ExitStack() as rules, ThreadPoolExecutor(seeds) as pool:
+        # New environments take seconds when twenty start at once on two cores; each wait begins in one that is up.
+        list(pool.map(lambda _: _warm_up(stage, service.invoke), range(seeds)))
+        polling = rules.enter_context(stage.eventbridge(contestant, service.invoke))
 
+        def run(seed: int) -> float | None:
+            repository = f"wait/{contestant.name}-{seed}"
+            stage.ecr.create_repository(repositoryName=repository)
+            rule = Rule(_DESCRIBE, throttle(), repository=repository, share=share, seed=seed)
+            rules.enter_context(stage.ecr_proxy.rule(rule))
+            turn = Turn(service.invoke)
+            operation = stage.create(turn, {"RepositoryName": repository, "ImageTag": "v1"})
+            time.sleep(pushed)
+            stage.push("v1", repository)
+            there = time.time()
+            if contestant.every:
+                turn.over()
+                # What is left of the two minutes before the next invocation is booked.
+                there -= polling.run(operation) * contestant.every - pushed
+            outcome = operation.wait(_PATIENCE)
+            return outcome.at - there if outcome.status == "SUCCESS" else None
 
-def crowd(stage: Stage, contestant: Contestant, waits: int, allowance: float, pushed: float) -> Crowd:
-    """Run waits in as many processes, all of whose images come at the same moment."""
-    refuses, lock, moments = Allowance(allowance), threading.Lock(), list[float]()
-
-    def refused(_: object) -> bool:
-        with lock:
-            moments.append(time.monotonic())
-            return refuses(moments[-1] - moments[0])
-
-    with stage.ecr_proxy.rule(rule := Rule(_DESCRIBE, throttle(), where=refused)):
-        late, _ = _waits(stage, contestant, [pushed] * waits)
-    each_second = Counter(int(moment - moments[0]) for moment in moments)
-    return Crowd(
-        waits,
-        allowance,
-        len(late),
-        max(late, default=0.0),
-        waits / allowance,
-        len(moments) / (max(each_second) + 1),
-        max(each_second.values()),
-        rule.met,
-    )
+        return Storm.of(list(pool.map(run, range(seeds))))
 
 
 @dataclass(frozen=True)
@@ -91,8 +66,9 @@ def twenty(stage: Stage, contestant: Contestant, *, together: bool) -> Twenty:
     repository = f"twenty/{'one' if together else 'each'}"
     stage.ecr.create_repository(repositoryName=repository)
     tags = [f"v{number}" for number in range(20)]
-    images = [{"Id": tag, "RepositoryName": repository, "ImageTag": tag} for tag in tags]
-    wanted: list[dict[str, object]] = [{"Images": images}] if together else [_without_id(each) for each in images]
+    images: list[dict[str, object]] = [{"RepositoryName": repository, "ImageTag": tag} for tag in tags]
+    in_one: list[dict[str, object]] = [{"Images": [{"Id": each["ImageTag"], **each} for each in images]}]
+    wanted = in_one if together else images
     with stage.service(contestant) as service, ThreadPoolExecutor(len(wanted)) as pool:
         list(pool.map(lambda _: _warm_up(stage, service.invoke), wanted))
         turns = [Turn(service.invoke) for _ in wanted]
@@ -101,62 +77,13 @@ def twenty(stage: Stage, contestant: Contestant, *, together: bool) -> Twenty:
         for tag in tags:
             stage.push(tag, repository)
         there = time.time()
-        ends = [_outcome(each) for each in operations]
+        outcomes = [each.wait(_PATIENCE) for each in operations]
         for turn in turns:
             turn.over()
         billed = sum(each.handler_durations()[-1] for each in service.environments) / 1000
-    checks = [int(str(each.outcome.data["Attempts"])) for each in operations if each.outcome]
     calls = sum(stage.ecr_proxy.counts(repository)[name] for name in (_DESCRIBE, "ecr:BatchGetImage"))
-    return Twenty(max(ends) - there, calls, max(checks), len(operations), billed)
-
-
-def _without_id(image: dict[str, str]) -> dict[str, object]:
-    return {name: value for name, value in image.items() if name != "Id"}
-
-
-def _waits(
-    stage: Stage,
-    contestant: Contestant,
-    pushed: Iterable[float],
-    *,
-    share: float = 0.0,
-    properties: Mapping[str, str] = MappingProxyType({}),
-) -> tuple[list[float], list[int]]:
-    """Run a wait for each push, so many seconds after it began.
-
-    Returns:
-        Of each that succeeded, how many seconds after the push; and of each how often ECR was asked.
-    """
-    moments = list(pushed)
-    with stage.service(contestant) as service, ExitStack() as rules, ThreadPoolExecutor(len(moments)) as pool:
-        # New environments take seconds when twenty start at once on two cores; each wait begins in one that is up.
-        list(pool.map(lambda _: _warm_up(stage, service.invoke), moments))
-        polling = rules.enter_context(stage.eventbridge(contestant, service.invoke))
-
-        def run(seed: int) -> tuple[float | None, int]:
-            tag = f"{contestant.name}-{stage.number()}"
-            repository = f"wait/{tag}"
-            stage.ecr.create_repository(repositoryName=repository)
-            if share:
-                rules.enter_context(
-                    stage.ecr_proxy.rule(Rule(_DESCRIBE, throttle(), repository=repository, share=share, seed=seed))
-                )
-            asked = {"RepositoryName": repository, "ImageTag": "v1", **properties}
-            turn = Turn(service.invoke)
-            operation = stage.create(turn, asked)
-            time.sleep(moments[seed])
-            stage.push("v1", repository)
-            there = time.time()
-            if contestant.polls_every:
-                turn.over()
-                # What is left of the two minutes before the next invocation is booked.
-                there -= polling.run(operation) * contestant.polls_every - moments[seed]
-            ended = _outcome(operation)
-            success = operation.outcome is not None and operation.outcome.status == "SUCCESS"
-            return ended - there if success else None, stage.ecr_proxy.count(_DESCRIBE, repository=repository)
-
-        done = list(pool.map(run, range(len(moments))))
-    return [late for late, _ in done if late is not None], [checks for _, checks in done]
+    checks = max(int(str(each.data["Attempts"])) for each in outcomes)
+    return Twenty(max(each.at for each in outcomes) - there, calls, checks, len(operations), billed)
 
 
 def _warm_up(stage: Stage, invoke: Callable[[Event], object]) -> None:
@@ -164,7 +91,3 @@ def _warm_up(stage: Stage, invoke: Callable[[Event], object]) -> None:
     turn = Turn(invoke)
     stage.delete(turn)
     turn.over()
-
-
-def _outcome(operation: Operation) -> float:
-    return operation.wait(_PATIENCE).at

@@ -18,8 +18,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final, Self
 
 import botocore
+import trustme
 
-from sandbox.authority import Authority
 from sandbox.cloud import REGION, Cloud
 from sandbox.images import push
 from sandbox.measure import runtime_boto3
@@ -37,29 +37,19 @@ _HANDLERS: Final = ROOT / "bench" / "contestants"
 
 @dataclass(frozen=True)
 class Contestant:
-    """A function that waits for images.
+    """A function that waits for images. `every`: the seconds between the invocations that EventBridge gives it.
 
-    Args:
-        name: in the report.
-        artifact: the folder that Lambda gets.
-        handler: Lambda's entry point.
-        polls_every: seconds between the invocations that it has itself given by EventBridge; 0 where it has none.
-        sleeps_on_delete: seconds that it sleeps before it answers a Delete. They are booked, not slept.
+    So long it also sleeps before it answers a Delete. They are booked, not slept.
     """
 
     name: str
     artifact: Path
-    handler: str
-    polls_every: float = 0.0
-    sleeps_on_delete: float = 0.0
+    handler: str = "handler.handler"
+    every: float = 0.0
 
 
 class Stage:
-    """Use it as a context manager.
-
-    Args:
-        log: the folder for what programs print; emptied first, because it is read.
-    """
+    """Use it as a context manager. `log` is the folder for what programs print; emptied first, because it is read."""
 
     def __init__(self, log: Path) -> None:
         self._log = log
@@ -70,14 +60,14 @@ class Stage:
         shutil.rmtree(self._log, ignore_errors=True)
         folder = Path(self._stack.enter_context(TemporaryDirectory(prefix="bench-")))
         self.cloud = self._stack.enter_context(Cloud(log=self._log))
-        authority = Authority()
-        self.ecr_proxy = self._stack.enter_context(Proxy(self.cloud.ecr_endpoint, context=authority.context()))
+        authority = trustme.CA()
+        self.ecr_proxy = self._stack.enter_context(Proxy(self.cloud.ecr_endpoint, authority=authority))
         self.events_proxy = self._stack.enter_context(Proxy(self.cloud.endpoint))
         self.player = self._stack.enter_context(Player(self._invoke, tls=True))
         self._invokers: dict[str, Callable[[Event], object]] = {}
         self._bundle = folder / "authorities.pem"
         usual = Path(botocore.__file__).parent / "cacert.pem"
-        self._bundle.write_bytes(usual.read_bytes() + authority.pem + self.player.ca_pem)
+        self._bundle.write_bytes(usual.read_bytes() + authority.cert_pem.bytes() + self.player.ca_pem)
         self.ecr = self.cloud.client("ecr")
         self.ecr.create_repository(repositoryName=REPOSITORY)
         ours = self.cloud.artifact
@@ -108,30 +98,25 @@ class Stage:
                 "SLEEP_ON_DELETE": "0",
             },
             self._log,
-            name=f"environment-{self.number()}",
+            name=f"environment-{next(self._numbers)}",
             handler=contestant.handler,
         )
 
     def service(self, contestant: Contestant) -> AsyncLambda:
-        """Return Lambda with one function, the contestant, as many environments of it as are needed."""
+        """Return Lambda with one function, the contestant."""
         return AsyncLambda(lambda _: self.environment(contestant))
 
     def create(self, invoke: Callable[[Event], object], properties: Mapping[str, Any]) -> Operation:
         """Let CloudFormation create a resource; its event goes to `invoke`, in a thread of its own."""
-        logical_id = f"Image{self.number()}"
+        logical_id = f"Image{next(self._numbers)}"
         self._invokers[logical_id] = invoke
         return self.player.create(properties, logical_id=logical_id)
 
     def delete(self, invoke: Callable[[Event], object], resource: Resource | None = None) -> Operation:
         """Let CloudFormation delete what was created; without it, something that nobody has heard of."""
-        if resource is None:
-            resource = new_resource(logical_id=f"Gone{self.number()}")
+        resource = resource or new_resource(logical_id=f"Gone{next(self._numbers)}")
         self._invokers[resource.logical_id] = invoke
         return self.player.delete(resource)
-
-    def number(self) -> int:
-        """Return a number that nobody has had yet."""
-        return next(self._numbers)
 
     def _invoke(self, event: Event) -> None:
         with contextlib.suppress(OSError):  # the Delete of a failed Create may come after its environment has ended
@@ -142,13 +127,13 @@ class Stage:
         """Play EventBridge for a contestant that has itself invoked by it."""
         polling = Polling(invoke)
         with ExitStack() as rules:
-            for rule in polling.rules() if contestant.polls_every else ():
+            for rule in polling.rules() if contestant.every else ():
                 rules.enter_context(self.events_proxy.rule(rule))
             yield polling
 
 
 class Turn:
-    """One invocation, for a caller that must know when it is over: an environment takes one at a time."""
+    """One invocation, whose end can be waited for: an environment takes one at a time."""
 
     def __init__(self, invoke: Callable[[Event], object]) -> None:
         self._invoke = invoke
@@ -170,8 +155,7 @@ class Polling:
     """EventBridge's part in crhelper's polling, with the two minutes between invocations left out.
 
     PutRule, AddPermission and PutTargets are answered in the services' place; the target's input is the event that the
-    function is invoked with again, as EventBridge would do every two minutes. Who measures adds those to what was
-    measured. Left out on purpose: EventBridge invokes at its own time, which may be up to a minute later.
+    function is invoked with again. Left out: EventBridge invokes at its own time, which may be up to a minute later.
     """
 
     def __init__(self, invoke: Callable[[Event], object]) -> None:
@@ -193,23 +177,19 @@ class Polling:
         self._inputs[event["RequestId"]] = event
         return json.dumps({"FailedEntryCount": 0, "FailedEntries": []})
 
-    def run(self, operation: Operation, most: int = 40) -> int:
+    def run(self, operation: Operation) -> int:
         """Invoke again until there is an outcome. Returns how often."""
-        for count in range(1, most + 1):
+        for count in range(1, 41):
             self._invoke(self._inputs[operation.event["RequestId"]])
             if operation.outcome:
                 return count
-        raise TimeoutError(f"no outcome after {most} invocations")
+        raise TimeoutError("no outcome after 40 invocations")
 
 
 def _contestants(ours: Path, folder: Path) -> Iterator[Contestant]:
     yield Contestant("ecr-image-waiter", ours, "ecr_image_waiter.handler.lambda_handler")
-    for name, source in (("hand-written", "handwritten"), ("crhelper", "polling")):
-        artifact = folder / source
-        shutil.copytree(_HANDLERS / source, artifact, ignore=shutil.ignore_patterns("__pycache__"))
-        if source == "polling":
-            for package in ours.glob("crhelper*"):
-                shutil.copytree(package, artifact / package.name)
-            yield Contestant(name, artifact, "handler.handler", polls_every=120.0, sleeps_on_delete=120.0)
-        else:
-            yield Contestant(name, artifact, "handler.handler")
+    shutil.copytree(_HANDLERS, folder / "contestants", ignore=shutil.ignore_patterns("__pycache__"))
+    yield Contestant("hand-written", folder / "contestants" / "handwritten")
+    for package in ours.glob("crhelper*"):
+        shutil.copytree(package, folder / "contestants" / "polling" / package.name)
+    yield Contestant("crhelper", folder / "contestants" / "polling", every=120.0)

@@ -1,4 +1,4 @@
-"""Whole waits on the simulated clock: detection, cost, storms and crowds; measurements 3 to 6.
+"""Whole waits on the simulated clock: detection, cost, storms and crowds.
 
 The service is the real one in the world of `tests.support.simulation`. What it adds to that world: an ECR that
 throttles, and boto3's one retry of a throttled call, which the simulation's client does not make.
@@ -8,10 +8,11 @@ import math
 import statistics
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, Self
 
 from tests.support.ecr import Reply
 from tests.support.simulation import EPOCH, THERE, Simulation, no_image, throttled
@@ -21,79 +22,52 @@ _PROPERTIES: Final = {"RepositoryName": "team/app", "ImageTag": "v1", "MaxRetrie
 _RETRY: Final = 1.0  # seconds: boto3's standard mode waits a random part of it before its first retry
 
 
-class Ecr:
-    """What ECR answers from when an image is there, with calls throttled that `refuses` says.
+def _simulate(
+    pushed: float,
+    properties: Mapping[str, Any] = MappingProxyType({}),
+    *,
+    refuses: Callable[[float], bool] = lambda _: False,
+    waits: int = 1,
+    seed: int = 1,
+) -> tuple[Simulation, list[float]]:
+    """Run so many waits that begin within a second. Returns also when each call of ECR came.
 
-    Args:
-        pushed: when the image comes, in seconds since the beginning.
-        refuses: whether a call at this moment is throttled.
-        seed: of boto3's jitter.
+    `pushed`, what `refuses` gets, and the moments of calls are seconds since the beginning.
     """
+    random, calls = Random(seed), list[float]()  # noqa: S311  # repeatable, guards nothing
 
-    def __init__(self, pushed: float, refuses: Callable[[float], bool] = lambda _: False, seed: int = 0) -> None:
-        self._pushed = pushed
-        self._refuses = refuses
-        self._random = Random(seed)  # noqa: S311  # repeatable, guards nothing
-        self.simulation: Simulation | None = None
-        self.calls: list[float] = []
-        """When each call came, in seconds since the beginning."""
+    def refused(elapsed: float) -> bool:
+        calls.append(elapsed)
+        return refuses(elapsed)
 
-    def __call__(self, elapsed: float) -> Reply | None:
-        """Answer one call, and its retry if it is throttled."""
-        if self._refused(elapsed):
-            if self.simulation is None:
-                raise RuntimeError("nobody asks")
-            self.simulation.clock.sleep(_RETRY * self._random.random())
-            elapsed = self.simulation.elapsed()
-            if self._refused(elapsed):
+    def reply(elapsed: float) -> Reply | None:
+        if refused(elapsed):
+            simulation.clock.sleep(_RETRY * random.random())
+            elapsed = simulation.elapsed()
+            if refused(elapsed):
                 return throttled()
-        return THERE if elapsed >= self._pushed else no_image()
+        return THERE if elapsed >= pushed else no_image()
 
-    def _refused(self, elapsed: float) -> bool:
-        self.calls.append(elapsed)
-        return self._refuses(elapsed)
-
-
-class Allowance:
-    """So many calls a second, and as many more at once after a second without any. True: this one is too many."""
-
-    def __init__(self, rate: float) -> None:
-        self._rate = rate
-        self._left = rate
-        self._at = 0.0
-
-    def __call__(self, elapsed: float) -> bool:
-        """Count a call at this moment, and return whether it is refused."""
-        self._left = min(self._left + (elapsed - self._at) * self._rate, self._rate)
-        self._at = elapsed
-        if self._left < 1.0:
-            return True
-        self._left -= 1.0
-        return False
-
-
-def _simulate(ecr: Ecr, properties: Mapping[str, Any], waits: int = 1, seed: int = 1) -> Simulation:
-    """Run so many waits that begin within a second."""
-    simulation = Simulation(ecr, seed=seed)
-    ecr.simulation = simulation
+    simulation = Simulation(reply, seed=seed)
     for number in range(waits):
         simulation.at(number / waits, lambda: simulation.create(_PROPERTIES | dict(properties)))
     simulation.play(10_000_000)
-    return simulation
+    return simulation, calls
 
 
 @dataclass(frozen=True)
 class Detection:
-    """Waits of one length whose images were pushed at moments spread over it; seconds."""
+    """Waits of one length whose images were pushed at moments spread over it; seconds.
+
+    `of_pause`: as a part of the pause that the backoff had in force when the image was pushed, jitter left out.
+    """
 
     wait: float
     delay: int
-    pushes: int
     mean: float
     worst: float
-    worst_of_pause: float
-    """The worst as a part of the pause that the backoff had in force when the image was pushed, jitter left out."""
     mean_of_pause: float
+    worst_of_pause: float
     checks: float
 
 
@@ -103,35 +77,23 @@ def detection(wait: float, delay: int, pushes: int) -> Detection:
     random = Random(round(wait) + delay)  # noqa: S311  # repeatable, guards nothing
     for number in range(pushes):
         pushed = wait * (number + random.random()) / pushes
-        simulation = _simulate(Ecr(pushed), {"RetryDelaySeconds": str(delay)}, seed=number)
+        simulation, _ = _simulate(pushed, {"RetryDelaySeconds": str(delay)}, seed=number)
         moments = [moment - EPOCH for moment in simulation.checks]
         found = bisect_right(moments, pushed)
         # The call of the check before may have been under way at the push, and then found it.
         found = min(found, len(moments) - 1)
         late.append(max(moments[found] - pushed, 0.0))
-        parts.append(late[-1] / pause_in_force(found, delay))
+        # What is documented of the pause, not what the waiter says it does.
+        parts.append(late[-1] / min(1.5 ** max(found - 1, 0), delay))
         checks.append(len(moments))
-    return Detection(
-        wait,
-        delay,
-        pushes,
-        statistics.mean(late),
-        max(late),
-        max(parts),
-        statistics.mean(parts),
-        statistics.mean(checks),
-    )
-
-
-def pause_in_force(checks: int, delay: int) -> float:
-    """Return the pause after so many checks: what is documented of it, not what the waiter says it does."""
-    return float(min(1.5 ** max(checks - 1, 0), delay))
+    mean = statistics.mean
+    return Detection(wait, delay, mean(late), max(late), mean(parts), max(parts), mean(checks))
 
 
 def checks_in(wait: float, seeds: int = 20) -> int:
     """Return how many checks a wait that times out makes by default, at most, whatever jitter draws."""
     properties = {"MaxRetries": str(round(wait / 30)), "RetryDelaySeconds": "30"}
-    return max(len(_simulate(Ecr(1e9), properties, seed=seed).checks) for seed in range(seeds))
+    return max(len(_simulate(1e9, properties, seed=seed)[0].checks) for seed in range(seeds))
 
 
 @dataclass(frozen=True)
@@ -146,10 +108,9 @@ class Cost:
 
 def cost(wait: float) -> Cost:
     """Return what ours takes for an image that comes after so many seconds."""
-    ecr = Ecr(wait)
-    simulation = _simulate(ecr, {})
+    simulation, calls = _simulate(wait)
     seconds = sum(record.ended - record.began for record in simulation.invocations)
-    return Cost(seconds * GIGABYTES, len(simulation.invocations), len(ecr.calls), len(simulation.log.getvalue()))
+    return Cost(seconds * GIGABYTES, len(simulation.invocations), len(calls), len(simulation.log.getvalue()))
 
 
 @dataclass(frozen=True)
@@ -161,18 +122,23 @@ class Storm:
     mean: float
     worst: float
 
+    @classmethod
+    def of(cls, waits: Sequence[float | None]) -> Self:
+        """Return what became of waits: how late each one that succeeded was."""
+        late = [each for each in waits if each is not None]
+        return cls(len(waits), len(late), statistics.mean(late or [0.0]), max(late, default=0.0))
+
 
 def storm(share: float, pushed: float, seeds: int) -> Storm:
     """Run waits by default, one for each seed, with that share of calls throttled."""
-    late = []
-    for seed in range(seeds):
-        random = Random(seed)  # noqa: S311  # repeatable, guards nothing
-        draw = random.random
-        simulation = _simulate(Ecr(pushed, lambda _, draw=draw: draw() < share, seed), {}, seed=seed)  # type: ignore[misc]
+
+    def run(seed: int) -> float | None:
+        draw = Random(seed).random  # noqa: S311  # repeatable, guards nothing
+        simulation, _ = _simulate(pushed, refuses=lambda _: draw() < share, seed=seed)
         outcome = simulation.cloudformation.operations[0].outcome
-        if outcome and outcome.status == "SUCCESS":
-            late.append(outcome.at - EPOCH - pushed)
-    return Storm(seeds, len(late), statistics.mean(late or [0.0]), max(late, default=0.0))
+        return outcome.at - EPOCH - pushed if outcome and outcome.status == "SUCCESS" else None
+
+    return Storm.of([run(seed) for seed in range(seeds)])
 
 
 @dataclass(frozen=True)
@@ -194,18 +160,23 @@ class Crowd:
 
 
 def crowd(waits: int, allowance: float, pushed: float = 900.0) -> Crowd:
-    """Run waits by default, all of whose images come at the same moment."""
-    refuses, refused = Allowance(allowance), []
+    """Run waits by default, all of whose images come at the same moment.
 
-    def counting(elapsed: float) -> bool:
-        refused.append(refuses(elapsed))
-        return refused[-1]
+    ECR allows so many calls a second, and as many more at once after a second without any.
+    """
+    left, at, refused = float(allowance), 0.0, 0
 
-    ecr = Ecr(pushed, counting)
-    simulation = _simulate(ecr, {}, waits)
+    def refuses(elapsed: float) -> bool:
+        nonlocal left, at, refused
+        left, at = min(left + (elapsed - at) * allowance, allowance), elapsed
+        too_many = left < 1
+        refused, left = refused + too_many, left - (not too_many)
+        return too_many
+
+    simulation, calls = _simulate(pushed, refuses=refuses, waits=waits)
     outcomes = [each.outcome for each in simulation.cloudformation.operations]
     answered = [outcome.at - EPOCH for outcome in outcomes if outcome and outcome.status == "SUCCESS"]
-    each_second = Counter(map(int, ecr.calls))
+    each_second = Counter(map(int, calls))
     steady = [each_second[second] for second in range(300, int(pushed))]
     return Crowd(
         waits,
@@ -215,5 +186,5 @@ def crowd(waits: int, allowance: float, pushed: float = 900.0) -> Crowd:
         waits / allowance,
         statistics.mean(steady),
         max(steady),
-        sum(refused),
+        refused,
     )
