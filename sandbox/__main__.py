@@ -7,11 +7,11 @@ import shlex
 import signal
 import socket
 import sys
-from threading import Thread
+from collections.abc import Mapping
 
 from .cloud import STACK, STATE, Cloud
 from .processes import PortTaken, ProgramDied, require_free
-from .serving import Handler, Server
+from .serving import Service, Whole
 
 
 def main() -> int:
@@ -29,9 +29,8 @@ def main() -> int:
     require_free(options.port + 2, options.bind)
     if not ipaddress.ip_address(socket.gethostbyname(options.bind)).is_loopback:
         print(f"Warning: on {options.bind}, whoever reaches this machine can run code on it: no password is asked for.")
-    with Cloud(log=STATE / "log", port=options.port, bind=options.bind) as cloud:
-        answers = Server((options.bind, options.port + 2), _Answers)
-        Thread(target=answers.serve_forever, daemon=True).start()
+    answers = _Answers(bind=options.bind, port=options.port + 2)
+    with answers, Cloud(log=STATE / "log", port=options.port, bind=options.bind) as cloud:
         print("Deploying the waiter ...", flush=True)
         cloud.deploy_waiter()
         print("The sandbox is up. In another terminal:\n")
@@ -53,16 +52,15 @@ Answers PUT to port {options.port + 2} are printed here. Logs: {STATE / "log"}. 
     return 0
 
 
-class _Answers(Handler):
+class _Answers(Service):
     """Takes what `sam local invoke` answers to the events in events/, and prints it as one line of JSON."""
 
-    def do_PUT(self) -> None:  # noqa: N802  # http.server's name for it
-        body = self.read_body()
+    def handle(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Whole:  # noqa: ARG002  # it has one address
         try:
             print(json.dumps(json.loads(body)), flush=True)
         except ValueError:
             print(f"not JSON: {body[:200]!r}", flush=True)
-        self.reply(200)
+        return 200, [], b""
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 """Whose a call is, by the access key that signed it."""
 
 import re
-from typing import Final
-from urllib.parse import urlsplit
+from typing import Any, Final
 
-from .serving import forward
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
 
 DEFAULT_ACCOUNT: Final = "123456789012"
+REGION: Final = "us-east-1"
 
 _ACCOUNT: Final = re.compile(r"[0-9]{12}")
 _SCOPE: Final = re.compile(r"Credential=([^/]+)/[0-9]+/([^/]+)/")
@@ -23,6 +25,18 @@ def is_account(key: str) -> bool:
     return bool(_ACCOUNT.fullmatch(key))
 
 
+def client_of(service: str, endpoint: str, key: str = DEFAULT_ACCOUNT, region: str = REGION) -> Any:
+    """Return a boto3 client of the account that an access key belongs to."""
+    return boto3.client(
+        service,
+        endpoint_url=endpoint,
+        region_name=region,
+        aws_access_key_id=key,
+        aws_secret_access_key="sandbox",  # noqa: S106  # fake
+        config=Config(read_timeout=120, retries={"total_max_attempts": 1}),
+    )
+
+
 class Accounts:
     """The accounts that access keys belong to.
 
@@ -31,29 +45,19 @@ class Accounts:
     """
 
     def __init__(self, sts: str | None) -> None:
-        self._sts = sts and urlsplit(sts).netloc
+        self._sts = sts
         self._known: dict[str, str] = {}
 
     def of(self, key: str) -> str:
         """Return the account that an access key belongs to."""
-        if is_account(key):
-            return key
+        if is_account(key) or not self._sts:
+            return key if is_account(key) else DEFAULT_ACCOUNT
         if key not in self._known:
-            self._known[key] = self._asked(key)
+            try:
+                self._known[key] = str(client_of("sts", self._sts, key).get_caller_identity()["Account"])
+            except ClientError:
+                self._known[key] = DEFAULT_ACCOUNT
         return self._known[key]
 
     def forget(self) -> None:
         self._known.clear()
-
-    def _asked(self, key: str) -> str:
-        if not self._sts:
-            return DEFAULT_ACCOUNT
-        headers = {
-            "authorization": f"AWS4-HMAC-SHA256 Credential={key}/20260101/us-east-1/sts/aws4_request, "
-            "SignedHeaders=host, Signature=0",
-            "content-type": "application/x-www-form-urlencoded",
-        }
-        body = b"Action=GetCallerIdentity&Version=2011-06-15"
-        content = forward(self._sts, "POST", "/", headers, body)[2].decode()
-        found = re.search(r"<Account>([0-9]{12})</Account>", content)
-        return found[1] if found else DEFAULT_ACCOUNT

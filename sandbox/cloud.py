@@ -1,10 +1,9 @@
 """The sandbox: an AWS account on loopback, with the waiter deployed into it as its users deploy it.
 
 CloudFormation, Lambda, IAM, STS, SSM, S3 and Logs are MiniStack's, and so are CodeBuild's projects; `in_ministack` has
-what its CloudFormation is taught. ECR's repositories are moto's; its images, and all of ECR Public, are of a front that
-stands before moto (`sandbox.ecr`). Builds, and all of CodePipeline, are of a front, too (`sandbox.builds`). A proxy
-stands before each of the three endpoints for the functions' own calls. What they lack or do differently, beside what
-the tables of player, proxy and the fronts say:
+what its CloudFormation is taught. ECR is `sandbox.ecr`'s, with moto behind it; builds and CodePipeline are
+`sandbox.builds`'. A proxy stands before each of the three endpoints for the functions' own calls. What they lack or do
+differently, beside what those modules say:
 
 - MiniStack sends no Delete after a failed Create and none during a Create, retries an invocation 1 and 2 s after it has
   failed, and creates one resource at a time.
@@ -28,16 +27,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
 
-import boto3
-from botocore.config import Config
-
+from . import accounts
 from .builds import Builds
 from .ecr import Front
 from .processes import ROOT, Program, free_port, require_free
 from .proxy import Proxy
 
-ACCOUNT = "123456789012"
-REGION = "us-east-1"
+ACCOUNT = accounts.DEFAULT_ACCOUNT
+REGION = accounts.REGION
 STATE = ROOT / ".sandbox"
 STACK = "ecr-image-waiter"
 MINISTACK_PYTHON = ROOT / ".venvs" / "ministack" / "bin" / "python"
@@ -73,12 +70,9 @@ ISOLATED = {
 class Cloud:
     """One emulated account, and any other that is named. Use it as a context manager, or call `stop`.
 
-    `ecr` is the front of its ECR, and `builds` that of its CodeBuild and CodePipeline, for what tests set there.
-
     Args:
         log: the folder for the programs' logs.
-        port: of the AWS endpoint; ECR's is the next one, and that of builds the third after it. Free ports where it is
-            not given.
+        port: of the AWS endpoint; ECR's is the next one, and that of builds the third after it. Free ones by default.
         bind: the address to listen on.
     """
 
@@ -153,14 +147,7 @@ class Cloud:
         """Return a boto3 client for this account, or for another one."""
         own = dict.fromkeys(("ecr", "ecr-public"), self.ecr_endpoint)
         own |= dict.fromkeys(("codebuild", "codepipeline"), self.builds_endpoint)
-        return boto3.client(
-            service,
-            endpoint_url=own.get(service, self.endpoint),
-            region_name=region,
-            aws_access_key_id=account,
-            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-            config=Config(read_timeout=120, retries={"total_max_attempts": 1}),
-        )
+        return accounts.client_of(service, own.get(service, self.endpoint), account, region)
 
     @cached_property
     def artifact(self) -> Path:
@@ -170,16 +157,7 @@ class Cloud:
         return build(Path(folder) / "build", self._log)
 
     def deploy_waiter(self, *, stack: str = STACK, parameters: Iterable[str] = (), built: Path | None = None) -> str:
-        """Deploy our template, built, with the SAM CLI.
-
-        Args:
-            stack: its name.
-            parameters: `Name=value` for the template's parameters.
-            built: the folder of another build than this run's own.
-
-        Returns:
-            The ServiceToken.
-        """
+        """Deploy our template, from this run's build or another one, with the SAM CLI. Returns the ServiceToken."""
         overrides = ["--parameter-overrides", *parameters] if parameters else []
         template = (built or self.artifact.parent) / "template.yaml"
         self.sam(
@@ -216,11 +194,7 @@ class Cloud:
                 file.writelines(json.dumps(event) + "\n" for page in pages for event in page["events"])
 
     def sam(self, *arguments: str | Path) -> None:
-        """Run the SAM CLI against this account.
-
-        Raises:
-            RuntimeError: with what it printed.
-        """
+        """Run the SAM CLI against this account, and raise RuntimeError with what it printed if it fails."""
         run_sam(*arguments, environment=self.environment, log=self._log)
 
     def stop(self) -> None:
@@ -250,15 +224,7 @@ def python_note() -> str:
 
 
 def build(target: Path, log: Path) -> Path:
-    """Run `sam build` on our template, for the Python that runs functions here.
-
-    Args:
-        target: the folder to build into; SAM keeps its notes beside it.
-        log: the folder for what it prints.
-
-    Returns:
-        The folder of the function's artifact.
-    """
+    """Run `sam build` on our template, for the Python that runs functions here. Returns the artifact's folder."""
     run_sam(
         *("build", "--template-file", ROOT / "template.yaml", "--build-dir", target),
         environment={"PYTHON_VERSION": function_python_version(), "AWS_DEFAULT_REGION": REGION},

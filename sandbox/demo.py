@@ -28,8 +28,7 @@ _LAST_LINES = 1.5
 def follow(cloud: Any, stack: str, log_group: str, console: Console, hold_back: float = HOLD_BACK) -> str:
     """Print the stack's timeline until its operation ends, each line when it is `hold_back` seconds old.
 
-    Returns:
-        The stack's last status.
+    Returns the stack's last status.
     """
     shown: set[str] = set()
     start: float | None = None
@@ -59,19 +58,9 @@ def play(
     namespace: str = "",
     hold_back: float = HOLD_BACK,
 ) -> str:
-    """Deploy the scenario's stack, let happen what is to happen meanwhile, and show it.
+    """Deploy the scenario's stack, let happen what is to happen meanwhile, and show it. Returns its last status.
 
-    Args:
-        cloud: makes a boto3 client, by `cloud.client(service)`, and plays builds.
-        log_group: of the waiter function.
-        console: to print on.
-        scenario: what to show.
-        stack: its name.
-        namespace: goes before the names of repositories and projects.
-        hold_back: see `follow`.
-
-    Returns:
-        The stack's last status.
+    `namespace` goes before the names of repositories and projects; `hold_back`: see `follow`.
     """
     prepared = scenario.prepare(cloud, namespace)
     cloud.client("cloudformation").create_stack(

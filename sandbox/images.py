@@ -3,17 +3,10 @@
 `python -m sandbox.images REPOSITORY TAG` pushes an image with the endpoints and credentials of the environment, and
 creates the repository first where there is none.
 
-The same arguments make the same digest. Each function takes a boto3 client of ECR or of ECR Public and an existing
-repository, and returns the digest under the tag.
-
-| what is pushed                                           | source                                                    |
-|----------------------------------------------------------|-----------------------------------------------------------|
-| manifest, config and layer of an image, OCI's            | OCI image-spec, "Image Manifest", "Image Configuration"   |
-| the same, docker's                                       | distribution, "Image Manifest Version 2, Schema 2"        |
-| index, manifest list                                     | OCI image-spec, "Image Index"; distribution, as above     |
-| attestations: platform unknown/unknown, two annotations, | BuildKit, "Image attestation storage"                     |
-| in-toto layers                                           |                                                           |
-| Helm chart: its config's type, no mediaType of its own   | Helm, "Use OCI-based registries"; helm#11482              |
+Each function takes a boto3 client, an existing repository and the tag, and returns the digest under the tag; the same
+arguments make the same one. Formats: OCI image-spec, "Image Manifest", "Image Configuration" and "Image Index";
+distribution, "Image Manifest Version 2, Schema 2"; BuildKit, "Image attestation storage"; Helm, "Use OCI-based
+registries", helm#11482.
 """
 
 import contextlib
@@ -40,6 +33,7 @@ CREATED: Final = "2026-11-01T12:00:00Z"
 """When the images say that they were made."""
 
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+_BOTH: Final = ("linux/amd64", "linux/arm64")
 
 
 @dataclass(frozen=True)
@@ -78,22 +72,7 @@ def push(
     variant: str = "",
     os: str = "linux",
 ) -> str:
-    """Push an image of one layer.
-
-    Args:
-        ecr: a boto3 client.
-        repository: an existing repository.
-        tag: the tag to put on it.
-        content: of the one file in its layer; another content makes another digest.
-        architecture: as the image's config says it.
-        labels: of the image's config.
-        oci: the OCI's media types in place of docker's.
-        variant: of the architecture, such as v8.
-        os: as the image's config says it.
-
-    Returns:
-        The image's digest.
-    """
+    """Push an image of one layer, in which `content` is the one file."""
     platform = _platform(os, architecture, variant)
     image = _Repository(ecr, repository).push_image(_OCI if oci else _DOCKER, platform, content, labels, tag=tag)
     return str(image["digest"])
@@ -104,27 +83,13 @@ def push_index(
     repository: str,
     tag: str,
     *,
-    platforms: Iterable[str] = ("linux/amd64", "linux/arm64"),
+    platforms: Iterable[str] = _BOTH,
     attestations: bool = False,
     oci: bool = True,
     labels: Mapping[str, str] = _NOTHING,
     content: str = "hello",
 ) -> str:
-    """Push an image for several platforms, as `docker buildx` does.
-
-    Args:
-        ecr: a boto3 client.
-        repository: an existing repository.
-        tag: the tag to put on the index; its images have none.
-        platforms: such as linux/arm64 or linux/arm/v7.
-        attestations: a second manifest for each image, with its provenance.
-        oci: an OCI index; a manifest list where not.
-        labels: of each image's config.
-        content: of the one file in each image's layer.
-
-    Returns:
-        The index's digest.
-    """
+    """Push an image for several platforms as `docker buildx` does, which adds an attestation for each."""
     target, types = _Repository(ecr, repository), _OCI if oci else _DOCKER
     entries = target.push_images(types, platforms, content, labels)
     if attestations:
@@ -132,16 +97,15 @@ def push_index(
     return str(target.push_index(types, entries, tag)["digest"])
 
 
-def push_artifact(ecr: Any, repository: str, tag: str, *, content: str = "hello") -> str:
-    """Push a Helm chart with one file, which is no image, and return its digest."""
+def push_artifact(ecr: Any, repository: str, tag: str) -> str:
+    """Push a Helm chart with one file, which is no image."""
     target = _Repository(ecr, repository)
-    chart = {"apiVersion": "v2", "name": "chart", "version": "0.1.0", "description": content}
-    config = target.push_blob(HELM_CONFIG, json.dumps(chart).encode())
-    packed = gzip.compress(_tar("chart/Chart.yaml", json.dumps(chart).encode()), mtime=0)
+    chart = json.dumps({"apiVersion": "v2", "name": "chart", "version": "0.1.0"}).encode()
+    config = target.push_blob(HELM_CONFIG, chart)
+    packed = gzip.compress(_tar("chart/Chart.yaml", chart), mtime=0)
     layer = target.push_blob("application/vnd.cncf.helm.chart.content.v1.tar+gzip", packed)
-    return str(
-        target.push_manifest(OCI_MANIFEST, {"schemaVersion": 2, "config": config, "layers": [layer]}, tag)["digest"]
-    )
+    manifest = {"schemaVersion": 2, "config": config, "layers": [layer]}
+    return str(target.push_manifest(OCI_MANIFEST, manifest, tag)["digest"])
 
 
 @dataclass(frozen=True)
@@ -164,7 +128,6 @@ class _Repository:
         platform: Mapping[str, str],
         content: str,
         labels: Mapping[str, str],
-        *,
         tag: str | None = None,
     ) -> dict[str, Any]:
         plain = _tar("greeting.txt", content.encode())
@@ -185,14 +148,7 @@ class _Repository:
 
     def push_attestation(self, types: _Types, subject: str) -> dict[str, Any]:
         """Push the attestation of the image with this digest; return its entry for the index."""
-        predicate = "https://slsa.dev/provenance/v0.2"
-        statement = {
-            "_type": "https://in-toto.io/Statement/v0.1",
-            "predicateType": predicate,
-            "subject": [{"name": f"pkg:docker/{self.name}", "digest": {"sha256": subject.removeprefix("sha256:")}}],
-            "predicate": {"builder": {"id": ""}, "buildType": "https://mobyproject.org/buildkit@v1"},
-        }
-        content = json.dumps(statement).encode()
+        content = json.dumps({"_type": "https://in-toto.io/Statement/v0.1", "subject": subject}).encode()
         platform = {"architecture": "unknown", "os": "unknown"}
         config = {**platform, "config": {}, "rootfs": {"type": "layers", "diff_ids": [_digest(content)]}}
         layer = self.push_blob("application/vnd.in-toto+json", content)
@@ -200,7 +156,7 @@ class _Repository:
             "schemaVersion": 2,
             "mediaType": types.manifest,
             "config": self.push_blob(types.config, json.dumps(config).encode()),
-            "layers": [{**layer, "annotations": {"in-toto.io/predicate-type": predicate}}],
+            "layers": [{**layer, "annotations": {"in-toto.io/predicate-type": "https://slsa.dev/provenance/v0.2"}}],
         }
         annotations = {"vnd.docker.reference.digest": subject, "vnd.docker.reference.type": "attestation-manifest"}
         return {**self.push_manifest(types.manifest, manifest), "annotations": annotations, "platform": platform}

@@ -1,19 +1,15 @@
 """MiniStack, with resources of the fronts in its CloudFormation: run by its interpreter in place of `-m ministack`.
 
-- AWS::CodePipeline::Pipeline: MiniStack refuses a whole template that has one. `Ref` is the name, `Version` the only
-  attribute; of the properties, those are heeded that `_declaration` names.
+- AWS::CodePipeline::Pipeline: MiniStack refuses a whole template that has one.
 - AWS::ECR::Repository, AWS::ECR::PublicRepository: MiniStack makes the first in an ECR of its own, which nobody here
-  asks, and has none of the second. `Ref` is the name, attributes are `Arn` and `RepositoryUri`; RepositoryName,
-  EmptyOnDelete and a private one's ImageTagMutability with its filters are heeded, and by an Update a new name alone.
-  An import takes them as they are, whatever the template says.
+  asks, and has none of the second. An Update heeds a new name alone; an import takes them as they are.
 - A nested stack's template: MiniStack applies SAM's transform to the outer one alone, and here to both.
 - A custom resource's function: MiniStack invokes it synchronously and once. Here it is invoked asynchronously, with
   Lambda's retries and its on-failure destination, and the ResponseURL has an X-Amz-Date.
+- Conditions: MiniStack knows Ref and Select, and takes anything else for a text that nothing is equal to. Here Join,
+  Split and Sub are worked off before, by its own means.
 
 AWS_ENDPOINT_URL_CODEPIPELINE, AWS_ENDPOINT_URL_ECR and AWS_ENDPOINT_URL_ECR_PUBLIC are where the fronts are.
-
-In conditions MiniStack knows Ref and Select, and takes anything else for a text that nothing is equal to. Here Join,
-Split and Sub are worked off before, by its own means. Nothing else of it is touched.
 """
 
 import os
@@ -52,8 +48,8 @@ def evaluate_conditions(template: Mapping[str, Any], parameters: Mapping[str, An
 def create_pipeline(logical_id: str, properties: Mapping[str, Any], stack_name: str) -> tuple[str, dict[str, Any]]:
     """Return the pipeline's name and attributes."""
     name = properties.get("Name") or _PROVISIONERS._physical_name(stack_name, logical_id, max_len=100)  # noqa: SLF001  # nothing public
-    answer = _client("codepipeline").create_pipeline(pipeline=_declaration(name, properties))
-    return name, {"Version": str(answer["pipeline"]["version"])}
+    _client("codepipeline").create_pipeline(pipeline=_declaration(name, properties))
+    return name, {"Version": "1"}
 
 
 def update_pipeline(
@@ -62,8 +58,8 @@ def update_pipeline(
     """Return the pipeline's name and attributes. Another name makes another pipeline."""
     if properties.get("Name", name) != name:
         return create_pipeline(name, properties, stack_name)
-    answer = _client("codepipeline").update_pipeline(pipeline=_declaration(name, properties))
-    return name, {"Version": str(answer["pipeline"]["version"])}
+    _client("codepipeline").update_pipeline(pipeline=_declaration(name, properties))
+    return name, {"Version": "1"}
 
 
 def delete_pipeline(name: str, _: Mapping[str, Any]) -> None:
@@ -112,10 +108,7 @@ def _mutability(properties: Mapping[str, Any]) -> dict[str, Any]:
     filters = [
         {"filterType": each[f"{kind}Type"], "filter": each[f"{kind}Value"]} for each in properties.get(f"{kind}s", [])
     ]
-    given = {
-        "imageTagMutability": properties.get("ImageTagMutability"),
-        "imageTagMutabilityExclusionFilters": filters,
-    }
+    given = {"imageTagMutability": properties.get("ImageTagMutability"), "imageTagMutabilityExclusionFilters": filters}
     return {name: value for name, value in given.items() if value}
 
 
@@ -174,12 +167,9 @@ def _in_camel_case(value: Any, key: str = "") -> Any:
 
 
 if __name__ == "__main__":
+    pipelines = {"create": create_pipeline, "update": update_pipeline, "delete": delete_pipeline}
     fronts = {
-        "AWS::CodePipeline::Pipeline": {
-            "create": create_pipeline,
-            "update": update_pipeline,
-            "delete": delete_pipeline,
-        },
+        "AWS::CodePipeline::Pipeline": pipelines,
         "AWS::ECR::Repository": repositories("ecr"),
         "AWS::ECR::PublicRepository": repositories("ecr-public"),
     }

@@ -1,32 +1,28 @@
 """Measure the most memory that the artifact takes under AWS's Runtime Interface Emulator, where others try to fill it.
 
 `make measure` prints it, tests/e2e/test_memory.py holds it. Memory is measured and not enforced: VmHWM of the process,
-which has 128 MB on Lambda by default.
-
-| what is simulated                                           | source                                                 |
-|-------------------------------------------------------------|--------------------------------------------------------|
-| BatchGetImage, DescribeImages, GetDownloadUrlForLayer       | botocore's model of ECR                                |
-| a manifest of up to 4 MB, 1,000 tags to an image            | ECR User Guide, "Service quotas"                       |
-| ListBuildsForProject, BatchGetBuilds                        | botocore's model of CodeBuild                          |
-| DescribeStacks, with 200 parameters and outputs of 4,096 B  | CloudFormation User Guide, "Quotas"                    |
+which has 128 MB on Lambda by default. ECR takes manifests of up to 4 MB, and 1,000 tags to an image (User Guide,
+"Service quotas"); a stack has up to 200 parameters and outputs of 4,096 bytes (CloudFormation User Guide, "Quotas").
 
 Answers are in UTF-8. There a letter takes a byte, and four in Python where its text has a character beyond the Basic
 Multilingual Plane.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from hashlib import sha256
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
+from ecr_image_waiter.aws.clients import SystemClock
+
 from .cloud import ACCOUNT, REGION
-from .images import OCI_INDEX, OCI_MANIFEST
+from .ecr.contents import OCI_INDEX, OCI_MANIFEST, Image, Refused, digest_of
+from .ecr.private import Context, Private
 from .player_server import Player
-from .proxy import Call, Effect, Proxy, Rule, answer, fail
+from .proxy import operation_of
 from .rie import AsyncLambda, Emulator
+from .serving import Service, Whole
 
 WORST_OBJECTS: Final = '{"":{"":{"":{"":{"":{"":{"":{}}}}}}}}'
 """Of all JSON there is, what becomes the largest for its length."""
@@ -37,27 +33,42 @@ LABELS: Final = {f"org.example.label{number}": "wanted " * 5 for number in range
 _CONFIG: Final = "application/vnd.oci.image.config.v1+json"
 
 
-@dataclass
-class Hostile:
-    """An ECR with one repository, and all else that the function asks. Manifests and configs by digest."""
+class Hostile(Service):
+    """An AWS with one repository, whose ECR has its rules; of other services it says what is in `told`."""
 
-    manifests: dict[str, tuple[str, str]] = field(default_factory=dict)
-    configs: dict[str, str] = field(default_factory=dict)
-    tags: dict[str, str] = field(default_factory=dict)
-    listed: Callable[[int, int], list[dict[str, Any]]] = lambda _first, _most: []
+    def __init__(self) -> None:
+        self._ecr = Private(SystemClock())
+        self.repository = self._ecr.repository(ACCOUNT, REGION, "app")
+        self.told: dict[str, Callable[[], str]] = {}
+        super().__init__()
+
+    def handle(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Whole:
+        """Answer a call, or the download of a config."""
+        if method == "GET":
+            return 200, [], self._ecr.download(target) or b""
+        operation = operation_of(target, headers, body.decode()).partition(":")[2]
+        if operation in self.told:
+            return 200, [("content-type", "text/xml")], self.told[operation]().encode()
+        if operation not in self._ecr.operations:
+            return 500, [], b"{}"
+        try:
+            context = Context(self.repository, REGION, self.url)
+            return 200, [], _json(self._ecr.operations[operation](context, json.loads(body))).encode()
+        except Refused as refused:
+            return 400, [], _json({"__type": refused.code, "message": refused.message}).encode()
 
     def put(self, document: Mapping[str, Any], *, tag: str = "", size: int = 0, media_type: str = OCI_MANIFEST) -> str:
         """Pushes a manifest of so many bytes and returns its digest."""
-        text = padded(document, size)
-        self.manifests[digest := _digest(text)] = text, media_type
-        self.tags |= {tag: digest} if tag else {}
-        return digest
+        manifest = padded(document, size)
+        pushed = {"imageManifest": manifest, "imageManifestMediaType": media_type}
+        self.repository.put_image({**pushed, **({"imageTag": tag} if tag else {})}, now=1.79e9)
+        return digest_of(manifest.encode())
 
     def image(self, tag: str, *, manifest: int = 0, config: int = 0) -> str:
         """Pushes an image whose manifest and config have so many bytes."""
         platform = {"os": "linux", "architecture": "arm64"}
-        inside = padded({**platform, "created": tag, "config": {"Labels": LABELS}}, config)
-        self.configs[digest := _digest(inside)] = inside
+        inside = padded({**platform, "created": tag, "config": {"Labels": LABELS}}, config).encode()
+        self.repository.blobs[digest := digest_of(inside)] = inside
         document = {"config": {"mediaType": _CONFIG, "digest": digest, "size": 1}, "layers": []}
         return self.put(document, tag=tag, size=manifest)
 
@@ -80,60 +91,12 @@ class Hostile:
         whole = {"mediaType": OCI_MANIFEST, "digest": image, "platform": {"os": "linux", "architecture": "arm64"}}
         return self.put({"manifests": [*inner, whole]}, tag=tag, size=MOST_READ, media_type=OCI_INDEX)
 
-    def rules(self, url: Callable[[], str]) -> list[Rule]:
-        """Returns what a proxy is to answer. `url`: where it listens."""
-
-        def download(call: Call) -> str:
-            digest = json.loads(call.body)["layerDigest"]
-            return _json({"downloadUrl": f"{url()}/?digest={digest}&X-Amz-Signature=x", "layerDigest": digest})
-
-        def blob(call: Call) -> str:
-            return self.configs[call.target.partition("digest=")[2].partition("&")[0]]
-
-        return [
-            Rule("ecr:BatchGetImage", answer(self._got)),
-            Rule("ecr:DescribeImages", Effect("missing", 400, "ImageNotFoundException"), where=self._misses),
-            Rule("ecr:DescribeImages", answer(self._described)),
-            Rule("ecr:GetDownloadUrlForLayer", answer(download)),
-            Rule("s3:GetObject", answer(blob)),
-        ]
-
-    def _of(self, image_id: Mapping[str, str]) -> str:
-        return self.tags.get(image_id["imageTag"], "") if "imageTag" in image_id else image_id["imageDigest"]
-
-    def _misses(self, call: Call) -> bool:
-        return any(self._of(each) not in self.manifests for each in json.loads(call.body).get("imageIds", []))
-
-    def _got(self, call: Call) -> str:
-        images: list[dict[str, Any]] = []
-        failures: list[dict[str, Any]] = []
-        for image_id in json.loads(call.body)["imageIds"]:
-            digest = self._of(image_id)
-            if digest in self.manifests:
-                text, media_type = self.manifests[digest]
-                named = {"imageId": {**image_id, "imageDigest": digest}, "registryId": ACCOUNT}
-                images.append({**named, "imageManifest": text, "imageManifestMediaType": media_type})
-            else:
-                failures.append({"imageId": image_id, "failureCode": "ImageNotFound", "failureReason": "not found"})
-        return _json({"images": images, "failures": failures})
-
-    def _described(self, call: Call) -> str:
-        asked = json.loads(call.body)
-        if "imageIds" in asked:
-            return _json({"imageDetails": [self._detail(self._of(each)) for each in asked["imageIds"]]})
-        first, most = int(asked.get("nextToken") or 0), asked["maxResults"]
-        details = self.listed(first, most)
-        return _json({"imageDetails": details, **({"nextToken": str(first + most)} if len(details) == most else {})})
-
-    def _detail(self, digest: str) -> dict[str, Any]:
-        tags = [tag for tag, at in self.tags.items() if at == digest]
-        media_type = self.manifests[digest][1]
-        return _described(digest, tags) | {"imageManifestMediaType": media_type}
-
-
-def _described(digest: str, tags: list[str]) -> dict[str, Any]:
-    whose = {"registryId": ACCOUNT, "repositoryName": "app"}
-    return {**whose, "imageDigest": digest, "imagePushedAt": 1.79e9, "imageSizeInBytes": 1, "imageTags": tags}
+    def many_tags(self) -> None:
+        """Puts in a thousand images, each with a thousand tags of the greatest length."""
+        for number in range(1000):
+            tags = [f"{number:03}-{tag:03}-{'t' * 120}" for tag in range(1000)]
+            digest = digest_of(str(number).encode())
+            self.repository.images[digest] = Image(digest, "{}", OCI_MANIFEST, 1.79e9, tags)
 
 
 def padded(document: Mapping[str, Any], size: int) -> str:
@@ -142,18 +105,8 @@ def padded(document: Mapping[str, Any], size: int) -> str:
     return head + ",".join([WORST_OBJECTS] * ((size - len(head.encode()) - 2) // (len(WORST_OBJECTS) + 1))) + "]}"
 
 
-def many_tags(first: int, most: int) -> list[dict[str, Any]]:
-    """Returns a page of the thousand images of a repository, each with a thousand tags of the greatest length."""
-    page = range(first, min(first + most, 1000))
-    return [_described(_digest(str(n)), [f"{n:03}-{tag:03}-{'t' * 120}" for tag in range(1000)]) for n in page]
-
-
 def _json(document: Mapping[str, Any]) -> str:
     return json.dumps(document, ensure_ascii=False)
-
-
-def _digest(text: str) -> str:
-    return f"sha256:{sha256(text.encode()).hexdigest()}"
 
 
 def images(count: int, **conditions: object) -> dict[str, Any]:
@@ -201,73 +154,53 @@ def twenty_indexes(ecr: Hostile) -> dict[str, Any]:
 
 def tags(ecr: Hostile) -> dict[str, Any]:
     """A missing tag in a repository of 1,000 images with 1,000 tags each."""
-    ecr.listed = many_tags
+    ecr.many_tags()
     return {"RepositoryName": "app", "ImageTag": "missing", "MaxRetries": "0"}
 
 
 CASES: Final[tuple[Case, ...]] = (there, four_megabytes, twenty_small, twenty_large, twenty_indexes, tags)
 
 
-@contextmanager
-def _played(ecr: Hostile, more: list[Rule]) -> Iterator[dict[str, str]]:
-    """Has an AWS that answers by rules alone; gives the environment that leads there."""
-    nobody = Rule("sts:AssumeRole", fail())
-    with Proxy("http://127.0.0.1:9") as proxy, ExitStack() as rules:
-        for rule in [*ecr.rules(lambda: proxy.url), *more, nobody]:
-            rules.enter_context(proxy.rule(rule))
-        yield {"AWS_ENDPOINT_URL": proxy.url}
-
-
 def peak(artifact: Path, case: Case, log: Path) -> tuple[int, Any]:
     """Returns the bytes that one check of a case took at most, from a cold start on, and what came of it."""
-    ecr = Hostile()
-    properties = case(ecr)
-    with _played(ecr, []) as environment, Emulator(artifact, environment, log, name=f"memory-{case.__name__}") as rie:
-        outcome = rie.invoke(properties)
-        return rie.peak_memory(), outcome
+    with Hostile() as aws:
+        properties, environment = case(aws), {"AWS_ENDPOINT_URL": aws.url}
+        with Emulator(artifact, environment, log, name=f"memory-{case.__name__}") as rie:
+            outcome = rie.invoke(properties)
+            return rie.peak_memory(), outcome
 
 
 def peak_of_wait(artifact: Path, log: Path, *, seconds: int, timeout: int) -> tuple[int, int]:
-    """Returns the bytes that a wait took at most, and in how many invocations.
+    """Returns the bytes that a wait of so many seconds took at most, and in how many invocations.
 
     It checks every second, follows a project of twenty builds and asks about a stack, all of which say as much as they
-    may. As many invocations as are needed run in the same environment, one after another.
-
-    Args:
-        artifact: the function's.
-        log: the folder for its log.
-        seconds: of the wait.
-        timeout: of the function.
+    may. As many invocations as are needed run in the same environment, one after another; `timeout` is the function's.
     """
-    ecr = Hostile(listed=many_tags)
     builds = [f"app:{number:04}" for number in range(20)]
-    rules = [
-        Rule("codebuild:ListBuildsForProject", answer(lambda _: _json({"ids": builds}))),
-        Rule("codebuild:BatchGetBuilds", answer(lambda _: _json({"builds": [_build(each) for each in builds]}))),
-        Rule("cloudformation:DescribeStacks", answer(lambda _: _stack())),
-    ]
     with ExitStack() as stack:
-        environment = stack.enter_context(_played(ecr, rules))
+        aws = stack.enter_context(Hostile())
+        aws.many_tags()
+        aws.told = {
+            "ListBuildsForProject": lambda: _json({"ids": builds}),
+            "BatchGetBuilds": lambda: _json({"builds": [_build(each) for each in builds]}),
+            "DescribeStacks": _stack,
+        }
 
         def start(number: int) -> Emulator:
-            more = {**environment, "AWS_ENDPOINT_URL_LAMBDA": service.url, "SSL_CERT_FILE": str(ca)}
-            return Emulator(artifact, more, log, timeout=timeout, name=f"memory-wait-{number}")
+            environment = {
+                "AWS_ENDPOINT_URL": aws.url,
+                "AWS_ENDPOINT_URL_LAMBDA": service.url,
+                "SSL_CERT_FILE": str(ca),
+            }
+            return Emulator(artifact, environment, log, timeout=timeout, name=f"memory-wait-{number}")
 
         service = stack.enter_context(AsyncLambda(start))
         player = stack.enter_context(Player(service.invoke_later, tls=True))
         ca = log / "memory-ca.pem"
         ca.write_bytes(player.ca_pem)
-        operation = player.create(
-            {
-                "RepositoryName": "app",
-                "ImageTag": "missing",
-                "BuildProject": "app",
-                "BackoffRate": "1",
-                "RetryDelaySeconds": "1",
-                "MaxRetries": str(seconds),
-            }
-        )
-        operation.wait(seconds + 60.0)
+        properties = {"RepositoryName": "app", "ImageTag": "missing", "BuildProject": "app"}
+        pauses = {"BackoffRate": "1", "RetryDelaySeconds": "1", "MaxRetries": str(seconds)}
+        player.create({**properties, **pauses}).wait(seconds + 60.0)
         return max(each.peak_memory() for each in service.environments), len(service.invocations)
 
 

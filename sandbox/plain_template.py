@@ -4,27 +4,17 @@ It is template.yaml after SAM's transform, because an app of the CDK has neither
 code lies, and SAM's own tag, are left out.
 """
 
-import argparse
 import json
 import os
-import sys
 from typing import Any, Final
 
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
+from .generated import write_or_check
 from .processes import ROOT
 
 TARGET: Final = ROOT / "src" / "ecr_image_waiter" / "cdk" / "waiter.json"
-_CHECKED: Final = (
-    "Type",
-    "Default",
-    "AllowedPattern",
-    "AllowedValues",
-    "ConstraintDescription",
-    "MinValue",
-    "MaxValue",
-)
 
 
 class _NoManagedPolicies:
@@ -50,7 +40,7 @@ def plain(source: dict[str, Any]) -> dict[str, Any]:
         resource.pop("Metadata", None)
     return {
         "Parameters": {
-            name: {key: parameter[key] for key in _CHECKED if key in parameter}
+            name: {key: value for key, value in parameter.items() if key != "Description"}
             for name, parameter in parameters.items()
         },
         "Conditions": template["Conditions"],
@@ -63,16 +53,5 @@ def text() -> str:
     return json.dumps(plain(yaml_parse((ROOT / "template.yaml").read_text())), indent=2) + "\n"
 
 
-def main() -> None:
-    """Write the file, or say that it is stale."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--check", action="store_true", help="change nothing; fail where it is not what it should be")
-    wanted = text()
-    if not parser.parse_args().check:
-        TARGET.write_text(wanted)
-    elif not TARGET.exists() or TARGET.read_text() != wanted:
-        sys.exit(f"{TARGET.relative_to(ROOT)} is stale: make schema")
-
-
 if __name__ == "__main__":
-    main()
+    write_or_check(TARGET, text())

@@ -1,33 +1,17 @@
 """CloudFormation's side of the custom-resource protocol, for what the emulator can't show.
 
-Here are the rules, which do no I/O; `player_server` puts them behind a server on loopback.
-Everything that either imitates, each rule with the AWS page it is from; (m): from memory, read nowhere.
+Here are the rules, which do no I/O; `player_server` puts them behind a server on loopback. What they imitate, and the
+page or thread it is from; (m): from memory, read nowhere.
 
-| imitated                                                                               | source                    |
-|----------------------------------------------------------------------------------------|---------------------------|
-| fields of Create, Update and Delete events; OldResourceProperties in an Update         | crpg-ref                  |
-| every number and boolean among the properties arrives as a string, nested ones too     | coverage-roadmap#1037     |
-| ServiceTimeout, a string, among the properties and at the top level of the event       | template-custom-resources |
-| no answer within ServiceTimeout (1 to 3600 s, default 3600) fails the operation        | crpg-ref                  |
-| ResponseURL: host, path `<stack>%7C<logical id>%7C<request id>`, presigned query, 2 h  | vpc-interface-endpoints,  |
-|                                                                                        | recorded events           |
-| X-Amz-Date: the moment CloudFormation made the request, before Lambda's queue          | recorded events           |
-| S3 answers 403 to another method, another path or query, a Content-Type, an old URL    | crhelper#34, (m)          |
-| S3 answers 200 to everything else; only then does CloudFormation read the body         | (m)                       |
-| at most 4096 bytes; JSON object; Status SUCCESS or FAILED; Reason when FAILED          | crpg-ref                  |
-| PhysicalResourceId: not empty, at most 1 KB                                            | crpg-ref                  |
-| StackId, RequestId, LogicalResourceId: verbatim those of the request                   | crpg-ref                  |
-| Data is flat                                                                           | aws-cdk#27626             |
-| a body that is refused fails the operation, with CloudFormation's reason in place of   | empire#918 for the empty  |
-| the function's                                                                         | id, (m) for the others    |
-| the first answer that is taken wins; what comes later, or after ServiceTimeout, is not | crpg-ref, (m)             |
-| checked                                                                                |                           |
-| a failed Create is followed by a Delete with the id of the FAILED answer               | aws-cdk#5525              |
-| an Update that changed the id is followed by a Delete of the old id                    | crpg-ref                  |
-| a stack's status while it is created, updated, deleted and on the way back             | "Stack status codes"      |
-| LastUpdatedTime: when the stack's last update began, nothing before the first one      | API Reference, Stack      |
-| an Update that is cancelled: an Update back to the properties before                   | custom-resource-helper#71 |
-| a Create that is cancelled, timed out or had no usable id: Delete with a fake id    | coverage-roadmap#1814     |
+- The events, what an answer must have and its 4096 bytes, ServiceTimeout, a Delete of the old id after an Update that
+  changed it: crpg-ref, template-custom-resources. Properties arrive as strings: coverage-roadmap#1037. Data is flat:
+  aws-cdk#27626. An empty id is refused: empire#918; a refused body fails the operation (m).
+- The ResponseURL, its X-Amz-Date and 2 h: recorded events, vpc-interface-endpoints. S3 answers 403 to another method,
+  path, query or Content-Type, and to an old URL (crhelper#34, m), and 200 to everything else (m).
+- A failed Create is followed by a Delete with the id of the FAILED answer: aws-cdk#5525; one that was cancelled, timed
+  out or had no usable id by one with a fake id: coverage-roadmap#1814.
+- An Update that is cancelled, by one back to the properties before: custom-resource-helper#71.
+- A stack's status: "Stack status codes"; LastUpdatedTime: API Reference, Stack.
 
 Limits. Nothing is signed: a URL is right when it is the one that was sent, canaries in the place of credentials.
 Of a stack there is its state, as if it had this one resource: no order of resources, no rollback Update but by
@@ -164,58 +148,28 @@ def response_url(stack_id: str, logical_id: str, request_id: str, now: float, ba
     """Return a presigned S3 URL, alike in everything but the signature; `base` stands in for scheme and host."""
     region = stack_id.split(":")[3]
     bucket = f"cloudformation-custom-resource-response-{region.replace('-', '')}"
+    path = f"{quote(stack_id)}%7C{logical_id}%7C{request_id}"
+    query = urlencode(signed_query(now, region, URL_LIFETIME))
+    return f"{base or f'https://{bucket}.s3.{region}.amazonaws.com'}/{path}?{query}"
+
+
+def signed_query(now: float, region: str, expires: int) -> dict[str, object]:
+    """Return the parameters by which a URL of S3 is presigned."""
     signed = datetime.fromtimestamp(now, UTC)
-    query = {
+    return {
         "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
         "X-Amz-Date": signed.strftime("%Y%m%dT%H%M%SZ"),
         "X-Amz-SignedHeaders": "host",
-        "X-Amz-Expires": URL_LIFETIME,
+        "X-Amz-Expires": expires,
         "X-Amz-Credential": f"{ACCESS_KEY_ID}/{signed:%Y%m%d}/{region}/s3/aws4_request",
         "X-Amz-Signature": SIGNATURE,
     }
-    path = f"{quote(stack_id)}%7C{logical_id}%7C{request_id}"
-    return f"{base or f'https://{bucket}.s3.{region}.amazonaws.com'}/{path}?{urlencode(query)}"
-
-
-def make_event(
-    kind: Kind,
-    resource: Resource,
-    properties: Mapping[str, Any],
-    *,
-    request_id: str,
-    url: str,
-    physical_id: str | None = None,
-    old: Mapping[str, Any] | None = None,
-) -> Event:
-    """Return the event that CloudFormation hands to the function. `old`: the properties before an Update."""
-    sent = {"ServiceToken": resource.service_token, **as_sent(properties)}
-    event: Event = {
-        "RequestType": kind,
-        "ServiceToken": resource.service_token,
-        "ResponseURL": url,
-        "StackId": resource.stack_id,
-        "RequestId": request_id,
-        "LogicalResourceId": resource.logical_id,
-        "ResourceType": resource.type,
-        "ResourceProperties": sent,
-    }
-    if "ServiceTimeout" in sent:
-        event["ServiceTimeout"] = sent["ServiceTimeout"]
-    if physical_id is not None:
-        event["PhysicalResourceId"] = physical_id
-    if old is not None:
-        event["OldResourceProperties"] = {"ServiceToken": resource.service_token, **as_sent(old)}
-    return event
 
 
 def judge(event: Event, put: Put, *, sent: float, deadline: float) -> Verdict:
-    """Return what S3, and behind it CloudFormation, make of a PUT that answers `event`.
+    """Return what S3, and behind it CloudFormation, make of a PUT that answers an event.
 
-    Args:
-        event: what was sent.
-        put: what came back.
-        sent: when the event was sent, in seconds since 1970 UTC.
-        deadline: when ServiceTimeout passes.
+    `sent` and `deadline`, when ServiceTimeout passes, are seconds since 1970 UTC.
     """
     url = urlsplit(event["ResponseURL"])
     headers = {name.lower(): value for name, value in put.headers.items()}
@@ -309,11 +263,7 @@ class Operation:
         return [attempt for attempt in self.attempts if attempt.verdict.refusal is None]
 
     def wait(self, timeout: float = PATIENCE) -> Outcome:
-        """Return the outcome, at the latest when ServiceTimeout has passed.
-
-        Raises:
-            TimeoutError: there is none within `timeout` seconds.
-        """
+        """Return the outcome, at the latest when ServiceTimeout has passed, or raise TimeoutError."""
         left = self.deadline - self._cloudformation.clock.now()
         self._settled.wait(max(min(timeout, left + 0.01), 0))
         self._cloudformation.expire()
@@ -334,8 +284,6 @@ class CloudFormation:
         send: hands an operation's event to the function. It returns before the function has run.
         clock: the time.
         base_url: scheme and host of the ResponseURLs; S3's own by default.
-
-    `account` is the one that its stacks are in.
     """
 
     account = ACCOUNT
@@ -358,10 +306,7 @@ class CloudFormation:
         faults: Iterable[Fault] = (),
         new: Resource | None = None,
     ) -> Operation:
-        """Send a Create. `faults`: what befalls its answers, one each, in this order.
-
-        `new`: the resource, where the update of a stack that is there already creates it.
-        """
+        """Send a Create, of a `new` resource in the update of a stack. `faults` befall its answers, in this order."""
         resource = new or new_resource(stack, logical_id, self.account)
         if new:
             self.begin_update(resource)
@@ -370,15 +315,19 @@ class CloudFormation:
         return self._request("Create", resource, properties, faults=faults)
 
     def update(self, resource: Resource, properties: Mapping[str, Any], *, faults: Iterable[Fault] = ()) -> Operation:
-        physical_id, old = resource.physical_id, resource.properties
         self.begin_update(resource)
-        return self._request("Update", resource, properties, physical_id=physical_id, old=old, faults=faults)
+        return self._update(resource, properties, resource.properties, faults)
 
     def roll_back(self, resource: Resource, properties: Mapping[str, Any]) -> Operation:
         """Send the Update back to the properties before, as a stack does whose update failed elsewhere."""
-        physical_id, old = resource.physical_id, resource.properties
         self.set_status(resource.stack_id, "UPDATE_ROLLBACK_IN_PROGRESS")
-        return self._request("Update", resource, properties, physical_id=physical_id, old=old)
+        return self._update(resource, properties, resource.properties)
+
+    def _update(
+        self, resource: Resource, properties: Mapping[str, Any], old: Mapping[str, Any], faults: Iterable[Fault] = ()
+    ) -> Operation:
+        physical_id = resource.physical_id
+        return self._request("Update", resource, properties, physical_id=physical_id, old=old, faults=faults)
 
     def begin_update(self, resource: Resource) -> None:
         """Let a stack be updated from now on."""
@@ -400,19 +349,13 @@ class CloudFormation:
             return self._undo(create, self._failure(create, "cancellation", "Resource creation cancelled"))
 
     def cancel_update(self, update: Operation, *, faults: Iterable[Fault] = ()) -> Operation:
-        """End an Update that is under way, as a cancelled stack does; its answer counts no more.
-
-        Returns:
-            The Update back to the properties before.
-        """
+        """End an Update that is under way, as a cancelled stack does; return the one back to the properties before."""
         with self._lock:
             if update.kind != "Update" or update.outcome is not None:
                 raise ValueError("only an Update that is under way can be cancelled")
-            resource = update.resource
+            resource, old = update.resource, update.event["ResourceProperties"]
             self._settle(update, self._failure(update, "cancellation", "Resource update cancelled"))
-            physical_id, old = resource.physical_id, update.event["ResourceProperties"]
-            properties = resource.properties
-            return self._request("Update", resource, properties, physical_id=physical_id, old=old, faults=faults)
+            return self._update(resource, resource.properties, old, faults)
 
     def set_status(self, stack_id: str, status: str) -> None:
         """Let a stack have a status from now on, such as DELETE_IN_PROGRESS; empty: it is not known any more."""
@@ -471,18 +414,9 @@ class CloudFormation:
         if counted and verdict.refusal is not None:
             self._settle(operation, self._failure(operation, "refused answer", verdict.refusal))
         elif counted:
-            answer = verdict.answer
-            self._settle(
-                operation,
-                Outcome(
-                    answer["Status"],
-                    "answer",
-                    answer.get("Reason") or "",
-                    answer["PhysicalResourceId"],
-                    answer.get("Data") or {},
-                    put.at,
-                ),
-            )
+            said = verdict.answer
+            reason, data = said.get("Reason") or "", said.get("Data") or {}
+            self._settle(operation, Outcome(said["Status"], "answer", reason, said["PhysicalResourceId"], data, put.at))
         return verdict
 
     def _failure(
@@ -531,7 +465,23 @@ class CloudFormation:
         now = self.clock.now()
         request_id = str(uuid.uuid4())
         url = response_url(resource.stack_id, resource.logical_id, request_id, now, self._base_url)
-        event = make_event(kind, resource, properties, request_id=request_id, url=url, physical_id=physical_id, old=old)
+        sent = {"ServiceToken": resource.service_token, **as_sent(properties)}
+        event: Event = {
+            "RequestType": kind,
+            "ServiceToken": resource.service_token,
+            "ResponseURL": url,
+            "StackId": resource.stack_id,
+            "RequestId": request_id,
+            "LogicalResourceId": resource.logical_id,
+            "ResourceType": resource.type,
+            "ResourceProperties": sent,
+        }
+        if "ServiceTimeout" in sent:
+            event["ServiceTimeout"] = sent["ServiceTimeout"]
+        if physical_id is not None:
+            event["PhysicalResourceId"] = physical_id
+        if old is not None:
+            event["OldResourceProperties"] = {"ServiceToken": resource.service_token, **as_sent(old)}
         operation = Operation(self, resource, event, now, faults)
         with self._lock:
             self._by_path[urlsplit(url).path] = operation

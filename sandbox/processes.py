@@ -13,7 +13,6 @@ from typing import Final, Self
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE: Final = 300.0
 """Seconds for which whatever waits for an event waits at most: far more than any takes on a busy machine."""
-_LISTENS = "0A"  # in /proc/net/tcp
 _READ = {"0", "63"}  # the number of the system call, on x86_64 and on arm64
 
 _handed_out: set[int] = set()
@@ -33,11 +32,7 @@ def free_port(host: str = "127.0.0.1") -> int:
 
 
 def require_free(port: int, host: str) -> None:
-    """Make sure that a port can be listened on.
-
-    Raises:
-        PortTaken: somebody does. The message says what to do.
-    """
+    """Raise `PortTaken` if a port cannot be listened on."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -45,6 +40,12 @@ def require_free(port: int, host: str) -> None:
         except OSError as error:
             message = f"Port {port} of {host} cannot be used ({error.strerror}): name another one, PORT=..."
             raise PortTaken(message) from None
+
+
+def listens(port: int) -> bool:
+    """Whether a program on this machine listens on a port of loopback."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 class PortTaken(RuntimeError):
@@ -58,12 +59,7 @@ class ProgramDied(RuntimeError):
 class Program:
     """A running program. Use it as a context manager, or call `stop`.
 
-    Args:
-        name: of its log file.
-        command: the program and its arguments.
-        environment: added to this process's environment; None takes a variable away.
-        log: the folder for its log file.
-        folder: the folder it runs in.
+    `environment` is added to this process's; None takes a variable away. `log` is the folder for the log file `name`.
     """
 
     def __init__(
@@ -106,18 +102,8 @@ class Program:
                 continue  # it ended during the check
         return {pid: command for pid, command in found.items() if command}  # one that has ended has none
 
-    def listens(self, port: int) -> bool:
-        """Whether the program, and not another one, listens on a port."""
-        lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-        sockets = {f"socket:[{line[9]}]" for line in lines if line[1].endswith(f":{port:04X}") and line[3] == _LISTENS}
-        return bool(sockets) and any(sockets & _open_files(pid) for pid in self.processes())
-
     def wait_until(self, ready: Callable[[], bool], seconds: float = PATIENCE) -> None:
-        """Return when `ready` says so.
-
-        Raises:
-            ProgramDied: it ended, or was not ready in time. The message ends with its last output.
-        """
+        """Return when `ready` says so, or raise `ProgramDied` with the program's last output."""
         deadline = time.monotonic() + seconds
         while not ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -145,10 +131,3 @@ def awaits_input(pid: int) -> bool:
     except OSError:
         return True
     return number in _READ and int(arguments[0], 16) == 0
-
-
-def _open_files(pid: int) -> set[str]:
-    try:
-        return {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()}
-    except OSError:
-        return set()  # it ended during the check

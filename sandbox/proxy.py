@@ -1,33 +1,27 @@
 """A proxy in front of an AWS endpoint that counts calls, and throttles, fails, delays, denies, answers or drops some.
 
-| what it imitates | source |
-|---|---|
-| ThrottlingException, ThrottleException: HTTP 400, "Rate exceeded" | ECR API Reference, "Common Errors"; botocore |
-| ServerException, ServiceException: HTTP 500 | botocore's models of ECR and Lambda |
-| AccessDeniedException: HTTP 400 from a JSON service, 403 from a REST one | botocore's recorded errors of both |
-| AccessDenied: HTTP 403, and XML, from a query service such as STS | IAM User Guide, as below; botocore's parser |
-| its sentence with user, action and resource | IAM User Guide, "Troubleshoot access denied error messages" |
-| a connection reset without an answer | TCP |
-
-All else passes through unchanged but for x-forwarded-host, which says where the call came in; so its other limits are
-those of the emulators behind it.
+Codes and statuses are those of botocore's models and recorded errors, and of ECR's API Reference, "Common Errors". A
+denial's sentence is from the IAM User Guide, "Troubleshoot access denied error messages"; it comes with HTTP 400 from a
+JSON service, with 403 from a REST one, and with 403 and XML from a query service such as STS. All else passes through
+unchanged but for x-forwarded-host, which says where the call came in.
 """
 
 import json
 import random
 import re
-import ssl
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
-from .serving import Handler, Server, Whole, forward, without_hop_by_hop
+import trustme
+
+from .serving import Service, Whole, forward
 
 
 @dataclass(frozen=True)
@@ -54,23 +48,14 @@ class Call:
     @property
     def resource(self) -> str:
         """What IAM calls that which the call is about."""
-        service, account = self.operation.partition(":")[0], self.registry or "123456789012"
-        match service:
-            case "lambda":
-                return unquote(self.target.split("/")[3])
-            case "sts":
-                return parse_qs(self.body).get("RoleArn", ["*"])[0]
-            case "codebuild":
-                build = self._named("id") or next(iter(self._parameters.get("ids", [])), "")
-                name = self._named("projectName") or build.partition(":")[0]
-                return f"arn:aws:codebuild:{self.region}:{account}:project/{name}" if name else "*"
-            case "codepipeline":
-                name = self._named("pipelineName") or self._named("name")
-                return f"arn:aws:codepipeline:{self.region}:{account}:{name}" if name else "*"
-            case "ecr-public":
-                return f"arn:aws:ecr-public::{account}:repository/{self.repository or '*'}"
-            case _:
-                return f"arn:aws:ecr:{self.region}:{account}:repository/{self.repository or '*'}"
+        account = self.registry or "123456789012"
+        if self.operation.startswith("lambda:"):
+            return unquote(self.target.split("/")[3])
+        if self.operation.startswith("codebuild:"):
+            build = next(iter(self._parameters.get("ids", [])), "")
+            name = self._named("projectName") or build.partition(":")[0]
+            return f"arn:aws:codebuild:{self.region}:{account}:project/{name}" if name else "*"
+        return f"arn:aws:ecr:{self.region}:{account}:repository/{self.repository or '*'}"
 
     @property
     def _parameters(self) -> dict[str, Any]:
@@ -93,17 +78,12 @@ class Effect:
     code: str = ""
     message: str = ""
     delay: float = 0.0
-    padding: int = 0
     hold: float = 0.0
     content: Callable[["Call"], str] | None = None
 
 
 def throttle(code: str = "ThrottlingException") -> Effect:
     return Effect("throttle", 400, code, "Rate exceeded")
-
-
-def fail(code: str = "ServerException", status: int = 500) -> Effect:
-    return Effect("fail", status, code, "An internal failure has occurred.")
 
 
 def delay(seconds: float) -> Effect:
@@ -163,24 +143,20 @@ class Rule:
         return True
 
 
-class Proxy:
+class Proxy(Service):
     """Listens on a port of its own and passes calls on to one endpoint.
 
     Args:
         upstream: where calls go, `http://host:port`.
-        role: the role named when a call is denied.
-        context: for https; http without it.
+        authority: vouches for it; it speaks http without one.
     """
 
-    def __init__(self, upstream: str, role: str = "waiter-role", context: ssl.SSLContext | None = None) -> None:
+    def __init__(self, upstream: str, authority: trustme.CA | None = None) -> None:
         self._calls: list[Call] = []
         self._rules: list[Rule] = []
         self._lock = threading.Lock()
-        self._role = role
         self._upstream = urlsplit(upstream).netloc
-        self._server = Server(("127.0.0.1", 0), _handler(self), context)
-        self.url = f"http{'s' if context else ''}://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        super().__init__(authority=authority)
 
     @contextmanager
     def rule(self, rule: Rule) -> Iterator[None]:
@@ -207,45 +183,34 @@ class Proxy:
         with self._lock:
             return Counter(call.operation for call in self._calls if call.repository == repository)
 
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def effect_on(self, call: Call) -> Effect | None:
-        """Return what is to happen to a call, and count it."""
+    def handle(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Whole | None:
+        """Let the first rule that meets a call have its way, or pass the call on."""
+        text = body.decode(errors="replace")
+        scope = _SCOPE.search(headers.get("authorization", ""))
+        call = Call(operation_of(target, headers, text), target, text, scope[1] if scope else "us-east-1")
         with self._lock:
             self._calls.append(call)
-            return next((rule.effect for rule in self._rules if rule.meets(call)), None)
-
-    def refusal(self, effect: Effect, call: Call) -> tuple[int, str]:
-        """Return the status and message of a call that is refused."""
-        if effect.name != "deny":
-            return effect.status, effect.message
-        user = f"arn:aws:sts::123456789012:assumed-role/{self._role}/function"
-        action = "lambda:InvokeFunction" if call.operation == "lambda:Invoke" else call.operation
-        message = (
-            f"User: {user} is not authorized to perform: {action} on resource: {call.resource} because no "
-            f"identity-based policy allows the {action} action"
-        )
-        return 403 if call.operation.startswith(("lambda:", *_QUERY_SERVICES)) else 400, message
-
-    def forward(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Whole:
+            effect = next((rule.effect for rule in self._rules if rule.meets(call)), _NONE)
+        time.sleep(effect.delay)
+        if effect.name == "drop":
+            return None
+        if effect.content:
+            return effect.status, [("content-type", "text/xml")], effect.content(call).encode()
+        if effect.code:
+            return _refusal(effect, call)
         # An answer with a URL of the endpoint's own then leads back here.
-        passed_on = {**without_hop_by_hop(headers), "x-forwarded-host": urlsplit(self.url).netloc}
-        return forward(self._upstream, method, target, passed_on, body)
+        passed_on = {**headers, "x-forwarded-host": urlsplit(self.url).netloc}
+        whole = forward(self._upstream, method, target, passed_on, body)
+        time.sleep(effect.hold)
+        return whole
 
 
+_NONE = Effect("none")
 _QUERY_SERVICES = ("cloudformation:", "sts:")
 _SCOPE = re.compile(r"Credential=[^/]+/[0-9]+/([^/]+)/([a-z0-9-]+)/")
 
 
-def operation_of(target: str, headers: dict[str, str], body: str) -> str:
+def operation_of(target: str, headers: Mapping[str, str], body: str) -> str:
     """Name a call as IAM does, as far as the request shows it."""
     named = headers.get("x-amz-target", "")
     scope = _SCOPE.search(headers.get("authorization", ""))
@@ -259,44 +224,20 @@ def operation_of(target: str, headers: dict[str, str], body: str) -> str:
     return f"{service}:{parse_qs(body).get('Action', ['unknown'])[0]}"
 
 
-def _in_xml(code: str, message: str) -> bytes:
-    """Return an error as a query service sends it, by the name that it has there."""
-    code = {"AccessDeniedException": "AccessDenied"}.get(code, code)
-    error = f"<Type>Sender</Type><Code>{code}</Code><Message>{escape(message)}</Message>"
-    return f"<ErrorResponse><Error>{error}</Error><RequestId>0</RequestId></ErrorResponse>".encode()
-
-
-def _handler(proxy: Proxy) -> type[Handler]:
-    class ProxyHandler(Handler):
-        def _serve(self) -> None:
-            raw = self.read_body()
-            headers = {key.lower(): value for key, value in self.headers.items()}
-            body = raw.decode(errors="replace")
-            scope = _SCOPE.search(headers.get("authorization", ""))
-            call = Call(operation_of(self.path, headers, body), self.path, body, scope[1] if scope else "us-east-1")
-            effect = proxy.effect_on(call)
-            if effect:
-                time.sleep(effect.delay)
-                if effect.name == "drop":
-                    self.reset()
-                    return
-                if effect.content:
-                    self.reply(effect.status, effect.content(call).encode(), [("content-type", "text/xml")])
-                    return
-                if effect.code:
-                    status, message = proxy.refusal(effect, call)
-                    if call.operation.startswith(_QUERY_SERVICES):
-                        self.reply(status, _in_xml(effect.code, message), [("content-type", "text/xml")])
-                        return
-                    content = json.dumps({"__type": effect.code, "message": message, "Message": message}).encode()
-                    self.reply(status, content, [("x-amzn-errortype", effect.code)])
-                    return
-            status, received, content = proxy.forward(self.command, self.path, headers, raw)
-            if effect:
-                time.sleep(effect.hold)
-                content += b" " * effect.padding
-            self.reply_whole((status, received, content))
-
-        do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _serve  # noqa: N815  # http.server's names for them
-
-    return ProxyHandler
+def _refusal(effect: Effect, call: Call) -> Whole:
+    status, code, message = effect.status, effect.code, effect.message
+    query = call.operation.startswith(_QUERY_SERVICES)
+    if effect.name == "deny":
+        action = "lambda:InvokeFunction" if call.operation == "lambda:Invoke" else call.operation
+        status = 403 if query or call.operation.startswith("lambda:") else 400
+        message = (
+            f"User: arn:aws:sts::123456789012:assumed-role/waiter-role/function is not authorized to perform: {action} "
+            f"on resource: {call.resource} because no identity-based policy allows the {action} action"
+        )
+    if query:
+        code = {"AccessDeniedException": "AccessDenied"}.get(code, code)
+        error = f"<Type>Sender</Type><Code>{code}</Code><Message>{escape(message)}</Message>"
+        content = f"<ErrorResponse><Error>{error}</Error><RequestId>0</RequestId></ErrorResponse>".encode()
+        return status, [("content-type", "text/xml")], content
+    content = json.dumps({"__type": code, "message": message, "Message": message}).encode()
+    return status, [("x-amzn-errortype", code)], content

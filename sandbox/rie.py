@@ -4,24 +4,24 @@ Real INIT, real timeouts by SIGKILL, real REPORT lines. Its limits: one process 
 invocation is answered synchronously, memory is not enforced, and the interpreter is this machine's, not Amazon Linux's.
 """
 
+import itertools
 import json
 import platform
 import re
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, Self
 
 from .cloud import CREDENTIALS, ISOLATED, REGION
-from .processes import ROOT, Program, free_port
-from .serving import Handler, Server
+from .processes import ROOT, Program, free_port, listens
+from .serving import Service, Whole
 
 _RUNTIME_PYTHON = ROOT / ".venvs" / "runtime" / "bin" / "python"
 _SUFFIX = {"aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "x86_64")
+_PATH = "/2015-03-31/functions/function/invocations"
 FUNCTION_ARN = f"arn:aws:lambda:{REGION}:012345678912:function:test_function"
 """What the emulator calls every function."""
 
@@ -29,13 +29,7 @@ FUNCTION_ARN = f"arn:aws:lambda:{REGION}:012345678912:function:test_function"
 class Emulator:
     """One execution environment of one function. Use it as a context manager, or call `stop`.
 
-    Args:
-        artifact: the folder that `sam build` made.
-        environment: for the function, beside fake credentials.
-        log: the folder for its log.
-        timeout: of the function, in seconds.
-        name: of its log file.
-        handler: of the function; the waiter's by default.
+    `artifact` is the folder that `sam build` made; `log` the folder for the log file `name`.
     """
 
     def __init__(
@@ -48,13 +42,12 @@ class Emulator:
         name: str = "rie",
         handler: str = "ecr_image_waiter.handler.lambda_handler",
     ) -> None:
-        port, api = free_port(), free_port()
-        self._url = f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations"
+        self._port, api = free_port(), free_port()
         emulator = next((ROOT / ".venvs" / "sam").glob(f"lib/python3*/site-packages/samcli/local/rapid/*{_SUFFIX}"))
         self._program = Program(
             name,
             [
-                *(emulator, "--runtime-interface-emulator-address", f"127.0.0.1:{port}"),
+                *(emulator, "--runtime-interface-emulator-address", f"127.0.0.1:{self._port}"),
                 *("--runtime-api-address", f"127.0.0.1:{api}", "--log-level", "info"),
                 *(_RUNTIME_PYTHON, "-m", "awslambdaric", handler),
             ],
@@ -74,20 +67,20 @@ class Emulator:
         )
         self._timeout = timeout
         try:
-            self._program.wait_until(lambda: self._program.listens(port))
+            self._program.wait_until(lambda: listens(self._port))
         except BaseException:
             self.stop()
             raise
 
     def invoke(self, event: object) -> Any:
         """Invoke the function and return what it returned, or the error object that Lambda makes of an exception."""
-        request = urllib.request.Request(self._url, json.dumps(event).encode())  # noqa: S310  # a URL of our own
         # INIT, which has ten seconds on Lambda, comes on top of the function's timeout.
+        connection = HTTPConnection("127.0.0.1", self._port, timeout=self._timeout + 30)
         try:
-            with urllib.request.urlopen(request, timeout=self._timeout + 30) as answer:  # noqa: S310  # a URL of our own
-                text = answer.read().decode()
-        except urllib.error.HTTPError as error:  # the process has died, or never came up
-            text = error.read().decode()
+            connection.request("POST", _PATH, json.dumps(event).encode())
+            text = connection.getresponse().read().decode()  # an error too: the process has died, or never came up
+        finally:
+            connection.close()
         try:
             return json.loads(text)
         except ValueError:  # a timeout is plain text
@@ -99,11 +92,8 @@ class Emulator:
 
     def durations(self) -> tuple[float, float]:
         """Return how long INIT and the first invocation's handler took, in milliseconds."""
-        init = re.search(r"INIT REPORT\(durationMs: ([0-9.]+)\)", self.output())
-        handlers = self.handler_durations()
-        if not init or not handlers:
-            raise RuntimeError("Nothing has been invoked yet")
-        return float(init[1]), handlers[0]
+        (init,) = re.findall(r"INIT REPORT\(durationMs: ([0-9.]+)\)", self.output())
+        return float(init), self.handler_durations()[0]
 
     def handler_durations(self) -> list[float]:
         """Return how long the handler took in each invocation so far, in milliseconds."""
@@ -137,17 +127,12 @@ class Emulator:
         self.stop()
 
 
-class AsyncLambda:
+class AsyncLambda(Service):
     """The Lambda service's part for functions under the emulator: asynchronous invocations, several at once.
 
     It takes Invoke over HTTP, so that a function can invoke itself, and starts another environment whenever all are
-    busy, as Lambda does.
-
-    | what it imitates | source |
-    |---|---|
-    | Invoke with type Event: 202 at once, the function runs later | botocore's model of Lambda |
-    | an error or a timeout: the same event again, twice | invocation-async-error-handling |
-    | what an on-failure destination is told thereafter | invocation-async-retain-records |
+    busy, as Lambda does. An error or a timeout has the same event run again, twice (invocation-async-error-handling);
+    then the on-failure destination gets a record (invocation-async-retain-records).
 
     Its limits: the pauses before a retry are a second, not one and two minutes; no event age, no recursion guard, no
     concurrency limit, and no check of who may invoke.
@@ -165,13 +150,11 @@ class AsyncLambda:
         self._lock = threading.Lock()
         self._idle: list[Emulator] = []
         self._all: list[Emulator] = []
-        self._started = 0
+        self._numbers = itertools.count()
         self._stopped = False
         self.invocations: list[Any] = []
         self.failures: list[Mapping[str, str]] = []
-        self._server = Server(("127.0.0.1", 0), _invoke_handler(self))
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        super().__init__()
 
     @property
     def busy(self) -> bool:
@@ -189,6 +172,11 @@ class AsyncLambda:
         """The environments that were started."""
         with self._lock:
             return list(self._all)
+
+    def handle(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Whole:  # noqa: ARG002  # Invoke is all that it knows
+        """Take an asynchronous Invoke."""
+        self.invoke_later(json.loads(body))
+        return 202, [], b""
 
     def invoke_later(self, event: object) -> None:
         """Queue an event."""
@@ -209,9 +197,7 @@ class AsyncLambda:
         with self._lock:
             if self._idle:
                 return self._idle.pop()
-            number = self._started
-            self._started += 1
-        emulator = self._start(number)
+        emulator = self._start(next(self._numbers))
         with self._lock:
             self._all.append(emulator)
             stopped = self._stopped
@@ -221,27 +207,13 @@ class AsyncLambda:
 
     def _run_with_retries(self, event: object) -> None:
         for _ in range(3):
-            if self._stopped:
-                return
-            fault = self._fault_of(event)
+            fault = {} if self._stopped else self._fault_of(event)
             if not fault:
                 return
             self.failures.append(fault)
             time.sleep(1)
-        self._on_failure(
-            {
-                "version": "1.0",
-                "timestamp": datetime.now(UTC).isoformat(),
-                "requestContext": {
-                    "functionArn": FUNCTION_ARN,
-                    "condition": "RetriesExhausted",
-                    "approximateInvokeCount": 3,
-                },
-                "requestPayload": event,
-                "responseContext": {"statusCode": 200, "functionError": "Unhandled"},
-                "responsePayload": fault,
-            }
-        )
+        context = {"functionArn": FUNCTION_ARN, "condition": "RetriesExhausted", "approximateInvokeCount": 3}
+        self._on_failure({"requestContext": context, "requestPayload": event, "responsePayload": fault})
 
     def _fault_of(self, event: object) -> Mapping[str, str]:
         """Run an event and return how it failed, nothing if it did not."""
@@ -255,25 +227,9 @@ class AsyncLambda:
 
     def stop(self) -> None:
         """End all environments; one that is just starting ends when it has."""
-        self._server.shutdown()
-        self._server.server_close()
+        super().stop()
         with self._lock:
             self._stopped = True
             environments = list(self._all)
         for emulator in environments:
             emulator.stop()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-
-def _invoke_handler(service: AsyncLambda) -> type[Handler]:
-    class InvokeHandler(Handler):
-        def do_POST(self) -> None:  # noqa: N802  # http.server's name for it
-            service.invoke_later(json.loads(self.read_body()))
-            self.reply(202)
-
-    return InvokeHandler

@@ -41,8 +41,8 @@ class Scenario:
         template: its template.
         prepare: makes the images from before the stack. Its arguments are the cloud and what goes before all names.
         ends_as: the stack's last status, if all goes as it should.
-        timeout: of the waiter function, in seconds; None leaves it as it is deployed.
-        install: parameters that the waiter is installed with.
+        timeout: of the waiter function, in seconds, if it is another than the deployed one.
+        install: parameters of the waiter's own stack.
     """
 
     said: str

@@ -1,18 +1,19 @@
-"""What the sandbox's own HTTP servers have in common.
-
-They print no request, can reset a connection, and can pass a request on.
-"""
+"""The sandbox's own servers: they print no request, can reset a connection, and pass requests on."""
 
 import os
 import socket
 import ssl
 import struct
 import sys
+import threading
 import traceback
-from collections.abc import Iterable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Self, TypeAlias
+
+import trustme
 
 Whole: TypeAlias = tuple[int, list[tuple[str, str]], bytes]
 """A whole answer: its status, headers and body."""
@@ -20,23 +21,47 @@ Whole: TypeAlias = tuple[int, list[tuple[str, str]], bytes]
 _HOP_BY_HOP: Final = {"connection", "keep-alive", "transfer-encoding", "host", "content-length"}
 
 
-class Server(ThreadingHTTPServer):
-    """A server on loopback that takes many connections at once and shows nothing of what is sent.
+class Service(ABC):
+    """A server in threads of its own, at `url`. Use it as a context manager, or call `stop`.
 
     Args:
-        address: host and port.
-        handler: of each request.
-        context: for https; http without it.
+        bind: the address to listen on.
+        port: to listen on; a free one by default.
+        authority: vouches for the server, which then speaks https.
     """
 
+    def __init__(self, *, bind: str = "127.0.0.1", port: int = 0, authority: trustme.CA | None = None) -> None:
+        self._server = _Server((bind, port), self, authority)
+        # Programs on the same machine reach every address through loopback.
+        host = "127.0.0.1" if bind == "0.0.0.0" else bind  # noqa: S104  # what the user asked for
+        self.url = f"http{'s' if authority else ''}://{host}:{self._server.server_address[1]}"
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    @abstractmethod
+    def handle(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Whole | None:
+        """Return the answer to a request, whose headers have names in lower case; None resets the connection."""
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(
-        self, address: tuple[str, int], handler: type["Handler"], context: ssl.SSLContext | None = None
-    ) -> None:
-        super().__init__(address, handler)
-        self._context = context
+    def __init__(self, address: tuple[str, int], service: Service, authority: trustme.CA | None) -> None:
+        super().__init__(address, _Handler)
+        self.service = service
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if authority else None
+        if authority and self._context:
+            authority.issue_cert("127.0.0.1", "localhost").configure_cert(self._context)
 
     def get_request(self) -> tuple[socket.socket, Any]:
         """Take a connection."""
@@ -54,38 +79,34 @@ class Server(ThreadingHTTPServer):
             print(type(error).__name__, file=sys.stderr)
 
 
-class Handler(BaseHTTPRequestHandler):
-    """A handler that keeps quiet: http.server's own log lines hold the path, and so a URL's query."""
-
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True  # head and body are written apart
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # its name in http.server
-        """Keep quiet."""
+        """Keep quiet: http.server's own log lines hold the path, and so a URL's query."""
 
-    def read_body(self, most: int = sys.maxsize) -> bytes:
-        """Return the request's body, or as much of it as is wanted."""
-        length = int(self.headers.get("content-length") or 0)
-        self.close_connection = self.close_connection or length > most
-        return self.rfile.read(min(length, most))
-
-    def reply(self, status: int, content: bytes = b"", headers: Iterable[tuple[str, str]] = ()) -> None:
-        """Send a whole answer."""
+    def _serve(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        answer = self.server.service.handle(self.command, self.path, headers, body)
+        if answer is None:
+            self._reset()
+            return
+        status, received, content = answer
         self.send_response_only(status)
-        for name, value in headers:
-            self.send_header(name, value)
+        for name, value in received:
+            if name.lower() not in _HOP_BY_HOP:
+                self.send_header(name, value)
         self.send_header("content-length", str(len(content)))
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(content)
 
-    def reply_whole(self, whole: Whole) -> None:
-        """Send an answer that another server gave, or could have given."""
-        status, headers, content = whole
-        self.reply(status, content, [(name, value) for name, value in headers if name.lower() not in _HOP_BY_HOP])
+    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _serve  # noqa: N815  # http.server's names for it
 
-    def reset(self) -> None:
-        """End the connection so that the peer sees a reset, not an orderly end."""
+    def _reset(self) -> None:
         self.close_connection = True
         # To linger for no time at all turns the close into a RST; detached, because socketserver would shut it down
         # in order first.
@@ -93,16 +114,12 @@ class Handler(BaseHTTPRequestHandler):
         os.close(self.connection.detach())
 
 
-def without_hop_by_hop(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return those of a request's headers, their names in lower case, that are meant for its last receiver."""
-    return {name: value for name, value in headers.items() if name not in _HOP_BY_HOP}
-
-
 def forward(netloc: str, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Whole:
-    """Send a request to `host:port` and return the answer."""
+    """Send a request to `host:port`, but for headers that are meant for its first receiver; return the answer."""
+    passed_on = {name: value for name, value in headers.items() if name not in _HOP_BY_HOP}
     connection = HTTPConnection(netloc, timeout=1000)
     try:
-        connection.request(method, target, body, dict(headers))
+        connection.request(method, target, body, passed_on)
         answer = connection.getresponse()
         return answer.status, answer.getheaders(), answer.read()
     finally:

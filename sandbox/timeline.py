@@ -23,13 +23,7 @@ class Line:
 
 
 def lines(cloud: Any, stack: str, log_group: str) -> list[Line]:
-    """Return what has happened to a stack so far, in order.
-
-    Args:
-        cloud: makes a boto3 client, by `cloud.client(service)`.
-        stack: the consumer stack's name or id.
-        log_group: of the waiter function.
-    """
+    """Return what has happened to a stack so far, by its own events and the waiter function's log group, in order."""
     events = cloud.client("cloudformation").describe_stack_events(StackName=stack)["StackEvents"]
     stack_id = events[-1]["StackId"]
     # Stable: what has the same time stays in the order in which it was told.

@@ -4,11 +4,9 @@ The props with their comments come from the JSON schema, the attributes with the
 sentences of faults from the service, which is asked about properties that are wrong in one way each.
 """
 
-import argparse
 import ast
 import json
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -17,6 +15,7 @@ from ecr_image_waiter.cfn.validation import read_properties
 from ecr_image_waiter.core.messages import InvalidRequest
 from ecr_image_waiter.core.uris import without_fips
 
+from .generated import write_or_check
 from .processes import ROOT
 
 PACKAGE: Final = ROOT / "cdk-typescript"
@@ -197,16 +196,5 @@ def _said(of: str, properties: Mapping[str, Any]) -> str:
     raise AssertionError(f"{properties} are valid")
 
 
-def main() -> None:
-    """Write the file, or say that it is stale."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--check", action="store_true", help="change nothing; fail where it is not what it should be")
-    wanted = text()
-    if not parser.parse_args().check:
-        TARGET.write_text(wanted)
-    elif not TARGET.exists() or TARGET.read_text() != wanted:
-        sys.exit(f"{TARGET.relative_to(ROOT)} is stale: make schema")
-
-
 if __name__ == "__main__":
-    main()
+    write_or_check(TARGET, text())

@@ -4,23 +4,19 @@ import json
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple, Self, TypeVar
+from typing import Final, NamedTuple, TypeVar
 from urllib.parse import urlsplit
-
-import boto3
-from botocore.config import Config
 
 from ecr_image_waiter.aws.clients import SystemClock
 from ecr_image_waiter.core.deadline import Clock
-from sandbox.accounts import DEFAULT_ACCOUNT, Accounts, scope_of
+from sandbox.accounts import DEFAULT_ACCOUNT, REGION, Accounts, client_of, scope_of
 from sandbox.ecr.contents import Answer, Refused, Request
-from sandbox.serving import Handler, Server, Whole, forward, without_hop_by_hop
+from sandbox.serving import Service, Whole, forward
 
 from .runs import Build, Execution, Run, Step
 
 TOKEN_SECONDS: Final = 300.0
 """How long the token of a request that starts a run is remembered."""
-REGION: Final = "us-east-1"
 TICK_SECONDS: Final = 0.1
 """How often the front checks for due steps, on the system's clock."""
 
@@ -36,8 +32,6 @@ class Place(NamedTuple):
 
 
 class _Name(NamedTuple):
-    """A project's or a pipeline's."""
-
     service: str
     place: Place
     name: str
@@ -47,7 +41,7 @@ _HERE: Final = Place(DEFAULT_ACCOUNT, REGION)
 Script = TypeVar("Script", Build, Execution)
 
 
-class Builds:
+class Builds(Service):
     """CodeBuild and CodePipeline on one port. Use it as a context manager, or call `stop`.
 
     What is due is done whenever somebody calls, and on the system's clock also when nobody does.
@@ -85,10 +79,7 @@ class Builds:
             "StartPipelineExecution": self._start_pipeline_execution,
         }
         self._stopped = threading.Event()
-        self._server = Server((bind, port), _handler(self))
-        host = "127.0.0.1" if bind == "0.0.0.0" else bind  # noqa: S104  # what the caller asked for
-        self.url = f"http://{host}:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        super().__init__(bind=bind, port=port)
         if clock is None:
             threading.Thread(target=self._keep_going, daemon=True).start()
 
@@ -134,14 +125,7 @@ class Builds:
 
     def stop(self) -> None:
         self._stopped.set()
-        self._server.shutdown()
-        self._server.server_close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
+        super().stop()
 
     # --- Runs -------------------------------------------------------------------------------------------------------
 
@@ -267,36 +251,20 @@ class Builds:
         api, _, operation = headers.get("x-amz-target", "").partition(".")
         scope = scope_of(headers.get("authorization", ""))
         if self._passes_on and (scope is None or (api == _CODEBUILD and operation not in self._operations)):
-            return forward(urlsplit(self._passes_on).netloc, method, target, without_hop_by_hop(headers), body)
-        if scope is None:
-            return 403, [], b"{}"
-        place = Place(self._accounts.of(scope[0]), scope[1])
+            return forward(urlsplit(self._passes_on).netloc, method, target, headers, body)
+        key, region = scope or (DEFAULT_ACCOUNT, REGION)
+        place = Place(self._accounts.of(key), region)
         status, content = self.answer(_SERVICES.get(api, ""), operation, place, json.loads(body or b"{}"))
         return status, [("content-type", "application/x-amz-json-1.1")], json.dumps(content).encode()
 
     def answer(self, service: str, operation: str, place: Place, request: Request) -> tuple[int, Answer]:
         """Return status and body of an answer of the front's own, be it a refusal."""
         if operation not in self._operations:
-            return 400, {
-                "__type": "UnknownOperationException",
-                "message": f"The sandbox's {service} has no {operation}",
-            }
+            return 400, {"__type": "UnknownOperationException", "message": f"{service} here has no {operation}"}
         try:
             return 200, self._operations[operation](place, request)
         except Refused as refused:
             return 400, {"__type": refused.code, "message": refused.message}
-
-
-def client_of(service: str, endpoint: str, account: str = DEFAULT_ACCOUNT, region: str = REGION) -> Any:
-    """Return a boto3 client of an account in a region."""
-    return boto3.client(
-        service,
-        endpoint_url=endpoint,
-        region_name=region,
-        aws_access_key_id=account,
-        aws_secret_access_key="sandbox",  # noqa: S106  # fake
-        config=Config(retries={"total_max_attempts": 1}),
-    )
 
 
 def _next(coming: list[Script] | None, default: Script) -> Script:
@@ -312,36 +280,32 @@ def _build(name: _Name, run: Run) -> Answer:
         "arn": f"arn:aws:codebuild:{name.place.region}:{name.place.account}:build/{run.id}",
         "projectName": name.name,
         "initiator": run.trigger,
-        "startTime": round(run.began, 3),
+        "startTime": run.began,
         "buildStatus": run.status,
-        "currentPhase": run.begun[-1].name,
-        "buildComplete": run.ended is not None,
+        "currentPhase": run.begun[-1].name if run.ended is None else "COMPLETED",
         "phases": phases,
     }
     if run.ended is not None:
-        phases.append({"phaseType": "COMPLETED", "startTime": round(run.ended, 3)})
-        answer |= {"currentPhase": "COMPLETED", "endTime": round(run.ended, 3)}
+        phases.append({"phaseType": "COMPLETED", "startTime": run.ended})
+        answer["endTime"] = run.ended
     return answer
 
 
 def _phase(step: Step) -> Answer:
-    begun = {"phaseType": step.name, "startTime": round(step.began, 3)}
+    begun = {"phaseType": step.name, "startTime": step.began}
     if step.ended is None:
         return begun
-    ended = {**begun, "phaseStatus": step.ends, "endTime": round(step.ended, 3)}
     contexts = [{"statusCode": "COMMAND_EXECUTION_ERROR", "message": step.message}] if step.message else []
-    return {**ended, "durationInSeconds": int(step.ended - step.began), "contexts": contexts}
+    return {**begun, "phaseStatus": step.ends, "endTime": step.ended, "contexts": contexts}
 
 
 def _execution(run: Run) -> Answer:
     return {
         "pipelineExecutionId": run.id,
         "status": "InProgress" if run.ended is None else run.status.capitalize(),
-        "startTime": round(run.began, 3),
-        "lastUpdateTime": round(run.changed, 3),
+        "startTime": run.began,
+        "lastUpdateTime": run.changed,
         "trigger": {"triggerType": run.trigger},
-        "executionMode": "SUPERSEDED",
-        "executionType": "STANDARD",
         **({"stopTrigger": {"reason": run.reason}} if run.reason else {}),
     }
 
@@ -353,19 +317,8 @@ def _action(run: Run, step: Step) -> Answer:
         "pipelineExecutionId": run.id,
         "stageName": step.stage,
         "actionName": step.name,
-        "startTime": round(step.began, 3),
-        "lastUpdateTime": round(step.began if step.ended is None else step.ended, 3),
+        "startTime": step.began,
+        "lastUpdateTime": step.began if step.ended is None else step.ended,
         "status": "InProgress" if step.ended is None else ended,
         "output": {"executionResult": error},
     }
-
-
-def _handler(builds: Builds) -> type[Handler]:
-    class BuildsHandler(Handler):
-        def _serve(self) -> None:
-            headers = {key.lower(): value for key, value in self.headers.items()}
-            self.reply_whole(builds.handle(self.command, self.path, headers, self.read_body()))
-
-        do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _serve  # noqa: N815  # http.server's names for them
-
-    return BuildsHandler

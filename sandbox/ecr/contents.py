@@ -10,6 +10,7 @@ from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import Any, Final, Literal, TypeAlias
 
 DOCKER_MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
@@ -37,16 +38,7 @@ def digest_of(blob: bytes) -> str:
     return "sha256:" + hashlib.sha256(blob).hexdigest()
 
 
-def in_milliseconds(moment: float) -> float:
-    """Return a moment, in seconds since 1970 UTC, as precisely as most of ECR's answers have it."""
-    return round(moment, 3)
-
-
-def _items(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-@dataclass(slots=True)
+@dataclass
 class Image:
     """A manifest and its tags. `active_from`: when it is, or was, restored; None while it is archived."""
 
@@ -57,20 +49,20 @@ class Image:
     tags: list[str] = field(default_factory=list)
     active_from: float | None = 0.0
 
-    @property
-    def document(self) -> dict[str, Any]:
-        """What the manifest says; nothing where it is no JSON object, which only a test puts here."""
+    @cached_property
+    def said(self) -> dict[str, list[dict[str, Any]]]:
+        """The objects that the manifest has as entries, config and layers; only tests put in what is none."""
         try:
             document = json.loads(self.manifest)
         except (ValueError, RecursionError):
-            return {}
-        return document if isinstance(document, dict) else {}
+            document = None
+        found = document if isinstance(document, dict) else {}
+        listed = {key: found.get(key) for key in ("manifests", "config", "layers")}
+        each_alone = {key: value if isinstance(value, list) else [value] for key, value in listed.items()}
+        return {key: [each for each in values if isinstance(each, dict)] for key, values in each_alone.items()}
 
-    def _listed(self, *keys: str) -> list[dict[str, Any]]:
-        """Return the descriptors that the manifest has under some keys."""
-        document = self.document
-        found = [each for key in keys for each in (document.get(key), *_items(document.get(key)))]
-        return [each for each in found if isinstance(each, dict) and isinstance(each.get("digest"), str)]
+    def _described(self, *keys: str) -> list[dict[str, Any]]:
+        return [each for key in keys for each in self.said[key] if isinstance(each.get("digest"), str)]
 
     @property
     def is_index(self) -> bool:
@@ -79,12 +71,12 @@ class Image:
     @property
     def children(self) -> list[str]:
         """The digests of an index's entries."""
-        return [entry["digest"] for entry in self._listed("manifests")] if self.is_index else []
+        return [entry["digest"] for entry in self._described("manifests")] if self.is_index else []
 
     @property
     def blobs(self) -> list[dict[str, Any]]:
         """The descriptors of a single manifest's config and layers."""
-        return [] if self.is_index else self._listed("config", "layers")
+        return [] if self.is_index else self._described("config", "layers")
 
     def ids(self) -> list[Answer]:
         """Return what ListImages has for it: an entry for each tag, or one without."""
@@ -98,12 +90,7 @@ class Image:
 
 
 class Repository:
-    """A repository's blobs and images.
-
-    Args:
-        registry_id: the account.
-        name: of the repository.
-    """
+    """A repository's blobs and images. `registry_id` is the account."""
 
     def __init__(self, registry_id: str, name: str) -> None:
         self.registry_id = registry_id
@@ -130,45 +117,33 @@ class Repository:
         return {"uploadId": upload_id, "partSize": 10 << 20}
 
     def upload_part(self, request: Request) -> Answer:
-        """Take a part, which begins where the last one ended."""
         upload_id = request["uploadId"]
         self._uploads[upload_id] += b64decode(request["layerPartBlob"])
         return {**self.identity, "uploadId": upload_id, "lastByteReceived": len(self._uploads[upload_id]) - 1}
 
     def complete_upload(self, request: Request) -> Answer:
-        """Keep what was uploaded."""
         blob = self._uploads.pop(request["uploadId"])
         self.blobs[digest_of(blob)] = blob
         return {**self.identity, "uploadId": request["uploadId"], "layerDigest": digest_of(blob)}
 
     def check_layers(self, request: Request) -> Answer:
-        """Say which layers are there."""
-        layers, failures = [], []
-        for digest in request["layerDigests"]:
-            if digest in self.blobs:
-                size = len(self.blobs[digest])
-                layers.append({"layerDigest": digest, "layerAvailability": "AVAILABLE", "layerSize": size})
-            else:
-                reason = "The layer does not exist in the specified repository"
-                failure = {"layerDigest": digest, "failureCode": "MissingLayerDigest", "failureReason": reason}
-                failures.append(failure)
-        return {"layers": layers, "failures": failures}
+        asked = request["layerDigests"]
+        failure = {"failureCode": "MissingLayerDigest", "failureReason": "The layer does not exist"}
+        return {
+            "layers": [{"layerDigest": each, "layerAvailability": "AVAILABLE"} for each in asked if each in self.blobs],
+            "failures": [{"layerDigest": each, **failure} for each in asked if each not in self.blobs],
+        }
 
     # --- Images -----------------------------------------------------------------------------------------------------
 
     def put_image(self, request: Request, now: float) -> Answer:
-        """Keep an image and move its tag to it.
-
-        Args:
-            request: of PutImage.
-            now: the time.
-        """
+        """Keep an image and move its tag to it."""
         manifest, tag = request["imageManifest"], request.get("imageTag")
         media_type = request.get("imageManifestMediaType") or json.loads(manifest)["mediaType"]
         pushed = Image(digest_of(manifest.encode()), manifest, media_type, float(int(now)))
         image = self.images.setdefault(pushed.digest, pushed)
         if image.status(now) != "ACTIVE":  # a push of an archived image restores it
-            image.active_from = in_milliseconds(now)
+            image.active_from = now
         if tag is not None and tag not in image.tags:
             for each in self.images.values():
                 each.tags = [other for other in each.tags if other != tag]
@@ -176,13 +151,7 @@ class Repository:
         return {"image": self.described(image, {"imageDigest": image.digest, **({"imageTag": tag} if tag else {})})}
 
     def refuse_to_move(self, tag: str | None, manifest: str, settings: Answer) -> None:
-        """Refuse a push of another image at a tag that is immutable.
-
-        Args:
-            tag: of the push.
-            manifest: of the push.
-            settings: of the repository, as DescribeRepositories has them.
-        """
+        """Refuse a push of another image at a tag that the repository's settings make immutable."""
         there = self.tagged(tag) if tag else None
         if there is None or there.digest == digest_of(manifest.encode()):
             return
@@ -244,15 +213,15 @@ class Repository:
         }
         if image.tags:
             detail["imageTags"] = list(image.tags)
-        config = image.document.get("config")
-        if isinstance(config, dict) and isinstance(config.get("mediaType"), str):
-            detail["artifactMediaType"] = config["mediaType"]
+        types = [each["mediaType"] for each in image.said["config"] if isinstance(each.get("mediaType"), str)]
+        if types:
+            detail["artifactMediaType"] = types[0]
         return detail
 
     def size(self, image: Image) -> int:
         """Return the size of a manifest's blobs; of an index the largest of its images'."""
         if image.is_index:
-            return max((self.size(self.images[child]) for child in image.children if child in self.images), default=0)
+            return max((self.size(self.images[child]) for child in {*image.children} & self.images.keys()), default=0)
         return sum(entry["size"] for entry in image.blobs if isinstance(entry.get("size"), int))
 
 

@@ -5,16 +5,13 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Final
 from urllib.parse import urlsplit
-
-import boto3
-from botocore.config import Config
 
 from ecr_image_waiter.aws.clients import SystemClock
 from ecr_image_waiter.core.deadline import Clock
-from sandbox.accounts import DEFAULT_ACCOUNT, Accounts, is_account, scope_of
-from sandbox.serving import Handler, Server, Whole, forward, without_hop_by_hop
+from sandbox.accounts import DEFAULT_ACCOUNT, Accounts, client_of, is_account, scope_of
+from sandbox.serving import Service, Whole, forward
 
 from .contents import Answer, Refused, Request
 from .private import Context, Private
@@ -53,7 +50,7 @@ class _Passed(Exception):
         self.whole = whole
 
 
-class Front:
+class Front(Service):
     """ECR and ECR Public on one port. Use it as a context manager, or call `stop`.
 
     Args:
@@ -80,23 +77,13 @@ class Front:
         self._lock = threading.RLock()
         self._private = Private(clock)
         self._public = Public(clock)
-        self._server = Server((bind, port), _handler(self))
-        host = "127.0.0.1" if bind == "0.0.0.0" else bind  # noqa: S104  # what the caller asked for
-        self.url = f"http://{host}:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        super().__init__(bind=bind, port=port)
 
     # --- For tests --------------------------------------------------------------------------------------------------
 
     def client(self, service: str = "ecr", *, account: str = DEFAULT_ACCOUNT, region: str = REGION) -> Any:
         """Return a boto3 client of an account in a region."""
-        return boto3.client(
-            service,
-            endpoint_url=self.url,
-            region_name=region,
-            aws_access_key_id=account,
-            aws_secret_access_key="sandbox",  # noqa: S106  # fake
-            config=Config(retries={"total_max_attempts": 1}),
-        )
+        return client_of(service, self.url, account, region)
 
     def end_restores(self) -> None:
         """Let every image that is being restored be active now."""
@@ -125,14 +112,13 @@ class Front:
     def handle(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Whole:
         """Answer a request, or pass it on."""
         if method == "GET" and "X-Amz-Signature=" in target:
-            return self._download(target)
+            blob = self._private.download(target)
+            return (403, [], b"<Error><Code>AccessDenied</Code></Error>") if blob is None else (200, [], blob)
         call = self._call(headers, body)
         if call is None:
-            passed_on = without_hop_by_hop(headers)
             scope = scope_of(headers.get("authorization", ""))
-            if scope and is_account(scope[0]):
-                passed_on["x-moto-account-id"] = scope[0]
-            return forward(self._upstream, method, target, passed_on, body)
+            account = {"x-moto-account-id": scope[0]} if scope and is_account(scope[0]) else {}
+            return forward(self._upstream, method, target, {**headers, **account}, body)
         try:
             status, content = self.answer(call)
         except _Passed as passed:
@@ -149,23 +135,6 @@ class Front:
             return 200, self._result(call)
         except Refused as refused:
             return 400, {"__type": refused.code, "message": refused.message, **refused.members}
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def _download(self, target: str) -> Whole:
-        with self._lock:
-            blob = self._private.download(target)
-        if blob is None:
-            return 403, [("content-type", "application/xml")], b"<Error><Code>AccessDenied</Code></Error>"
-        return 200, [("content-type", "application/octet-stream")], blob
 
     def _call(self, headers: Mapping[str, str], body: bytes) -> Call | None:
         service, _, operation = headers.get("x-amz-target", "").partition(".")
@@ -231,7 +200,8 @@ class Front:
         return described
 
     def _ask_moto(self, call: Call, registry_id: str, operation: str, body: bytes) -> _Passed:
-        headers = without_hop_by_hop(call.headers) | {
+        headers = {
+            **call.headers,
             "x-amz-target": f"{_PRIVATE}.{operation}",
             "x-moto-account-id": registry_id,
         }
@@ -246,14 +216,3 @@ def _denied(call: Call, registry_id: str, name: str) -> Refused:
         f"on resource: arn:aws:ecr:{call.region}:{registry_id}:repository/{name or '*'} because no resource-based "
         f"policy allows the {action} action",
     )
-
-
-def _handler(front: Front) -> type[Handler]:
-    class FrontHandler(Handler):
-        def _serve(self) -> None:
-            headers = {key.lower(): value for key, value in self.headers.items()}
-            self.reply_whole(front.handle(self.command, self.path, headers, self.read_body()))
-
-        do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _serve  # noqa: N815  # http.server's names for them
-
-    return FrontHandler

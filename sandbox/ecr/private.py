@@ -3,14 +3,13 @@
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlencode
 
 from ecr_image_waiter.core.deadline import Clock
-from sandbox.player import ACCESS_KEY_ID, SIGNATURE
+from sandbox.player import SIGNATURE, signed_query
 
-from .contents import Answer, Image, Refused, Repository, Request, in_milliseconds, page
+from .contents import Answer, Image, Refused, Repository, Request, page
 
 RESTORE_SECONDS: Final = 1200.0
 """How long it takes to restore an archived image."""
@@ -26,11 +25,7 @@ class Context:
 
 
 class Private:
-    """ECR's operations, by the names that the API has for them in `operations`.
-
-    Args:
-        clock: the time.
-    """
+    """ECR's operations, by the names that the API has for them in `operations`."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -50,14 +45,11 @@ class Private:
             "UploadLayerPart": lambda context, request: context.repository.upload_part(request),
         }
 
-    # --- Repositories, as far as they have contents -----------------------------------------------------------------
-
     def repository(self, registry_id: str, region: str, name: str) -> Repository:
         """Return the contents of a repository that is known to exist."""
         return self._repositories.setdefault((registry_id, region, name), Repository(registry_id, name))
 
     def forget(self, registry_id: str, region: str, name: str) -> None:
-        """Drop the contents of a repository that was deleted."""
         self._repositories.pop((registry_id, region, name), None)
 
     def reset(self) -> None:
@@ -93,20 +85,10 @@ class Private:
                 f"The layer with digest '{digest}' belongs to no image of {repository.place} that can be pulled",
             )
         path = f"/{uuid.uuid4().hex[:4]}-{repository.registry_id}-{uuid.uuid4()}/{uuid.uuid4()}"
-        signed = datetime.fromtimestamp(now, UTC)
-        query = urlencode(
-            {
-                "X-Amz-Security-Token": f"IQoJb3JpZ2luX2VjE{SIGNATURE}",
-                "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
-                "X-Amz-Date": signed.strftime("%Y%m%dT%H%M%SZ"),
-                "X-Amz-SignedHeaders": "host",
-                "X-Amz-Expires": 3600,
-                "X-Amz-Credential": f"{ACCESS_KEY_ID}/{signed:%Y%m%d}/{context.region}/s3/aws4_request",
-                "X-Amz-Signature": SIGNATURE,
-            }
-        )
-        self._downloads[f"{path}?{query}"] = repository.blobs[digest]
-        return {"downloadUrl": f"{context.base}{path}?{query}", "layerDigest": digest}
+        token = {"X-Amz-Security-Token": f"IQoJb3JpZ2luX2VjE{SIGNATURE}"}
+        target = f"{path}?{urlencode({**token, **signed_query(now, context.region, expires=3600)})}"
+        self._downloads[target] = repository.blobs[digest]
+        return {"downloadUrl": f"{context.base}{target}", "layerDigest": digest}
 
     # --- Images -----------------------------------------------------------------------------------------------------
 
@@ -164,7 +146,7 @@ class Private:
         image = repository.find(wanted)
         if image is None:
             raise repository.image_not_found(wanted)
-        image.active_from = None if target == "ARCHIVE" else in_milliseconds(now + RESTORE_SECONDS)
+        image.active_from = None if target == "ARCHIVE" else now + RESTORE_SECONDS
         image_id = {"imageDigest": image.digest, **wanted}
         return {**repository.identity, "imageId": image_id, "imageStatus": image.status(now)}
 

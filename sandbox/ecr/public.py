@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 
 from ecr_image_waiter.core.deadline import Clock
 
-from .contents import Answer, Refused, Repository, Request, in_milliseconds, page
+from .contents import Answer, Refused, Repository, Request, page
 
 REGION: Final = "us-east-1"
 """The one region that has the API."""
@@ -20,7 +20,7 @@ class PublicRepository(Repository):
 
     def __init__(self, registry_id: str, name: str, created_at: float, alias: str) -> None:
         super().__init__(registry_id, name)
-        self.created_at = in_milliseconds(created_at)
+        self.created_at = created_at
         self._alias = alias
 
     @property
@@ -59,11 +59,7 @@ class Public:
         }
 
     def answer(self, operation: str, caller: str, request: Request) -> Answer:
-        """Return the answer to a call of one of the operations.
-
-        Raises:
-            Refused: the error that it ends in.
-        """
+        """Return the answer to a call of one of the operations, or raise `Refused`."""
         return self.operations[operation](str(request.get("registryId") or caller), request)
 
     def reset(self) -> None:
@@ -102,21 +98,15 @@ class Public:
 
     def _describe_registries(self, account: str, request: Request) -> Answer:
         default, own = self._aliases(account)
-        aliases = [
-            {
-                "name": name,
-                "status": "ACTIVE",
-                "primaryRegistryAlias": name == own,
-                "defaultRegistryAlias": name == default,
-            }
-            for name in (default, own)
-        ]
         registry = {
             "registryId": account,
             "registryArn": f"arn:aws:ecr-public::{account}:registry/{account}",
             "registryUri": f"public.ecr.aws/{own}",
             "verified": False,
-            "aliases": aliases,
+            "aliases": [
+                {"name": default, "status": "ACTIVE", "primaryRegistryAlias": False, "defaultRegistryAlias": True},
+                {"name": own, "status": "ACTIVE", "primaryRegistryAlias": True, "defaultRegistryAlias": False},
+            ],
         }
         return page([registry], request, "registries")
 

@@ -12,10 +12,7 @@ from .front import Front
 def standalone(make: Callable[[str], Front] = Front) -> Iterator[Front]:
     """Have an empty ECR, ECR Public and STS at `front.url`.
 
-    moto keeps its state in the process, so that there can be only one at a time.
-
-    Args:
-        make: returns the front of moto's URL.
+    moto keeps its state in the process, so that there can be only one at a time. `make` returns the front of its URL.
     """
     moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     moto.start()

@@ -66,11 +66,7 @@ def violations(said: Project, text: str, today: date) -> list[str]:
 def gaps(said: Project, text: str, *, tags: Sequence[str], repository: str | None) -> list[str]:
     """Return what a checkout that passes every rule may still lack for being published.
 
-    Args:
-        said: what pyproject.toml says.
-        text: the changelog.
-        tags: of the commit.
-        repository: the address of the repository that publishes; None if it is unknown.
+    `tags` are the commit's, `repository` is the address of the repository that publishes; None if it is unknown.
     """
     found = []
     if said.repository.startswith(_PLACEHOLDER):

@@ -27,14 +27,9 @@ _EARLIEST: Final = (1980, 1, 1, 0, 0, 0)
 
 
 def build(target: Path, functions: Mapping[str, Path] | None = None) -> None:
-    """Compile the package into a folder, which must not exist.
+    """Compile the package into a folder, which must not exist; RuntimeError has the compiler's faults.
 
-    Args:
-        target: the folder.
-        functions: the built functions by their logical ids; without them, something small stands in for them.
-
-    Raises:
-        RuntimeError: the compiler found faults.
+    `functions`: the built functions by their logical ids; without them, something small stands in for them.
     """
     shutil.copytree(PACKAGE, target, ignore=shutil.ignore_patterns("node_modules"))
     (target / "package.json").write_text(json.dumps(_manifest(), indent=2) + "\n")
@@ -49,11 +44,7 @@ def build(target: Path, functions: Mapping[str, Path] | None = None) -> None:
 
 
 def run(folder: Path, *arguments: str) -> str:
-    """Run a program for Node.js in a folder and return what it printed.
-
-    Raises:
-        RuntimeError: it failed.
-    """
+    """Run a program for Node.js in a folder and return what it printed; it raises RuntimeError if that fails."""
     return _run([*NODE, *arguments], folder)
 
 

@@ -123,7 +123,7 @@ def test_every_line_of_the_demo_is_one_of_the_stack_s_events_or_of_the_log_s_and
         status = play(cloud, group, console, scenario, stack=stack, namespace=f"{image}/", hold_back=AT_THE_END)
     finally:
         deployed[TIMEOUT].set_timeout(TIMEOUT)
-    assert status == scenario.ends_as
+    assert status == scenario.ends_as, screen.getvalue()
     told = told_of(cloud, stack, group)
     require_every_line(screen.getvalue(), told)
 

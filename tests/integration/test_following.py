@@ -16,9 +16,9 @@ from ecr_image_waiter.core.builds import BuilderKind, BuildRun
 from ecr_image_waiter.core.deadline import Deadline
 from ecr_image_waiter.core.messages import GaveUp, StackUnknown
 from ecr_image_waiter.core.uris import console_link
+from sandbox.accounts import client_of
 from sandbox.builds import Action, Build, Builds, Execution, Run
 from sandbox.builds import Place as SandboxPlace
-from sandbox.builds.front import client_of
 from sandbox.proxy import Proxy, Rule, deny, throttle
 from tests.support.clock import NOW, FakeClock
 from tests.support.fakes import aws_error, response_url, signed_query, stack_event
