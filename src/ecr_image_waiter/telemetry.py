@@ -103,7 +103,7 @@ class Meter:
         self._put(ended.outcome, **values)
 
     def _put(self, outcome: str = "", **values: float) -> None:
-        with suppress(Exception):  # whatever is wrong with a metric, it must not cost an answer
+        with suppress(Exception):  # whatever is wrong with a metric, it must not cost a response
             metrics = EphemeralMetrics(namespace=NAMESPACE, service=self._service)
             for name, value in values.items():
                 metrics.add_metric(name, UNITS[name], value)

@@ -18,7 +18,7 @@ from .stack_questions import Tools
 from .telemetry import Meter
 from .text.reasons import reason_abandoned, reason_invalid, reason_of, reason_stopped, waited_for
 
-_LOGGED: Final = 4000  # characters of a Reason; an answer does not hold more
+_LOGGED: Final = 4000  # characters of a Reason; a response does not hold more
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ Uri: TypeAlias = Callable[[Source, str, str], str]
 """Makes a repository's URI from its source, registry id and name."""
 _LONGEST_ARCHITECTURE: Final = "\0" * LONGEST_PLATFORM_NAME  # no ASCII character is longer once it is harmless
 _FIRST_PAUSE: Final = 0.5
-_LONGEST_DELIVERY: Final = 20.0  # so that three invocations and Lambda's two pauses fit the answer's reserve of 240 s
+_LONGEST_DELIVERY: Final = 20.0  # so that three invocations and Lambda's two pauses fit the response's reserve of 240 s
 _SOCKET_SECONDS: Final = 5.0
 
 
@@ -141,7 +141,7 @@ def longest_attributes(wanted: Sequence[Wanted], uri: Uri, place: Place) -> dict
     ]
     several = Several(tuple(zip((one.id for one in wanted), found, strict=True)))
     usual = attributes(wanted, several if wanted[0].id else found[0], checks=10**4, waited=10**4)
-    # With a tag instead of a digest, which may be longer: an answer that did not fit would block the rollback.
+    # With a tag instead of a digest, which may be longer: a response that did not fit would block the rollback.
     in_rollback = attributes_in_rollback(wanted, None, uri, place)
     return {name: max(value, in_rollback[name], key=len) for name, value in usual.items()}
 

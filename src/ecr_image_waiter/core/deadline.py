@@ -33,7 +33,7 @@ def response_reserve(service_timeout: float) -> float:
     """Returns how long before ServiceTimeout a wait must end.
 
     A fifth of it, from 15 s to 240 s. From ServiceTimeout 1200 up that covers two retries of a crashed
-    invocation (60 s and 120 s later, invocation-async-error-handling) and the answer.
+    invocation (60 s and 120 s later, invocation-async-error-handling) and the response.
     """
     return min(max(0.2 * service_timeout, 15.0), 240.0)
 

@@ -8,7 +8,7 @@ from typing import Final
 # The beginning of a command in the log of GitHub Actions (`::` before a line's first word, `##[` anywhere), Azure
 # Pipelines (`##vso[`) or TeamCity (`##teamcity[`). A viewer may break lines at any blank.
 _COMMAND: Final = re.compile(r"(?<!\S):(?=:)|#(?=#\w*\[)")
-_SHOWN_FAULTS: Final = 20  # more do not fit into an answer
+_SHOWN_FAULTS: Final = 20  # more do not fit into a response
 
 
 def harmless(text: str) -> str:
