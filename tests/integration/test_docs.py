@@ -166,3 +166,7 @@ def test_each_path_of_a_test_in_the_documents_exists() -> None:
     named = {(file, each) for file in DOCUMENTS for each in re.findall(r"\btests/[\w./]*\w", file.read_text())}
     # An example has tests of its own.
     assert [each for file, each in sorted(named) if not ((ROOT / each).exists() or (file.parent / each).exists())] == []
+
+
+def test_the_readme_can_be_read_in_two_minutes() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 180
