@@ -318,26 +318,6 @@ def test_a_check_without_time_left_reads_no_more_and_says_so(ecr: Ecr) -> None:
 # --- the finding that decides for all
 
 
-@pytest.mark.parametrize(
-    ("fault", "kind"),
-    [
-        (aws_error("RepositoryNotFoundException"), NoRepository),
-        (aws_error("AccessDeniedException"), AccessDenied),
-        (aws_error("ThrottlingException"), Unavailable),
-        (aws_error("InvalidParameterException"), Refused),
-        (KeyError("nonsense"), Unavailable),
-    ],
-)
-def test_what_one_repository_says_is_said_of_its_images_and_decides(ecr: Ecr, fault: Exception, kind: type) -> None:
-    ecr.push("one", "v0")
-    ecr.faults["two"] = fault
-
-    found = checking(ecr, wanted(0, repository="one"), wanted(1, repository="two"), wanted(2, repository="two"))()
-
-    assert [type(finding) for _, finding in found.findings] == [Image, kind, kind]
-    assert found.deciding == ("I1", decisive(found))
-
-
 def test_an_image_that_is_not_deployable_decides_before_anything_else(ecr: Ecr) -> None:
     ecr.push_index("one", "v0")
     ecr.faults["two"] = aws_error("AccessDeniedException")

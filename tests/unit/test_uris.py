@@ -77,18 +77,18 @@ def test_anything_else_is_no_uri_of_an_image_in_ecr(uri: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("region", "link"),
+    ("region", "console"),
     [
-        ("eu-west-1", "https://eu-west-1.console.aws.amazon.com/codesuite/x?region=eu-west-1"),
-        ("cn-north-1", "https://cn-north-1.console.amazonaws.cn/codesuite/x?region=cn-north-1"),
-        ("us-gov-west-1", "https://us-gov-west-1.console.amazonaws-us-gov.com/codesuite/x?region=us-gov-west-1"),
-        ("eusc-de-east-1", ""),
-        ("us-iso-east-1", ""),
+        ("eu-west-1", "aws.amazon.com"),
+        ("cn-north-1", "amazonaws.cn"),
+        ("us-gov-west-1", "amazonaws-us-gov.com"),
+        *((region, "") for region in ("eusc-de-east-1", "us-iso-east-1")),
     ],
 )
 def test_a_link_leads_to_the_console_of_its_partition_and_nowhere_where_that_is_not_known(
-    region: str, link: str
+    region: str, console: str
 ) -> None:
+    link = f"https://{region}.console.{console}/codesuite/x?region={region}" if console else ""
     assert console_link("codesuite/x", region) == link
 
 

@@ -10,7 +10,6 @@ from random import Random
 from typing import Any
 
 import pytest
-from botocore.exceptions import ReadTimeoutError
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -228,16 +227,6 @@ def test_reading_the_newest_tags_never_takes_the_time_of_the_answer() -> None:
 
 
 # --- continuations that fail
-
-
-def test_a_lost_reply_to_a_continuation_starts_a_second_one_which_does_no_harm() -> None:
-    lost = ReadTimeoutError(endpoint_url="https://lambda.us-east-1.amazonaws.com/")
-    simulation, create = run(never, hand_over_replies=[lost])
-    assert [record.chain for record in waits(simulation)].count(2) == 2
-    assert "Timed out waiting" in gave_up(create)
-    assert {record.end for record in simulation.invocations} == {"returned"}
-    answers = [attempt.verdict.answer for attempt in create.attempts]
-    assert len({(answer["Status"], answer["PhysicalResourceId"]) for answer in answers}) == 1
 
 
 @pytest.mark.parametrize("when", [400.0, 1200.0])
@@ -539,17 +528,9 @@ def test_a_wait_that_ends_within_an_invocation_is_decided_in_it_however_long_a_c
 
 
 @pytest.mark.parametrize(
-    ("slice_length", "limit_behind", "left"),
-    [
-        (870.0, 100.0, 0.0),  # far away: at the slice's end
-        (870.0, 5.0, 0.0),
-        (870.0, 0.5, 4.5),  # just behind it: five seconds before the limit
-        (8.0, 2.0, 0.0),
-        (8.0, 0.5, 1.5),  # a quarter of the slice, where that is less
-        (1.0, 0.05, 0.2),
-    ],
+    ("slice_length", "limit_behind", "left"), [(870.0, 5.0, 0.0), (870.0, 0.5, 4.5), (8.0, 0.5, 1.5)]
 )
-def test_an_invocation_hands_over_a_quarter_of_it_or_five_seconds_early_where_the_limit_is_just_behind(
+def test_an_invocation_hands_over_five_seconds_or_a_quarter_of_it_early_where_the_limit_is_just_behind(
     slice_length: float, limit_behind: float, left: float
 ) -> None:
     end = EPOCH + slice_length
