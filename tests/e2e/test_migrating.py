@@ -283,7 +283,7 @@ def test_every_section_with_a_diff_is_tried() -> None:
     assert [each for each in re.findall(r"^## (.+)$", PAGE, flags=re.MULTILINE) if diffs(each)] == [*WAYS]
 
 
-ALIKE = ("A hand-written waiter", "Polling with crhelper", "A deployment in two phases")
+ALIKE = ("A hand-written waiter in the CDK", "Polling with crhelper", "A deployment in two phases")
 """Sections whose templates differ little from those of others."""
 
 
