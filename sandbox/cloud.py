@@ -181,10 +181,6 @@ class Cloud:
         folder = f"/ministack-lambda-{function}-"
         return [pid for pid, command in self._ministack.processes().items() if folder in command[-1]]
 
-    def emulator_log(self) -> str:
-        """Return what MiniStack has logged: what became of each invocation among it."""
-        return self._ministack.log.read_text(errors="replace")
-
     def write_function_logs(self, target: Path) -> None:
         """Write all that the functions have logged into a file, an event a line."""
         logs = self.client("logs")

@@ -104,11 +104,6 @@ class Emulator:
         status = Path(f"/proc/{self.function_pid()}/status").read_text()
         return int(re.search(r"VmHWM:\s+([0-9]+) kB", status)[1]) * 1024  # type: ignore[index]  # Linux has it
 
-    @property
-    def log(self) -> Path:
-        """The file that the function and the emulator print to."""
-        return self._program.log
-
     def function_pid(self) -> int:
         """Return the id of the process that the function runs in."""
         for pid, command in self._program.processes().items():
@@ -153,19 +148,13 @@ class AsyncLambda(Service):
         self._numbers = itertools.count()
         self._stopped = False
         self.invocations: list[Any] = []
-        self.failures: list[Mapping[str, str]] = []
         super().__init__()
 
     @property
     def busy(self) -> bool:
         """Whether any environment is at work."""
-        return bool(self.at_work)
-
-    @property
-    def at_work(self) -> list[Emulator]:
-        """The environments that are at work."""
         with self._lock:
-            return [environment for environment in self._all if environment not in self._idle]
+            return len(self._idle) < len(self._all)
 
     @property
     def environments(self) -> list[Emulator]:
@@ -210,7 +199,6 @@ class AsyncLambda(Service):
             fault = {} if self._stopped else self._fault_of(event)
             if not fault:
                 return
-            self.failures.append(fault)
             time.sleep(1)
         context = {"functionArn": FUNCTION_ARN, "condition": "RetriesExhausted", "approximateInvokeCount": 3}
         self._on_failure({"requestContext": context, "requestPayload": event, "responsePayload": fault})

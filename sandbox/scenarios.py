@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final
 
 from .builds import Build
@@ -58,17 +57,9 @@ def _two_images(cloud: Any, namespace: str, *, tag: str, retries: int, after: Ma
     ecr = cloud.client("ecr")
     for name in after:
         ecr.create_repository(repositoryName=namespace + name)
-    return Prepared(
-        {
-            "Repositories": ",".join(namespace + name for name in after),
-            "MaxRetries": str(retries),
-            "RetryDelaySeconds": "2",
-        },
-        [
-            (seconds, partial(push, ecr, namespace + name, tag, content=namespace + name))
-            for name, seconds in after.items()
-        ],
-    )
+    names = {namespace + name: seconds for name, seconds in after.items()}
+    pushes = [(seconds, partial(push, ecr, name, tag, content=name)) for name, seconds in names.items()]
+    return Prepared({"Repositories": ",".join(names), "MaxRetries": str(retries), "RetryDelaySeconds": "2"}, pushes)
 
 
 def _build_fails(cloud: Any, namespace: str) -> Prepared:
@@ -79,11 +70,7 @@ def _build_fails(cloud: Any, namespace: str) -> Prepared:
         name=name,
         source={"type": "GITHUB", "location": "https://github.com/example/app.git"},
         artifacts={"type": "NO_ARTIFACTS"},
-        environment={
-            "type": "ARM_CONTAINER",
-            "image": "aws/codebuild/amazonlinux2-aarch64-standard:3.0",
-            "computeType": "BUILD_GENERAL1_SMALL",
-        },
+        environment={"type": "ARM_CONTAINER", "image": "aws/codebuild/x", "computeType": "BUILD_GENERAL1_SMALL"},
         serviceRole=f"arn:aws:iam::{ACCOUNT}:role/build",
     )
     cloud.builds.play(name, _FAILING_BUILD)
@@ -105,45 +92,43 @@ def _template(name: str) -> str:
 _TIMEOUT_IS_SHORT: Final = f"The function's timeout is {_SHORT} s here, so that the wait crosses several invocations."
 _INSTALL: Final = (f"BuildProjectArns=arn:aws:codebuild:{REGION}:{ACCOUNT}:project/*", "AllowStartBuild=true")
 
-IMAGES: Final[Mapping[str, Scenario]] = MappingProxyType(
-    {
-        "pushed": Scenario(
-            f"Deploying a stack that waits for two missing images. {_TIMEOUT_IS_SHORT}",
-            _template("consumer"),
-            partial(_two_images, tag="latest", retries=25, after=_PUSHED_AFTER),
-            ends_as="CREATE_COMPLETE",
-            timeout=_SHORT,
-        ),
-        "never": Scenario(
-            f"Deploying a stack that waits for two missing images. {_TIMEOUT_IS_SHORT}",
-            _template("consumer"),
-            partial(_two_images, tag=_TYPING_ERROR, retries=9, after=dict.fromkeys(_PUSHED_AFTER, 0.0)),
-            ends_as="ROLLBACK_COMPLETE",
-            timeout=_SHORT,
-        ),
-    }
-)
+_TWO_IMAGES: Final = f"Deploying a stack that waits for two missing images. {_TIMEOUT_IS_SHORT}"
+
+IMAGES: Final[Mapping[str, Scenario]] = {
+    "pushed": Scenario(
+        _TWO_IMAGES,
+        _template("consumer"),
+        partial(_two_images, tag="latest", retries=25, after=_PUSHED_AFTER),
+        ends_as="CREATE_COMPLETE",
+        timeout=_SHORT,
+    ),
+    "never": Scenario(
+        _TWO_IMAGES,
+        _template("consumer"),
+        partial(_two_images, tag=_TYPING_ERROR, retries=9, after=dict.fromkeys(_PUSHED_AFTER, 0.0)),
+        ends_as="ROLLBACK_COMPLETE",
+        timeout=_SHORT,
+    ),
+}
 """The default one, and what becomes of it when its images never come."""
 
-SCENARIOS: Final[Mapping[str, Scenario]] = MappingProxyType(
-    {
-        "build-fails": Scenario(
-            "Deploying a stack whose image a CodeBuild project is building. It may wait for half an hour, but the "
-            "build fails after 8 s. Log lines come when an invocation ends, here with the wait.",
-            _template("build-fails"),
-            _build_fails,
-            ends_as="ROLLBACK_COMPLETE",
-            install=_INSTALL,
-        ),
-        "first-deploy": Scenario(
-            "Deploying one template into an empty account: a repository, a CodeBuild project, a wait that starts its "
-            f"build, and a function. {_TIMEOUT_IS_SHORT}",
-            _template("first-deploy"),
-            _first_deploy,
-            ends_as="CREATE_COMPLETE",
-            timeout=_SHORT,
-            install=_INSTALL,
-        ),
-    }
-)
+SCENARIOS: Final[Mapping[str, Scenario]] = {
+    "build-fails": Scenario(
+        "Deploying a stack whose image a CodeBuild project is building. It may wait for half an hour, but the "
+        "build fails after 8 s. Log lines come when an invocation ends, here with the wait.",
+        _template("build-fails"),
+        _build_fails,
+        ends_as="ROLLBACK_COMPLETE",
+        install=_INSTALL,
+    ),
+    "first-deploy": Scenario(
+        "Deploying one template into an empty account: a repository, a CodeBuild project, a wait that starts its "
+        f"build, and a function. {_TIMEOUT_IS_SHORT}",
+        _template("first-deploy"),
+        _first_deploy,
+        ends_as="CREATE_COMPLETE",
+        timeout=_SHORT,
+        install=_INSTALL,
+    ),
+}
 """Scenarios with a simulated build, which takes no longer than it must."""
