@@ -105,7 +105,10 @@ def is_of_missing_stack(error: ClientError) -> bool:
 def finding_of(error: Exception) -> Finding:
     """Returns what an exception of a boto3 call means: AWS's answer by its code, anything else by its kind."""
     if isinstance(error, ClientError):
-        return _of_answer(error)
+        code, message = said_by(error)
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        passing = status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        return _MEANING.get(code, Unavailable if passing else Refused)(code, message)
     if isinstance(error, UnknownRegion):
         return NoRegion(error.kwargs["region"], error.kwargs["nearest"])
     if isinstance(error, HTTPClientError | BotoConnectionError):
@@ -119,12 +122,3 @@ def finding_of(error: Exception) -> Finding:
 def finding_of_failure(code: str, message: str) -> Finding:
     """Returns what a failure of one image in BatchGetImage's answer means. In doubt it means no answer."""
     return _MEANING.get(code, Unavailable)(code, message)
-
-
-def _of_answer(error: ClientError) -> Finding:
-    code, message = said_by(error)
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if code in _MEANING:
-        return _MEANING[code](code, message)
-    passing = status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
-    return Unavailable(code, message) if passing else Refused(code, message)

@@ -15,7 +15,7 @@ from ecr_image_waiter.core.messages import harmless
 
 
 def main() -> int:
-    """Runs the command with this process's arguments and streams, and return its exit status."""
+    """Runs the command with this process's arguments and streams, and returns its exit status."""
     # None stands for one that was closed before the command began, as `>&-` does.
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:

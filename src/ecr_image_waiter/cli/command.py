@@ -57,7 +57,7 @@ class Edges:
 
 
 def run(line: Line, edges: Edges) -> Status:
-    """Runs the command and return its exit status. The result goes to stdout, all else to stderr."""
+    """Runs the command and returns its exit status. The result goes to stdout, all else to stderr."""
     now = 0.0
     try:
         connection, request = _understood(line, edges)
@@ -212,7 +212,7 @@ class _Wait(_Command):
         self._checker = Checker(connection.registry, request.wanted, self._start, build)
 
     def run(self) -> Result:
-        """Waits, and return how it ended."""
+        """Waits, and returns how it ended."""
         edges = self._edges
         try:
             with edges.show(self._standing, self._line.quiet) as show:
@@ -237,7 +237,7 @@ class _Wait(_Command):
                     random=edges.random,
                 )
                 if isinstance(outcome, GivenUp):
-                    return self._in_vain(outcome)
+                    return self._given_up(outcome)
         except KeyboardInterrupt:
             return self._interrupted(self._images(self._of_each(self._last)))
         if not isinstance(outcome, Ready):
@@ -248,7 +248,7 @@ class _Wait(_Command):
         images = self._images(self._of_each(outcome.found))
         return Result(Status.FOUND, images, outcome.checks, self._waited(), note=Reason(told))
 
-    def _in_vain(self, given_up: GivenUp) -> Result:
+    def _given_up(self, given_up: GivenUp) -> Result:
         waited = self._waited()
         account = self._connection.account() if given_up.cause in _OF_AN_ACCOUNT else ""
         reason = reason_of(
@@ -278,7 +278,7 @@ class _Check(_Command):
         self._memory = Memory()
 
     def run(self) -> Result:
-        """Checks once, and return everything seen."""
+        """Checks once, and returns everything seen."""
         images: list[Seen] = []
         request, standing = self._request, self._standing
         try:
