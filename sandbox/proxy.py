@@ -15,13 +15,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
-import trustme
-
 from .serving import Service, Whole, forward
+
+if TYPE_CHECKING:
+    import trustme  # where only the CDK is installed, there is none
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ class Proxy(Service):
         authority: vouches for it; it speaks http without one.
     """
 
-    def __init__(self, upstream: str, authority: trustme.CA | None = None) -> None:
+    def __init__(self, upstream: str, authority: "trustme.CA | None" = None) -> None:
         self._calls: list[Call] = []
         self._rules: list[Rule] = []
         self._lock = threading.Lock()

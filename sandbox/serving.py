@@ -11,9 +11,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Final, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
-import trustme
+if TYPE_CHECKING:
+    import trustme  # where only the CDK is installed, there is none
+
 
 Whole: TypeAlias = tuple[int, list[tuple[str, str]], bytes]
 """A whole answer: its status, headers and body."""
@@ -30,7 +32,7 @@ class Service(ABC):
         authority: vouches for the server, which then speaks https.
     """
 
-    def __init__(self, *, bind: str = "127.0.0.1", port: int = 0, authority: trustme.CA | None = None) -> None:
+    def __init__(self, *, bind: str = "127.0.0.1", port: int = 0, authority: "trustme.CA | None" = None) -> None:
         self._server = _Server((bind, port), self, authority)
         # Programs on the same machine reach every address through loopback.
         host = "127.0.0.1" if bind == "0.0.0.0" else bind  # noqa: S104  # what the user asked for
@@ -56,7 +58,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], service: Service, authority: trustme.CA | None) -> None:
+    def __init__(self, address: tuple[str, int], service: Service, authority: "trustme.CA | None") -> None:
         super().__init__(address, _Handler)
         self.service = service
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if authority else None
