@@ -58,7 +58,7 @@ def response_when_ready(wanted: Sequence[Wanted], ready: Ready, waited: float) -
 def attributes(wanted: Sequence[Wanted], found: ImagesFound, *, checks: int, waited: float) -> dict[str, str]:
     """Returns the attributes for Fn::GetAtt: every key always, each value a string, empty where it does not apply.
 
-    Of several images it is the URI of each alone, because twenty of all the rest would not fit a response. All that
+    Of several images it is the URI of each alone, because a response is limited to 4096 bytes. All that
     was found are images; `waited` is in seconds.
     """
     effort = {"Attempts": str(checks), "WaitedSeconds": str(int(waited))}
