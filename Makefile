@@ -57,7 +57,7 @@ schema: $(DEV)/.ready ## Write the JSON schemas and the TypeScript props anew fr
 	@$(RUN) $(DEV)/bin/python -m sandbox.plain_template
 	@$(RUN) $(DEV)/bin/python -m sandbox.typescript
 
-screen: $(SETUP) ## Draw the README's pictures anew: the command, and the demo from a real run
+screen: $(SETUP) ## Draw the pictures of README and docs/cli.md anew: the command, and the demo from a real run
 	@$(RUN) $(DEV)/bin/python -m tests.screen
 	@$(RUN) $(DEV)/bin/python -m sandbox.demo --picture docs/images/demo.svg
 

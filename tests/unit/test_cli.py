@@ -779,6 +779,6 @@ def test_a_check_that_is_due_already_comes_in_no_negative_time() -> None:
     assert standing.checked(NOW + 1.04) == "1 s: check 2 of app:v1: nothing; the next in 0.0 s"
 
 
-def test_the_picture_in_the_readme_is_what_the_command_draws_now() -> None:
+def test_the_picture_in_the_guide_is_what_the_command_draws_now() -> None:
     assert PICTURE.read_text(encoding="utf-8") == picture(), "make screen"
-    assert "docs/images/command.svg" in (ROOT / "README.md").read_text()
+    assert "images/command.svg" in (ROOT / "docs" / "cli.md").read_text()
