@@ -21,7 +21,7 @@ class Told(NamedTuple):
     @property
     def reason(self) -> str:
         """Why the resource failed that did."""
-        return next(text for _, text in self.events if text.startswith("CREATE_FAILED: Timed out waiting"))
+        return next(text for _, text in self.events if text.startswith("CREATE_FAILED: "))
 
     def messages(self, beginning: str) -> list[str]:
         return [entry["message"] for entry in self.entries if entry["message"].startswith(beginning)]
