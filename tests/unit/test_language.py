@@ -1,10 +1,6 @@
 """Prose keeps to the field's words: pages, messages, docstrings and comments have none of the words listed here."""
 
-import ast
-import io
 import re
-import subprocess
-import tokenize
 from collections.abc import Iterator
 
 import pytest
@@ -34,38 +30,51 @@ IN_PRODUCT = {"simulated": r"\bplay(?:s|ed|ing)?\b"}
 """The same, in all that users see. The sandbox has a player."""
 
 
+FOLDERS = (
+    *("src", "docs", "examples", "sandbox", "tests", "bench", "schema"),
+    *("cdk-typescript/src", "cdk-typescript/test"),
+)
+KINDS = {".md", ".py", ".yaml", ".yml", ".ts", ".mts", ".tf", ".sh"}
+MADE = {"node_modules", "cdk.out", "__pycache__"}
+PYTHON = re.compile(
+    r"""(?P<prose>^[ ]*\"{3}(?s:.*?)\"{3}|\#[ ].*)|\"{3}(?s:.*?)\"{3}|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'""",
+    re.MULTILINE,
+)
+"""Docstrings and comments, as `prose`, and all other strings, from the beginning of a file."""
+QUOTING = {"tests/unit/test_language.py", "docs/decisions/0024-house.md"}
+
+
 def files() -> Iterator[str]:
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S607
-    kinds = (".md", ".py", ".yaml", ".yml", ".ts", ".mts", ".tf", ".sh", "Makefile", "ecr-image-waiter.json")
-    quoting = {"tests/unit/test_language.py", "docs/decisions/0024-house.md"}
-    for name in listed.stdout.splitlines():
-        if name.endswith(kinds) and name not in quoting and (ROOT / name).exists():
-            yield name
+    paths = [*ROOT.iterdir(), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*"))]
+    for path in paths:
+        parts = path.relative_to(ROOT).parts
+        made = MADE.intersection(parts) or any(part.startswith(".") and part != ".github" for part in parts)
+        known = path.suffix in KINDS or path.name in ("Makefile", "ecr-image-waiter.json")
+        if known and not made and path.is_file() and "/".join(parts) not in QUOTING:
+            yield "/".join(parts)
 
 
-def prose(name: str) -> Iterator[str]:
-    """Yields the prose of a file: of Python docstrings and comments, in the product all strings; of pages no code."""
+def prose(name: str) -> str:
+    """Returns the prose of a file: of Python docstrings and comments, in the product all strings; of pages no code."""
     text = (ROOT / name).read_text(encoding="utf-8")
     if name == "CHANGELOG.md":
         text = text.partition("## [Unreleased]")[2].partition("\n## [")[0]
     if name.endswith(".md"):
-        yield re.sub(r"\]\([^)]*\)", "]", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+        text = re.sub(r"\]\([^)]*\)", "]", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
     elif name.endswith(".py"):
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-                yield str(node.value.value)
-            elif isinstance(node, ast.Constant) and name.startswith(("src/", "schema/")) and " " in str(node.value):
-                yield str(node.value)
-        tokens = tokenize.generate_tokens(io.StringIO(text).readline)
-        yield from (token.string for token in tokens if token.type == tokenize.COMMENT)
-    else:
-        yield text
+        strings = name.startswith(("src/", "schema/"))
+        parts = (match[0] for match in PYTHON.finditer(text) if strings or match["prose"])
+        text = "\n".join(part for part in parts if " " in part)
+    return re.sub(r"`[^`\n]*`", "``", text)
+
+
+ANY = re.compile("|".join([*INSTEAD.values(), *IN_PRODUCT.values()]), re.IGNORECASE)
 
 
 def wrong(name: str) -> Iterator[str]:
-    instead = INSTEAD if name.startswith(("tests/", "sandbox/", "bench/")) else INSTEAD | IN_PRODUCT
-    for part in prose(name):
-        text = re.sub(r"`[^`\n]*`", "``", part)
+    text = prose(name)
+    if ANY.search(text):
+        instead = INSTEAD if name.startswith(("tests/", "sandbox/", "bench/")) else INSTEAD | IN_PRODUCT
         for better, words in instead.items():
             yield from (f"{name}: {match[0]!r}, write {better!r}" for match in re.finditer(words, text, re.IGNORECASE))
 
