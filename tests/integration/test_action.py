@@ -85,7 +85,7 @@ def test_a_timeout_fails_the_step_with_its_reason_and_no_uri(ecr: Any, action: C
     assert "\nwhat to do: correct the tag" in done.summary
 
 
-def test_wrong_inputs_are_told_in_the_options_words_and_together(ecr: Any, action: Callable[..., Run]) -> None:
+def test_all_invalid_inputs_are_in_one_error_in_the_options_words(ecr: Any, action: Callable[..., Run]) -> None:
     done = action(images="ghcr.io/org/app:v1", timeout="10", start_build="true", wait_for_repository="true")
     assert done.status == 2
     assert done.json["Cause"] == "wrong-usage"

@@ -134,7 +134,7 @@ def looked_for(source: Source = OWN, aws: Aws | None = None) -> Finding:
         ("us-gov-wset-1", "us-gov-west-1"),
     ],
 )
-def test_a_region_whose_host_does_not_exist_is_told_with_the_nearest_of_its_partition(
+def test_a_region_whose_host_does_not_exist_is_named_with_the_nearest_of_its_partition(
     region: str, nearest: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resolver = Resolver(monkeypatch)
@@ -258,7 +258,7 @@ def test_a_repository_is_under_the_dns_suffix_of_its_regions_partition(
     assert aws.repository_uri(OWN, "123456789012", "team/app") == f"123456789012.dkr.ecr.{region}.{suffix}/team/app"
 
 
-def test_without_a_region_there_is_nowhere_to_look(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_a_region_there_is_no_client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
 
@@ -475,9 +475,7 @@ def test_sts_that_fails_is_not_yet(cloud: Cloud) -> None:
     assert isinstance(look(Aws(cloud.clock), Source(role_arn=ROLE)), Unavailable)
 
 
-def test_assuming_a_role_and_looking_have_half_the_time_each_so_both_together_take_no_more_than_they_may(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_assuming_a_role_and_a_call_have_half_the_time_each(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[float] = []
     bounded = aws_clients._Bounded
 

@@ -239,7 +239,7 @@ def test_a_terminal_that_cannot_draw_a_line_anew_gets_plain_ones(ecr: Any, envir
 # --- streams that are not there, or not as usual
 
 
-def test_what_a_terminal_has_no_letters_for_is_told_in_others(ecr: Any, environment: dict[str, str]) -> None:
+def test_characters_that_the_encoding_lacks_are_escaped(ecr: Any, environment: dict[str, str]) -> None:
     push(ecr, "app", "v1", labels={"author": "Zoë 作"})
     written = io.BytesIO()
     out = io.TextIOWrapper(written, encoding="ascii")
@@ -250,7 +250,7 @@ def test_what_a_terminal_has_no_letters_for_is_told_in_others(ecr: Any, environm
 
 
 @pytest.mark.parametrize("closed", some_slow([">&-", "2>&-", "<&- >&- 2>&-"], lambda closed: "<" not in closed))
-def test_a_stream_that_is_closed_changes_nothing_but_what_is_said(
+def test_a_stream_that_is_closed_does_not_change_the_exit_status(
     closed: str, ecr: Any, environment: dict[str, str]
 ) -> None:
     push(ecr, "app", "v1")
@@ -306,7 +306,7 @@ NOWHERE: Final = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
     ],
 )
 @pytest.mark.parametrize("command", some_slow(["wait", "check"], lambda command: command == "check"))
-def test_what_is_wrong_with_the_way_to_aws_is_said_without_a_traceback(  # noqa: PLR0917  # a table's columns
+def test_an_invalid_configuration_is_an_error_without_a_traceback(  # noqa: PLR0917  # a table's columns
     without: tuple[str, ...],
     changes: dict[str, str],
     arguments: tuple[str, ...],
@@ -358,7 +358,7 @@ def test_an_endpoint_is_taken_from_the_option_or_the_service_s_variable(
     assert ran(nowhere | {"AWS_ENDPOINT_URL_ECR": front.url}, "check", "app:v1").returncode == 0
 
 
-def test_an_account_that_is_not_told_is_not_said(front: Front) -> None:
+def test_an_account_that_sts_does_not_return_is_left_out(front: Front) -> None:
     connection = connect(SystemClock(), profile="", region=REGION, endpoint_url="http://127.0.0.1:9", regions=[])
     assert connection.account() == ""
     connection = connect(SystemClock(), profile="", region=REGION, endpoint_url=front.url, regions=[])
@@ -396,7 +396,7 @@ def test_without_the_extra_it_works_in_plain_lines(ecr: Any, environment: dict[s
     assert done.stderr.splitlines()[-1] == b"  pip install 'ecr-image-waiter[cli]'"
 
 
-def test_the_version_is_told_to_whoever_asks(environment: dict[str, str]) -> None:
+def test_the_version_is_printed(environment: dict[str, str]) -> None:
     done = ran(environment, "--version")
     assert (done.returncode, done.stdout[:16]) == (0, "ecr-image-waiter")
 

@@ -83,7 +83,7 @@ def test_every_yaml_can_be_read(snippet: Snippet) -> None:
     assert yaml_parse(snippet.text) or all(line.startswith("#") for line in snippet.text.splitlines())
 
 
-def test_whoever_pushes_in_a_template_may_do_all_that_a_push_asks() -> None:
+def test_a_role_that_pushes_has_every_permission_of_a_push() -> None:
     told = [each for snippet in TEMPLATES for each in lacking(yaml_parse(snippet.text))]
     assert told
     assert set(told) == {""}

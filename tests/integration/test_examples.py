@@ -83,7 +83,7 @@ def test_a_service_token_is_a_parameter_from_ssm_an_import_or_an_output(file: Pa
         assert token.get("Ref") in from_ssm or token.keys() <= {"Fn::ImportValue", "Fn::GetAtt"}, token
 
 
-def test_whoever_pushes_may_do_all_that_a_push_asks() -> None:
+def test_a_role_that_pushes_has_every_permission_of_a_push() -> None:
     assert lacking(template(EXAMPLES / "two-stacks" / "cicd.yaml")) == [""]
 
 
@@ -194,7 +194,7 @@ def test_the_script_reads_variables_with_a_comment_and_the_line_ends_of_windows(
     )
 
 
-def test_the_apply_that_the_script_prints_for_latest_has_it_looked_up_again(project: Path) -> None:
+def test_the_apply_that_the_script_prints_for_latest_has_a_new_trigger(project: Path) -> None:
     printed, told = pushed_by(project, "dev")
     (time,) = re.findall(r"docker push \S+-parser:(\d{8}-\d{6})", "\n".join(told))
     assert printed.splitlines()[-1] == (

@@ -403,7 +403,7 @@ def test_a_rollback_and_a_delete_start_and_follow_nothing(kind: str) -> None:
         place.close()
 
 
-def test_a_direct_invocation_is_told_of_the_build_that_failed(place: Place) -> None:
+def test_a_direct_invocation_fails_with_the_build_s_error(place: Place) -> None:
     place.builds.play("app", Build({"BUILD": 5}, ends="FAILED"))
 
     with pytest.raises(GaveUp, match=" failed in BUILD"):

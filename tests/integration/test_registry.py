@@ -220,7 +220,7 @@ def test_an_unsupported_filter_is_asked_for_no_more(second: Exception, calls: in
     ],
     ids=str,
 )
-def test_a_look_takes_one_call_and_a_second_one_only_where_nothing_is_found(answer: Any, calls: int) -> None:
+def test_a_check_takes_one_call_and_a_second_one_only_if_nothing_is_found(answer: Any, calls: int) -> None:
     registry, ecr = scripted(answer)
 
     look(registry)
@@ -312,7 +312,7 @@ def test_pages_too_large_to_be_read_are_asked_for_again_with_fewer_images() -> N
     ]
 
 
-def test_where_even_one_image_is_too_large_nothing_is_told_of_tags() -> None:
+def test_if_even_one_image_is_too_large_no_tags_are_named() -> None:
     registry, ecr = scripted(AnswerTooLarge("x"))
 
     assert registry.newest_tags("team/app", most=1, seconds=5.0) is None
@@ -337,9 +337,7 @@ def test_what_was_read_before_a_fault_is_kept(second: Exception) -> None:
     ("seconds", "budgets"),
     [(5.0, [5.0, 3.0, 1.0]), (400.0, [5.0, 3.0, 1.0]), (3.0, [3.0, 1.0]), (2.0, [2.0]), (0.0, []), (-1.0, [])],
 )
-def test_the_look_for_newest_tags_ends_in_time_and_never_takes_more_than_five_seconds(
-    seconds: float, budgets: list[float]
-) -> None:
+def test_the_newest_tags_take_at_most_five_seconds(seconds: float, budgets: list[float]) -> None:
     registry, ecr = scripted(page("a", age=1))
     ecr.before = lambda *_: ecr.clock.sleep(2.0)
 
@@ -350,7 +348,7 @@ def test_the_look_for_newest_tags_ends_in_time_and_never_takes_more_than_five_se
 
 
 @pytest.mark.parametrize("fault", [aws_error("AccessDeniedException"), NoCredentialsError()], ids=str)
-def test_a_look_for_newest_tags_that_fails_at_once_says_that_nothing_is_known(fault: Exception) -> None:
+def test_newest_tags_that_are_denied_are_unknown(fault: Exception) -> None:
     registry, _ = scripted(fault)
 
     assert registry.newest_tags("team/app", most=5, seconds=5.0) is None
@@ -429,6 +427,6 @@ def test_whatever_ecr_answers_ends_no_wait_and_raises_nothing(odd: Callable[[str
 @pytest.mark.parametrize(
     "body", ["null", "[]", '{"imageDetails": [null]}', '{"imageDetails": [{}]}', "<html>", "{", ""], ids=repr
 )
-def test_an_answer_that_cannot_be_read_is_told_as_no_answer(odd: Callable[[str], Registry], body: str) -> None:
+def test_a_response_that_cannot_be_parsed_is_no_response(odd: Callable[[str], Registry], body: str) -> None:
     """Botocore reads what is no JSON, a body that broke off among it, as an answer without any member."""
     assert isinstance(look(odd(body)), Unavailable)

@@ -258,7 +258,7 @@ def test_a_config_is_read_in_what_its_url_left_of_the_time(takes: float, left: f
 # --- Tags and digests -----------------------------------------------------------------------------------------------
 
 
-def test_a_tag_at_another_digest_is_told_with_that_by_every_way_of_looking(ecr: Any, registry: Registry) -> None:
+def test_a_tag_at_another_digest_is_named_by_every_call(ecr: Any, registry: Registry) -> None:
     old = images.push(ecr, "app", "v1", content="old")
     new = images.push(ecr, "app", "v1", content="new")
     both, by_tag, by_digest = named("v1", old), named("v1"), named(None, old)
@@ -272,7 +272,9 @@ def test_a_tag_at_another_digest_is_told_with_that_by_every_way_of_looking(ecr: 
 
 
 @pytest.mark.parametrize("image", [named("none"), named(None, OTHER_DIGEST)], ids=str)
-def test_what_is_missing_is_told_beside_what_is_there(ecr: Any, registry: Registry, image: ImageId) -> None:
+def test_a_missing_image_is_found_missing_beside_one_that_is_there(
+    ecr: Any, registry: Registry, image: ImageId
+) -> None:
     images.push(ecr, "app", "v1")
 
     got = get(registry, named(), image)
@@ -282,7 +284,7 @@ def test_what_is_missing_is_told_beside_what_is_there(ecr: Any, registry: Regist
     assert registry.describe("app", [named(), image], source=OWN, seconds=10.0) == NoImage()
 
 
-def test_a_missing_repository_is_missing_by_every_way_of_looking(registry: Registry) -> None:
+def test_a_missing_repository_is_missing_in_every_call(registry: Registry) -> None:
     assert look(registry) == NoRepository()
     assert registry.get("app", [named()], source=OWN, seconds=10.0) == NoRepository()
     assert registry.describe("app", [named()], source=OWN, seconds=10.0) == NoRepository()
@@ -337,7 +339,7 @@ def test_other_regions_and_accounts_have_images_of_their_own(front: Watched, ecr
         assert (got[0].digest, got[0].repository_uri) == (found.digest, found.repository_uri)
 
 
-def test_an_account_that_lets_nobody_look_is_access_denied_by_every_way(front: Watched, registry: Registry) -> None:
+def test_an_account_that_denies_access_does_so_in_every_call(front: Watched, registry: Registry) -> None:
     images.push(with_repository(front.client(account=OTHER, region=REGION)), "app", "v1")
     source = Source(registry_id=OTHER)
 
@@ -387,7 +389,7 @@ def test_a_public_image_may_be_missing_moved_or_without_a_repository(
     }, "ECR Public has no other way to look, and no status to ask for"
 
 
-def test_an_alias_is_that_of_the_role_which_looks(front: Watched, public: Any, registry: Registry) -> None:
+def test_an_alias_is_that_of_the_assumed_role(front: Watched, public: Any, registry: Registry) -> None:
     """The same name in two accounts: what a role may read is no business of the function's own account."""
     images.push(public, "app", "v1", content="own")
     theirs = images.push(with_repository(front.client("ecr-public", account=OTHER)), "app", "v1", content="theirs")
@@ -401,7 +403,7 @@ def test_an_alias_is_that_of_the_role_which_looks(front: Watched, public: Any, r
 
 
 @pytest.mark.parametrize("source", [OWN, PUBLIC], ids=["private", "public"])
-def test_the_newest_tags_are_told_with_their_times(front: Watched, ecr: Any, public: Any, source: Source) -> None:
+def test_the_newest_tags_come_with_their_times(front: Watched, ecr: Any, public: Any, source: Source) -> None:
     client = public if source.alias else ecr
     for number in range(8):
         front.time.time = NOW + number
@@ -450,7 +452,7 @@ def answering(answer: dict[str, Any]) -> Registry:
     return ecr.registry()
 
 
-def test_a_failure_of_one_image_is_told_by_its_code() -> None:
+def test_a_failure_of_one_image_is_classified_by_its_code() -> None:
     assert {code: finding_of_failure(code, "why") for code in FAILURES} == FAILURES
     failure = {"imageId": {"imageTag": "v1"}, "failureCode": "KmsError", "failureReason": "why"}
     other = {"imageId": {"imageTag": "v2"}, "failureCode": "ImageNotFound", "failureReason": "another's"}

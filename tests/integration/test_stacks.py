@@ -92,7 +92,7 @@ def test_no_answer_and_an_odd_one_hide_the_stack(answer: Any, code: str) -> None
     assert look(Odd(answer)) == StackHidden(code)
 
 
-def test_a_look_may_take_as_long_as_it_is_given() -> None:
+def test_a_question_may_take_as_long_as_it_is_given() -> None:
     given: list[float] = []
 
     def client(seconds: float) -> Any:
