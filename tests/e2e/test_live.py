@@ -16,7 +16,7 @@ from rich.console import Console
 
 from sandbox.cloud import Cloud
 from sandbox.processes import PATIENCE, ROOT
-from tests.live.__main__ import Run, Stops
+from tests.live.__main__ import Run
 from tests.live.account import PREFIX, Account
 from tests.live.checks import CHECKS, Check, Scene
 from tests.support.waiting import eventually
@@ -71,7 +71,7 @@ def whole(cloud: Cloud, output: Path) -> Whole:
         made.meta.events.register("before-parameter-build", called)
         return made
 
-    run = Run(Account(client, "whole"), CHECKS.values(), Console(width=200), Stops())
+    run = Run(Account(client, "whole"), CHECKS.values(), Console(width=200))
     run.go(cloud.artifact.parent)
     run.report(output / "live.txt")
     return Whole(run, (output / "live.txt").read_text(), calls)
@@ -120,7 +120,7 @@ def test_without_confirmation_a_run_says_what_it_would_make_and_cost_and_makes_n
 
 def of_one_check(cloud: Cloud, run: str, scene: Any) -> Run:
     check = Check("planted", "A planted check.", scene)
-    return Run(Account(cloud.client, run), [check], Console(), Stops())
+    return Run(Account(cloud.client, run), [check], Console())
 
 
 def test_a_check_that_raises_is_reported_and_what_it_made_is_removed(cloud: Cloud, output: Path) -> None:

@@ -18,7 +18,7 @@ from urllib.parse import parse_qs
 
 import pytest
 from botocore.client import BaseClient
-from botocore.exceptions import ClientError, NoRegionError, ProfileNotFound, ReadTimeoutError
+from botocore.exceptions import ClientError, NoRegionError, ReadTimeoutError
 
 from ecr_image_waiter.aws import clients as aws_clients
 from ecr_image_waiter.aws.clients import MOST_ANSWER_BYTES, Aws, SystemClock
@@ -264,23 +264,6 @@ def test_without_a_region_there_is_no_client(monkeypatch: pytest.MonkeyPatch, tm
 
     with pytest.raises(NoRegionError):
         Aws()
-
-
-@pytest.mark.parametrize(("region", "there"), [("", "eu-central-1"), ("us-west-2", "us-west-2")])
-def test_a_profile_that_is_named_comes_before_the_environments_keys_and_a_region_before_its_own(
-    region: str, there: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    file = tmp_path / "config"
-    file.write_text("[profile shop]\nregion = eu-central-1\naws_access_key_id = shop\naws_secret_access_key = madeup\n")
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
-    monkeypatch.delenv("AWS_DEFAULT_REGION")
-    aws = Aws(profile="shop", region=region)
-    assert aws.region == there
-    credentials = aws.session.get_credentials()
-    assert credentials
-    assert credentials.access_key == "shop"
-    with pytest.raises(ProfileNotFound):
-        Aws(profile="nobody", region=region)
 
 
 # --- Registries: regions, roles, ECR Public -------------------------------------------------------------------------

@@ -187,17 +187,6 @@ def test_whatever_goes_wrong_is_an_os_error_and_nothing_shows_the_urls_query(
     assert not leaked("\n".join(shown))
 
 
-@pytest.mark.parametrize("host", ["nowhere.invalid", "a..amazonaws.com", "x" * 64 + ".amazonaws.com", ""])
-def test_a_host_that_cannot_be_is_an_os_error_that_shows_nothing(host: str, caplog: pytest.LogCaptureFixture) -> None:
-    make_logger()
-    caplog.set_level(logging.DEBUG)
-
-    with pytest.raises(OSError, match=r".+") as caught:
-        PresignedUrls(any_scheme=False).get(url_of(1, scheme="https", host=host), most_bytes=10, seconds=0.5)
-
-    assert not leaked(caplog.text + "".join(traceback.format_exception(caught.value)))
-
-
 def test_a_config_that_cannot_be_read_is_not_yet_and_its_message_shows_no_url() -> None:
     with WRONG["ends before its length"]() as port:
         ecr = Mock(get_download_url_for_layer=Mock(return_value={"downloadUrl": url_of(port), "layerDigest": DIGEST}))

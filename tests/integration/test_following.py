@@ -12,7 +12,7 @@ from typing import Any, Final
 import pytest
 
 from ecr_image_waiter.aws.builds import CodeBuild, CodePipeline
-from ecr_image_waiter.core.builds import BuilderKind, BuildRun
+from ecr_image_waiter.core.builds import BuilderKind
 from ecr_image_waiter.core.deadline import Deadline
 from ecr_image_waiter.core.messages import GaveUp, StackUnknown
 from ecr_image_waiter.core.uris import console_link
@@ -195,17 +195,6 @@ def test_a_failure_older_than_the_wait_does_not_count(place: Place) -> None:
     assert 'no build of the CodeBuild project "app" is under way' in place.seen[0]
 
 
-@pytest.mark.parametrize(
-    ("ends", "said"),
-    [("TIMED_OUT", "timed out"), ("STOPPED", "was stopped")],
-)
-def test_a_build_that_ends_in_any_other_way_but_well_ends_the_wait_too(place: Place, ends: Any, said: str) -> None:
-    place.builds.play("app", Build({"BUILD": 4}, ends=ends))
-    place.builds.start("app", place=HERE)
-
-    assert said in place.wait(BuildProject="app")["Reason"]
-
-
 def test_a_build_that_pushes_and_then_fails_has_done_its_part(place: Place) -> None:
     place.builds.play("app", Build({"BUILD": 4, "POST_BUILD": 2}, ends="FAILED", phase="POST_BUILD", does=place.push))
     place.builds.start("app", place=HERE)
@@ -332,17 +321,6 @@ def test_the_same_event_again_starts_no_second_build(place: Place, later: float)
     assert place.calls(START) == {START: 1}
 
 
-def test_two_deliveries_at_once_start_one_build(place: Place) -> None:
-    place.builds.play("app", Build({"BUILD": 900}))
-    token = "t" * 32
-
-    first, second = (place.service.start("app", token, Deadline(math.inf, place.clock)) for _ in range(2))
-
-    assert isinstance(first, BuildRun)
-    assert isinstance(second, BuildRun)
-    assert first.id == second.id
-
-
 def test_a_hand_over_takes_the_build_along(place: Place) -> None:
     place.builds.play("app", Build({"BUILD": 200}, does=place.push))
     place.world.timeout = 60.0
@@ -454,18 +432,6 @@ def test_a_superseded_execution_passes_the_baton_to_its_successor(place: Place) 
 
     assert answer["Status"] == "SUCCESS"
     assert [run.status for run in place.builds.pipeline_runs("app", place=HERE)][1] == "SUPERSEDED"
-
-
-def test_an_execution_that_somebody_stops_ends_the_wait(place: Place) -> None:
-    place.builds.play_pipeline("app", Execution({"Docker": Action(600)}))
-    place.create_pipeline()
-    (run,) = place.builds.pipeline_runs("app", place=HERE)
-    place.clock.plan(30, lambda: place.builds.stop_run(run, "wrong branch"))
-
-    answer = place.wait(Pipeline="app")
-
-    assert "was stopped" in answer["Reason"]
-    assert "wrong branch" in answer["Reason"]
 
 
 def test_a_missing_image_starts_its_pipeline_once(place: Place) -> None:

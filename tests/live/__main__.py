@@ -1,18 +1,18 @@
 """`make live`: deploy the waiter into the AWS account that is configured, and find out what no emulator can tell."""
 
 import argparse
-import os
 import re
 import secrets
 import signal
 import sys
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 import boto3
 from botocore.config import Config
@@ -55,7 +55,7 @@ class Run:
     account: Account
     checks: Collection[Check]
     console: Console
-    stops: "Stops"
+    before_removal: Callable[[], object] = list
     results: dict[str, Result] = field(default_factory=dict)
     left: list[str] = field(default_factory=list)
 
@@ -77,7 +77,7 @@ class Run:
             for done in as_completed([pool.submit(self._make, check) for check in runnable]):
                 done.result()
         finally:
-            self.stops.removing = True
+            self.before_removal()
             self.say("Removing everything ...")
             self.left = self.account.remove(self.waiters, [check.name for check in self.checks])
             pool.shutdown(cancel_futures=True)
@@ -137,21 +137,15 @@ If it is killed: make live REMOVE=yes ID={account.run}
 """
 
 
-class Stops:
-    """Lets the first SIGINT or SIGTERM raise a KeyboardInterrupt, but none that comes during the removal."""
+def on_stops(handler: Callable[..., object] | signal.Handlers) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, handler)
 
-    def __init__(self) -> None:
-        self.removing = False
 
-    def listen(self) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._stop)
-
-    def _stop(self, *_: object) -> None:
-        if not self.removing:
-            self.removing = True
-            raise KeyboardInterrupt
-        os.write(sys.stderr.fileno(), b"Still removing ...\n")
+def stop(*_: object) -> NoReturn:
+    """Ends the run, once: nothing interrupts the removal."""
+    on_stops(signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def arguments() -> argparse.Namespace:
@@ -180,7 +174,7 @@ def main() -> int:
     console = Console()
     config = Config(retries={"mode": "standard", "total_max_attempts": 8})
     account = Account(lambda service: boto3.client(service, config=config), options.id)
-    run = Run(account, options.checks, console, Stops())
+    run = Run(account, options.checks, console, partial(on_stops, signal.SIG_IGN))
     if options.remove == CONFIRMED:
         left = account.remove(run.waiters, [check.name for check in options.checks])
         run.say("\n".join(f"LEFT OVER: {each}" for each in left) or f"Nothing is left over of run {options.id}.")
@@ -191,7 +185,7 @@ def main() -> int:
         return 0
     if account.in_use():
         sys.exit(f"error: there is a run {options.id} in this account, under way or left over; take another ID=")
-    run.stops.listen()
+    on_stops(stop)
     try:
         run.go(options.built)
     except KeyboardInterrupt:
