@@ -13,7 +13,7 @@ from sandbox.processes import ROOT
 REGION: Final = "eu-west-1"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def front() -> Iterator[Front]:
     with standalone() as front:
         yield front

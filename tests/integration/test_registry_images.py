@@ -405,19 +405,19 @@ def test_an_alias_is_that_of_the_assumed_role(front: Watched, public: Any, regis
 @pytest.mark.parametrize("source", [OWN, PUBLIC], ids=["private", "public"])
 def test_the_newest_tags_come_with_their_times(front: Watched, ecr: Any, public: Any, source: Source) -> None:
     client = public if source.alias else ecr
-    for number in range(8):
+    for number in range(5):
         front.time.time = NOW + number
         images.push(client, "app", f"v{number}", content=str(number))
-    images.push(client, "app", "again", content="7")
+    images.push(client, "app", "again", content="4")
     images.push_index(client, "app", "indexed")  # and two images without a tag
 
     newest = registry_of(front).newest_tags("app", source=source, most=4, seconds=5.0)
 
     assert newest == NewestTags(
         (
-            TagSeen("again", NOW + 7),
-            *(TagSeen(tag, NOW + 7) for tag in ("indexed", "v7")),
-            TagSeen("v6", NOW + 6),
+            TagSeen("again", NOW + 4),
+            *(TagSeen(tag, NOW + 4) for tag in ("indexed", "v4")),
+            TagSeen("v3", NOW + 3),
         )
     )
     assert registry_of(front).newest_tags("other", source=source, most=4, seconds=5.0) is None

@@ -27,6 +27,7 @@ def look(client: Any, stack_id: str = STACK_ID) -> StackFinding:
     return Stacks(lambda _: client).ask(stack_id, 5.0, account="123456789012")
 
 
+@pytest.mark.slow
 @mock_aws
 def test_a_stack_is_seen_with_its_status_and_after_its_deletion_too(client: Any) -> None:
     stack_id = client.create_stack(StackName="shop", TemplateBody=TEMPLATE)["StackId"]
