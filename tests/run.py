@@ -14,7 +14,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from sandbox.cloud import CDK_PYTHON, node_for_the_cdk, python_note
+from sandbox.cloud import CDK_PYTHON, STATE, node_for_the_cdk, python_note
 from sandbox.processes import ROOT
 from tests.support.budget import slowest, verdict
 
@@ -58,9 +58,12 @@ LATER, LAST = ["nice", "-n", "5"], ["nice", "-n", "10"]
 first whose functions have the shortest timeouts.
 """
 FIRST_HALF = [
-    f"test_{name}.py" for name in ("artifact", "build_runs", "deployable", "no_silence", "scenarios", "template_policy")
+    f"tests/e2e/test_{name}.py"
+    for name in ("scenarios", "build_runs", "deployable", "no_silence", "crash", "everything_on")
 ]
-"""Of the end-to-end tests: those that share a waiter with a short timeout."""
+"""Of the end-to-end tests: those that share a deployment of the waiter with a short timeout."""
+E2E = [*PYTEST, *FIRST_HALF]
+E2E_TOO = [*PYTEST, "tests/e2e", *(f"--ignore={file}" for file in FIRST_HALF)]
 
 TYPESCRIPT = {
     "constructs in TypeScript": [
@@ -77,12 +80,12 @@ def tests() -> list[Stream]:
     """Returns the streams of `make test`. Each half of the end-to-end tests has a sandbox to itself."""
     return [
         {"unit": [*LAST, *PYTEST, "tests/unit", "tests/integration"]},
-        {"e2e": [*PYTEST, *(f"tests/e2e/{name}" for name in FIRST_HALF)]},
+        {"e2e": E2E},
         {
             **{name: [*LAST, *command] for name, command in CONSTRUCTS.items()},
             "constructs": [*LAST, *PYTEST_OF_CONSTRUCTS, "tests/cdk"],
         },
-        {"e2e too": [*LATER, *PYTEST, "tests/e2e", *(f"--ignore=tests/e2e/{name}" for name in FIRST_HALF)]},
+        {"e2e too": [*LATER, *E2E_TOO]},
     ]
 
 
@@ -121,7 +124,8 @@ def acceptance(seeds: int, examples: int) -> list[Stream]:
             "fuzz": [*LAST, *PYTHON, "tests.fuzz", "--examples", str(examples)],
             "site": [*LAST, *PYTEST_OF_SITE, "tests/site"],
         },
-        {"e2e": [*LATER, *PYTEST, "tests/e2e", "-m", "slow"]},
+        {"e2e": [*LATER, *E2E, "-m", "slow"]},
+        {"e2e too": [*LATER, *E2E_TOO, "-m", "slow"]},
     ]
 
 
@@ -210,10 +214,13 @@ def main() -> None:
     output = options.output.resolve()
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir(parents=True)
+    shared = STATE / "artifact"  # what both halves of the end-to-end tests use, which the first one to need it builds
+    shutil.rmtree(shared, ignore_errors=True)
     environment = {
         "TEST_OUTPUT": str(output),
         "LOG_LEVEL": "DEBUG",  # every line that the code can log
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")])),
+        "SHARED_ARTIFACT": str(shared),
         **node_for_the_cdk(),
     }
     if options.target != "acceptance":

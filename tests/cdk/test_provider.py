@@ -27,65 +27,35 @@ from ecr_image_waiter.cdk import EcrImageWaiterProvider, provider
 from sandbox.plain_template import TARGET, text
 from sandbox.processes import ROOT
 from tests.policy.template import as_cloudformation_gets_it
+from tests.support.deployments import resolved
 from tests.support.lint import Linter
 
 ARN = "arn:aws:{}:eu-west-1:123456789012:{}"
-NOTHING = object()
 PARAMETER = "/token"
-
-DEFAULTS: dict[str, Any] = {
-    "AllowStartBuild": "false",
-    "Architecture": "arm64",
-    "MemorySize": 128,
-    "LogLevel": "INFO",
-    "LogRetentionDays": 30,
-}
-ALL_GIVEN: dict[str, Any] = {
-    "RepositoryArnPattern": [ARN.format("ecr", "repository/team/*"), ARN.format("ecr", "repository/app")],
-    "AssumableRoleArns": ["arn:aws:iam::210987654321:role/reader"],
-    "BuildProjectArns": [ARN.format("codebuild", "project/build")],
-    "PipelineArns": [ARN.format("codepipeline", "pipeline")],
+REPOSITORIES = [ARN.format("ecr", "repository/team/*"), ARN.format("ecr", "repository/app")]
+EVERYTHING = {
+    "RepositoryArnPattern": ",".join(REPOSITORIES),
+    "AssumableRoleArns": "arn:aws:iam::210987654321:role/reader",
+    "BuildProjectArns": ARN.format("codebuild", "project/build"),
+    "PipelineArns": ARN.format("codepipeline", "pipeline"),
     "AllowStartBuild": "true",
     "Architecture": "x86_64",
-    "MemorySize": 256,
-    "ReservedConcurrency": 5,
+    "MemorySize": "256",
+    "ReservedConcurrency": "5",
     "PermissionsBoundary": "arn:aws:iam::123456789012:policy/boundary",
     "FunctionName": "waiter",
     "LogLevel": "DEBUG",
     "LogGroupName": "/waits",
-    "LogRetentionDays": 7,
+    "LogRetentionDays": "7",
     "LogKmsKeyArn": ARN.format("kms", "key/1234abcd"),
     "Dashboard": "true",
     "AlarmTopicArn": ARN.format("sns", "alarms"),
-    "AccountConcurrencyThreshold": 2000,
+    "AccountConcurrencyThreshold": "2000",
     "ServiceTokenParameterName": PARAMETER,
 }
 OPEN = {"HasEcrPublic"}
 """Conditions that only a deployment can decide."""
-OPEN_WITH_ALARMS = {"HasDroppedEventsAlarm"}
-"""The same, where alarms are wanted."""
-CONDITIONS = {
-    "AllRepositories",
-    "AssumesRoles",
-    "HasAlarms",
-    "HasDashboard",
-    "HasReservationAlarm",
-    "FollowsBuilds",
-    "FollowsPipelines",
-    "HasFunctionName",
-    "HasLogGroupName",
-    "HasLogKmsKey",
-    "HasPermissionsBoundary",
-    "HasReservedConcurrency",
-    "HasServiceTokenParameter",
-    "StartsBuilds",
-    "StartsPipelines",
-}
-LEFT_OUT = {
-    *(f"HasConsumer{number}" for number in range(1, 6)),
-    "HasConsumerOrganization",
-}
-"""Conditions of parameters that the construct has no argument for: an app has its own means for these."""
+PLACES = [("aws", "us-east-1"), ("aws-cn", "cn-north-1")]
 
 
 @pytest.fixture
@@ -107,44 +77,11 @@ def renamed(stack: Stack) -> Any:
     return found
 
 
-def deployed(holding: set[str], values: dict[str, Any]) -> dict[str, Any]:
-    """Return what CloudFormation makes of template.yaml where these conditions hold and these are the parameters."""
-
-    def settled(part: Any) -> Any:
-        match part:
-            case {"Ref": "AWS::NoValue"}:
-                return NOTHING
-            case {"Ref": name} if name in template["Parameters"]:
-                return values[name]
-            case {"Fn::If": [condition, then, otherwise]}:
-                return settled(then if condition in holding else otherwise)
-            case {"Fn::Join": ["", [*parts]]} if all(isinstance(each, str | int) for each in settled(parts)):
-                return "".join(map(str, settled(parts)))
-            case {"Fn::Sub": [text, variables]}:
-                named = {name: values[name] for name in values if f"${{{name}}}" in text}
-                return {"Fn::Sub": [text, {**named, **settled(variables)}]}
-            case dict():
-                return {key: value for key, each in part.items() if (value := settled(each)) is not NOTHING}
-            case list():
-                return [settled(each) for each in part]
-            case _:
-                return part
-
-    template = as_cloudformation_gets_it(yaml_parse((ROOT / "template.yaml").read_text()))
-    known = CONDITIONS | OPEN | OPEN_WITH_ALARMS | LEFT_OUT
-    assert set(template["Conditions"]) == known, "what holds below is for these"
-    still_open = OPEN | (OPEN_WITH_ALARMS if "HasAlarms" in holding else set())
-    return {
-        name: settled({key: part for key, part in resource.items() if key != "Condition" or part in still_open})
-        for name, resource in template["Resources"].items()
-        if resource.get("Condition", "") in {"", *holding, *still_open}
-    }
-
-
-def comparable(found: dict[str, Any]) -> dict[str, Any]:
-    """Return resources without what says where code lies, which SAM and CDK each say for themselves."""
+def made(template: dict[str, Any], given: dict[str, str], partition: str, region: str) -> dict[str, Any]:
+    """Return what is deployed of a template, without the place of its code, which SAM and CDK each choose."""
+    place = {"AWS::Partition": partition, "AWS::Region": region}
     result = {}
-    for name, resource in found.items():
+    for name, resource in resolved(template, {**given, **place})["Resources"].items():
         properties = dict(resource["Properties"])
         if resource["Type"] == "AWS::Lambda::Function":
             assert set(properties.pop("Code")) == {"S3Bucket", "S3Key"}
@@ -152,47 +89,67 @@ def comparable(found: dict[str, Any]) -> dict[str, Any]:
         after = resource.get("DependsOn", [])
         result[name] = {
             "Type": resource["Type"],
-            "Properties": properties,
+            "Properties": in_words(properties),
             "DependsOn": [after] if isinstance(after, str) else after,
-            **{key: part for key, part in resource.items() if key == "Condition" or key.endswith("Policy")},
+            **{key: part for key, part in resource.items() if key.endswith("Policy")},
         }
     return result
 
 
-def test_by_default_it_is_what_the_template_deploys_but_for_the_parameter(stack: Stack) -> None:
+def in_words(part: Any) -> Any:
+    """Return a part of a template with its numbers as a parameter has them."""
+    match part:
+        case dict():
+            return {key: in_words(each) for key, each in part.items()}
+        case list():
+            return [in_words(each) for each in part]
+        case int() | float() if not isinstance(part, bool):
+            return str(part)
+        case _:
+            return part
+
+
+def of_the_template(given: dict[str, str], partition: str, region: str) -> dict[str, Any]:
+    template = as_cloudformation_gets_it(yaml_parse((ROOT / "template.yaml").read_text()))
+    return made(template, given, partition, region)
+
+
+@pytest.mark.parametrize(("partition", "region"), PLACES)
+def test_by_default_it_is_what_the_template_deploys_but_for_the_parameter(
+    stack: Stack, partition: str, region: str
+) -> None:
     EcrImageWaiterProvider(stack, "Waiter")
-    assert comparable(resources(stack)) == comparable(deployed({"AllRepositories"}, DEFAULTS))
+    expected = of_the_template({"ServiceTokenParameterName": ""}, partition, region)
+    assert made(renamed(stack), {}, partition, region) == expected
 
 
-def test_with_everything_given_it_is_what_the_template_deploys(stack: Stack) -> None:
+@pytest.mark.parametrize(("partition", "region"), PLACES)
+def test_with_everything_given_it_is_what_the_template_deploys(stack: Stack, partition: str, region: str) -> None:
     EcrImageWaiterProvider(
         stack,
         "Waiter",
-        repositories=[
-            ARN.format("ecr", "repository/team/*"),
-            ecr.Repository.from_repository_arn(stack, "App", ARN.format("ecr", "repository/app")),
-        ],
-        assumable_roles=[iam.Role.from_role_arn(stack, "Role", "arn:aws:iam::210987654321:role/reader")],
-        build_projects=[codebuild.Project.from_project_arn(stack, "Build", ARN.format("codebuild", "project/build"))],
-        pipelines=[codepipeline.Pipeline.from_pipeline_arn(stack, "Pipe", ARN.format("codepipeline", "pipeline"))],
+        repositories=[REPOSITORIES[0], ecr.Repository.from_repository_arn(stack, "App", REPOSITORIES[1])],
+        assumable_roles=[iam.Role.from_role_arn(stack, "Role", EVERYTHING["AssumableRoleArns"])],
+        build_projects=[codebuild.Project.from_project_arn(stack, "Build", EVERYTHING["BuildProjectArns"])],
+        pipelines=[codepipeline.Pipeline.from_pipeline_arn(stack, "Pipe", EVERYTHING["PipelineArns"])],
         allow_start_build=True,
         architecture=lambda_.Architecture.X86_64,
         memory_size=256,
         reserved_concurrency=5,
         permissions_boundary=iam.ManagedPolicy.from_managed_policy_arn(
-            stack, "Boundary", "arn:aws:iam::123456789012:policy/boundary"
+            stack, "Boundary", EVERYTHING["PermissionsBoundary"]
         ),
         function_name="waiter",
         log_level="DEBUG",
         log_group_name="/waits",
         log_retention_days=7,
-        log_key=kms.Key.from_key_arn(stack, "Key", ARN.format("kms", "key/1234abcd")),
+        log_key=kms.Key.from_key_arn(stack, "Key", EVERYTHING["LogKmsKeyArn"]),
         dashboard=True,
-        alarm_topic=sns.Topic.from_topic_arn(stack, "Topic", ARN.format("sns", "alarms")),
+        alarm_topic=sns.Topic.from_topic_arn(stack, "Topic", EVERYTHING["AlarmTopicArn"]),
         account_concurrency_threshold=2000,
         service_token_parameter_name=PARAMETER,
     )
-    assert comparable(resources(stack)) == comparable(deployed(CONDITIONS - {"AllRepositories"}, ALL_GIVEN))
+    assert made(renamed(stack), {}, partition, region) == of_the_template(EVERYTHING, partition, region)
 
 
 def test_what_only_the_deployment_can_decide_is_left_to_it(stack: Stack) -> None:
@@ -333,7 +290,7 @@ def test_it_needs_no_region_and_no_account_to_be_synthesized() -> None:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+def bundled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """A synthesized app with its artifact, which pip has made, and the template."""
     out = tmp_path_factory.mktemp("app") / "cdk.out"
     app = App(outdir=str(out), post_cli_context={"aws:cdk:bundling-stacks": ["**"]})
@@ -342,17 +299,17 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]
     return out, json.loads((out / "Stack.template.json").read_text())
 
 
-def asset(made: tuple[Path, dict[str, Any]], function: str) -> Path:
-    out, template = made
+def asset(bundled: tuple[Path, dict[str, Any]], function: str) -> Path:
+    out, template = bundled
     (found,) = (each for id_, each in template["Resources"].items() if re.fullmatch(rf"Waiter{function}\w{{8}}", id_))
     return out / f"asset.{found['Properties']['Code']['S3Key'].removesuffix('.zip')}"
 
 
 @pytest.mark.slow
 def test_the_artifact_is_the_package_with_what_it_needs_for_both_architectures(
-    made: tuple[Path, dict[str, Any]],
+    bundled: tuple[Path, dict[str, Any]],
 ) -> None:
-    folder = asset(made, "WaiterFunction")
+    folder = asset(bundled, "WaiterFunction")
     package = {path.name for path in (folder / "ecr_image_waiter").iterdir()}
     own = {path.name for path in provider.PACKAGE.iterdir()} - {"__pycache__"}
     assert package - {"__pycache__"} == own - {"cdk", "cli"}
@@ -365,16 +322,16 @@ def test_the_artifact_is_the_package_with_what_it_needs_for_both_architectures(
 
 
 @pytest.mark.slow
-def test_the_last_resort_s_artifact_is_its_one_file(made: tuple[Path, dict[str, Any]]) -> None:
-    folder = asset(made, "LastResortFunction")
+def test_the_last_resort_s_artifact_is_its_one_file(bundled: tuple[Path, dict[str, Any]]) -> None:
+    folder = asset(bundled, "LastResortFunction")
     assert [path.name for path in folder.iterdir()] == ["last_resort.py"]
 
 
 @pytest.mark.slow
-def test_the_artifact_is_made_once_and_then_kept(made: tuple[Path, dict[str, Any]]) -> None:
-    folder = asset(made, "WaiterFunction")
+def test_the_artifact_is_made_once_and_then_kept(bundled: tuple[Path, dict[str, Any]]) -> None:
+    folder = asset(bundled, "WaiterFunction")
     before = folder.stat().st_ino
-    app = App(outdir=str(made[0]), post_cli_context={"aws:cdk:bundling-stacks": ["**"]})
+    app = App(outdir=str(bundled[0]), post_cli_context={"aws:cdk:bundling-stacks": ["**"]})
     EcrImageWaiterProvider(Stack(app, "Stack"), "Waiter")
     app.synth()
     assert folder.stat().st_ino == before

@@ -15,7 +15,7 @@ from sandbox.images import push
 from sandbox.processes import PATIENCE, ROOT
 from sandbox.publishing import npm
 from tests.support.few import some_slow
-from tests.support.functions import Deployed, uri
+from tests.support.functions import LONG_TIMEOUT, Deployed, uri
 from tests.support.waiting import eventually
 
 BUCKET = "cdk-assets"
@@ -59,7 +59,7 @@ def test_a_stack_of_the_cdk_goes_on_when_its_image_is_there_and_runs_that_very_i
 ) -> None:
     if name.startswith("own") and function_python_version() != "3.13":
         pytest.skip("the construct's artifact is for Lambda's Python, which this machine has not")
-    assert deployed, "the account has a waiter"
+    assert deployed[LONG_TIMEOUT], "the account has a waiter"
     cloudformation, ecr = cloud.client("cloudformation"), cloud.client("ecr")
     ecr.create_repository(repositoryName=name)
 

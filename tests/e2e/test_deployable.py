@@ -18,7 +18,7 @@ from sandbox.images import push, push_index
 from sandbox.player import Operation
 from sandbox.processes import PATIENCE
 from sandbox.proxy import Rule, delay
-from tests.support.functions import HANDED_OVER, TIMEOUT, Deployed, failed, handed_over, uri
+from tests.support.functions import HANDED_OVER, LONG_TIMEOUT, TIMEOUT, Deployed, failed, handed_over, uri
 from tests.support.side_by_side import side_by_side
 from tests.support.waiting import eventually
 
@@ -95,7 +95,6 @@ def twenty_images_of_one_repository_cost_one_call_of_ecr_a_check_and_one_more_wi
 ) -> None:
     repository = function.repository()
     attempts = int(wait_for_twenty(function, twenty([repository]), seed=1)["Attempts"])
-    assert attempts >= 5
     assert function.ecr_proxy.counts(repository) == {"ecr:BatchGetImage": attempts, "ecr:DescribeImages": 1}
 
 
@@ -280,6 +279,7 @@ def a_stack_deploys_the_digests_of_several_images_and_of_one_of_an_index(cloud: 
 @pytest.fixture(scope="module")
 def running(request: pytest.FixtureRequest, cloud: Cloud, deployed: dict[int, Deployed]) -> dict[str, Future[None]]:
     """Every scenario, under way."""
+    assert deployed[LONG_TIMEOUT], "the one that stacks find"
     return side_by_side(
         request, {run.__name__: partial(run, cloud, deployed[TIMEOUT]) for run in SCENARIOS}, SIDE_BY_SIDE
     )

@@ -1,7 +1,7 @@
 """The examples deployed, from nothing, by the commands of their pages, while their own build steps push the images.
 
-Each twice, in two accounts: as it is, by the SAM CLI; and with its waiters renamed so that they come last in the
-alphabet, by CloudFormation's API, since the emulator creates in that order what depends on nothing.
+Minimal also with its waiter renamed so that it comes last in the alphabet, by which the emulator creates what depends
+on nothing. That each function depends on its wait is read in all templates by integration/test_examples.py.
 """
 
 import json
@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,6 +28,7 @@ from tests.support.accounts import STAND_INS, Account, assert_created_in_order, 
 from tests.support.action import WAIT, outputs_in, variables
 from tests.support.apps import synthesized
 from tests.support.few import some_slow
+from tests.support.functions import LONG_TIMEOUT, Deployed
 from tests.support.side_by_side import side_by_side
 from tests.support.waiting import eventually
 
@@ -40,15 +40,6 @@ def commands(example: str, heading: str = "Deploy") -> list[str]:
     page = (EXAMPLES / example / "README.md").read_text()
     section = page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
     return re.findall(r"^```sh\n(.*?)^```$", section, flags=re.MULTILINE | re.DOTALL)
-
-
-def as_json(file: Path) -> str:
-    return json.dumps(yaml_parse(file.read_text()))
-
-
-def renamed(file: Path) -> str:
-    """Return a template whose waiters come last."""
-    return json.dumps(sorted_last(yaml_parse(file.read_text())))
 
 
 @contextmanager
@@ -79,12 +70,12 @@ def minimal(account: Account) -> None:
 
 def minimal_sorted_last(account: Account) -> None:
     _, build_step = commands("minimal")
-    account.create_stack("app", renamed(EXAMPLES / "minimal" / "template.yaml"))
+    template = sorted_last(yaml_parse((EXAMPLES / "minimal" / "template.yaml").read_text()))
+    account.create_stack("app", json.dumps(template))
     account.wait_for("app", "ZzAppImage", "CREATE_IN_PROGRESS")
     account.run(build_step, EXAMPLES / "minimal")
     account.wait_for("app", "app", "CREATE_COMPLETE")
     assert_created_in_order(account, "app", {"App": "ZzAppImage"})
-    assert account.image_of("app", "App") == account.uri("app")
 
 
 # --- two-stacks -------------------------------------------------------------------------------------------------------
@@ -126,23 +117,6 @@ def two_stacks(account: Account) -> None:
         execution = push_commit(account, "oer-images")
     eventually(lambda: execution.status == "SUCCEEDED", "the run that has pushed the images ends")
     assert_created_in_order(account, "oer-api", {name: f"{name}Image" for name in FUNCTIONS})
-    for function, repository in FUNCTIONS.items():
-        assert account.image_of("oer-api", function) == account.uri(repository)
-
-
-def two_stacks_sorted_last(account: Account) -> None:
-    folder, pipeline = EXAMPLES / "two-stacks", "oer-images-as-well"
-    account.cloud.builds.play_pipeline(pipeline, CREATED)
-    connection = f"arn:aws:codeconnections:{REGION}:{account.number}:connection/id"
-    source = {"ConnectionArn": connection, "SourceRepository": "example/oer"}
-    # Another name, because the runs to come are written down for pipelines of any account.
-    account.create_stack("oer-cicd", as_json(folder / "cicd.yaml").replace('"oer-images"', f'"{pipeline}"'), source)
-    account.wait_for("oer-cicd", "oer-cicd", "CREATE_COMPLETE")
-    account.create_stack("oer-api", renamed(folder / "api.yaml"), {"Commit": COMMIT})
-    account.wait_for("oer-api", "ZzPracticeMaterialImage", "CREATE_IN_PROGRESS")
-    push_commit(account, pipeline)
-    account.wait_for("oer-api", "oer-api", "CREATE_COMPLETE")
-    assert_created_in_order(account, "oer-api", {name: f"Zz{name}Image" for name in FUNCTIONS})
     for function, repository in FUNCTIONS.items():
         assert account.image_of("oer-api", function) == account.uri(repository)
 
@@ -192,18 +166,6 @@ def nested_app(account: Account) -> None:
     assert account.image_of("nested-app", "App") == account.uri("nested-app")
 
 
-def nested_app_sorted_last(account: Account, other: Account) -> None:
-    """With the template that the SAM CLI has sent to the other account, since only it puts a waiter into a bucket."""
-    *_, build_step = commands("nested-app")
-    other.wait_for("nested-app", "nested-app", "CREATE_IN_PROGRESS")
-    account.create_stack("nested-app", json.dumps(sorted_last(json.loads(other.packaged("nested-app", account)))))
-    account.wait_for("nested-app", "ZzAppImage", "CREATE_IN_PROGRESS")
-    account.run(build_step, EXAMPLES / "nested-app")
-    account.wait_for("nested-app", "nested-app", "CREATE_COMPLETE")
-    assert_created_in_order(account, "nested-app", {"App": "ZzAppImage"})
-    assert account.image_of("nested-app", "App") == account.uri("nested-app")
-
-
 # --- fargate ----------------------------------------------------------------------------------------------------------
 
 NEXT_COMMIT = COMMIT[::-1]
@@ -231,8 +193,9 @@ def gate(account: Account) -> tuple[str, dict[str, str]]:
     return script, {**variables(WAIT, inputs), **files, "RUNNER_TEMP": str(account.folder)}
 
 
-def fargate(account: Account, templates: Mapping[str, Mapping[str, Any]]) -> None:
+def fargate(account: Account) -> None:
     """The first commit in one phase, by the page; the next one in two, by the workflow."""
+    templates = synthesized(EXAMPLES / "fargate", account.folder / "cdk.out", {"commit": COMMIT})
     folder, service = account.folder / "fargate", with_stand_ins(templates["FargateStack"])
     shutil.copytree(EXAMPLES / "fargate", folder)
     _, build_step, _ = commands("fargate")
@@ -276,45 +239,37 @@ def fargate(account: Account, templates: Mapping[str, Mapping[str, Any]]) -> Non
 
 # --- All of them, side by side ----------------------------------------------------------------------------------------
 
-NAMES = [
-    "two-stacks",
-    "two-stacks, waiters sorted last",
-    "two-stacks by the CDK",
-    "nested-app",
-    "nested-app, waiters sorted last",
-    "minimal",
-    "minimal, waiters sorted last",
-    "minimal, its dependency forgotten",
-    "fargate",
-    "fargate, its waiter sorted last",
-]
+WAYS: Mapping[str, Callable[[Account], None]] = {
+    "two-stacks": two_stacks,
+    "two-stacks by the CDK": two_stacks_by_the_cdk,
+    "nested-app": nested_app,
+    "minimal": minimal,
+    "minimal, its waiter sorted last": minimal_sorted_last,
+    "fargate": fargate,
+}
 
 
 @pytest.fixture(scope="module")
 def deployments(
-    request: pytest.FixtureRequest, cloud: Cloud, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    cloud: Cloud,
+    deployed: dict[int, Deployed],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Mapping[str, Future[None]]:
-    """All deployments, started, in three accounts in which there is nothing but the waiter."""
+    """All deployments, started, each in an account in which there is nothing but the waiter."""
     print(*(f"stand-in for {name}: {what}" for name, what in STAND_INS.items()), sep="\n")
+    assert deployed[LONG_TIMEOUT], "what is sent to the accounts"
     folder = tmp_path_factory.mktemp("accounts")
-    first, last, third = with_waiter(cloud, folder, ["111111111111", "222222222222", "888888888888"])
-    app = synthesized(EXAMPLES / "fargate", folder / "cdk.out", {"commit": COMMIT})
-    jobs: list[Callable[[], None]] = [
-        partial(two_stacks, first),
-        partial(two_stacks_sorted_last, last),
-        partial(two_stacks_by_the_cdk, third),
-        partial(nested_app, first),
-        partial(nested_app_sorted_last, last, first),
-        partial(minimal, first),
-        partial(minimal_sorted_last, last),
-        partial(fargate, first, app),
-        partial(fargate, last, {name: sorted_last(template) for name, template in app.items()}),
-    ]
-    needs = {"nested-app, waiters sorted last": "nested-app"}
-    return side_by_side(request, dict(zip(NAMES, jobs, strict=True)), at_once=4, needs=needs)
+
+    def go(number: int, way: Callable[[Account], None]) -> None:
+        (account,) = with_waiter(cloud, folder, [str(number) * 12])
+        way(account)
+
+    jobs = {name: partial(go, number, way) for number, (name, way) in enumerate(WAYS.items(), 4)}
+    return side_by_side(request, jobs, at_once=4)
 
 
-@pytest.mark.parametrize("name", some_slow(NAMES, lambda name: "," in name))
+@pytest.mark.parametrize("name", some_slow(WAYS, lambda name: name != "minimal"))
 def test_functions_are_created_when_their_build_has_pushed_what_they_run(
     name: str, deployments: Mapping[str, Future[None]]
 ) -> None:

@@ -138,6 +138,7 @@ def test_a_check_that_raises_is_reported_and_what_it_made_is_removed(cloud: Clou
     assert left_over(cloud, "raises") == []
 
 
+@pytest.mark.slow
 def test_a_run_whose_waiter_cannot_be_deployed_leaves_nothing(cloud: Cloud, tmp_path: Path) -> None:
     run = of_one_check(cloud, "undeployed", lambda _: "")
     with pytest.raises(FileNotFoundError):
@@ -146,6 +147,7 @@ def test_a_run_whose_waiter_cannot_be_deployed_leaves_nothing(cloud: Cloud, tmp_
     assert left_over(cloud, "undeployed") == []
 
 
+@pytest.mark.slow
 def test_what_cannot_be_removed_is_named_with_the_command_for_it(
     cloud: Cloud, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,6 +190,7 @@ def test_a_run_that_is_interrupted_leaves_nothing(cloud: Cloud, ending: signal.S
     assert left_over(cloud, name) == []
 
 
+@pytest.mark.slow
 def test_what_a_killed_run_has_left_is_removed_by_its_name_and_nobody_else_takes_that(cloud: Cloud) -> None:
     cloud.client("s3").create_bucket(Bucket=Account(cloud.client, "killed").bucket)
     again = live(cloud, "--confirm", "yes", "--id", "killed")

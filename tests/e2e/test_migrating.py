@@ -27,7 +27,7 @@ from sandbox.images import push
 from sandbox.processes import PATIENCE, ROOT
 from tests.policy.ordering import pins, waiters
 from tests.support.accounts import Account, with_waiter
-from tests.support.few import some_slow
+from tests.support.functions import LONG_TIMEOUT, Deployed
 from tests.support.side_by_side import side_by_side
 from tests.support.waiting import eventually
 
@@ -269,10 +269,14 @@ def checked(account: Account, repository: str) -> int:
 
 @pytest.fixture(scope="module")
 def migrations(
-    request: pytest.FixtureRequest, cloud: Cloud, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    cloud: Cloud,
+    deployed: dict[int, Deployed],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Mapping[str, Future[None]]:
     """All of them, started, in an account in which there is nothing but the waiter."""
     folder = tmp_path_factory.mktemp("migrating")
+    assert deployed[LONG_TIMEOUT], "what is sent to the account"
     (account,) = with_waiter(cloud, folder, ["555555555555"])
     account.client("ssm").put_parameter(Name="/cdk-bootstrap/hnb659fds/version", Value="28", Type="String")
     jobs = {section: partial(migrate, account, section, folder) for section in WAYS}
@@ -283,11 +287,8 @@ def test_every_section_with_a_diff_is_tried() -> None:
     assert [each for each in re.findall(r"^## (.+)$", PAGE, flags=re.MULTILINE) if diffs(each)] == [*WAYS]
 
 
-ALIKE = ("A hand-written waiter in the CDK", "Polling with crhelper", "A deployment in two phases")
-"""Sections whose templates differ little from those of others."""
-
-
-@pytest.mark.parametrize("section", some_slow(WAYS, lambda section: section in ALIKE))
+@pytest.mark.slow
+@pytest.mark.parametrize("section", WAYS)
 def test_the_new_template_replaces_the_old_one_without_a_wait(
     section: str, migrations: Mapping[str, Future[None]]
 ) -> None:

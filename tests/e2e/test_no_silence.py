@@ -5,7 +5,7 @@ from typing import Any
 
 from sandbox.cloud import Cloud
 from sandbox.proxy import Rule, deny
-from tests.support.functions import HANDED_OVER, TIMEOUT, Deployed
+from tests.support.functions import HANDED_OVER, LONG_TIMEOUT, TIMEOUT, Deployed
 from tests.support.waiting import eventually
 
 STACK = "rolled-back"
@@ -28,7 +28,7 @@ def status(cloudformation: Any) -> str:
 def test_an_update_that_fails_is_rolled_back_although_the_old_image_is_gone_too(
     cloud: Cloud, deployed: dict[int, Deployed]
 ) -> None:
-    function = deployed[TIMEOUT]
+    function = deployed[LONG_TIMEOUT]
     repository = function.repository()
     function.push(repository)
     cloudformation = cloud.client("cloudformation")

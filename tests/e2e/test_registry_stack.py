@@ -1,7 +1,7 @@
 """The example registry-stack deployed, from nothing, as the CDK does it: stack by stack, in the order of its app.
 
-Once as it is, by the pipeline that the waiter starts and that then takes over; in another account with its waiters
-renamed so that they come last, and the images pushed by hand; and in a third one with a repository of another stack.
+Once by the pipeline that the waiter starts and that then takes over; in another account with the images pushed by hand;
+and in a third one with a repository of another stack.
 """
 
 import json
@@ -20,9 +20,9 @@ from sandbox.cloud import REGION, Cloud
 from sandbox.commands import COMMIT
 from sandbox.images import push
 from sandbox.processes import PATIENCE
-from tests.policy.ordering import pins, sorted_last
+from tests.policy.ordering import pins
 from tests.support.accounts import STAND_INS, Account, assert_created_in_order, with_stand_ins, with_waiter
-from tests.support.few import some_slow
+from tests.support.functions import LONG_TIMEOUT, Deployed
 from tests.support.registry_stack import FOLDER, Synthesized, stacks
 from tests.support.side_by_side import side_by_side
 from tests.support.waiting import eventually
@@ -266,22 +266,19 @@ def by_hand(account: Account, app: Mapping[str, Synthesized]) -> None:
     account.cloud.builds.play_pipeline(pipeline, NOT_AUTHORISED)
     section = (FOLDER / "by-hand.md").read_text().partition("\n## The bootstrap by hand\n")[2].partition("\n## ")[0]
     ((deployment, seed),) = re.findall(r"^```sh\n(.*)\n((?s:.*?))^```$", section, flags=re.MULTILINE)
-    last = {
-        name: Synthesized(
-            json.loads(json.dumps(sorted_last(stack.template)).replace(f'"{PIPELINE}"', f'"{pipeline}"')),
-            stack.needs,
-            stack.protected,
-        )
+    needed = (*LASTING, "AiSocialMediaBackendPipeline", *WAITING)
+    stacks_by_hand = {
+        name: replace(stack, template=json.loads(json.dumps(stack.template).replace(f'"{PIPELINE}"', f'"{pipeline}"')))
         for name, stack in app.items()
-        if name in (*LASTING, "AiSocialMediaBackendPipeline", *WAITING)
+        if name in needed
     }
-    first, *others = last
+    first, *others = stacks_by_hand
     assert f" deploy {first} " in deployment
-    deploy(account, last, first)
+    deploy(account, stacks_by_hand, first)
     account.run(seed, FOLDER)
-    deploy(account, last, *others)
+    deploy(account, stacks_by_hand, *others)
     assert runs(account, pipeline) == [("CreatePipeline", "Failed")]
-    assert_everything_runs(account, last)
+    assert_everything_runs(account, stacks_by_hand)
 
 
 WAYS = {"333333333333": from_nothing, "444444444444": by_hand, "666666666666": moved}
@@ -289,12 +286,16 @@ WAYS = {"333333333333": from_nothing, "444444444444": by_hand, "666666666666": m
 
 @pytest.fixture(scope="module")
 def deployments(
-    request: pytest.FixtureRequest, cloud: Cloud, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    cloud: Cloud,
+    deployed: dict[int, Deployed],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Mapping[str, Future[None]]:
     """All of them, started, in accounts in which there is nothing but the waiter and what `cdk bootstrap` leaves."""
     print(*(f"stand-in for {name}: {what}" for name, what in STAND_INS.items()), sep="\n")
     folder = tmp_path_factory.mktemp("registry-stack")
     app = stacks(folder / "cdk.out")
+    assert deployed[LONG_TIMEOUT], "what is sent to the accounts"
     accounts = with_waiter(cloud, folder, WAYS)
     for account in accounts:
         version = {"Name": "/cdk-bootstrap/hnb659fds/version", "Value": "28", "Type": "String"}
@@ -303,7 +304,8 @@ def deployments(
     return side_by_side(request, jobs, at_once=3)
 
 
-@pytest.mark.parametrize("name", some_slow([way.__name__ for way in WAYS.values()], lambda name: name == "by_hand"))
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [way.__name__ for way in WAYS.values()])
 def test_functions_are_created_when_their_images_are_there_and_nothing_that_lasts_is_touched(
     name: str, deployments: Mapping[str, Future[None]]
 ) -> None:

@@ -64,7 +64,7 @@ def scenario(*places: str, timeout: int = LONG_TIMEOUT) -> Callable[[Scenario], 
     return register
 
 
-@scenario("deployed", "rie")
+@scenario("deployed")
 def an_image_that_is_there_is_answered_at_once(function: Function) -> None:
     repository = function.repository()
     digest = function.push(repository)
@@ -114,7 +114,8 @@ def a_missing_repository_fails_after_its_grace_of_fifteen_seconds(function: Func
         create = player.create({"RepositoryName": "nowhere", "ImageTag": "v1", **FAR})
         outcome = create.wait()
     assert outcome.status == "FAILED"
-    assert "The repository nowhere does not exist" in outcome.reason
+    assert "nowhere" in outcome.reason
+    assert "the repository does not exist" in outcome.reason
     eventually(partial(_is_in_the_log, function, create, "Sent "), "the answer is in the log")
     assert function.elapsed(create)[-1] >= 15
 
@@ -128,7 +129,7 @@ def denied_access_fails_and_names_action_resource_and_role(function: Function) -
     assert outcome.status == "FAILED"
     assert "allow ecr:DescribeImages" in outcome.reason
     assert f"arn:aws:ecr:us-east-1:123456789012:repository/{repository}" in outcome.reason
-    assert "the role waiter-role" in outcome.reason
+    assert "waiter-role" in outcome.reason
 
 
 @scenario("deployed")
@@ -222,7 +223,7 @@ def an_update_that_is_cancelled_rolls_back_without_its_old_image(function: Funct
     assert [attempt.counted for attempt in update.attempts] == [False]
 
 
-@scenario("deployed", "rie")
+@scenario("deployed")
 def a_direct_invocation_returns_the_attributes_or_ends_in_a_function_error(function: Function) -> None:
     repository = function.repository()
     with pytest.raises(FunctionError, match="Timed out waiting"):
@@ -234,7 +235,7 @@ def a_direct_invocation_returns_the_attributes_or_ends_in_a_function_error(funct
     assert function.ask({"RepositoryName": repository, "tf": {"action": "delete"}}) == {}
 
 
-@scenario("deployed", "rie")
+@scenario("deployed")
 def a_garbage_event_is_a_function_error_that_says_what_was_expected(function: Function) -> None:
     with pytest.raises(FunctionError, match="expected an object"):
         function.ask([1, 2])

@@ -12,7 +12,7 @@ from typing import Any
 from samtranslator.yaml_helper import yaml_parse
 
 from sandbox import commands
-from sandbox.cloud import ISOLATED, STACK, Cloud
+from sandbox.cloud import ACCOUNT, ISOLATED, STACK, Cloud
 from sandbox.commands import COMMIT
 from sandbox.processes import PATIENCE, ROOT
 from tests.policy.ordering import dependencies
@@ -70,14 +70,6 @@ class Account:
         own = {"AWS_ACCESS_KEY_ID": self.number, "SAM_CLI_TELEMETRY": "0", "SAM_CLI_POLL_DELAY": "1", "PATH": path}
         merged = {**os.environ, **ISOLATED, **self.cloud.environment, **stand_ins, **own}
         return {key: value for key, value in merged.items() if value is not None}
-
-    def install_waiter(self, stack: str = STACK) -> None:
-        """Deploy the waiter as its users do."""
-        self.run(
-            f"sam deploy --template-file {self.cloud.artifact.parent / 'template.yaml'} --stack-name {stack} "
-            "--resolve-s3 --capabilities CAPABILITY_IAM --no-confirm-changeset",
-            ROOT,
-        )
 
     def run(self, script: str, folder: Path, variables: Mapping[str, str] | None = None) -> str:
         """Run a script of bash in a folder, with the real SAM CLI, and docker, git and the AWS CLI of the sandbox.
@@ -197,15 +189,14 @@ class Account:
         return f"{found['repositoryUri']}@{image['imageDigest']}"
 
 
-def with_waiter(cloud: Cloud, folder: Path, numbers: Iterable[str], stack: str = STACK) -> list[Account]:
-    """Returns accounts with the waiter: the SAM CLI deploys it to the first, and what it sent goes to the others."""
+def with_waiter(cloud: Cloud, folder: Path, numbers: Iterable[str]) -> list[Account]:
+    """Returns accounts with nothing but the waiter, as the SAM CLI has sent it to the sandbox's own account."""
+    own = Account(cloud, ACCOUNT, folder / ACCOUNT)
     accounts = [Account(cloud, number, folder / number) for number in numbers]
     assert [account.resources() for account in accounts] == [set() for _ in accounts], "there is something in them"
-    first, *others = accounts
-    first.install_waiter(stack)
-    for each in others:
-        each.create_stack(stack, first.packaged(stack, each))
-        each.wait_for(stack, stack, "CREATE_COMPLETE")
+    for each in accounts:
+        each.create_stack(STACK, own.packaged(STACK, each))
+        each.wait_for(STACK, STACK, "CREATE_COMPLETE")
     return accounts
 
 

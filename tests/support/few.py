@@ -1,8 +1,11 @@
 """Which of many alike cases every run has."""
 
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 import pytest
+
+Case = TypeVar("Case")
 
 
 def few_of(cases: Iterable[object], every: int = 10) -> list[object]:
@@ -10,6 +13,6 @@ def few_of(cases: Iterable[object], every: int = 10) -> list[object]:
     return [pytest.param(case, marks=pytest.mark.slow) if n % every else case for n, case in enumerate(cases)]
 
 
-def some_slow(cases: Iterable[str], slow: Callable[[str], bool]) -> list[object]:
+def some_slow(cases: Iterable[Case], slow: Callable[[Case], bool]) -> list[object]:
     """Returns the cases for a parametrization, those that `slow` picks for `make acceptance` alone."""
     return [pytest.param(case, marks=pytest.mark.slow) if slow(case) else case for case in cases]

@@ -22,8 +22,32 @@ TIMEOUT = 15
 """Of the function, in seconds: a slice is twelve of them, and handing over has half of the rest. On a busy machine the
 emulator takes a second for one."""
 
-LONG_TIMEOUT = 120
-"""Of a second function, for waits that are over within its first slice."""
+LONG_TIMEOUT = 900
+"""Of the function as it is deployed, in seconds: for waits that are over within its first invocation, and long ones."""
+
+EVERYTHING = {
+    "RepositoryArnPattern": f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/*",
+    "AssumableRoleArns": "arn:aws:iam::210987654321:role/reader",
+    "BuildProjectArns": f"arn:aws:codebuild:{REGION}:{ACCOUNT}:project/*",
+    "PipelineArns": f"arn:aws:codepipeline:{REGION}:{ACCOUNT}:*",
+    "AllowStartBuild": "true",
+    "LogLevel": "DEBUG",
+    "LogGroupName": "/waits/watched",
+    "LogRetentionDays": "1",
+    "LogKmsKeyArn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+    "MemorySize": "256",
+    "Architecture": "x86_64",
+    "PermissionsBoundary": f"arn:aws:iam::{ACCOUNT}:policy/boundary",
+    "FunctionName": "watched",
+    "ReservedConcurrency": "20",
+    "ServiceTokenParameterName": "/watched/service-token",
+    "ConsumerAccounts": "111122223333,111122223334",
+    "ConsumerOrganizationId": "o-a1b2c3d4e5",
+    "Dashboard": "true",
+    "AlarmTopicArn": f"arn:aws:sns:{REGION}:{ACCOUNT}:alarms",
+    "AccountConcurrencyThreshold": "700",
+}
+"""Every parameter of the template, with which the function is deployed that has `TIMEOUT` then."""
 
 _numbers = itertools.count()
 
@@ -120,8 +144,8 @@ class Function(ABC):
         """Return how often the function has invoked itself for an operation."""
 
     @abstractmethod
-    def output(self) -> str:
-        """Return what the function has logged."""
+    def output(self, since: float = 0.0) -> str:
+        """Return what the function has logged, at least what it has since a time."""
 
     def checks(self, repository: str) -> int:
         """Return how often ECR was asked for an image of a repository."""
@@ -138,7 +162,7 @@ class Function(ABC):
     def entries(self, operation: Operation) -> list[dict[str, Any]]:
         """Return the lines of the log about an operation."""
         entries = []
-        for line in self.output().splitlines():
+        for line in self.output(operation.sent).splitlines():
             try:
                 entry = json.loads(line)
             except ValueError:
@@ -196,8 +220,9 @@ class Deployed(Function):
     def hand_overs(self, operation: Operation) -> int:
         return self.proxy.count("lambda:Invoke", containing=operation.event["RequestId"])
 
-    def output(self) -> str:
-        pages = self._logs.get_paginator("filter_log_events").paginate(logGroupName=self._log_group)
+    def output(self, since: float = 0.0) -> str:
+        which = {"logGroupName": self._log_group, "startTime": int(since) * 1000}
+        pages = self._logs.get_paginator("filter_log_events").paginate(**which)
         return "\n".join(event["message"] for page in pages for event in page["events"])
 
 
@@ -263,7 +288,7 @@ class UnderRie(Function):
             for event in list(self.service.invocations)
         )
 
-    def output(self) -> str:
+    def output(self, since: float = 0.0) -> str:  # noqa: ARG002  # a file has no index of times
         return "\n".join(file.read_text(errors="replace") for file in sorted(self.output_folder.glob("*.log")))
 
     def stop(self) -> None:
