@@ -7,7 +7,7 @@ from typing import Final
 
 DURATIONS: Final = "durations.txt"
 """The file in each stream's output with a line for each phase of each test: its seconds and the test."""
-BUDGETS: Final[Mapping[str, int]] = {"check": 30, "test": 240, "acceptance": 600}
+BUDGETS: Final[Mapping[str, int]] = {"check": 30, "test": 240, "acceptance": 900}
 """Seconds that a target of make may take on two idle cores, where all is set up."""
 
 
