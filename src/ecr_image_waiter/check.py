@@ -1,8 +1,9 @@
 """One check: the images, whether they are ready, and the build if an image is missing.
 
-A check decides nothing about the wait. What a wait remembers goes in and comes out as a value. One image costs one
-DescribeImages. Of several, those not yet ready cost one BatchGetImage for each repository, and when the last is ready
-all are described once, for a response of one moment.
+A check may start a build if the template asks for it. It decides nothing about the wait, whose memory goes in and comes
+out as a value. One image costs one DescribeImages, and a second one if `include_archived` is set and no image is there.
+Several cost one BatchGetImage for each repository with images that are not ready. When the last is ready, all are
+described once, for a response of one moment. Conditions cost calls for what they read; a client may retry a call once.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -59,15 +60,15 @@ _START_AGAIN: Final = 60.0  # seconds after which a build may be asked for again
 class FollowedBuild:
     """The build that is to push the images of a wait.
 
-    `start`: of the wait, in seconds since 1970 UTC. `token`: the same for the same request, however often it comes.
-    `may_start`: whether a run may be started now; to find out it may take so many seconds.
+    `wait_start`: in seconds since 1970 UTC. `token`: the same for the same request, however often it comes.
+    `ask_whether_to_start`: whether a run may be started now; to find out it may take so many seconds.
     """
 
     service: BuildService
     builder: Builder
-    start: float
+    wait_start: float
     token: str
-    may_start: Callable[[float], bool]
+    ask_whether_to_start: Callable[[float], bool]
     waits_for_repository: bool
 
     def check(self, images: Callable[[Memory], CheckResult], memory: Memory, deadline: Deadline) -> CheckResult:
@@ -75,7 +76,7 @@ class FollowedBuild:
         result = images(memory)
         if not self._awaits(result):
             return result
-        build, memory = self._build(result.memory, deadline)
+        build, memory = self._follow(result.memory, deadline)
         if isinstance(build, Broken):
             # It may have pushed the image meanwhile, and then failed.
             result = images(memory)
@@ -88,32 +89,32 @@ class FollowedBuild:
         missing: tuple[type, ...] = (NoImage, NotYet, *([NoRepository] if self.waits_for_repository else []))
         return isinstance(decisive(result.found), missing)
 
-    def _build(self, memory: Memory, deadline: Deadline) -> tuple[BuildFinding, Memory]:
-        name, started = self.builder.name, memory.started.run
+    def _follow(self, memory: Memory, deadline: Deadline) -> tuple[BuildFinding, Memory]:
+        name, started = self.builder.name, memory.own_run.run
         runs = self.service.runs(name, started, deadline)
         if isinstance(runs, BuildHidden | BuildUnavailable):
             return runs, memory
-        found = judge_runs(runs, self.start)
-        if isinstance(found, NoRun) and started:
+        judged = judge_runs(runs, self.wait_start)
+        if isinstance(judged, NoRun) and started:
             # Lists may lag behind.
-            return UnderWay(BuildRun(started, RunStatus.UNDER_WAY, "", self.start, ours=True)), memory
-        if isinstance(found, NoRun):
-            return self._start(memory, deadline)
-        if isinstance(found, Broken):
-            return Broken(self.service.explained(name, found.run, deadline)), memory
-        if isinstance(found, UnderWay):
-            return UnderWay(self.service.explained(name, found.run, deadline)), memory
-        return found, memory
+            return UnderWay(BuildRun(started, RunStatus.UNDER_WAY, "", self.wait_start, ours=True)), memory
+        if isinstance(judged, NoRun):
+            return self._start_run(memory, deadline)
+        if isinstance(judged, Broken):
+            return Broken(self.service.explained(name, judged.run, deadline)), memory
+        if isinstance(judged, UnderWay):
+            return UnderWay(self.service.explained(name, judged.run, deadline)), memory
+        return judged, memory
 
-    def _start(self, memory: Memory, deadline: Deadline) -> tuple[BuildFinding, Memory]:
+    def _start_run(self, memory: Memory, deadline: Deadline) -> tuple[BuildFinding, Memory]:
         if deadline.clock.now() < memory.start_due:
             return NoRun(), memory
-        if not self.may_start(deadline.per_call()):
+        if not self.ask_whether_to_start(deadline.per_call()):
             return NoRun(), replace(memory, start_due=deadline.clock.now() + _START_AGAIN)
         run = self.service.start(self.builder.name, self.token, deadline)
         if not isinstance(run, BuildRun):
             return run, memory
-        return UnderWay(run, started=True), replace(memory, started=StartedRun(run.id))
+        return UnderWay(run, started=True), replace(memory, own_run=StartedRun(run.id))
 
 
 class Checker:
@@ -127,7 +128,7 @@ class Checker:
     ) -> None:
         self._registry = registry
         self.wanted = wanted
-        self._operation_began = start
+        self._start = start
         self._build = build
         self.subject = subject(wanted)
 
@@ -138,7 +139,7 @@ class Checker:
         """
 
         def images(known: Memory) -> CheckResult:
-            check = _ImageCheck(self._registry, self.wanted, self._operation_began, known, deadline)
+            check = _ImageCheck(self._registry, self.wanted, self._start, known, deadline)
             return check.run(include_archived=include_archived, only_call=self._build is None)
 
         return self._build.check(images, memory, deadline) if self._build else images(memory)
@@ -148,7 +149,7 @@ class Checker:
 
         def found(conditions: Callable[[Conditions], Conditions]) -> ImagesFound:
             wanted = [replace(one, conditions=conditions(one.conditions)) for one in self.wanted]
-            check = _ImageCheck(self._registry, wanted, self._operation_began, Memory(), deadline)
+            check = _ImageCheck(self._registry, wanted, self._start, Memory(), deadline)
             return images_of(check.run(include_archived=False, only_call=False).found)
 
         first = found(without_judgement)
@@ -180,11 +181,11 @@ class _ImageCheck:
     ) -> None:
         self._registry = registry
         self._wanted = wanted
-        self._operation_began = start
+        self._start = start
         self._memory = memory
         self._deadline = deadline
         self._cache = memory.cache.to_add_to(len(wanted))
-        self._found: dict[str, Finding] = dict(memory.ready)
+        self._findings: dict[str, Finding] = dict(memory.ready)
         self._most_ids = memory.most_ids
         self._labels = sorted({name for one in wanted for name in one.conditions.Labels})
 
@@ -195,7 +196,7 @@ class _ImageCheck:
             if len(self._wanted) > 1
             else self._one(include_archived=include_archived, only_call=only_call)
         )
-        ready = {id_: finding for id_, finding in self._found.items() if isinstance(finding, Image)}
+        ready = {id_: finding for id_, finding in self._findings.items() if isinstance(finding, Image)}
         return CheckResult(found, replace(self._memory, cache=self._cache, ready=ready, most_ids=self._most_ids))
 
     def _one(self, *, include_archived: bool, only_call: bool) -> ImagesFound:
@@ -206,28 +207,30 @@ class _ImageCheck:
 
     def _find(self, one: Wanted, *, include_archived: bool = False, calls: int = 2) -> Finding:
         seconds = self._deadline.per_call(calls)
-        return self._registry.find(one.image, source=one.source, include_archived=include_archived, seconds=seconds)
+        return self._registry.describe_one(
+            one.image, source=one.source, include_archived=include_archived, seconds=seconds
+        )
 
     def _several(self) -> Several:
         for _ in range(_MOST_ROUNDS):
-            pending = [one for one in self._wanted if not isinstance(self._found.get(one.id), Image)]
+            pending = [one for one in self._wanted if not isinstance(self._findings.get(one.id), Image)]
             for group in _groups(pending, self._most_ids):
-                self._ask(group)
+                self._read_group(group)
             if self._missing() or not self._changed():
                 break
         # What changed under the last round is checked anew next time, which describes all of them again.
-        return Several(tuple((one.id, self._found[one.id]) for one in self._wanted))
+        return Several(tuple((one.id, self._findings[one.id]) for one in self._wanted))
 
     def _missing(self) -> list[Finding]:
-        return [finding for finding in self._found.values() if not isinstance(finding, Image)]
+        return [finding for finding in self._findings.values() if not isinstance(finding, Image)]
 
-    def _ask(self, group: Sequence[Wanted]) -> None:
+    def _read_group(self, group: Sequence[Wanted]) -> None:
         """Checks for those images of one repository that are not ready yet."""
         if group[0].source.alias:  # ECR Public has no BatchGetImage
             for one in group:
-                self._found[one.id] = self._assessed(one, self._find(one))
+                self._findings[one.id] = self._assessed(one, self._find(one))
             return
-        for one, answer in self._answers(self._registry.get, group):
+        for one, answer in self._answers(self._registry.manifests, group):
             if isinstance(answer, tuple):
                 found: Finding = answer[0]
                 if one.conditions != Conditions():
@@ -237,7 +240,7 @@ class _ImageCheck:
                 found = self._find(one)
             else:
                 found = answer
-            self._found[one.id] = self._assessed(one, found)
+            self._findings[one.id] = self._assessed(one, found)
 
     def _answers(
         self, call: Callable[..., Mapping[ImageId, T] | Finding], group: Sequence[Wanted]
@@ -256,22 +259,22 @@ class _ImageCheck:
     def _changed(self) -> bool:
         """Describes all images. Returns whether another round is worth it at once: some changed, none is unknown."""
         for group in _groups(self._wanted, self._most_ids):
-            for one, now in self._answers(self._registry.describe, group):
-                ready = self._found[one.id]
+            for one, now in self._answers(self._registry.describe_several, group):
+                ready = self._findings[one.id]
                 if isinstance(ready, Image) and isinstance(now, Image) and now.digest == ready.digest:
-                    self._found[one.id] = replace(
+                    self._findings[one.id] = replace(
                         now, architecture=ready.architecture, platform_digest=ready.platform_digest
                     )
                 elif isinstance(ready, Image) and isinstance(now, Image | NoImage):
-                    self._found[one.id] = NotYet("it was there, and then something in its repository changed", ready)
+                    self._findings[one.id] = NotYet("it was there, and then something in its repository changed", ready)
                 else:
-                    self._found[one.id] = now
+                    self._findings[one.id] = now
         missing = self._missing()
         return bool(missing) and all(isinstance(finding, NotYet) for finding in missing)
 
     def _assessed(self, one: Wanted, finding: Finding) -> Finding:
         while isinstance(finding, Image):
-            verdict = assess(finding, one.conditions, self._cache, self._operation_began)
+            verdict = assess(finding, one.conditions, self._cache, self._start)
             if not isinstance(verdict, Unread):
                 return verdict
             if one.source.alias and verdict.what != "details":
@@ -294,13 +297,13 @@ class _ImageCheck:
             return None
         image = ImageId(repository, None, unread.digest)
         if unread.what == "manifest":
-            got = self._registry.get(repository, [image], source=source, seconds=seconds)
+            got = self._registry.manifests(repository, [image], source=source, seconds=seconds)
             answer = got[image] if isinstance(got, Mapping) else got
             if not isinstance(answer, tuple):
                 return answer
             self._cache.manifests[unread.digest] = answer[1]
             return None
-        described = self._registry.describe(repository, [image], source=source, seconds=seconds)
+        described = self._registry.describe_several(repository, [image], source=source, seconds=seconds)
         detail = described[image] if isinstance(described, Mapping) else described
         if not isinstance(detail, Image):
             return detail

@@ -14,7 +14,7 @@ from .aws.builds import CodeBuild, CodePipeline
 from .aws.clients import Aws, PresignedUrls, SystemClock
 from .aws.cloudformation import Stacks
 from .aws.ecr import Registry
-from .aws.self_invoke import HandOver
+from .aws.self_invoke import SelfInvoker
 from .cfn.response import Sender, crhelper
 from .core.deadline import Context
 from .stack_questions import Tools
@@ -33,7 +33,7 @@ def _waiter() -> Waiter:
     clock = SystemClock()
     return Waiter(
         tools=Tools(
-            registry=Registry(aws.registry, aws.repository_uri, clock, urls.get),
+            registry=Registry(aws.ecr_client, aws.repository_uri, clock, urls.get),
             stacks=Stacks(lambda seconds: aws.client("cloudformation", seconds)),
             services={
                 CodeBuild.kind: CodeBuild(lambda seconds: aws.client("codebuild", seconds), aws.console_link),
@@ -45,7 +45,7 @@ def _waiter() -> Waiter:
             clock=clock,
             random=SystemRandom(),  # has no state that environments started from one snapshot would share
         ),
-        hand_over=HandOver(lambda seconds: aws.client("lambda", seconds)),
+        self_invoker=SelfInvoker(lambda seconds: aws.client("lambda", seconds)),
         sender=Sender(urls.put, clock),
         meter=Meter(to_log, os.environ.get("POWERTOOLS_SERVICE_NAME") or SERVICE),
         dns_suffix=aws.dns_suffix,

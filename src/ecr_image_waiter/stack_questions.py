@@ -1,4 +1,4 @@
-"""Questions about the stack of a request: whether it still waits, whether it rolls back, and the response if it does.
+"""Questions about the stack of a request: whether it still waits or rolls back, and the response then; and `Tools`.
 
 Nothing in the event of an Update says that the stack rolls back, and a FAILED would leave the stack stuck in
 UPDATE_ROLLBACK_FAILED. CloudFormation's DescribeStacks decides. It is asked:
@@ -20,7 +20,7 @@ from aws_lambda_powertools import Logger
 from .aws.builds import BuildService
 from .aws.cloudformation import Stacks
 from .aws.ecr import Registry
-from .cfn.event import StackRequest, gives_up_at, named_images, properties_of, service_timeout_of, session_of, start_of
+from .cfn.event import StackRequest, expires_of, named_images, properties_of, service_timeout_of, session_of, start_of
 from .cfn.response import Response, attributes_in_rollback, fits
 from .check import Checker
 from .core.builds import BuilderKind
@@ -38,7 +38,7 @@ from .core.model import (
     still_waits,
 )
 from .core.polling import LAST_ASK, pause_before_asking_again
-from .core.state import Ended, Outcome
+from .core.state import Outcome, WaitEnd
 
 _NEXT_RUN: Final = 135.0
 """Seconds: Lambda runs a failed invocation again after 60, then after 120, and that one needs some of its own."""
@@ -46,7 +46,7 @@ _NEXT_RUN: Final = 135.0
 
 @dataclass(frozen=True)
 class Tools:
-    """The parts that waits use.
+    """The parts that waits and questions use.
 
     `services`: the build services by kind of builder. `random` spreads the checks of waits that began together.
     """
@@ -76,7 +76,7 @@ class StackQuestions:
         `most`: how many seconds it may take at most.
         """
         now = self.tools.clock.now()
-        seconds = min(invocation.for_question(), (gives_up_at(request, now) - now) / 4, most)
+        seconds = min(invocation.for_question(), (expires_of(request, now) - now) / 4, most)
         return self.tools.stacks.ask(request.stack_id, seconds, account=invocation.place.account)
 
     def ask_of_wait(self, request: StackRequest, invocation: Invocation) -> StackFinding:
@@ -96,7 +96,9 @@ class StackQuestions:
             )
         return stack
 
-    def may_start(self, request: StackRequest | None, invocation: Invocation, seconds: float, bounds: Bounds) -> bool:
+    def ask_whether_to_start(
+        self, request: StackRequest | None, invocation: Invocation, seconds: float, bounds: Bounds
+    ) -> bool:
         """Returns whether a build may be started: not for a stack that rolls back or waits no more, nor in doubt.
 
         `request` is None where no stack waits. `seconds`: how long the question may take.
@@ -166,7 +168,7 @@ class StackQuestions:
         """
         clock = self.tools.clock
         began = clock.now()
-        latest = gives_up_at(request, began) - RESPONSE_SECONDS
+        latest = expires_of(request, began) - RESPONSE_SECONDS
         # The last third of this invocation is for the image and the response.
         deadline = Deadline(began + invocation.deadline.left() * 2 / 3, clock).before(
             min(began + response_reserve(service_timeout_of(request)), latest)
@@ -203,7 +205,7 @@ class StackQuestions:
             wanted = [one.in_session(session_of(request)) for one in properties.all_wanted]
             checker = Checker(self.tools.registry, wanted, start)
             now = self.tools.clock.now()
-            left = invocation.deadline.before(gives_up_at(request, now) - RESPONSE_SECONDS).left()
+            left = invocation.deadline.before(expires_of(request, now) - RESPONSE_SECONDS).left()
             found = checker.check_in_rollback(Deadline(now + min(left / 2, 2 * CALL_SECONDS), self.tools.clock))
             told = checker.in_words(found)
         except InvalidRequest as error:
@@ -220,6 +222,6 @@ class StackQuestions:
                 extra={"event": "rollback_without_image", "image": checker.subject},
             )
         data = attributes_in_rollback(checker.wanted, found, self.tools.registry.uri, invocation.place)
-        response = Response("SUCCESS", data=data, ended=Ended(Outcome.ROLLBACK))
+        response = Response("SUCCESS", data=data, end=WaitEnd(Outcome.ROLLBACK))
         # Properties that are refused today may name more than fits a response.
         return response if fits(request, response) else replace(response, data={})

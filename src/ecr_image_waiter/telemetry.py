@@ -17,7 +17,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics
 
 from .core.messages import harmless
-from .core.state import Ended
+from .core.state import WaitEnd
 
 NAMESPACE: Final = "EcrImageWaiter"
 SERVICE: Final = "ecr-image-waiter"
@@ -85,22 +85,22 @@ class Meter:
         self._write = write
         self._service = service
 
-    def started(self) -> None:
+    def count_start(self) -> None:
         """Counts a wait that begins. An event that Lambda runs again begins again."""
         self._put(WaitsStarted=1)
 
-    def handed_over(self, number: int) -> None:
+    def count_continuation(self, number: int) -> None:
         """Counts a continuation: the first of its wait has the number 1."""
         self._put(HandOvers=1, HandOverNumber=number)
 
-    def ended(self, ended: Ended, deliveries: int = 1) -> None:
+    def count_end(self, end: WaitEnd, deliveries: int = 1) -> None:
         """Counts a wait that ended, with the attempts to send its response."""
         values: dict[str, float] = {"Waits": 1}
-        if ended.seconds is not None:
-            values |= {"WaitSeconds": ended.seconds, "Checks": ended.checks, "UnansweredChecks": ended.unanswered}
+        if end.seconds is not None:
+            values |= {"WaitSeconds": end.seconds, "Checks": end.checks, "UnansweredChecks": end.unanswered}
         if deliveries > 1:
             values["DeliveryRetries"] = deliveries - 1
-        self._put(ended.outcome, **values)
+        self._put(end.outcome, **values)
 
     def _put(self, outcome: str = "", **values: float) -> None:
         with suppress(Exception):  # whatever is wrong with a metric, it must not cost a response

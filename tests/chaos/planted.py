@@ -97,7 +97,7 @@ def _knows_no_update(real: Function) -> Function:
 def _abandons_in_silence(real: Function) -> Function:
     def broken(*args: Any) -> Any:
         answer = real(*args)
-        return None if answer and answer.ended and answer.ended.outcome == state.Outcome.ABANDONED else answer
+        return None if answer and answer.end and answer.end.outcome == state.Outcome.ABANDONED else answer
 
     return broken
 
@@ -111,16 +111,16 @@ def _tries_once(_: Function) -> Function:
     return broken
 
 
-HAND_OVER: Final = self_invoke.HandOver
+HAND_OVER: Final = self_invoke.SelfInvoker
 QUESTIONS: Final = stack_questions.StackQuestions
 BUGS: Final = [
     # The start, the limit and the continuation.
     Bug("the limit moves at each hand-over", state, "continuation",
         lambda real: lambda event, carried: real(event, replace(carried, limit=carried.limit + 10))),
-    Bug("a redelivered event starts its wait again", cfn_event, "start_of_wait", lambda _: lambda _started, now: now),
-    Bug("the continuation is lost", HAND_OVER, "with_retries", lambda _: lambda *_, **__: ""),
-    Bug("a failed hand-over counts as made", HAND_OVER, "with_retries",
-        lambda real: lambda *args, **kwargs: real(*args, **kwargs) and ""),
+    Bug("a redelivered event starts its wait again", cfn_event, "believable_start", lambda _: lambda _signed, now: now),
+    Bug("the continuation is lost", HAND_OVER, "hand_over", lambda _: lambda *_, **__: None),
+    Bug("a failed hand-over counts as made", HAND_OVER, "hand_over",
+        lambda real: lambda *args, **kwargs: real(*args, **kwargs) and None),
     Bug("no time is kept for the hand-over", deadline, "invocation_reserve", lambda _: lambda _timeout: 0.0),
     Bug("a late invocation gives up without a check", polling, "wait", _gives_up_late),
     # The response.
@@ -140,7 +140,7 @@ BUGS: Final = [
         real(found, start) and getattr(found, "status", "") != "UPDATE_IN_PROGRESS")),
     Bug("nobody asks about the stack", polling, "first_ask", lambda _: lambda *_: state.NEVER),
     Bug("a stack that was updated again still waits", cloudformation.Stacks, "ask", _knows_no_update),
-    Bug("an abandoned wait ends in silence", waiter.Waiter, "_response_of_wait", _abandons_in_silence),
+    Bug("an abandoned wait ends in silence", waiter.Waiter, "_response_or_failure", _abandons_in_silence),
     # The last resort.
     Bug("the last resort does not answer", last_resort, "deliver", lambda _: lambda *_: 0),
     Bug("the last resort gives up after one attempt", last_resort, "deliver", _tries_once),

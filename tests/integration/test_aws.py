@@ -23,7 +23,7 @@ from botocore.exceptions import ClientError, NoRegionError, ReadTimeoutError
 from ecr_image_waiter.aws import clients as aws_clients
 from ecr_image_waiter.aws.clients import MOST_ANSWER_BYTES, Aws, SystemClock
 from ecr_image_waiter.aws.ecr import Registry
-from ecr_image_waiter.aws.self_invoke import HandOver
+from ecr_image_waiter.aws.self_invoke import SelfInvoker
 from ecr_image_waiter.core.messages import AnswerTooLarge, HandOverFailed
 from ecr_image_waiter.core.model import OWN, AccessDenied, Finding, ImageId, NoRegion, Source, Unavailable
 from ecr_image_waiter.telemetry import make_logger
@@ -101,7 +101,7 @@ def test_a_hand_over_that_nobody_answers_fails_in_time(monkeypatch: pytest.Monke
         aws = Aws()
 
         with pytest.raises(HandOverFailed, match=r"ReadTimeoutError.*Lambda could not be reached"):
-            HandOver(lambda seconds: aws.client("lambda", seconds)).to(FUNCTION_ARN, {}, seconds=0.3)
+            SelfInvoker(lambda seconds: aws.client("lambda", seconds)).invoke(FUNCTION_ARN, {}, seconds=0.3)
 
 
 # --- Regions that do not exist --------------------------------------------------------------------------------------
@@ -122,8 +122,8 @@ class Resolver:
 
 def looked_for(source: Source = OWN, aws: Aws | None = None) -> Finding:
     aws = aws or Aws()
-    registry = Registry(aws.registry, aws.repository_uri, SystemClock(), no_download)
-    return registry.find(ImageId("team/app", "v1", None), source=source, include_archived=False, seconds=20.0)
+    registry = Registry(aws.ecr_client, aws.repository_uri, SystemClock(), no_download)
+    return registry.describe_one(ImageId("team/app", "v1", None), source=source, include_archived=False, seconds=20.0)
 
 
 @pytest.mark.parametrize(
@@ -337,8 +337,10 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
 
 
 def look(aws: Aws, source: Source, *, seconds: float = 10.0) -> Finding:
-    registry = Registry(aws.registry, aws.repository_uri, SystemClock(), no_download)
-    return registry.find(ImageId("team/app", "v1", None), source=source, include_archived=False, seconds=seconds)
+    registry = Registry(aws.ecr_client, aws.repository_uri, SystemClock(), no_download)
+    return registry.describe_one(
+        ImageId("team/app", "v1", None), source=source, include_archived=False, seconds=seconds
+    )
 
 
 def test_a_role_is_assumed_and_ecr_is_asked_with_the_credentials_it_gave(cloud: Cloud) -> None:
@@ -460,15 +462,15 @@ def test_sts_that_fails_is_not_yet(cloud: Cloud) -> None:
 
 def test_assuming_a_role_and_a_call_have_half_the_time_each(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[float] = []
-    bounded = aws_clients._Bounded
+    bounded = aws_clients._TimedClient
 
     def noted(client: Any, seconds: float, nearest: Any) -> Any:
         given.append(seconds)
         return bounded(client, seconds, nearest)
 
-    monkeypatch.setattr(aws_clients, "_Bounded", noted)
+    monkeypatch.setattr(aws_clients, "_TimedClient", noted)
 
-    Aws(cloud.clock).registry(Source(role_arn=ROLE), seconds=20.0)
+    Aws(cloud.clock).ecr_client(Source(role_arn=ROLE), seconds=20.0)
 
     assert len(cloud.asked) == 1
     assert given == [10.0, 10.0]
@@ -512,7 +514,7 @@ def hand_over(monkeypatch: pytest.MonkeyPatch) -> tuple[str, str | None, bytes]:
     with serving(take) as url:
         monkeypatch.setenv("AWS_ENDPOINT_URL", url)
         aws = Aws()
-        HandOver(lambda seconds: aws.client("lambda", seconds)).to(FUNCTION_ARN, stack_event(), seconds=5.0)
+        SelfInvoker(lambda seconds: aws.client("lambda", seconds)).invoke(FUNCTION_ARN, stack_event(), seconds=5.0)
     (call,) = received
     return call
 

@@ -51,7 +51,7 @@ BY_DIGEST: Final = ImageId("team/app", None, DIGEST)
 
 
 def look(registry: Registry, image: ImageId = TAGGED, *, include_archived: bool = True) -> Finding:
-    return registry.find(image, include_archived=include_archived, seconds=10.0)
+    return registry.describe_one(image, include_archived=include_archived, seconds=10.0)
 
 
 def scripted(*script: Any) -> tuple[Registry, Ecr]:

@@ -123,7 +123,7 @@ def registry(front: Watched) -> Registry:
 def registry_of(front: Watched, download: Callable[..., bytes | None] | None = None) -> Registry:
     aws = Aws()
     front.asked.clear()
-    return Registry(aws.registry, aws.repository_uri, front.time, download or PresignedUrls(any_scheme=True).get)
+    return Registry(aws.ecr_client, aws.repository_uri, front.time, download or PresignedUrls(any_scheme=True).get)
 
 
 def with_repository(client: Any, name: str = "app") -> Any:
@@ -138,11 +138,11 @@ def named(tag: str | None = "v1", digest: str | None = None, repository: str = "
 def look(
     registry: Registry, image: ImageId | None = None, source: Source = OWN, *, include_archived: bool = False
 ) -> Finding:
-    return registry.find(image or named(), source=source, include_archived=include_archived, seconds=10.0)
+    return registry.describe_one(image or named(), source=source, include_archived=include_archived, seconds=10.0)
 
 
 def get(registry: Registry, *wanted: ImageId, source: Source = OWN) -> dict[ImageId, tuple[Image, Manifest] | Finding]:
-    found = registry.get("app", wanted or [named()], source=source, seconds=10.0)
+    found = registry.manifests("app", wanted or [named()], source=source, seconds=10.0)
     assert isinstance(found, dict), found
     return found
 
@@ -154,7 +154,7 @@ def manifest(registry: Registry, image: ImageId | None = None) -> Manifest:
 
 
 def describe(registry: Registry, *wanted: ImageId, source: Source = OWN) -> dict[ImageId, Finding]:
-    found = registry.describe("app", wanted, source=source, seconds=10.0)
+    found = registry.describe_several("app", wanted, source=source, seconds=10.0)
     assert isinstance(found, dict), found
     return found
 
@@ -281,13 +281,13 @@ def test_a_missing_image_is_found_missing_beside_one_that_is_there(
 
     assert isinstance(got[named()], tuple)
     assert got[image] == look(registry, image, include_archived=True) == NoImage()
-    assert registry.describe("app", [named(), image], source=OWN, seconds=10.0) == NoImage()
+    assert registry.describe_several("app", [named(), image], source=OWN, seconds=10.0) == NoImage()
 
 
 def test_a_missing_repository_is_missing_in_every_call(registry: Registry) -> None:
     assert look(registry) == NoRepository()
-    assert registry.get("app", [named()], source=OWN, seconds=10.0) == NoRepository()
-    assert registry.describe("app", [named()], source=OWN, seconds=10.0) == NoRepository()
+    assert registry.manifests("app", [named()], source=OWN, seconds=10.0) == NoRepository()
+    assert registry.describe_several("app", [named()], source=OWN, seconds=10.0) == NoRepository()
     assert config(registry, DIGEST) == NoRepository()
     assert registry.newest_tags("app", most=5, seconds=5.0) is None
 
@@ -304,7 +304,7 @@ def test_an_archived_image_is_not_pullable_until_it_is_restored(front: Watched, 
         assert look(registry, include_archived=True) == NotPullable(status)
         assert look(registry) == NoImage(), "one call alone does not see it"
         assert isinstance(get(registry)[named()], NotPullable)
-        assert registry.describe("app", [named()], source=OWN, seconds=10.0) == NoImage()
+        assert registry.describe_several("app", [named()], source=OWN, seconds=10.0) == NoImage()
         unread = config(registry, config_digest)
         assert isinstance(unread, Unavailable)
         assert unread.code == "LayerInaccessibleException"
@@ -346,8 +346,8 @@ def test_an_account_that_denies_access_does_so_in_every_call(front: Watched, reg
     with front.closed(OTHER):
         findings = [
             look(registry, source=source),
-            registry.get("app", [named()], source=source, seconds=10.0),
-            registry.describe("app", [named()], source=source, seconds=10.0),
+            registry.manifests("app", [named()], source=source, seconds=10.0),
+            registry.describe_several("app", [named()], source=source, seconds=10.0),
             registry.config("app", DIGEST, [], source=source, seconds=10.0),
         ]
         assert digest_in(look(registry, source=Source(role_arn=ROLE)))
@@ -473,7 +473,7 @@ def test_a_call_that_fails_says_the_same_of_all_its_images() -> None:
     ecr = Ecr(FakeClock())
     ecr.faults["BatchGetImage"] = aws_error("LimitExceededException", "why")
 
-    found = ecr.registry().get("app", [named(), named("v2")], source=OWN, seconds=10.0)
+    found = ecr.registry().manifests("app", [named(), named("v2")], source=OWN, seconds=10.0)
 
     assert found == Unavailable("LimitExceededException", "why")
 
@@ -498,6 +498,6 @@ _GOT: Final = {"registryId": "1", "repositoryName": "app", "imageId": {"imageDig
     ids=json.dumps,
 )
 def test_an_answer_with_something_missing_ends_no_wait(answer: dict[str, Any]) -> None:
-    found = answering(answer).get("app", [named()], source=OWN, seconds=10.0)
+    found = answering(answer).manifests("app", [named()], source=OWN, seconds=10.0)
 
     assert isinstance(found[named()] if isinstance(found, dict) else found, NoImage | Unavailable)

@@ -19,7 +19,7 @@ from botocore.exceptions import ReadTimeoutError
 
 from ecr_image_waiter.aws.builds import BuildService
 from ecr_image_waiter.aws.cloudformation import Stacks
-from ecr_image_waiter.aws.self_invoke import HandOver
+from ecr_image_waiter.aws.self_invoke import SelfInvoker
 from ecr_image_waiter.cfn.response import Sender
 from ecr_image_waiter.core.builds import BuilderKind
 from ecr_image_waiter.core.deadline import Clock
@@ -131,7 +131,7 @@ class World:
                 clock=clock,
                 random=self.random,
             ),
-            hand_over=HandOver(self.lambda_within),
+            self_invoker=SelfInvoker(self.lambda_within),
             sender=Sender(self.way, clock),
             meter=Meter(lambda line: self.log.write(line + "\n"), "waiter"),
             dns_suffix="amazonaws.com",

@@ -46,7 +46,7 @@ from tests.support.fakes import DIGEST, PROPERTIES, REPOSITORY_URI
 
 PROJECT = Builder(BuilderKind.PROJECT, "app")
 THERE = Image(DIGEST, "123456789012", REPOSITORY_URI)
-BOUNDS = Bounds(start=NOW, limit=NOW + 1800, asked_limit=NOW + 1800, expires=NOW + 3600)
+BOUNDS = Bounds(start=NOW, limit=NOW + 1800, template_limit=NOW + 1800, expires=NOW + 3600)
 DENIED = BuildHidden("codebuild:ListBuildsForProject", "AccessDeniedException", "no")
 UNHEARD = BuildUnavailable("ThrottlingException")
 UNDER_WAY, SUCCEEDED, BROKEN, SUPERSEDED = RunStatus
@@ -78,7 +78,7 @@ class Following:
             PROJECT,
             NOW,
             token="t",  # noqa: S106  # no secret
-            may_start=lambda _: may_start,
+            ask_whether_to_start=lambda _: may_start,
             waits_for_repository=waits_for_repository,
         )
 
@@ -260,7 +260,7 @@ def test_a_run_is_started_once_and_remembered() -> None:
 
     found = following.check(NoImage())
     assert found == without_image(UnderWay(run(UNDER_WAY, ours=True, id_="app:2"), started=True))
-    assert (following.starts, following.memory.started.run) == (["t"], "app:2")
+    assert (following.starts, following.memory.own_run.run) == (["t"], "app:2")
 
     following.check(NoImage())  # the list lags behind
     following.found = [run(UNDER_WAY, ours=True, id_="app:2")]
@@ -275,7 +275,7 @@ def test_a_start_that_fails_is_tried_again_with_the_same_token(fault: BuildHidde
     following.start_fails = fault
 
     assert [following.check(NoImage()) for _ in range(2)] == [without_image(fault)] * 2
-    assert (following.starts, following.memory.started.run) == (["t", "t"], "")
+    assert (following.starts, following.memory.own_run.run) == (["t", "t"], "")
 
 
 # --- grace periods

@@ -8,7 +8,7 @@ from unittest.mock import Mock
 import pytest
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError
 
-from ecr_image_waiter.aws.self_invoke import HandOver
+from ecr_image_waiter.aws.self_invoke import SelfInvoker
 from ecr_image_waiter.core.builds import StartedRun
 from ecr_image_waiter.core.messages import HandOverFailed, InvalidRequest
 from ecr_image_waiter.core.state import STATE_KEY, Progress, State, Streak, continuation, read_state
@@ -129,7 +129,7 @@ def test_a_state_that_no_wait_can_be_in_is_refused_naming_what_cannot_be(forged:
 def test_the_function_is_invoked_asynchronously_with_the_event() -> None:
     client = Mock()
 
-    HandOver(client).to(FUNCTION_ARN, {"a": "é"}, seconds=12.5)
+    SelfInvoker(client).invoke(FUNCTION_ARN, {"a": "é"}, seconds=12.5)
 
     client.assert_called_once_with(12.5)
     (call,) = client.return_value.invoke.call_args_list
@@ -152,7 +152,7 @@ def test_the_function_is_invoked_asynchronously_with_the_event() -> None:
 )
 def test_a_hand_over_that_lambda_does_not_take_says_why(error: Exception, words: list[str]) -> None:
     with pytest.raises(HandOverFailed) as caught:
-        HandOver(lambda _: as_client(FakeLambda(error))).to(FUNCTION_ARN, {}, seconds=1.0)
+        SelfInvoker(lambda _: as_client(FakeLambda(error))).invoke(FUNCTION_ARN, {}, seconds=1.0)
 
     assert [word for word in words if word not in str(caught.value)] == []
     # No permission is named that exists.

@@ -4,7 +4,7 @@ import pytest
 
 from ecr_image_waiter.aws.cloudformation import Stacks
 from ecr_image_waiter.aws.errors import DENIED, build_finding_of, finding_of
-from ecr_image_waiter.aws.self_invoke import HandOver
+from ecr_image_waiter.aws.self_invoke import SelfInvoker
 from ecr_image_waiter.core.builds import BuildHidden
 from ecr_image_waiter.core.messages import HandOverFailed
 from ecr_image_waiter.core.model import AccessDenied, StackHidden
@@ -23,4 +23,4 @@ def test_a_denial_is_one_from_ecr_a_builder_cloudformation_and_lambda(code: str)
     stacks = Stacks(lambda _: as_client(FakeCloudFormation(error)))
     assert stacks.ask(STACK_ID, 5.0, account="123456789012") == StackHidden(code, denied=True)
     with pytest.raises(HandOverFailed, match="allow lambda:InvokeFunction"):
-        HandOver(lambda _: as_client(FakeLambda(error))).to(FUNCTION_ARN, {}, seconds=1.0)
+        SelfInvoker(lambda _: as_client(FakeLambda(error))).invoke(FUNCTION_ARN, {}, seconds=1.0)

@@ -50,7 +50,7 @@ NOT_ALLOWED: Final = aws_error("AccessDeniedException", status=403, operation="I
 ENDS: Final[dict[str, tuple[Callable[[], World], dict[str, Any]]]] = {
     Outcome.READY: (lambda: World(aws_error("ThrottlingException"), NOT_FOUND, FOUND), of()),
     Outcome.ABANDONED: (lambda: World(NOT_FOUND, stack=("DELETE_IN_PROGRESS",)), of()),
-    Outcome.STOPPED: (lambda: World(NOT_FOUND, hand_overs=(NOT_ALLOWED,)), of()),
+    Outcome.HAND_OVER_FAILED: (lambda: World(NOT_FOUND, hand_overs=(NOT_ALLOWED,)), of()),
     Outcome.INVALID: (World, of(MaxRetries="-1")),
     Outcome.UNEXPECTED: (lambda: World(NOT_FOUND, hand_overs=(RuntimeError("x"),)), of()),
     Outcome.ROLLBACK: (lambda: World(NOT_FOUND, stack=("UPDATE_ROLLBACK_IN_PROGRESS",)), stack_event("Update")),
@@ -58,7 +58,7 @@ ENDS: Final[dict[str, tuple[Callable[[], World], dict[str, Any]]]] = {
     Cause.NO_REPOSITORY: (lambda: World(aws_error("RepositoryNotFoundException")), of()),
     Cause.ACCESS_DENIED: (lambda: World(aws_error("AccessDeniedException")), of()),
     Cause.REFUSED: (lambda: World(aws_error("InvalidParameterException")), of()),
-    Cause.NEVER: (lambda: World(INDEX), of(DeployTarget="Lambda")),
+    Cause.NOT_DEPLOYABLE: (lambda: World(INDEX), of(DeployTarget="Lambda")),
     Cause.BUILD_BROKEN: (lambda: with_build(run(RunStatus.BROKEN)), FOLLOWS),
     Cause.BUILT_WITHOUT: (lambda: with_build(run(RunStatus.SUCCEEDED)), FOLLOWS),
     Cause.BUILD_HIDDEN: (lambda: with_build(BuildHidden("AccessDeniedException", "no", "codebuild:x")), FOLLOWS),
@@ -70,7 +70,7 @@ def play(outcome: str) -> World:
     """Return a world in which a wait has ended like this."""
     made, event = ENDS[outcome]
     world = made()
-    if outcome in (Outcome.STOPPED, Outcome.UNEXPECTED):  # nothing came of what they handed over
+    if outcome in (Outcome.HAND_OVER_FAILED, Outcome.UNEXPECTED):  # nothing came of what they handed over
         world.run(event)
     else:
         world.run_to_the_end(event)
@@ -123,7 +123,7 @@ def test_each_hand_over_is_counted_with_its_number_and_one_that_failed_is_not() 
     numbers = [metrics_of(document) for document in world.metrics if "HandOvers" in document]
     assert numbers == [{"HandOvers": 1, "HandOverNumber": number} for number in (1, 2, 3)]
     assert len(world.functions.calls) == 3
-    assert not [document for document in play(Outcome.STOPPED).metrics if "HandOvers" in document]
+    assert not [document for document in play(Outcome.HAND_OVER_FAILED).metrics if "HandOvers" in document]
 
 
 def test_retries_of_a_delivery_are_counted_where_there_were_any() -> None:

@@ -12,7 +12,7 @@ from samtranslator.yaml_helper import yaml_parse
 import last_resort
 from ecr_image_waiter.core.deadline import MAX_INVOCATIONS, invocations_needed
 from ecr_image_waiter.core.polling import FRESH
-from ecr_image_waiter.core.state import Cause, Ended, Outcome
+from ecr_image_waiter.core.state import Cause, Outcome, WaitEnd
 from ecr_image_waiter.telemetry import NAMESPACE, UNITS, Meter
 from sandbox.processes import ROOT
 from tests.policy.template import LONGEST_WAIT, as_cloudformation_gets_it
@@ -104,9 +104,9 @@ def written() -> set[tuple[str, frozenset[str]]]:
     """Return each metric that is written, with each set of dimensions that it has, by writing all of them."""
     lines: list[str] = []
     meter = Meter(lines.append, "waiter")
-    meter.started()
-    meter.handed_over(1)
-    meter.ended(Ended(Outcome.READY, 1.0, 2, 1), deliveries=2)
+    meter.count_start()
+    meter.count_continuation(1)
+    meter.count_end(WaitEnd(Outcome.READY, 1.0, 2, 1), deliveries=2)
     return {
         (metric["Name"], frozenset(dimensions))
         for document in [*map(json.loads, lines), last_resort.metric()]

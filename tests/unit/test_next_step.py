@@ -36,11 +36,11 @@ def test_the_next_step(
     bounds = Bounds(NOW, NOW + limit, NOW + limit)
     progress = Progress(due=NOW + due, asked=NOW + asked, ask_due=NOW + ask_due)
 
-    assert next_step(bounds, progress, NOW + now, checks_end=CHECKS_END, seconds=870.0) == step
+    assert next_step(bounds, progress, NOW + now, checks_end=CHECKS_END, window=870.0) == step
 
 
 @pytest.mark.parametrize(("asked", "step"), [(25, Step.ASK), (25.5, Step.HAND_OVER)])
 def test_an_answer_is_fresh_for_a_quarter_of_a_short_invocation(asked: float, step: Step) -> None:
     progress = Progress(due=NOW + 900, asked=NOW + asked, ask_due=NOW + 1000)
 
-    assert next_step(Bounds(NOW, NOW + 3000, NOW + 3000), progress, NOW + 50, checks_end=NOW + 50, seconds=100) is step
+    assert next_step(Bounds(NOW, NOW + 3000, NOW + 3000), progress, NOW + 50, checks_end=NOW + 50, window=100) is step

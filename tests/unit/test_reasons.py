@@ -221,7 +221,7 @@ CASES = {
         newest=NEWEST,
     ),
     "an image that cannot be deployed": Case(
-        GivenUp(Cause.NEVER, NotDeployable("it is an image index", "push a single image", THERE), 1),
+        GivenUp(Cause.NOT_DEPLOYABLE, NotDeployable("it is an image index", "push a single image", THERE), 1),
         'Waited 30 min for "team/app:v1" in eu-west-1 (1 check): the image cannot be deployed: it is an image '
         "index; push a single image",
     ),
@@ -390,7 +390,7 @@ def test_a_timeout_is_told_in_rows_too_and_other_ends_are_not() -> None:
     assert texts[0] == "30 min (37 checks; cut from 60 min by ServiceTimeout)"
     assert texts[1:3] == ("the repository has no such image", '"v2" (1 min old), "v0" (30 min old)')
     assert [text for text in texts[1:] if text not in said.sentence] == []
-    never = GivenUp(Cause.NEVER, NotDeployable("it is an image index", "push a single image", THERE), 1)
+    never = GivenUp(Cause.NOT_DEPLOYABLE, NotDeployable("it is an image index", "push a single image", THERE), 1)
     assert reason_given_up(IMAGE, PLACE, BOUNDS, given_up=never, now=2800.0, newest=None).rows == ()
 
 

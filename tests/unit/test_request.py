@@ -14,10 +14,10 @@ from urllib3.util import parse_url
 from ecr_image_waiter.cfn.event import (
     DirectRequest,
     StackRequest,
+    believable_start,
     properties_of,
     read_event,
     session_of,
-    start_of_wait,
 )
 from ecr_image_waiter.cfn.properties import OneImage, Properties, allowed_by
 from ecr_image_waiter.cfn.validation import known_faults, read_properties
@@ -393,7 +393,7 @@ def test_an_event_of_cloudformation_is_read_whole(kind: str) -> None:
     assert isinstance(request, StackRequest)
     assert (request.type, request.stack_id, request.request_id) == (kind, STACK_ID, REQUEST_ID)
     assert (request.logical_id, request.physical_id) == ("Image", event.get("PhysicalResourceId"))
-    assert (request.response_url, request.started, request.state) == (event["ResponseURL"], NOW, None)
+    assert (request.response_url, request.signed_at, request.state) == (event["ResponseURL"], NOW, None)
     assert request.event == event
 
 
@@ -571,11 +571,11 @@ def test_a_session_is_named_as_sts_allows_whatever_the_stack_is_called(name: str
     ids=len,
 )
 def test_without_a_date_in_the_url_nothing_is_known_about_the_start(query: str) -> None:
-    assert stack_request(ResponseURL=response_url(query=query)).started is None
+    assert stack_request(ResponseURL=response_url(query=query)).signed_at is None
 
 
 def test_the_date_of_the_url_is_utc() -> None:
-    assert stack_request(ResponseURL=response_url(query=signed_query("20261101T115959Z"))).started == NOW - 1
+    assert stack_request(ResponseURL=response_url(query=signed_query("20261101T115959Z"))).signed_at == NOW - 1
 
 
 @pytest.mark.parametrize(
@@ -584,4 +584,4 @@ def test_the_date_of_the_url_is_utc() -> None:
     ids=["unknown", "now", "two hours", "over two hours", "future", "1970"],
 )
 def test_a_wait_starts_when_cloudformation_signed_unless_that_cannot_be(signed: float | None, start: float) -> None:
-    assert start_of_wait(signed, NOW) == start
+    assert believable_start(signed, NOW) == start

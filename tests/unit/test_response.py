@@ -20,7 +20,7 @@ from ecr_image_waiter.cfn.event import StackRequest, read_event
 from ecr_image_waiter.cfn.response import MAX_BODY_BYTES, Response, Sender, encoded, physical_id
 from ecr_image_waiter.core.deadline import Deadline
 from ecr_image_waiter.core.messages import DeliveryFailed, harmless
-from ecr_image_waiter.core.state import Ended, Outcome
+from ecr_image_waiter.core.state import Outcome, WaitEnd
 from ecr_image_waiter.telemetry import make_logger
 from tests.support.clock import NOW, FakeClock
 from tests.support.fakes import (
@@ -106,14 +106,14 @@ def test_a_success_whose_attributes_do_not_fit_becomes_a_failure_that_says_so() 
     room = MAX_BODY_BYTES - empty
     assert body_of(Response("SUCCESS", note=NOTE, data={"ImageTag": "x" * room}))["Status"] == "SUCCESS"
 
-    found = Response("SUCCESS", note=NOTE, data={"ImageTag": "x" * (room + 1)}, ended=Ended(Outcome.READY, 5.0, 3, 1))
+    found = Response("SUCCESS", note=NOTE, data={"ImageTag": "x" * (room + 1)}, end=WaitEnd(Outcome.READY, 5.0, 3, 1))
     response = encoded(CREATE, found)
 
     sent = json.loads(response.body)
     assert (sent["Status"], sent["Data"]) == ("FAILED", {})
     assert "attributes exceed" in sent["Reason"]
     assert (response.status, response.reason + response.note, response.data) == ("FAILED", sent["Reason"], {})
-    assert response.ended == Ended(Outcome.UNEXPECTED, 5.0, 3, 1)
+    assert response.end == WaitEnd(Outcome.UNEXPECTED, 5.0, 3, 1)
 
 
 @pytest.mark.parametrize("letter", ["x", "é"])

@@ -402,7 +402,7 @@ def play(
             Memory(),
             checks_end=slice_end,
             check=check,
-            checked=checked,
+            log_check=checked,
             ask=None,
             clock=clock,
             random=random,

@@ -155,20 +155,20 @@ class Aws:
         return console_link(path, self.region)
 
     def client(self, service: str, seconds: float) -> Any:
-        """Returns a client of which no call takes longer than `seconds`, retries and everything else included."""
-        return _Bounded(self._made(service, "", ()), seconds, self._nearest_to)
+        """Returns a client that ends each call after `seconds`, retries included: a `_TimedClient`."""
+        return _TimedClient(self._made(service, "", ()), seconds, self._nearest_to)
 
-    def registry(self, source: Source, seconds: float) -> Any:
-        """Returns a client for a registry, as `client` does; in the role that the source names.
+    def ecr_client(self, source: Source, seconds: float) -> Any:
+        """Returns a client for a registry, as `client` does; with a role, its calls may take half of `seconds`.
 
         Raises:
             ClientError, BotoCoreError: the role's credentials are not available.
         """
         service, region = ("ecr-public", PUBLIC_REGION) if source.alias else ("ecr", source.region)
         if not source.role_arn:
-            return _Bounded(self._made(service, region, ()), seconds, self._nearest_to)
+            return _TimedClient(self._made(service, region, ()), seconds, self._nearest_to)
         credentials = tuple(self._in_role(source.role_arn, source.session, seconds / 2).items())
-        return _Bounded(self._made(service, region, credentials), seconds / 2, self._nearest_to)
+        return _TimedClient(self._made(service, region, credentials), seconds / 2, self._nearest_to)
 
     def _in_role(self, role_arn: str, session: str, seconds: float) -> dict[str, str]:
         expires, credentials = self._roles.pop((role_arn, session), (0.0, {}))
@@ -209,7 +209,7 @@ def _send(session: Any, request: Any, **_: object) -> Any:
     """Sends a request in place of botocore, which reads an answer of any length before it parses it."""
     request.stream_output = True
     response = session.send(request)
-    response.raw = _Limited(response.raw)
+    response.raw = _CappedBody(response.raw)
     try:
         response.content  # noqa: B018  # which reads it, once
     except HTTPError as error:
@@ -217,8 +217,8 @@ def _send(session: Any, request: Any, **_: object) -> Any:
     return response
 
 
-class _Limited:
-    """The body of an answer, as far as it may be read."""
+class _CappedBody:
+    """The body of an answer, which fails when it is too long."""
 
     def __init__(self, raw: Any) -> None:
         self._raw = raw
@@ -234,8 +234,8 @@ class _Limited:
             yield chunk
 
 
-class _Bounded:
-    """A client whose calls end as a read timeout when their time is up, and tell a region that does not exist."""
+class _TimedClient:
+    """A client that runs each call in a thread, ends it as a read timeout, and recognizes an unknown region."""
 
     def __init__(self, client: Any, seconds: float, nearest_to: Callable[[str], str]) -> None:
         self._client = client

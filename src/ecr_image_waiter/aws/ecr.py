@@ -84,7 +84,7 @@ class Registry:
         self._status_filter_known = True
         self._aliases: dict[str, set[str]] = {}  # by the role that calls: another account has others
 
-    def find(self, image: ImageId, *, source: Source = OWN, include_archived: bool, seconds: float) -> Finding:
+    def describe_one(self, image: ImageId, *, source: Source = OWN, include_archived: bool, seconds: float) -> Finding:
         """Returns what is at the image's tag or digest.
 
         One DescribeImages; where that finds nothing and `include_archived` is set, a second one that asks for
@@ -95,13 +95,13 @@ class Registry:
             seconds /= 2
             if refusal := self._not_ours(source, seconds):
                 return refusal
-        finding = self._describe(image, source, seconds)
+        finding = self._describe_images(image, source, seconds)
         if isinstance(finding, NoImage) and finding.tag_points_at is None and include_archived and not source.alias:
             archived = self._describe_any_status(image, source, seconds)
             return archived if isinstance(archived, NotPullable | Image) else finding
         return finding
 
-    def describe(
+    def describe_several(
         self, repository: str, images: Iterable[ImageId], *, source: Source, seconds: float
     ) -> dict[ImageId, Finding] | Finding:
         """Returns what is at several tags or digests of one repository, with one DescribeImages.
@@ -123,7 +123,7 @@ class Registry:
             return finding_of(error)
         return found
 
-    def get(
+    def manifests(
         self, repository: str, images: Iterable[ImageId], *, source: Source, seconds: float
     ) -> dict[ImageId, tuple[Image, Manifest] | Finding] | Finding:
         """Returns the manifests of several images of one repository, with one BatchGetImage.
@@ -246,12 +246,12 @@ class Registry:
     def _describe_any_status(self, image: ImageId, source: Source, seconds: float) -> Finding:
         if not self._status_filter_known:
             return NoImage()
-        finding = self._describe(image, source, seconds, filter={"imageStatus": "ANY"})
+        finding = self._describe_images(image, source, seconds, filter={"imageStatus": "ANY"})
         # How the filter acts together with imageIds is not documented: where it is not valid, it is asked for no more.
         self._status_filter_known = not (isinstance(finding, Refused) and finding.code in INVALID)
         return finding
 
-    def _describe(self, image: ImageId, source: Source, seconds: float, **more: "Unpack[_More]") -> Finding:
+    def _describe_images(self, image: ImageId, source: Source, seconds: float, **more: "Unpack[_More]") -> Finding:
         try:
             details = self._client(source, seconds).describe_images(
                 repositoryName=image.repository, imageIds=_ids([image]), **_registry_id(source), **more

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedError, ReadTimeoutError
 
-from ecr_image_waiter.core.deadline import Bounds, Invocation
+from ecr_image_waiter.core.deadline import Invocation
 from ecr_image_waiter.core.messages import HandOverFailed
-from ecr_image_waiter.core.state import MOST_LOST_REPLIES, PartDone, State, continuation
+from ecr_image_waiter.core.state import MOST_LOST_REPLIES, State, continuation
 
 from .errors import DENIED, said_by
 
@@ -21,7 +21,7 @@ _FIRST_PAUSE: Final = 1.0
 _TRY_SECONDS: Final = 5.0  # so that an invocation's reserve holds three tries of which nothing is heard
 
 
-class HandOver:
+class SelfInvoker:
     """Invokes this function asynchronously.
 
     `client` makes a client for a call that may take so many seconds, retries included.
@@ -30,7 +30,7 @@ class HandOver:
     def __init__(self, client: Callable[[float], "LambdaClient"]) -> None:
         self._client = client
 
-    def to(self, function_arn: str, event: Mapping[str, Any], *, seconds: float) -> None:
+    def invoke(self, function_arn: str, event: Mapping[str, Any], *, seconds: float) -> None:
         """Queues `event` for the function, which may be retried: running a continuation twice does no harm.
 
         Raises:
@@ -51,30 +51,27 @@ class HandOver:
                 reply_lost=isinstance(error, ReadTimeoutError | ConnectionClosedError),
             ) from None
 
-    def with_retries(
+    def hand_over(
         self,
         event: Mapping[str, Any],
-        bounds: Bounds,
-        done: PartDone,
+        state: State,
         *,
         image: str,
         invocation: Invocation,
         logger: "Logger",
-    ) -> str:
-        """Hands over a wait, with logged retries. Returns why that failed, empty if it succeeded.
+    ) -> str | None:
+        """Hands over a wait, with logged retries. Returns why that failed, None if it succeeded.
 
         A try whose reply was lost may have gone through: two continuations do no harm, none would. But after the third
         lost reply of a wait there is no further try, since their number would double with each continuation.
         """
-        progress = replace(done.progress, hops=done.progress.hops + 1)
-        state = State(bounds.start, bounds.limit, progress, done.memory.cache, done.memory.started)
         deadline, clock = invocation.deadline, invocation.deadline.clock
         last_try = deadline.at - (deadline.at - invocation.checks_end) / 3
         pause = _FIRST_PAUSE
         while True:
             try:
                 seconds = min(deadline.left() / 2, _TRY_SECONDS)
-                self.to(invocation.function_arn, continuation(event, state), seconds=seconds)
+                self.invoke(invocation.function_arn, continuation(event, state), seconds=seconds)
             except HandOverFailed as error:
                 lost = state.progress.lost_replies + error.reply_lost
                 if lost == MOST_LOST_REPLIES or clock.now() + pause > last_try:
@@ -93,14 +90,14 @@ class HandOver:
                 now = clock.now()
                 logger.info(
                     "Handed over to invocation %d of this wait",
-                    progress.hops + 1,
+                    state.progress.hops + 1,
                     extra={
                         "event": "handed_over",
                         "image": image,
-                        "hops": progress.hops,
-                        "attempt": progress.checks,
-                        "elapsed_seconds": round(now - bounds.start, 3),
-                        "seconds_to_limit": round(bounds.limit - now, 3),
+                        "hops": state.progress.hops,
+                        "attempt": state.progress.checks,
+                        "elapsed_seconds": round(now - state.start, 3),
+                        "seconds_to_limit": round(state.limit - now, 3),
                     },
                 )
-                return ""
+                return None

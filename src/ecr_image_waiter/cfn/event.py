@@ -29,7 +29,7 @@ _OLDEST_START: Final = 7200.0  # the presigned URL itself is valid for two hours
 class StackRequest:
     """CloudFormation's request: all that a response needs, whatever the properties are.
 
-    `properties` is unvalidated. `started` is X-Amz-Date of the ResponseURL in seconds since 1970 UTC. `state` is
+    `properties` is unvalidated. `signed_at` is X-Amz-Date of the ResponseURL in seconds since 1970 UTC. `state` is
     what a continuation carries, None in an event that comes from CloudFormation itself. `event` is the whole of it.
     """
 
@@ -41,7 +41,7 @@ class StackRequest:
     response_url: str
     properties: object
     service_timeout: object
-    started: float | None
+    signed_at: float | None
     state: object
     event: Mapping[str, Any]
 
@@ -89,7 +89,7 @@ def read_event(event: object, *, dns_suffix: str, any_host: bool) -> Request:
         response_url=url,
         properties=event.get("ResourceProperties"),
         service_timeout=event.get("ServiceTimeout"),
-        started=_signed_at(url),
+        signed_at=_signed_at(url),
         state=event.get(STATE_KEY),
         event=event,
     )
@@ -121,12 +121,12 @@ def service_timeout_of(request: StackRequest) -> int:
 
 
 def start_of(request: StackRequest, now: float) -> float:
-    """Returns when the wait of a request began, as `start_of_wait` does; a continuation carries it."""
+    """Returns when the wait of a request began, as `believable_start` does; a continuation carries it."""
     carried = request.state.get("start") if isinstance(request.state, Mapping) else None
-    return start_of_wait(carried if isinstance(carried, int | float) else request.started, now)
+    return believable_start(carried if isinstance(carried, int | float) else request.signed_at, now)
 
 
-def gives_up_at(request: StackRequest, now: float) -> float:
+def expires_of(request: StackRequest, now: float) -> float:
     """Returns when CloudFormation gives a request up."""
     return start_of(request, now) + service_timeout_of(request)
 
@@ -171,7 +171,7 @@ def _named(received: Mapping[str, object], id_: str) -> Wanted:
     return Wanted(id_, one.image, one.source, without_judgement(one))
 
 
-def start_of_wait(signed: float | None, now: float) -> float:
+def believable_start(signed: float | None, now: float) -> float:
     """Returns when a wait began: when CloudFormation signed its request, or `now` where that cannot be believed."""
     return signed if signed is not None and now - _OLDEST_START <= signed <= now else now
 

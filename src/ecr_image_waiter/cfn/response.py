@@ -20,7 +20,7 @@ from ecr_image_waiter.core.deadline import Clock, Deadline
 from ecr_image_waiter.core.manifests import DOCKER_INDEX, LONGEST_PLATFORM_NAME
 from ecr_image_waiter.core.messages import DeliveryFailed, InvalidRequest, harmless, iso
 from ecr_image_waiter.core.model import Finding, Image, ImagesFound, NotDeployable, NotYet, Place, Several, Source
-from ecr_image_waiter.core.state import Ended, Outcome, Ready
+from ecr_image_waiter.core.state import Outcome, Ready, WaitEnd
 
 from .event import StackRequest
 
@@ -37,22 +37,21 @@ _SOCKET_SECONDS: Final = 5.0
 class Response:
     """One response to CloudFormation. `note` ends the Reason and is never cut.
 
-    `ended` is for the metrics: the end of the wait, None without a wait. `body`: what
-    is sent, once it is encoded.
+    `end` is for the metrics: the end of the wait, None without a wait. `body`: the bytes to send, once it is encoded.
     """
 
     status: Literal["SUCCESS", "FAILED"]
     reason: str = ""
     note: str = ""
     data: Mapping[str, str] = field(default_factory=dict)
-    ended: Ended | None = None
+    end: WaitEnd | None = None
     body: bytes = b""
 
 
 def response_when_ready(wanted: Sequence[Wanted], ready: Ready, waited: float) -> Response:
     """Returns the response to a wait of so many seconds whose images are there."""
-    ended = Ended(Outcome.READY, waited, ready.checks, ready.unanswered)
-    return Response("SUCCESS", data=attributes(wanted, ready.found, checks=ready.checks, waited=waited), ended=ended)
+    end = WaitEnd(Outcome.READY, waited, ready.checks, ready.unanswered)
+    return Response("SUCCESS", data=attributes(wanted, ready.found, checks=ready.checks, waited=waited), end=end)
 
 
 def attributes(wanted: Sequence[Wanted], found: ImagesFound, *, checks: int, waited: float) -> dict[str, str]:
@@ -219,9 +218,9 @@ def encoded(request: StackRequest, response: Response) -> Response:
     """
     body = _fitting(request, response)
     if body is None:
-        ended = replace(response.ended, outcome=Outcome.UNEXPECTED) if response.ended else None
+        end = replace(response.end, outcome=Outcome.UNEXPECTED) if response.end else None
         refusal = "The attributes exceed the 4096 bytes of a response; use shorter names"
-        response = Response("FAILED", refusal, response.note, ended=ended)
+        response = Response("FAILED", refusal, response.note, end=end)
         body = _fitting(request, response) or _json(_body(request, response))
     return replace(response, body=body)
 

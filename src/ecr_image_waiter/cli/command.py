@@ -14,7 +14,7 @@ from typing import Final, TextIO
 
 from ecr_image_waiter.check import Checker, FollowedBuild
 from ecr_image_waiter.core.conditions import Wanted
-from ecr_image_waiter.core.deadline import Clock, Deadline, bounds_for_caller
+from ecr_image_waiter.core.deadline import Clock, Deadline, bounds_for_direct
 from ecr_image_waiter.core.messages import InvalidRequest, clipped, duration, harmless, times
 from ecr_image_waiter.core.model import Awaited, Finding, Found, Place, Several, decisive, images_of
 from ecr_image_waiter.core.polling import wait
@@ -173,13 +173,13 @@ class _Command:
         return [images for _ in self._request.wanted]
 
     def _build(
-        self, token: str, may_start: Callable[[float], bool], *, waits_for_repository: bool
+        self, token: str, ask_whether_to_start: Callable[[float], bool], *, waits_for_repository: bool
     ) -> FollowedBuild | None:
         builder = self._request.builder
         if builder is None:
             return None
         service = self._connection.builds[builder.kind]
-        return FollowedBuild(service, builder, self._start, token, may_start, waits_for_repository)
+        return FollowedBuild(service, builder, self._start, token, ask_whether_to_start, waits_for_repository)
 
     def _waited(self) -> float:
         return self._clock.now() - self._start
@@ -203,7 +203,7 @@ class _Wait(_Command):
     def __init__(self, line: Line, request: Asked, connection: Connection, edges: Edges) -> None:
         super().__init__(line, request, connection, edges)
         self._last: Found | None = None
-        self._bounds = bounds_for_caller(self._start, request.max_wait, self._deadline.at)
+        self._bounds = bounds_for_direct(self._start, request.max_wait, self._deadline.at)
         build = self._build(
             uuid.uuid4().hex,
             lambda _: request.starts_build and self._clock.now() < self._bounds.limit,
@@ -231,7 +231,7 @@ class _Wait(_Command):
                     Memory(),
                     checks_end=self._deadline.at,
                     check=self._check,
-                    checked=checked,
+                    log_check=checked,
                     ask=None,
                     clock=self._clock,
                     random=edges.random,
@@ -274,7 +274,7 @@ class _Check(_Command):
 
     def __init__(self, line: Line, request: Asked, connection: Connection, edges: Edges) -> None:
         super().__init__(line, request, connection, edges)
-        self._bounds = bounds_for_caller(self._start, 0.0, self._deadline.at)
+        self._bounds = bounds_for_direct(self._start, 0.0, self._deadline.at)
         self._memory = Memory()
 
     def run(self) -> Result:

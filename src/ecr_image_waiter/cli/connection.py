@@ -50,7 +50,7 @@ def connect(clock: Clock, *, profile: str, region: str, endpoint_url: str, regio
         aws = _aws(clock, profile, region, endpoint_url, next(iter(regions), ""))
         # Made now: a wrong configuration must not pass for an ECR that does not answer.
         has_credentials = _has_credentials(aws)
-        aws.registry(OWN, math.inf)
+        aws.ecr_client(OWN, math.inf)
     except NoRegionError:
         raise Misconfigured("no region: give --region, set AWS_REGION, or name the image by its whole URI") from None
     except (BotoCoreError, ValueError) as error:
@@ -69,7 +69,7 @@ def connect(clock: Clock, *, profile: str, region: str, endpoint_url: str, regio
 
     return Connection(
         region=aws.region,
-        registry=Registry(aws.registry, aws.repository_uri, clock, PresignedUrls(any_scheme=elsewhere).get),
+        registry=Registry(aws.ecr_client, aws.repository_uri, clock, PresignedUrls(any_scheme=elsewhere).get),
         builds={
             CodeBuild.kind: CodeBuild(lambda seconds: aws.client("codebuild", seconds), aws.console_link),
             CodePipeline.kind: CodePipeline(

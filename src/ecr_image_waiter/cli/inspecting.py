@@ -20,7 +20,7 @@ def inspect(registry: Registry, one: Seen, cache: Cache, deadline: Deadline) -> 
     manifest = cache.manifests.get(image.digest)
     if manifest is None:
         id_ = ImageId(repository, None, image.digest)
-        got = registry.get(repository, [id_], source=source, seconds=deadline.per_call())
+        got = registry.manifests(repository, [id_], source=source, seconds=deadline.per_call())
         answer = got[id_] if isinstance(got, Mapping) else got
         if not isinstance(answer, tuple):
             return replace(one, unread=f"its manifest: {seen(answer)}")

@@ -41,7 +41,9 @@ class Status(IntEnum):
 
 
 # Somebody must change something before waiting can help. All else may come by itself, or by the next build.
-_NEVER: Final = frozenset({Cause.NO_REPOSITORY, Cause.ACCESS_DENIED, Cause.REFUSED, Cause.NEVER, Cause.BUILD_HIDDEN})
+_NEVER: Final = frozenset(
+    {Cause.NO_REPOSITORY, Cause.ACCESS_DENIED, Cause.REFUSED, Cause.NOT_DEPLOYABLE, Cause.BUILD_HIDDEN}
+)
 
 
 @dataclass(frozen=True, slots=True)

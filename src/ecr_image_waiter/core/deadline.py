@@ -1,6 +1,9 @@
-"""Until when: the bounds of a wait, the time of one invocation, and how much of it each call may take. Pure.
+"""The bounds of a wait, the time and facts of one invocation, the clock, and the time that each call may take. Pure.
 
-All moments are seconds since 1970 UTC, all durations seconds.
+All moments are seconds since 1970 UTC, all durations seconds. The time left is divided at up to four places:
+`Deadline.for_check` leaves half of it for the end of the invocation, `Deadline.per_call` half of the rest for another
+call, `aws.ecr.Registry.describe_one` half for a call about a public registry, `aws.clients.Aws.ecr_client` half for
+the credentials of a role.
 """
 
 import math
@@ -67,31 +70,31 @@ def fault_too_long(seconds: float, needed: int, timeout: int, timeout_needed: in
 class Bounds:
     """The start of a wait, the time of its last check, and the end of ServiceTimeout.
 
-    `asked_limit` is the limit the template asked for; where it is later than `limit`, something shortened the wait.
+    `template_limit` is the limit the template asked for; where it is later than `limit`, something shortened the wait.
     """
 
     start: float
     limit: float
-    asked_limit: float
+    template_limit: float
     expires: float = math.inf
 
     @property
     def shortened(self) -> bool:
         """Whether the wait ends before the template's own limit."""
-        return self.limit < self.asked_limit
+        return self.limit < self.template_limit
 
 
 def bounds_for_stack(start: float, max_wait: float, service_timeout: float) -> Bounds:
     """Returns the bounds of a wait that CloudFormation gives `service_timeout` seconds for."""
-    asked_limit = start + max_wait
+    template_limit = start + max_wait
     latest = start + max(service_timeout - response_reserve(service_timeout), 0.0)
-    return Bounds(start=start, limit=min(asked_limit, latest), asked_limit=asked_limit, expires=start + service_timeout)
+    return Bounds(start, min(template_limit, latest), template_limit, start + service_timeout)
 
 
-def bounds_for_caller(start: float, max_wait: float, checks_end: float) -> Bounds:
+def bounds_for_direct(start: float, max_wait: float, checks_end: float) -> Bounds:
     """Returns the bounds of a wait within one direct invocation."""
-    asked_limit = start + max_wait
-    return Bounds(start=start, limit=min(asked_limit, max(checks_end, start)), asked_limit=asked_limit)
+    template_limit = start + max_wait
+    return Bounds(start=start, limit=min(template_limit, max(checks_end, start)), template_limit=template_limit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Every decision of a wait: when to check, to ask about the stack, to stop and to hand over. Pure.
+"""Every decision of a wait: when to check, to ask about the stack, to stop and to hand over. Pure but for `wait`.
 
 All times are seconds since 1970 UTC, all durations seconds. The clock and the random source come in from outside.
 The rules are those of docs/contract.md, sections 3 and 4. docs/decisions/0011 says when the stack is asked about.
@@ -70,7 +70,7 @@ NEXT_ASK: Final = (150.0, 210.0)
 LAST_ASK: Final = 10.0
 """So long before the limit nobody asks any more whether the stack still waits: the last check must not come late."""
 FRESH: Final = 210.0
-"""Skip the stack check before a continuation if one ran within this many seconds (or a quarter of the invocation)."""
+"""Skip the question before a continuation if one ran within this many seconds (or a quarter of the invocation)."""
 _LONGEST_PAUSE: Final = 15.0
 GRACE_PERIODS: Final[dict[Streak | None, tuple[Cause, float]]] = {
     Streak.NO_REGION: (Cause.REFUSED, REGION_GRACE_PERIOD),
@@ -112,7 +112,7 @@ def begin_or_go_on(
 def judge(
     backoff: Backoff, bounds: Bounds, progress: Progress, found: Found, *, began: float, ended: float, random: Random
 ) -> Ready | GivenUp | Progress:
-    """Returns what a check that ran from `began` to `ended` means: an outcome, or the progress to go on with.
+    """Returns what a check that ran from `began` to `ended` means: a result, or the progress to go on with.
 
     "Found" wins over "time is up": an image found at the limit, or after it, is found.
     """
@@ -121,7 +121,7 @@ def judge(
     if isinstance(finding, Image):
         return Ready(images_of(found), checks, progress.unanswered)
     if isinstance(finding, Refused | NotDeployable):
-        cause = Cause.REFUSED if isinstance(finding, Refused) else Cause.NEVER
+        cause = Cause.REFUSED if isinstance(finding, Refused) else Cause.NOT_DEPLOYABLE
         return GivenUp(cause, found, checks, progress.unanswered)
     time_is_up = began >= bounds.limit
 
@@ -191,24 +191,24 @@ def _streak_of(backoff: Backoff, found: Found) -> Streak | None:
             return None
 
 
-def hand_over_at(bounds: Bounds, checks_end: float, seconds: float) -> float:
+def hand_over_at(bounds: Bounds, checks_end: float, window: float) -> float:
     """Returns when an invocation that cannot see the wait's end hands over.
 
     That is at the end of its checks, or a little before it where the limit lies just behind: the next invocation must
-    be up by then, because the check at the limit may start no more than a second late. `seconds`: how long the checks
-    of this invocation take.
+    be up by then, because the check at the limit may start no more than a second late. `window`: how long this
+    invocation may check.
     """
-    return min(checks_end, bounds.limit - min(5.0, seconds / 4))
+    return min(checks_end, bounds.limit - min(5.0, window / 4))
 
 
-def first_ask(began: float, random: Random) -> float:
+def first_ask(wait_began: float, random: Random) -> float:
     """Returns when to ask for the first time in a wait."""
-    return began + random.uniform(*FIRST_ASK)
+    return wait_began + random.uniform(*FIRST_ASK)
 
 
-def next_ask(found: StackFinding, now: float, random: Random) -> float:
+def next_ask(stack: StackFinding, now: float, random: Random) -> float:
     """Returns when to ask again: never, where asking is not allowed."""
-    if isinstance(found, StackHidden) and found.denied:
+    if isinstance(stack, StackHidden) and stack.denied:
         return NEVER
     return now + random.uniform(*NEXT_ASK)
 
@@ -233,13 +233,13 @@ class Sleep:
     until: float
 
 
-def next_step(bounds: Bounds, progress: Progress, now: float, *, checks_end: float, seconds: float) -> Step | Sleep:
-    """Returns what a wait that has not expired does now. `seconds`: how long the checks of this invocation take."""
-    leaves_at = checks_end if bounds.limit <= checks_end else hand_over_at(bounds, checks_end, seconds)
+def next_step(bounds: Bounds, progress: Progress, now: float, *, checks_end: float, window: float) -> Step | Sleep:
+    """Returns what a wait that has not expired does now. `window`: how long this invocation may check."""
+    leaves_at = checks_end if bounds.limit <= checks_end else hand_over_at(bounds, checks_end, window)
     hands_over = now >= leaves_at and (progress.due > now or bounds.limit > leaves_at)
     must_ask = progress.ask_due <= now
     if hands_over and progress.ask_due < NEVER:
-        must_ask = must_ask or now - progress.asked >= min(FRESH, seconds / 4)
+        must_ask = must_ask or now - progress.asked >= min(FRESH, window / 4)
     if must_ask and now <= bounds.limit - LAST_ASK:
         return Step.ASK
     if hands_over:
@@ -258,26 +258,26 @@ def wait(
     *,
     checks_end: float,
     check: Callable[[Memory, bool], CheckResult],
-    checked: Callable[[Progress | Ready | GivenUp, CheckResult], None],
+    log_check: Callable[[Progress | Ready | GivenUp, CheckResult], None],
     ask: Callable[[], StackFinding] | None,
     clock: Clock,
     random: Random,
 ) -> Ready | GivenUp | Abandoned | PartDone:
-    """Checks and pause until the image is there, there is no hope or time left, or this invocation's part is done.
+    """Checks and pauses until the image is there, the wait fails, or this invocation's part is done.
 
     `check` makes one check; its second argument says whether to ask for archived images too, for one more call.
-    `checked` is told what came of each, for the log. `ask` asks CloudFormation about the stack; it is None if no stack
-    waits, and `progress.ask_due` is `NEVER` then. `random` spreads the checks of waits that began together.
+    `log_check` logs each result. `ask` asks CloudFormation about the stack; it is None if no stack waits, and
+    `progress.ask_due` is `NEVER` then, so that no step asks. `random` spreads the checks of waits that began together.
 
     Returns:
-        The outcome, or `PartDone` with what a continuation carries.
+        The result, or `PartDone` with what a continuation carries.
     """
-    seconds = checks_end - clock.now()
+    window = checks_end - clock.now()
     while True:
         now = clock.now()
         if now >= bounds.expires:
             return GivenUp(Cause.TOO_LATE, None, progress.checks, progress.unanswered)
-        step = next_step(bounds, progress, now, checks_end=checks_end, seconds=seconds)
+        step = next_step(bounds, progress, now, checks_end=checks_end, window=window)
         if isinstance(step, Sleep):
             clock.sleep(step.until - now)
             continue
@@ -293,7 +293,7 @@ def wait(
         result = check(memory, include_archived)
         memory = result.memory
         judged = judge(backoff, bounds, progress, result.found, began=now, ended=clock.now(), random=random)
-        checked(judged, result)
+        log_check(judged, result)
         if not isinstance(judged, Progress):
             return judged
         progress = judged

@@ -1,16 +1,16 @@
-"""The state of a wait: progress, memory of checks, outcomes, and the form that a continuation carries. Pure."""
+"""The state of a wait: progress, memory of checks, results, and the form that a continuation carries. Pure."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
-from pydantic import dataclasses as checked
+from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from .builds import StartedRun
-from .deadline import MAX_INVOCATIONS
+from .deadline import MAX_INVOCATIONS, Bounds
 from .manifests import Cache
 from .messages import InvalidRequest
 from .model import Found, Image, ImagesFound, StackFinding, StackSeen
@@ -46,12 +46,12 @@ class Streak(StrEnum):
 class Progress:
     """The progress of a wait between two checks. A continuation carries all of it.
 
-    `due`: when the next check is. `pause`: the latest pause of the backoff. `fault_pause`: the latest pause while
-    ECR does not answer, 0 when it does. `streak` and `streak_since`: the one under way, and its start.
-    `unanswered`: how many checks ECR did not answer. `image_missing`: the last one that it did found a repository
-    without the image.
-    `asked` and `ask_due`: when it was last asked whether anybody still waits (0: not yet), and when it is next.
-    `lost_replies`: how many continuations of this wait may run twice. The aliases are the continuation's.
+    `due`: when the next check is. `hops`: how many continuations came before. `pause`: the latest pause of the
+    backoff. `fault_pause`: the latest pause while ECR does not answer, 0 when it does. `streak` and `streak_since`: the
+    one under way, and its start. `unanswered`: how many checks ECR did not answer. `image_missing`: the last one that
+    it did found a repository without the image. `asked` and `ask_due`: when it was last asked whether anybody still
+    waits (0: not yet), and when it is next. `lost_replies`: how many continuations of this wait may run twice. The
+    aliases are the continuation's.
     """
 
     due: float
@@ -72,12 +72,12 @@ class Progress:
 class Memory:
     """The memory of a wait, passed into and out of each check.
 
-    A continuation carries `cache` and `started`; the rest is found again. `ready`: of several images, those that are,
+    A continuation carries `cache` and `own_run`; the rest is found again. `ready`: of several images, those that are,
     by id. `most_ids`: how many images one call asks for. `start_due`: no build is started before.
     """
 
     cache: Cache = field(default_factory=Cache)
-    started: StartedRun = field(default_factory=StartedRun)
+    own_run: StartedRun = field(default_factory=StartedRun)
     ready: Mapping[str, Image] = field(default_factory=dict)
     most_ids: int = _MOST_IDS
     start_due: float = 0.0
@@ -116,7 +116,7 @@ class Cause(StrEnum):
     NO_REPOSITORY = "no-repository"
     ACCESS_DENIED = "access-denied"
     REFUSED = "refused"
-    NEVER = "never"
+    NOT_DEPLOYABLE = "never"
     BUILD_BROKEN = "build-broken"
     BUILT_WITHOUT = "built-without"
     BUILD_HIDDEN = "build-hidden"
@@ -142,14 +142,14 @@ class Outcome(StrEnum):
 
     READY = "ready"
     ABANDONED = "abandoned"
-    STOPPED = "stopped"
+    HAND_OVER_FAILED = "stopped"
     INVALID = "invalid"
     UNEXPECTED = "unexpected"
     ROLLBACK = "rollback"
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class WaitEnd:
     """The end of a wait. `seconds` since its start, None without a wait.
 
     `unanswered`: how many of the checks were throttled, failed or got no reply.
@@ -181,11 +181,17 @@ class PartDone:
     progress: Progress
     memory: Memory
 
+    def state(self, bounds: Bounds) -> "State":
+        """Returns the state for the continuation."""
+        progress = replace(self.progress, hops=self.progress.hops + 1)
+        return State(bounds.start, bounds.limit, progress, self.memory.cache, self.memory.own_run)
 
-@checked.dataclass(frozen=True, config=ConfigDict(allow_inf_nan=False, defer_build=True))  # a short wait needs none
+
+@pydantic_dataclass(frozen=True, config=ConfigDict(allow_inf_nan=False, defer_build=True))  # a short wait needs none
 class State:
-    """The state that outlives an invocation. Times are seconds since 1970 UTC.
+    """The state that outlives an invocation: `known` is the cache of `Memory`, `own` its `own_run`.
 
+    Times are seconds since 1970 UTC.
     A field may be added, with a default; where one changes its meaning, the version does too.
     """
 

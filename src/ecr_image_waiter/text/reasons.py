@@ -204,7 +204,7 @@ def reason_given_up(
             why = said + (
                 f"; {advice(image, bounds, finding, newest, terms)}" if isinstance(finding, NoRegion) else _FIX
             )
-        case Cause.NEVER:
+        case Cause.NOT_DEPLOYABLE:
             never = finding if isinstance(finding, NotDeployable) else NotDeployable("", "")
             why = f"the image cannot {never.cannot}: {never.because}; {never.cure}"
         case Cause.TOO_LATE:

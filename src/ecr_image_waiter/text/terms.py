@@ -276,7 +276,7 @@ def effort_of(given_up: GivenUp, bounds: Bounds, now: float) -> Effort:
     """Returns the effort of a wait, with its unanswered checks, and the limit that shortened it."""
     note = f", {given_up.unanswered} unanswered" if given_up.unanswered else ""
     if given_up.cause is Cause.TIME_UP and bounds.shortened:
-        note += f"; cut from {duration(bounds.asked_limit - bounds.start)} by {_LIMITS[bounds.expires < math.inf]}"
+        note += f"; cut from {duration(bounds.template_limit - bounds.start)} by {_LIMITS[bounds.expires < math.inf]}"
     return Effort(now - bounds.start, given_up.checks, note)
 
 
