@@ -120,7 +120,7 @@ class FollowedBuild:
 class Checker:
     """Checks the images of one wait, which began at `start`, in seconds since 1970 UTC.
 
-    `build`: the build that pushes them, None if unknown. `subject`: they in a word or two.
+    `build`: the build that pushes them, None if unknown. `subject`: the images in a word or two.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class Checker:
         self.subject = subject(wanted)
 
     def check(self, memory: Memory, deadline: Deadline, *, include_archived: bool) -> CheckResult:
-        """Makes one check. Returns what was found, and what the wait remembers from then on.
+        """Makes one check, which may start a build. Returns the findings and the new memory.
 
         `include_archived`: whether an archived image is worth a second call, where there is one image.
         """
@@ -147,18 +147,17 @@ class Checker:
     def check_in_rollback(self, deadline: Deadline) -> ImagesFound:
         """Checks the images once, without conditions: only the platform is told, where that can be read."""
 
-        def found(conditions: Callable[[Conditions], Conditions]) -> ImagesFound:
+        def images(conditions: Callable[[Conditions], Conditions]) -> ImagesFound:
             wanted = [replace(one, conditions=conditions(one.conditions)) for one in self.wanted]
             check = _ImageCheck(self._registry, wanted, self._start, Memory(), deadline)
             return images_of(check.run(include_archived=False, only_call=False).found)
 
-        first = found(without_judgement)
-        if isinstance(decisive(first), Image | NotDeployable) or not any(
-            one.conditions.Platform for one in self.wanted
-        ):
+        first = images(without_judgement)
+        platforms = any(one.conditions.Platform for one in self.wanted)
+        if isinstance(decisive(first), Image | NotDeployable) or not platforms:
             return first
         # Where a platform cannot be read, the image may be there all the same.
-        return found(lambda _: Conditions())
+        return images(lambda _: Conditions())
 
     in_words = staticmethod(seen)
     """What a check found, in a phrase."""
@@ -174,7 +173,7 @@ class Checker:
 
 
 class _ImageCheck:
-    """One check of the images, on copies of what is remembered: reads until `assess` has nothing left to ask for."""
+    """One check of the images, on copies of the memory: reads until `assess` has a verdict."""
 
     def __init__(
         self, registry: Registry, wanted: Sequence[Wanted], start: float, memory: Memory, deadline: Deadline
@@ -191,11 +190,8 @@ class _ImageCheck:
 
     def run(self, *, include_archived: bool, only_call: bool) -> CheckResult:
         """Makes the check. `only_call`: no call follows it, unless a condition takes one."""
-        found = (
-            self._several()
-            if len(self._wanted) > 1
-            else self._one(include_archived=include_archived, only_call=only_call)
-        )
+        several = len(self._wanted) > 1
+        found = self._several() if several else self._one(include_archived=include_archived, only_call=only_call)
         ready = {id_: finding for id_, finding in self._findings.items() if isinstance(finding, Image)}
         return CheckResult(found, replace(self._memory, cache=self._cache, ready=ready, most_ids=self._most_ids))
 
@@ -225,7 +221,7 @@ class _ImageCheck:
         return [finding for finding in self._findings.values() if not isinstance(finding, Image)]
 
     def _read_group(self, group: Sequence[Wanted]) -> None:
-        """Checks for those images of one repository that are not ready yet."""
+        """Reads the images of one repository that are not ready yet."""
         if group[0].source.alias:  # ECR Public has no BatchGetImage
             for one in group:
                 self._findings[one.id] = self._assessed(one, self._find(one))

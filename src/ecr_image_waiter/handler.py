@@ -29,13 +29,13 @@ def _waiter() -> Waiter:
     aws.client("ecr", math.inf)  # made now, because all but a Delete need it
     any_host = bool(os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_SAM_LOCAL"))
     urls = PresignedUrls(any_scheme=any_host)
-    crhelper(), urls.pool  # and these, because each request is answered
+    _warmed_up = crhelper(), urls.pool  # and these, because each request is answered
     clock = SystemClock()
     return Waiter(
         tools=Tools(
             registry=Registry(aws.ecr_client, aws.repository_uri, clock, urls.get),
             stacks=Stacks(lambda seconds: aws.client("cloudformation", seconds)),
-            services={
+            build_services={
                 CodeBuild.kind: CodeBuild(lambda seconds: aws.client("codebuild", seconds), aws.console_link),
                 CodePipeline.kind: CodePipeline(
                     lambda seconds: aws.client("codepipeline", seconds), aws.console_link, clock.now

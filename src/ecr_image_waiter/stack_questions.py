@@ -48,12 +48,12 @@ _NEXT_RUN: Final = 135.0
 class Tools:
     """The parts that waits and questions use.
 
-    `services`: the build services by kind of builder. `random` spreads the checks of waits that began together.
+    `build_services`: the build services by kind of builder. `random` spreads the checks of waits that began together.
     """
 
     registry: Registry
     stacks: Stacks
-    services: Mapping[BuilderKind, BuildService]
+    build_services: Mapping[BuilderKind, BuildService]
     logger: Logger
     clock: Clock
     random: Random
@@ -71,7 +71,7 @@ class StackQuestions:
     tools: Tools
 
     def ask(self, request: StackRequest, invocation: Invocation, most: float = math.inf) -> StackFinding:
-        """Returns what is known of the request's stack, from one question that leaves time for the response.
+        """Asks CloudFormation once about the request's stack, and leaves time for the response.
 
         `most`: how many seconds it may take at most.
         """

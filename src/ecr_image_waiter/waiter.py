@@ -99,7 +99,7 @@ class Waiter:
             self.tools.logger.exception("The wait failed unexpectedly", extra={"event": "failed_unexpectedly"})
             reason = f"The waiter failed unexpectedly ({type(error).__name__}); its log has the details"
             outcome = Outcome.UNEXPECTED
-        return encoded(request, Response("FAILED", reason, invocation.note, end=WaitEnd(outcome)))
+        return encoded(request, Response("FAILED", reason, invocation.log_stream_note, end=WaitEnd(outcome)))
 
     def _wait_for_stack(self, request: StackRequest, invocation: Invocation) -> Response | None:
         questions = self.tools.questions
@@ -125,7 +125,7 @@ class Waiter:
                 return response_when_ready(properties.all_wanted, result, self.tools.clock.now() - bounds.start)
             case GivenUp():
                 end = self._end(result.cause, bounds.start, result)
-                return Response("FAILED", part.reason_with_newest_tags(result), invocation.note, end=end)
+                return Response("FAILED", part.reason_with_newest_tags(result), invocation.log_stream_note, end=end)
             case Abandoned():
                 # This wait may have begun in the rollback, and must not block it.
                 rolled_back = questions.response_if_rolling_back(request, invocation, result.stack)
@@ -154,7 +154,7 @@ class Waiter:
         waited = self.tools.clock.now() - part.bounds.start
         reason = reason_abandoned(part.waited_for, status, checks=reached.checks, waited=waited)
         end = self._end(Outcome.ABANDONED, part.bounds.start, reached)
-        return Response("FAILED", reason, part.invocation.note, end=end)
+        return Response("FAILED", reason, part.invocation.log_stream_note, end=end)
 
     def _hand_over(self, part: "Part", done: PartDone, request: StackRequest) -> Response | None:
         image, invocation = part.checker.subject, part.invocation
@@ -168,7 +168,7 @@ class Waiter:
         waited = self.tools.clock.now() - part.bounds.start
         reason = reason_stopped(part.waited_for, checks=done.progress.checks, waited=waited, fault=fault)
         end = self._end(Outcome.HAND_OVER_FAILED, part.bounds.start, done.progress)
-        return Response("FAILED", reason, invocation.note, end=end)
+        return Response("FAILED", reason, invocation.log_stream_note, end=end)
 
     def _wait_for_direct(self, request: DirectRequest, invocation: Invocation) -> Mapping[str, str]:
         if request.deletes:
@@ -240,7 +240,7 @@ class Part:
         wanted = [one.in_session(session_of(request)) for one in properties.all_wanted]
         if properties.builder:
             build = FollowedBuild(
-                self.tools.services[properties.builder.kind],
+                self.tools.build_services[properties.builder.kind],
                 properties.builder,
                 self.bounds.start,
                 token=token_of(request) if request else self.invocation.id,

@@ -372,7 +372,7 @@ def test_the_function_and_the_command_know_a_service_for_every_kind_of_builder(
     connection = connect(SystemClock(), profile="", region=REGION, endpoint_url=front.url, regions=[])
     assert connection.builds.keys() == {*BuilderKind}
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-    assert handler._waiter.__wrapped__().tools.services.keys() == {*BuilderKind}
+    assert handler._waiter.__wrapped__().tools.build_services.keys() == {*BuilderKind}
 
 
 # --- the package

@@ -126,7 +126,7 @@ class World:
             tools=Tools(
                 registry=self.ecr.registry(clock),
                 stacks=Stacks(self.stacks_within),
-                services=self._builds,
+                build_services=self._builds,
                 logger=self.logger(),
                 clock=clock,
                 random=self.random,

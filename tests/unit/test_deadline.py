@@ -34,7 +34,7 @@ def test_an_invocation_knows_its_timeout_in_whole_seconds_and_names_its_log_wher
     clock = FakeClock()
     invocation = Invocation(FakeContext(clock, left, stream=""), clock)
 
-    assert (invocation.timeout, invocation.note) == (timeout, "")
+    assert (invocation.timeout, invocation.log_stream_note) == (timeout, "")
 
 
 @pytest.mark.parametrize(

@@ -194,7 +194,11 @@ def _fits(value: object, longest: int) -> bool:
 
 
 def _usable_url(url: object, dns_suffix: str, *, any_host: bool) -> str:
-    """Returns the ResponseURL, or say what is wrong with it without showing it: it is a credential."""
+    """Returns the ResponseURL.
+
+    Raises:
+        UnusableEvent: it is invalid. The message does not show it, because it is a credential.
+    """
     if not isinstance(url, str) or not url:
         received = "nothing" if url is None else "an empty string" if url == "" else f"a {type(url).__name__}"
         raise UnusableEvent(f"ResponseURL: received {received}, expected a URL")

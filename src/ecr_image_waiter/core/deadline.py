@@ -163,7 +163,7 @@ class Invocation:
         self.id = context.aws_request_id
         self.function_arn = context.invoked_function_arn
         self.place = place_of(context.invoked_function_arn)
-        self.note = f" (log stream {context.log_stream_name})" if context.log_stream_name else ""
+        self.log_stream_note = f" (log stream {context.log_stream_name})" if context.log_stream_name else ""
 
     def for_question(self) -> float:
         """Returns how long a question to CloudFormation may take: a quarter of the time left."""

@@ -126,4 +126,4 @@ class StackUnknown(WaiterError):
 
 
 class GaveUp(WaiterError):
-    """A direct invocation ends without the image, so that its caller sees a function error."""
+    """A direct invocation ends without the image. Its caller sees a function error, with this class as `errorType`."""

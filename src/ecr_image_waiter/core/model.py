@@ -21,7 +21,7 @@ class ImageId:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The registry of an image; empty fields stand for the function's own account and region.
+    """The source of an image, its registry; empty fields stand for the function's own account and region.
 
     `host`: of the image's URI, where a template names it. `alias`: of the public registry, for ECR Public. `session`:
     the name under which a role is assumed, for CloudTrail.
