@@ -14,7 +14,8 @@ _HERE: Final = Path(__file__).parent
 _TYPING_ERROR: Final = "lastest"  # the commonest cause, so that the Reason has something to name
 _PUSHED_AFTER: Final = {"parser": 19.0, "generator": 12.0}
 """Seconds, by repository. The emulator creates one resource at a time, so that the second image's wait comes after."""
-_SHORT: Final = 5
+_SHORT: Final = 10
+"""Seconds. Enough for a cold start on a busy machine, and little enough for a hand-over or two."""
 _FAILING_BUILD: Final = Build(
     {"QUEUED": 0.5, "PROVISIONING": 1.5, "DOWNLOAD_SOURCE": 1.0, "PRE_BUILD": 1.0, "BUILD": 4.0},
     ends="FAILED",
@@ -82,7 +83,7 @@ def _first_deploy(cloud: Any, namespace: str) -> Prepared:
     name = f"{namespace}app"
     ecr = cloud.client("ecr")
     cloud.builds.play(name, Build(_GOOD_PHASES, does=partial(push, ecr, name, "latest", content=name)))
-    return Prepared({"Name": name, "MaxRetries": "25", "RetryDelaySeconds": "2"})
+    return Prepared({"Name": name, "MaxRetries": "50", "RetryDelaySeconds": "2"})
 
 
 def _template(name: str) -> str:
@@ -98,7 +99,7 @@ IMAGES: Final[Mapping[str, Scenario]] = {
     "pushed": Scenario(
         _TWO_IMAGES,
         _template("consumer"),
-        partial(_two_images, tag="latest", retries=25, after=_PUSHED_AFTER),
+        partial(_two_images, tag="latest", retries=50, after=_PUSHED_AFTER),
         ends_as="CREATE_COMPLETE",
         timeout=_SHORT,
     ),
