@@ -15,7 +15,8 @@ from types import MappingProxyType
 from typing import Any, Final, Self
 
 from tests.support.ecr import Reply
-from tests.support.simulation import EPOCH, THERE, Simulation, no_image, throttled
+from tests.support.simulation import EPOCH, Simulation, no_image, throttled
+from tests.support.world import IN_MEMORY
 
 GIGABYTES: Final = 0.125
 _PROPERTIES: Final = {"RepositoryName": "team/app", "ImageTag": "v1", "MaxRetries": "3600", "ServiceTimeout": "3600"}
@@ -46,7 +47,7 @@ def _simulate(
             elapsed = simulation.elapsed()
             if refused(elapsed):
                 return throttled()
-        return THERE if elapsed >= pushed else no_image()
+        return IN_MEMORY if elapsed >= pushed else no_image()
 
     simulation = Simulation(reply, seed=seed)
     for number in range(waits):

@@ -20,20 +20,20 @@ from tests.support.ecr import Call, Reply
 from tests.support.fakes import DIGEST
 from tests.support.simulation import (
     EPOCH,
-    THERE,
     Killed,
-    Moment,
+    Point,
     QueuedEvent,
     Record,
     Simulation,
     broken,
     denied,
     fault,
-    moment_of,
     no_image,
     no_repository,
+    point_of,
     throttled,
 )
+from tests.support.world import IN_MEMORY
 
 Hit: TypeAlias = tuple[str, str]
 """A fault and the step that it hit."""
@@ -455,18 +455,18 @@ class ChaosWorld(Simulation):
             self._count(drawn, step, story)
         return drawn
 
-    def reach(self, moment: Moment, side: Literal["before", "after"]) -> None:
+    def reach(self, point: Point, side: Literal["before", "after"]) -> None:
         if side == "before":
-            self._steps[self._number] = moment
-            if moment == "put":
+            self._steps[self._number] = point
+            if point == "put":
                 self._spoil_put()
-            if moment == "begin" and self.plan.dies:
+            if point == "begin" and self.plan.dies:
                 self._count("crash before", "begin", self._present)
                 raise Killed("dies whenever it begins")
-        super().reach(moment, side)
-        crash = (f"crash {side}", moment)
+        super().reach(point, side)
+        crash = (f"crash {side}", point)
         if self._crashes_left and crash in HITS:
-            share = _SHARES.get(moment, 0.9) if crash == self.plan.target else self.plan.background / 10
+            share = _SHARES.get(point, 0.9) if crash == self.plan.target else self.plan.background / 10
             if self._chance.random() < share:
                 self._crashes_left -= 1
                 self._count(*crash, self._present)
@@ -490,15 +490,15 @@ class ChaosWorld(Simulation):
         return 1e6 if drawn == "hang" else self._chance.choice([0.05, 0.05, 2.0])
 
     def reply(self, call: Call) -> Reply | None:
-        moment = moment_of(call)
-        reply = self._fault_or(moment, lambda: super(ChaosWorld, self).reply(call))
-        if moment == "check" and reply is THERE and not self._image:
+        point = point_of(call)
+        reply = self._fault_or(point, lambda: super(ChaosWorld, self).reply(call))
+        if point == "check" and reply is IN_MEMORY and not self._image:
             self._present.saw_image.add(self._number)
-        if self._image and self._image.where == moment and not self._faults[self._number]:
-            self._count("hostile", moment, self._present)
+        if self._image and self._image.where == point and not self._faults[self._number]:
+            self._count("hostile", point, self._present)
         return reply
 
-    def _fault_or(self, moment: Moment, truth: Callable[[], Reply | None]) -> Reply | None:
+    def _fault_or(self, point: Point, truth: Callable[[], Reply | None]) -> Reply | None:
         present = self._present
         error: Exception
         match self._faults[self._number]:
@@ -513,7 +513,7 @@ class ChaosWorld(Simulation):
                 present.first_denied = present.first_denied or self._check_began
                 return denied()
             case "nonsense":
-                return NONSENSE.get(moment, {"imageDetails": [{"registryId": "1"}]})
+                return NONSENSE.get(point, {"imageDetails": [{"registryId": "1"}]})
             case _:
                 return truth()
 
@@ -521,7 +521,7 @@ class ChaosWorld(Simulation):
         properties = self._present.operation.event["ResourceProperties"]
         if elapsed < self.plan.repository_from or properties["RepositoryName"] == "team/gone":
             return no_repository()
-        return THERE if elapsed >= self.plan.image_from else no_image()
+        return IN_MEMORY if elapsed >= self.plan.image_from else no_image()
 
     def _reply_to_question(self, elapsed: float) -> Exception | None:
         present, seconds = self._present, self.patience

@@ -90,7 +90,7 @@ class Place:
     def wait(self, kind: str = "Create", /, **properties: Any) -> dict[str, Any]:
         """Run a wait to its end and return the answer."""
         self.world.run_to_the_end(event(kind, **properties))
-        return self.world.answer
+        return self.world.response
 
     @property
     def seconds(self) -> float:
@@ -191,7 +191,7 @@ def test_a_failure_older_than_the_wait_does_not_count(place: Place) -> None:
 
     place.world.run_to_the_end(signed_now(place, BuildProject="app"))
 
-    assert place.world.answer["Status"] == "SUCCESS"
+    assert place.world.response["Status"] == "SUCCESS"
     assert 'no build of the CodeBuild project "app" is under way' in place.seen[0]
 
 
@@ -313,7 +313,7 @@ def test_the_same_event_again_starts_no_second_build(place: Place) -> None:
     place.clock.time += 360.0
     again = place.new_world()
     again.ecr = place.world.ecr
-    again.build()
+    again.restart()
     again.run(request)
 
     assert len(place.builds.runs("app", place=HERE)) == 1
@@ -440,7 +440,7 @@ def test_a_missing_image_starts_its_pipeline_once(place: Place) -> None:
 
     place.world.run_to_the_end(signed_now(place, Pipeline="app", StartBuild="true"))
 
-    assert place.world.answer["Status"] == "SUCCESS"
+    assert place.world.response["Status"] == "SUCCESS"
     assert place.calls(EXECUTE) == {EXECUTE: 1}
 
 

@@ -50,12 +50,10 @@ PUSHED: Final = datetime(2027, 1, 15, 7, 30, tzinfo=UTC)
 
 
 Event: TypeAlias = dict[str, Any]
-Moment: TypeAlias = Literal[
+Point: TypeAlias = Literal[
     "begin", "check", "archive check", "newest tags", "manifest", "config", "question", "hand-over", "put"
 ]
 Schedule: TypeAlias = Callable[[float], Reply | None]
-THERE: Final = None
-"""The reply of a schedule that leaves it to ECR's rules: team/app:v1 is there."""
 
 
 # --- ECR
@@ -88,7 +86,7 @@ def broken() -> Reply:
 
 def pushed_at(seconds: float) -> Schedule:
     """Return the schedule of an image that is there from so many seconds on."""
-    return lambda elapsed: THERE if elapsed >= seconds else no_image()
+    return lambda elapsed: IN_MEMORY if elapsed >= seconds else no_image()
 
 
 def never(_: float) -> Reply:
@@ -107,10 +105,10 @@ class Killed(BaseException):
 class Crash:
     """Kill invocation number `invocation` (the first is 1, redeliveries count) before or after something it does.
 
-    `nth` counts the occurrences of the moment within the invocation; `None` in either means every one.
+    `nth` counts the occurrences of the point within the invocation; `None` in either means every one.
     """
 
-    moment: Moment
+    point: Point
     invocation: int | None = None
     nth: int | None = 1
     side: Literal["before", "after"] = "before"
@@ -171,7 +169,7 @@ class _Strand:
         self.queued = queued
         self.record = record
         self.ends = world.clock.now() + (LAST_RESORT_TIMEOUT if queued.for_last_resort else world.timeout)
-        self.reached: Counter[Moment] = Counter()
+        self.reached: Counter[Point] = Counter()
         self._go = threading.Semaphore(0)
         self._paused = threading.Semaphore(0)
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -304,16 +302,16 @@ class _Transport:
 
 
 class _Around:
-    def __init__(self, world: "Simulation", moment: Moment) -> None:
+    def __init__(self, world: "Simulation", point: Point) -> None:
         self._world = world
-        self._moment = moment
+        self._point = point
 
     def __enter__(self) -> None:
-        self._world.reach(self._moment, "before")
+        self._world.reach(self._point, "before")
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None or issubclass(kind, Exception):
-            self._world.reach(self._moment, "after")
+            self._world.reach(self._point, "after")
 
 
 class Simulation(World):
@@ -485,25 +483,25 @@ class Simulation(World):
                 self.clock.sleep(pause)
         return False
 
-    def around(self, moment: Moment) -> _Around:
-        return _Around(self, moment)
+    def around(self, point: Point) -> _Around:
+        return _Around(self, point)
 
-    def reach(self, moment: Moment, side: Literal["before", "after"]) -> None:
+    def reach(self, point: Point, side: Literal["before", "after"]) -> None:
         """Crash here if that is in the script."""
         strand = self.running
         if strand is None:
             raise RuntimeError("only an invocation can crash")
         if side == "before":
-            strand.reached[moment] += 1
-            if moment == "check":
+            strand.reached[point] += 1
+            if point == "check":
                 strand.record.checks.append(self.clock.now())
         if any(
-            (crash.moment, crash.side) == (moment, side)
+            (crash.point, crash.side) == (point, side)
             and crash.invocation in (None, strand.record.number)
-            and crash.nth in (None, strand.reached[moment])
+            and crash.nth in (None, strand.reached[point])
             for crash in self._crashes
         ):
-            raise Killed(f"{side} {moment}")
+            raise Killed(f"{side} {point}")
 
     def _sleep(self, seconds: float) -> None:
         if self.running is None:
@@ -512,7 +510,7 @@ class Simulation(World):
 
     @contextmanager
     def _around_call(self, call: Call) -> Iterator[None]:
-        with self.around(moment_of(call)):
+        with self.around(point_of(call)):
             latency = self.ecr_latency(self.elapsed())
             patience = call.seconds if self.calls_end_in_time else math.inf
             self.clock.sleep(min(latency, patience))
@@ -522,10 +520,10 @@ class Simulation(World):
 
     def reply(self, call: Call) -> Reply | None:
         """Return what is in front of ECR's rules."""
-        moment = moment_of(call)
-        if moment == "newest tags":
+        point = point_of(call)
+        if point == "newest tags":
             return details({"imageTags": ["some-other-tag"], "imageDigest": DIGEST, "imagePushedAt": PUSHED})
-        return self.schedule(self.elapsed()) if "check" in moment else None
+        return self.schedule(self.elapsed()) if "check" in point else None
 
     def stack_as_told(self, stack_id: str) -> StackState:
         """Return what CloudFormation tells of a stack."""
@@ -550,7 +548,7 @@ class Simulation(World):
         return self.new_process(self.container_clock())
 
     @property
-    def way(self) -> Callable[[str, bytes, float], int]:
+    def put(self) -> Callable[[str, bytes, float], int]:
         return _Transport(self).put
 
     def stacks_within(self, seconds: float) -> Any:
@@ -560,7 +558,7 @@ class Simulation(World):
         return _LambdaClient(self, seconds)
 
 
-def moment_of(call: Call) -> Moment:
+def point_of(call: Call) -> Point:
     if call.operation != "DescribeImages":
         return "manifest" if call.operation == "BatchGetImage" else "config"
     if "imageIds" not in call.asked:

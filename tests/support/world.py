@@ -38,7 +38,7 @@ from tests.support.fakes import (
 )
 
 FOUND = details({"imageTags": ["v1"]})
-IN_MEMORY = None
+IN_MEMORY = None  # as a reply: the registry in memory answers
 """The script of a world whose ECR answers by its rules."""
 NO_REPLY = ReadTimeoutError(endpoint_url="https://lambda")
 
@@ -107,8 +107,8 @@ class World:
         """The process in which invocations run."""
         return self.new_process()
 
-    def build(self) -> None:
-        """Have a new process, which knows what is around it from then on."""
+    def restart(self) -> None:
+        """Begin a new process, which keeps nothing of the last one."""
         self.__dict__.pop("waiter", None)
 
     def logger(self) -> Logger:
@@ -132,15 +132,15 @@ class World:
                 random=self.random,
             ),
             self_invoker=SelfInvoker(self.lambda_within),
-            sender=Sender(self.way, clock),
+            sender=Sender(self.put, clock),
             meter=Meter(lambda line: self.log.write(line + "\n"), "waiter"),
             dns_suffix="amazonaws.com",
             any_host=self._any_host,
         )
 
     @property
-    def way(self) -> Callable[[str, bytes, float], int]:
-        """The way to CloudFormation."""
+    def put(self) -> Callable[[str, bytes, float], int]:
+        """Sends a response: a URL, a body and the seconds that it may take."""
         return self.transport.put
 
     def stacks_within(self, seconds: float) -> Any:
@@ -173,9 +173,9 @@ class World:
         self.log.truncate()
 
     @property
-    def answer(self) -> dict[str, Any]:
-        (answer,) = self.transport.bodies
-        return answer
+    def response(self) -> dict[str, Any]:
+        (response,) = self.transport.bodies
+        return response
 
     @property
     def output(self) -> str:

@@ -70,12 +70,12 @@ def test_it_is_answered_as_soon_as_the_stack_s_operation_is_seen_to_be_over(stat
     assert world.clock.now() < NOW + 600
     # An Update may be the rollback's own, which a FAILED would block.
     if kind == "Update" and status in ("ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS"):
-        assert world.answer["Status"] == "SUCCESS"
+        assert world.response["Status"] == "SUCCESS"
     else:
         (line,) = world.lines_of("stack_no_longer_waits")
-        assert world.answer["Status"] == "FAILED"
-        assert world.answer["Reason"].startswith("Waited ")
-        for text in (line["message"], world.answer["Reason"]):
+        assert world.response["Status"] == "FAILED"
+        assert world.response["Reason"].startswith("Waited ")
+        for text in (line["message"], world.response["Reason"]):
             assert ("gone" if status is GONE else status) in text
 
 
@@ -86,7 +86,7 @@ def test_it_is_answered_when_its_stack_was_cancelled_and_updated_again(kind: str
 
     world.run(stack_event(kind))
 
-    assert world.answer["Status"] == "FAILED"
+    assert world.response["Status"] == "FAILED"
     assert world.clock.now() < NOW + 300
 
 
@@ -130,7 +130,7 @@ def test_the_wait_of_another_accounts_stack_is_answered_at_its_limit_whatever_is
 
     world.run_to_the_end(stack_event("Update", StackId=STACK_ID.replace("123456789012", "210987654321")))
 
-    assert "Timed out waiting" in world.answer["Reason"]
+    assert "Timed out waiting" in world.response["Reason"]
     assert world.stacks.asked == []
     assert world.clock.now() == NOW + 1800
 

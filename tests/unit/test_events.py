@@ -44,9 +44,9 @@ def test_create_and_update_are_answered_at_once_or_after_ten_seconds(name: str, 
 
     assert world.run(EVENTS[name]) is None
 
-    assert world.answer["Status"] == ("SUCCESS" if found else "FAILED")
+    assert world.response["Status"] == ("SUCCESS" if found else "FAILED")
     assert world.clock.now() == NOW + (0 if found else 10)
-    assert found or world.answer["Reason"].startswith("Timed out waiting ")
+    assert found or world.response["Reason"].startswith("Timed out waiting ")
     assert ":4568/" in world.transport.puts[0][0]
 
 
@@ -55,7 +55,7 @@ def test_delete_succeeds_at_once() -> None:
 
     world.run(EVENTS["delete"])
 
-    assert (world.answer["Status"], world.clock.sleeps, world.ecr.calls) == ("SUCCESS", [], [])
+    assert (world.response["Status"], world.clock.sleeps, world.ecr.calls) == ("SUCCESS", [], [])
 
 
 def test_continuation_comes_long_after_service_timeout_and_goes_on_with_times_of_today() -> None:
@@ -70,8 +70,8 @@ def test_continuation_comes_long_after_service_timeout_and_goes_on_with_times_of
     late.run(event)
     world.run({**event, STATE_KEY: state})
 
-    assert "after ServiceTimeout" in late.answer["Reason"]
-    assert (world.answer["Status"], world.clock.now()) == ("FAILED", now + 60)
+    assert "after ServiceTimeout" in late.response["Reason"]
+    assert (world.response["Status"], world.clock.now()) == ("FAILED", now + 60)
 
 
 def test_continuation_is_what_the_wait_of_create_would_hand_over() -> None:

@@ -237,7 +237,7 @@ def world(*, found: bool = True, back: bool = False, push: Callable[[World], obj
     _world.stacks = FakeCloudFormation("UPDATE_ROLLBACK_IN_PROGRESS" if back else "UPDATE_IN_PROGRESS")
     push(_world)
     _world.empty_output()
-    _world.build()
+    _world.restart()
     return _world
 
 

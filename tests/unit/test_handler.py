@@ -50,9 +50,9 @@ def test_an_image_that_is_there_is_answered_at_once(kind: str) -> None:
 
     assert world.run(stack_event(kind)) is None
 
-    assert world.answer["Status"] == "SUCCESS"
-    assert world.answer["Data"]["ImageUri"] == f"{REPOSITORY_URI}@{DIGEST}"
-    assert (world.answer["Data"]["Attempts"], world.answer["Data"]["WaitedSeconds"]) == ("1", "0")
+    assert world.response["Status"] == "SUCCESS"
+    assert world.response["Data"]["ImageUri"] == f"{REPOSITORY_URI}@{DIGEST}"
+    assert (world.response["Data"]["Attempts"], world.response["Data"]["WaitedSeconds"]) == ("1", "0")
     assert (world.clock.sleeps, world.functions.calls) == ([], [])
     assert world.transport.puts[0][0] == response_url()
 
@@ -64,7 +64,7 @@ def test_a_delete_succeeds_at_once_without_a_call_to_aws(properties: object, mor
 
     world.run(stack_event("Delete", ResourceProperties=properties, **more))
 
-    assert (world.answer["Status"], world.answer["PhysicalResourceId"]) == ("SUCCESS", "Image-0123456789abcdef")
+    assert (world.response["Status"], world.response["PhysicalResourceId"]) == ("SUCCESS", "Image-0123456789abcdef")
     assert (world.ecr.seconds, world.functions.calls, world.clock.sleeps) == ([], [], [])
 
 
@@ -73,10 +73,10 @@ def test_an_invalid_request_fails_at_once_with_every_fault() -> None:
 
     world.run(stack_event(ResourceProperties={"RepositoryName": "A", "MaxRetries": "-1", "ImageTags": "v1"}))
 
-    assert world.answer["Status"] == "FAILED"
+    assert world.response["Status"] == "FAILED"
     for fault in ("RepositoryName: received", "MaxRetries: received", "ImageTags: received", "ImageTag: missing"):
-        assert fault in world.answer["Reason"]
-    assert world.answer["Reason"].endswith(LOG_STREAM)
+        assert fault in world.response["Reason"]
+    assert world.response["Reason"].endswith(LOG_STREAM)
     assert world.ecr.seconds == []
 
 
@@ -145,9 +145,9 @@ def test_a_wait_that_ends_without_the_image_says_why_after_its_time(
     world.run(stack_event(ResourceProperties={**PROPERTIES, **properties}))
 
     assert world.clock.now() == NOW + seconds
-    assert world.answer["Status"] == "FAILED"
-    assert [word for word in (*words, "team/app:v1", LOG_STREAM) if word not in world.answer["Reason"]] == []
-    assert ("newest tags" in world.answer["Reason"]) is (reply is with_newest_tags)
+    assert world.response["Status"] == "FAILED"
+    assert [word for word in (*words, "team/app:v1", LOG_STREAM) if word not in world.response["Reason"]] == []
+    assert ("newest tags" in world.response["Reason"]) is (reply is with_newest_tags)
     # Of a repository that does not exist, nobody asks for the tags.
     assert reply is not NO_REPOSITORY or all("imageIds" in call for call in world.ecr.asked)
 
@@ -157,7 +157,7 @@ def test_checks_that_ecr_did_not_answer_are_counted_when_it_refuses_in_the_end()
 
     world.run(stack_event())
 
-    assert ", 1 unanswered" in world.answer["Reason"]
+    assert ", 1 unanswered" in world.response["Reason"]
 
 
 @pytest.mark.parametrize("kind", [RuntimeError, MemoryError])
@@ -166,11 +166,11 @@ def test_an_unexpected_exception_is_answered_without_a_stack_trace(kind: type[Ex
 
     world.run(stack_event())
 
-    assert world.answer["Status"] == "FAILED"
-    assert f"failed unexpectedly ({kind.__name__})" in world.answer["Reason"]
-    assert world.answer["Reason"].endswith(LOG_STREAM)
+    assert world.response["Status"] == "FAILED"
+    assert f"failed unexpectedly ({kind.__name__})" in world.response["Reason"]
+    assert world.response["Reason"].endswith(LOG_STREAM)
     for trace in ("Traceback", "inner detail", "handler.py"):
-        assert trace not in world.answer["Reason"]
+        assert trace not in world.response["Reason"]
     (line,) = world.lines_of("failed_unexpectedly")
     assert "inner detail" in line["exception"]
 
@@ -181,8 +181,8 @@ def test_an_event_that_lambda_delivers_after_service_timeout_fails_without_a_che
 
     world.run(stack_event())
 
-    assert (world.answer["Status"], world.ecr.seconds) == ("FAILED", [])
-    assert "after ServiceTimeout" in world.answer["Reason"]
+    assert (world.response["Status"], world.ecr.seconds) == ("FAILED", [])
+    assert "after ServiceTimeout" in world.response["Reason"]
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_a_wait_shortened_by_service_timeout_says_so_once_at_the_start_and_at_th
     (line,) = world.lines_of("wait_shortened")
     assert line["message"].startswith(shortened)
     assert world.lines.index(line) == 0
-    assert "; cut from " in world.answer["Reason"]
+    assert "; cut from " in world.response["Reason"]
     assert world.clock.now() == NOW + seconds
 
 
@@ -230,7 +230,7 @@ def test_an_archived_image_is_named_so_at_the_limit_beside_the_newest_tags(after
     assert before_last == ("the repository has no such image" if after else last)
     assert len(set(seen)) == (2 if after else 1)
     for words in ("restore it or push it again", 'newest tags: "v0.9" (1 min old)'):
-        assert words in world.answer["Reason"]
+        assert words in world.response["Reason"]
 
 
 def test_archived_images_are_asked_for_at_the_first_and_the_last_check_alone_where_there_is_none() -> None:
@@ -261,9 +261,9 @@ def test_a_failing_hand_over_is_answered_naming_the_permission_that_is_missing()
 
     world.run(stack_event())
 
-    assert world.answer["Status"] == "FAILED"
+    assert world.response["Status"] == "FAILED"
     for words in ("Waited 14 min 45 s", "(37 checks)", "AccessDeniedException", "lambda:InvokeFunction", LOG_STREAM):
-        assert words in world.answer["Reason"]
+        assert words in world.response["Reason"]
     assert [line["level"] for line in world.lines_of("hand_over_retried", "hand_over_failed")] == ["WARNING"] * 4 + [
         "ERROR"
     ]
@@ -295,8 +295,8 @@ def test_after_a_third_lost_reply_it_is_not_tried_again_because_each_may_have_go
     world.run(stack_event())
 
     assert len(world.functions.calls) == tries
-    assert world.answer["Status"] == "FAILED"
-    assert "could not invoke itself (ReadTimeoutError)" in world.answer["Reason"]
+    assert world.response["Status"] == "FAILED"
+    assert "could not invoke itself (ReadTimeoutError)" in world.response["Reason"]
 
 
 def test_lost_replies_are_counted_over_the_whole_wait() -> None:
@@ -308,7 +308,7 @@ def test_lost_replies_are_counted_over_the_whole_wait() -> None:
     world.run(second)
 
     assert len(world.functions.calls) == 4
-    assert world.answer["Status"] == "FAILED"
+    assert world.response["Status"] == "FAILED"
 
 
 @pytest.mark.parametrize("timeout", [10, 149, 150])
@@ -319,8 +319,8 @@ def test_a_hand_over_that_hangs_leaves_time_for_the_answer(timeout: float) -> No
 
     world.run(stack_event(ResourceProperties=short(MaxRetries=retries)))
 
-    assert world.answer["Status"] == "FAILED"
-    assert "could not invoke itself" in world.answer["Reason"]
+    assert world.response["Status"] == "FAILED"
+    assert "could not invoke itself" in world.response["Reason"]
     assert len(world.functions.calls) >= (2 if timeout >= 60 else 1)
     checks_end = NOW + timeout - min(30, timeout / 5)
     # A fifth of the reserve at least.
@@ -332,8 +332,8 @@ def test_a_wait_of_more_than_fifteen_invocations_is_refused_at_once_with_the_tim
 
     world.run(stack_event())
 
-    assert (world.answer["Status"], world.ecr.seconds) == ("FAILED", [])
-    reason = world.answer["Reason"]
+    assert (world.response["Status"], world.ecr.seconds) == ("FAILED", [])
+    reason = world.response["Reason"]
     assert "a wait of 1800 seconds takes 38 invocations" in reason
     needed = int(reason.split("raise the timeout to ")[1].split()[0])
 
@@ -341,7 +341,7 @@ def test_a_wait_of_more_than_fifteen_invocations_is_refused_at_once_with_the_tim
     assert enough.run_to_the_end(stack_event()) <= 15
     assert enough.clock.now() == NOW + 1800
     too_little.run(stack_event())
-    assert (too_little.answer["Status"], too_little.ecr.seconds) == ("FAILED", [])
+    assert (too_little.response["Status"], too_little.ecr.seconds) == ("FAILED", [])
 
 
 def following(world: World, **state: Any) -> dict[str, Any]:
@@ -359,9 +359,9 @@ def test_a_state_that_no_wait_can_be_in_fails_without_a_check() -> None:
 
     world.run(event)
 
-    assert world.answer["Status"] == "FAILED"
-    assert f"{STATE_KEY}: " in world.answer["Reason"]
-    assert "cannot be read (limit" in world.answer["Reason"]
+    assert world.response["Status"] == "FAILED"
+    assert f"{STATE_KEY}: " in world.response["Reason"]
+    assert "cannot be read (limit" in world.response["Reason"]
     assert len(world.ecr.asked) == looks
 
 
@@ -373,7 +373,7 @@ def test_a_limit_after_service_timeout_is_none_and_a_check_due_after_it_is_made_
     world.run_to_the_end({**event, "ServiceTimeout": "1200"})
 
     assert world.clock.now() == NOW + 1200
-    assert "allowed: 15" not in world.answer["Reason"]
+    assert "allowed: 15" not in world.response["Reason"]
 
 
 def test_a_continuation_that_comes_after_service_timeout_says_what_there_was_until_then() -> None:
@@ -383,16 +383,16 @@ def test_a_continuation_that_comes_after_service_timeout_says_what_there_was_unt
 
     world.run(event)
 
-    assert "(40 checks, 3 unanswered" in world.answer["Reason"]
+    assert "(40 checks, 3 unanswered" in world.response["Reason"]
 
 
 def test_the_invocations_there_were_count_towards_those_that_are_refused() -> None:
     enough, too_many = World(NOT_FOUND), World(NOT_FOUND)
 
     assert enough.run_to_the_end(following(enough, progress={"hops": 13})) == 2
-    assert "Timed out waiting" in enough.answer["Reason"]
+    assert "Timed out waiting" in enough.response["Reason"]
     too_many.run(following(too_many, progress={"hops": 14}))
-    assert "takes 16 invocations" in too_many.answer["Reason"]
+    assert "takes 16 invocations" in too_many.response["Reason"]
 
 
 # --- Delivery -------------------------------------------------------------------------------------------------------
@@ -504,7 +504,7 @@ def test_two_waits_in_one_process_leave_nothing_over_between_them() -> None:
     with pytest.raises(UnusableEvent):
         world.run(None)
 
-    assert world.transport.bodies[1] == fresh.answer
+    assert world.transport.bodies[1] == fresh.response
     answered, garbage = world.lines[before:]
     assert (answered["StackId"], answered["RequestId"], answered["LogicalResourceId"]) == ("second", "r2", "B")
     assert not garbage.keys() & {"StackId", "RequestId", "LogicalResourceId", "RequestType", "status", "image"}

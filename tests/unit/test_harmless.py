@@ -148,7 +148,7 @@ def test_a_stack_a_caller_and_the_log_get_harmless_words(fed: str, way: str) -> 
     except WaiterError as raised:
         told = [str(raised)]
 
-    assert not back or there.answer["Status"] == "SUCCESS"
+    assert not back or there.response["Status"] == "SUCCESS"
     assert_stack_harmless(there, *told, hits=not back)
 
 
@@ -213,7 +213,7 @@ def test_what_a_build_says_is_repeated_in_harmless_words(found: Any) -> None:
     command("wait", "app:v1", "--build-project", "app")
 
     assert_stack_harmless(there)
-    assert "hit" in there.answer["Reason"]
+    assert "hit" in there.response["Reason"]
     assert "hit" in command.err
     assert_lines_harmless(command.err)
 
@@ -256,7 +256,7 @@ def test_lambdas_refusal_and_the_log_streams_name_are_repeated_in_harmless_words
 
     there.waiter.handle(event, FakeContext(there.clock, 60.0, stream=f"s{NASTY}"))
 
-    assert there.answer["Reason"].count("hit") == 2
+    assert there.response["Reason"].count("hit") == 2
     assert_stack_harmless(there)
 
 
@@ -333,8 +333,8 @@ def test_an_exception_in_the_making_of_an_answer_becomes_one(monkeypatch: pytest
     monkeypatch.setattr(response, "_body", broken)
     there.run(stack_event(ResourceProperties=properties({})))
 
-    assert there.answer["Status"] == "FAILED"
-    assert "failed unexpectedly (UnicodeEncodeError)" in there.answer["Reason"]
+    assert there.response["Status"] == "FAILED"
+    assert "failed unexpectedly (UnicodeEncodeError)" in there.response["Reason"]
 
 
 def test_whatever_an_image_calls_its_architecture_the_answer_fits() -> None:

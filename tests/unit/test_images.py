@@ -62,9 +62,9 @@ def test_a_uri_leads_to_its_image_and_the_answer_names_the_same_host(uri: str, s
 
     there.run(request(ImageUri=uri))
 
-    data = there.answer["Data"]
+    data = there.response["Data"]
     repository = uri.removesuffix(":v1")
-    assert there.answer["Status"] == "SUCCESS"
+    assert there.response["Status"] == "SUCCESS"
     assert (data["ImageUri"], data["TaggedImageUri"]) == (f"{repository}@{digest}", uri)
     assert (data["RepositoryUri"], data["RepositoryName"], data["ImageTag"]) == (repository, "team/app", "v1")
 
@@ -86,8 +86,8 @@ def test_an_image_elsewhere_is_found_there_and_not_here(
 
     there.run(event(**properties))
 
-    assert there.answer["Data"]["ImageDigest"] == digest
-    assert there.answer["Data"]["RepositoryUri"].startswith(registry)
+    assert there.response["Data"]["ImageDigest"] == digest
+    assert there.response["Data"]["RepositoryUri"].startswith(registry)
     assert there.ecr.roles == ([ROLE] if "RoleArn" in properties else [])
 
 
@@ -120,8 +120,8 @@ def test_a_latest_that_moves_during_the_wait_is_answered_with_the_commit_meant()
 
     there.run(event(ImageTag="latest", Labels={REVISION: "new"}, MaxRetries="20"))
 
-    assert there.answer["Data"]["ImageDigest"] == new[0]
-    assert there.answer["Data"]["Architecture"] == "arm64"
+    assert there.response["Data"]["ImageDigest"] == new[0]
+    assert there.response["Data"]["Architecture"] == "arm64"
     assert there.ecr.count("GET") == 2  # one for each image, however many checks there were
     *before, _ = there.lines_of("checked")
     assert len(before) > 3
@@ -134,9 +134,9 @@ def test_an_image_that_stays_the_old_one_is_said_to_be_that_at_the_limit() -> No
 
     there.run(event(Labels={REVISION: "new"}))
 
-    assert there.answer["Status"] == "FAILED"
-    assert f'the image is another one: its label "{REVISION}" is "old", wanted "new"' in there.answer["Reason"]
-    assert 'newest tags: "v1" (' in there.answer["Reason"]
+    assert there.response["Status"] == "FAILED"
+    assert f'the image is another one: its label "{REVISION}" is "old", wanted "new"' in there.response["Reason"]
+    assert 'newest tags: "v1" (' in there.response["Reason"]
 
 
 def test_an_index_for_lambda_fails_within_one_check_with_the_cure() -> None:
@@ -145,8 +145,8 @@ def test_an_index_for_lambda_fails_within_one_check_with_the_cure() -> None:
 
     there.run(event(DeployTarget="Lambda"))
 
-    assert there.answer["Status"] == "FAILED"
-    assert "push one with docker buildx build --provenance=false --platform linux/arm64 " in there.answer["Reason"]
+    assert there.response["Status"] == "FAILED"
+    assert "push one with docker buildx build --provenance=false --platform linux/arm64 " in there.response["Reason"]
     assert there.ecr.calls == [("DescribeImages", "team/app")]  # which says the media type
 
 
@@ -164,7 +164,7 @@ def test_an_image_of_an_index_is_named_by_platform_beside_the_whole() -> None:
 
     there.run(event(Platform="linux/arm64", DeployTarget="ECS"))
 
-    data = there.answer["Data"]
+    data = there.response["Data"]
     assert (data["ImageDigest"], data["PlatformDigest"]) == (index, arm)
     assert (data["ImageUri"], data["PlatformImageUri"]) == (f"{REPOSITORY_URI}@{index}", f"{REPOSITORY_URI}@{arm}")
     assert data["Architecture"] == "arm64"
@@ -180,7 +180,7 @@ def test_since_the_operation_began_means_since_cloudformation_asked() -> None:
 
     there.run(event(PushedAfter="StackOperation", MaxRetries="10"))
 
-    assert there.answer["Data"]["ImageDigest"] == new[0]
+    assert there.response["Data"]["ImageDigest"] == new[0]
 
 
 def test_an_archived_image_that_is_restored_during_the_wait_is_found() -> None:
@@ -192,7 +192,7 @@ def test_an_archived_image_that_is_restored_during_the_wait_is_found() -> None:
 
     there.run(event(MaxRetries="10"))
 
-    assert there.answer["Data"]["ImageDigest"] == digest
+    assert there.response["Data"]["ImageDigest"] == digest
     seen = [line["seen"] for line in there.lines_of("checked")]
     assert "the image is archived" in seen
     assert "the image is not available yet (status ACTIVATING)" in seen
@@ -210,8 +210,8 @@ def test_several_images_are_ready_when_all_are_and_each_has_its_uri() -> None:
 
     there.run(several(entry("App"), entry("Jobs", "jobs", "v2")))
 
-    assert there.answer["Status"] == "SUCCESS"
-    data = there.answer["Data"]
+    assert there.response["Status"] == "SUCCESS"
+    data = there.response["Data"]
     assert data.keys() == {"App.ImageUri", "Jobs.ImageUri", "Attempts", "WaitedSeconds"}
     assert data["App.ImageUri"] == f"{HOST}/team/app@{first}"
     assert data["Jobs.ImageUri"] == f"{HOST}/jobs@{later[0]}"
@@ -238,7 +238,7 @@ def test_twenty_images_pushed_in_any_order_over_hand_overs_are_all_found() -> No
     invocations = there.run_to_the_end(several(*entries, MaxRetries="20"))
 
     assert invocations > 3
-    data = there.answer["Data"]
+    data = there.response["Data"]
     assert {key: uri.split("@")[1] for key, uri in data.items() if key.endswith("ImageUri")} == {
         f"I{number}.ImageUri": digests[name] for number, name in enumerate(names)
     }
@@ -256,8 +256,8 @@ def test_newest_tags_are_named_with_their_repository() -> None:
 
     there.run(several(entry("App"), entry("Jobs", "jobs", "v2"), MaxRetries="2"))
 
-    assert "ECR did not answer (ThrottlingException" in there.answer["Reason"]
-    assert 'newest tags of jobs: "v7" (1 min old)' in there.answer["Reason"]
+    assert "ECR did not answer (ThrottlingException" in there.response["Reason"]
+    assert 'newest tags of jobs: "v7" (1 min old)' in there.response["Reason"]
 
 
 def test_a_repository_that_is_throttled_slows_the_checks_of_the_others_too() -> None:
@@ -290,9 +290,9 @@ def test_what_would_not_fit_an_answer_is_refused_before_any_call_with_how_many_w
 
     refused = answered(20)
     assert refused.ecr.calls == []
-    fits = allowed(refused.answer["Reason"])
+    fits = allowed(refused.response["Reason"])
     assert 0 < fits < 20
-    assert [answered(count).answer["Status"] for count in (fits, fits + 1)] == ["SUCCESS", "FAILED"]
+    assert [answered(count).response["Status"] for count in (fits, fits + 1)] == ["SUCCESS", "FAILED"]
 
 
 def test_what_a_create_accepts_is_answered_with_tags_in_a_rollback_too() -> None:
@@ -300,13 +300,13 @@ def test_what_a_create_accepts_is_answered_with_tags_in_a_rollback_too() -> None
     entries = [entry(f"I{number}", tag=f"{number:0150}") for number in range(20)]
     there, back = world(), world(stack=("UPDATE_ROLLBACK_IN_PROGRESS",))
     there.run(several(*entries))
-    fit = allowed(there.answer["Reason"])
+    fit = allowed(there.response["Reason"])
     assert 10 < fit < 20
 
     back.run(several(*entries[:fit], kind="Update"))
 
-    assert back.answer["Status"] == "SUCCESS"
-    assert back.answer["Data"]["I9.ImageUri"] == f"{HOST}/team/app:{9:0150}"
+    assert back.response["Status"] == "SUCCESS"
+    assert back.response["Data"]["I9.ImageUri"] == f"{HOST}/team/app:{9:0150}"
 
 
 def test_twenty_images_of_usual_names_fit() -> None:
@@ -316,7 +316,7 @@ def test_twenty_images_of_usual_names_fit() -> None:
 
     there.run(several(*(entry(f"Service{n}", f"shop/backend-service-{n}", "latest") for n in range(20))))
 
-    assert there.answer["Status"] == "SUCCESS"
+    assert there.response["Status"] == "SUCCESS"
 
 
 # --- rollback
@@ -330,8 +330,8 @@ def test_a_rollback_takes_any_image_that_is_there_and_names_its_platform() -> No
         event("Update", Labels={REVISION: "new"}, DeployTarget="Lambda", PushedAfter="StackOperation", Platform="arm64")
     )
 
-    data = there.answer["Data"]
-    assert (there.answer["Status"], data["ImageDigest"], data["Architecture"]) == ("SUCCESS", index, "arm64")
+    data = there.response["Data"]
+    assert (there.response["Status"], data["ImageDigest"], data["Architecture"]) == ("SUCCESS", index, "arm64")
     assert data["PlatformImageUri"] == f"{REPOSITORY_URI}@{arm}"
 
 
@@ -345,7 +345,7 @@ def test_a_rollback_has_a_uri_for_the_platform_also_where_no_image_for_it_is_kno
 
     there.run(event("Update", Platform="arm64", **more))
 
-    data = there.answer["Data"]
+    data = there.response["Data"]
     known = f"{REPOSITORY_URI}@{index}" if pushed and not more else f"{REPOSITORY_URI}:v1"
     assert data["PlatformImageUri"] == data["ImageUri"] == known
     assert data["PlatformDigest"] == ""
@@ -360,7 +360,7 @@ def test_a_rollback_names_an_image_that_is_there_also_if_its_platform_cannot_be_
     one = entry("App", Platform="arm64")
     there.run(several(one, kind="Update") if several_ else event("Update", Platform="arm64"))
 
-    assert there.answer["Data"]["App.ImageUri" if several_ else "ImageUri"] == f"{HOST}/team/app@{digest}"
+    assert there.response["Data"]["App.ImageUri" if several_ else "ImageUri"] == f"{HOST}/team/app@{digest}"
 
 
 def test_a_rollback_of_several_names_each_with_its_digest_where_it_is_there() -> None:
@@ -371,8 +371,8 @@ def test_a_rollback_of_several_names_each_with_its_digest_where_it_is_there() ->
         several(entry("Here", tag="v0"), entry("Gone"), entry("Dig", tag="v0", ImageDigest=digest), kind="Update")
     )
 
-    assert there.answer["Status"] == "SUCCESS"
-    assert there.answer["Data"] == {
+    assert there.response["Status"] == "SUCCESS"
+    assert there.response["Data"] == {
         "Here.ImageUri": f"{HOST}/team/app@{digest}",
         "Gone.ImageUri": f"{HOST}/team/app:v1",
         "Dig.ImageUri": f"{HOST}/team/app@{digest}",
@@ -413,8 +413,8 @@ def test_a_rollback_answers_with_what_can_be_read_of_properties_that_are_refused
 
     there.run(request("Update", **properties))
 
-    assert there.answer["Status"] == "SUCCESS"
-    data = there.answer["Data"]
+    assert there.response["Status"] == "SUCCESS"
+    data = there.response["Data"]
     assert {key: value for key, value in data.items() if key in uris or key.endswith(".ImageUri")} == uris
 
 

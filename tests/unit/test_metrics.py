@@ -203,7 +203,7 @@ def test_a_metric_that_cannot_be_written_costs_no_answer() -> None:
     world.__dict__["waiter"] = replace(world.waiter, meter=Meter(broken, "waiter"))
     world.run(stack_event())
 
-    assert world.answer["Status"] == "SUCCESS"
+    assert world.response["Status"] == "SUCCESS"
 
 
 @pytest.mark.parametrize(("given", "service"), [(None, SERVICE), ("", SERVICE), ("my-install", "my-install")])

@@ -31,8 +31,8 @@ def update(properties: Any = PROPERTIES, **more: str) -> dict[str, Any]:
 
 def succeeded(world: World) -> dict[str, str]:
     """Return the attributes of the answer, a SUCCESS."""
-    assert world.answer["Status"] == "SUCCESS"
-    data: dict[str, str] = world.answer["Data"]
+    assert world.response["Status"] == "SUCCESS"
+    data: dict[str, str] = world.response["Data"]
     return data
 
 
@@ -145,8 +145,8 @@ def test_an_update_that_is_not_valid_is_refused(stack: Any) -> None:
 
     world.run(update(INVALID))
 
-    assert world.answer["Status"] == "FAILED"
-    assert "ImageTag" in world.answer["Reason"]
+    assert world.response["Status"] == "FAILED"
+    assert "ImageTag" in world.response["Reason"]
 
 
 @pytest.mark.parametrize("stack", [BACK, THROTTLED])
@@ -157,7 +157,7 @@ def test_a_create_and_a_delete_are_answered_without_a_question(kind: str, stack:
     world.run(stack_event(kind, ResourceProperties=INVALID))
 
     assert world.stacks.asked == []
-    assert world.answer["Status"] == ("FAILED" if kind == "Create" else "SUCCESS")
+    assert world.response["Status"] == ("FAILED" if kind == "Create" else "SUCCESS")
 
 
 def test_the_question_may_take_five_seconds_and_a_quarter_of_a_short_invocation() -> None:
@@ -208,7 +208,7 @@ def test_a_throttled_question_blocks_no_rollback_and_an_update_that_is_under_way
 
     world.run_to_the_end(update(properties))
 
-    assert world.answer["Status"] == status
+    assert world.response["Status"] == status
 
 
 def test_a_status_of_before_the_rollback_is_not_believed_in_the_first_seconds() -> None:
@@ -225,7 +225,7 @@ def test_a_denial_is_an_answer() -> None:
 
     world.run(update(INVALID))
 
-    assert world.answer["Status"] == "FAILED"
+    assert world.response["Status"] == "FAILED"
     assert len(world.stacks.asked) == 2
 
 
@@ -239,8 +239,8 @@ def test_it_asks_for_as_long_as_the_reserve_and_no_longer(service_timeout: str, 
 
     if service_timeout in ("10", "60"):
         world.run(update(INVALID, ServiceTimeout=service_timeout))
-        assert world.answer["Status"] == "FAILED"
-        assert "ImageTag: missing" in world.answer["Reason"]
+        assert world.response["Status"] == "FAILED"
+        assert "ImageTag: missing" in world.response["Reason"]
     else:
         with pytest.raises(StackUnknown, match="ImageTag: missing"):
             world.run(update(INVALID, ServiceTimeout=service_timeout))
@@ -323,5 +323,5 @@ def test_an_update_is_answered_before_service_timeout_though_nothing_else_answer
 
     world.run(update(PROPERTIES, ServiceTimeout=service_timeout))
 
-    assert world.answer["Status"] == status
+    assert world.response["Status"] == status
     assert clock.now() - NOW < float(service_timeout)

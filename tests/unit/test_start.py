@@ -9,8 +9,9 @@ import botocore
 
 from sandbox.processes import ROOT
 from tests.support.ecr import Reply
-from tests.support.simulation import THERE, Simulation, no_image
+from tests.support.simulation import Simulation, no_image
 from tests.support.starting import FORBIDDEN, MOST_LOOKS, MOST_MODULES, START
+from tests.support.world import IN_MEMORY
 
 PROPERTIES = {"RepositoryName": "team/app", "ImageTag": "v1"}
 
@@ -62,7 +63,7 @@ def simulated(pushed: float) -> tuple[Simulation, list[float]]:
 
     def answered(elapsed: float) -> Reply | None:
         calls.append(elapsed)
-        return THERE if elapsed >= pushed else no_image()
+        return IN_MEMORY if elapsed >= pushed else no_image()
 
     simulation = Simulation(answered)
     create = simulation.create(PROPERTIES)

@@ -62,12 +62,12 @@ def test_a_recorded_wait_goes_on_to_its_own_limit_counts_on_and_finds_its_image(
     checks = state["progress"]["checks"] + len(world.lines_of("checked"))
     assert len(world.lines_of("checked")) >= 2
     assert world.clock.now() == state["limit"]
-    assert f"({checks} checks)" in world.answer["Reason"]
+    assert f"({checks} checks)" in world.response["Reason"]
 
     world = waiting(recorded, FOUND)
     world.run(recorded)
-    assert world.answer["Status"] == "SUCCESS"
-    assert world.answer["Data"]["Attempts"] == str(state["progress"]["checks"] + 1)
+    assert world.response["Status"] == "SUCCESS"
+    assert world.response["Data"]["Attempts"] == str(state["progress"]["checks"] + 1)
 
 
 def test_each_form_has_the_fields_of_the_one_before_and_the_last_is_todays() -> None:
@@ -174,8 +174,8 @@ def test_the_longest_wait_across_two_versions_keeps_its_limit_and_counts_on(olde
     assert [event[STATE_KEY]["progress"]["hops"] for event in world.functions.events] == [1, 2, 3]
     assert {event[STATE_KEY]["limit"] for event in world.functions.events} == {NOW + 3360}
     checks = len([line for line in world.lines if "Checked " in line["message"]])
-    assert re.search(rf"\b{checks} (checks|times)", world.answer["Reason"])
-    assert re.search("3 (of them )?unanswered", world.answer["Reason"])
+    assert re.search(rf"\b{checks} (checks|times)", world.response["Reason"])
+    assert re.search("3 (of them )?unanswered", world.response["Reason"])
 
 
 @pytest.mark.parametrize("turns", TURNS)
@@ -185,7 +185,7 @@ def test_an_image_that_comes_after_the_other_version_took_over_is_found_once(old
     ran = world.run_in_turn(stack_event(), TURNS[turns])
 
     assert len(ran) == 2
-    assert (world.answer["Status"], world.answer["Data"]["Attempts"]) == ("SUCCESS", "50")
+    assert (world.response["Status"], world.response["Data"]["Attempts"]) == ("SUCCESS", "50")
 
 
 def test_an_event_that_comes_again_to_the_other_version_names_the_same_resource(older: str) -> None:
@@ -193,4 +193,4 @@ def test_an_event_that_comes_again_to_the_other_version_names_the_same_resource(
     for world, version in zip(worlds, "on", strict=True):
         world.run_in_turn(stack_event(), version)
 
-    assert worlds[0].answer["PhysicalResourceId"] == worlds[1].answer["PhysicalResourceId"]
+    assert worlds[0].response["PhysicalResourceId"] == worlds[1].response["PhysicalResourceId"]

@@ -53,7 +53,6 @@ from tests.support.clock import FakeClock
 from tests.support.ecr import Reply
 from tests.support.simulation import (
     EPOCH,
-    THERE,
     Crash,
     Record,
     Schedule,
@@ -64,6 +63,7 @@ from tests.support.simulation import (
     pushed_at,
     throttled,
 )
+from tests.support.world import IN_MEMORY
 
 PROPERTIES = {"RepositoryName": "team/app", "ImageTag": "v1", "MaxRetries": 3600}
 START = math.floor(EPOCH)
@@ -77,7 +77,7 @@ def run(schedule: Schedule, properties: dict[str, Any] = PROPERTIES, **world: An
     return simulation, create
 
 
-def waits(simulation: Simulation) -> list[Record]:
+def waiting_invocations(simulation: Simulation) -> list[Record]:
     """Return the invocations that waited: all but those for a Delete."""
     return [record for record in simulation.invocations if record.event["RequestType"] != "Delete"]
 
@@ -101,7 +101,7 @@ def longest() -> tuple[Simulation, Operation]:
 
 def test_an_image_that_never_comes_takes_at_most_five_invocations_and_one_answer() -> None:
     simulation, create = longest()
-    assert len(waits(simulation)) <= 5
+    assert len(waiting_invocations(simulation)) <= 5
     assert len(create.attempts) == 1
     assert "Timed out waiting" in gave_up(create)
     assert simulation.dropped == []
@@ -127,7 +127,7 @@ def test_every_check_of_a_wait_is_logged_and_counted_once_in_the_reason() -> Non
 
 def test_every_continuation_carries_the_first_event_unchanged_and_the_first_limit() -> None:
     simulation, create = longest()
-    for record in waits(simulation)[1:]:
+    for record in waiting_invocations(simulation)[1:]:
         assert {key: value for key, value in record.event.items() if key != STATE_KEY} == create.event
         assert (record.event[STATE_KEY]["start"], record.event[STATE_KEY]["limit"]) == (START, LIMIT)
 
@@ -148,7 +148,7 @@ def test_an_image_pushed_at_any_time_up_to_the_limit_is_found_within_a_pause(sec
     assert create.outcome
     assert create.outcome.status == "SUCCESS"
     assert EPOCH + seconds <= create.outcome.at <= EPOCH + seconds + 31
-    assert len(waits(simulation)) == invocations
+    assert len(waiting_invocations(simulation)) == invocations
     assert len(create.attempts) == 1
 
 
@@ -159,7 +159,7 @@ def test_whatever_the_service_timeout_the_answer_comes_before_it(service_timeout
     gave_up(create)
     limit = START + service_timeout - min(max(0.2 * service_timeout, 15), 240)
     # With 15 s, all of it is reserve: there is only the one check that is always made.
-    assert max(limit, waits(simulation)[0].began) <= simulation.checks[-1] <= max(limit, EPOCH) + 1
+    assert max(limit, waiting_invocations(simulation)[0].began) <= simulation.checks[-1] <= max(limit, EPOCH) + 1
 
 
 @pytest.mark.parametrize("service_timeout", [20, 60, 120])
@@ -180,7 +180,7 @@ def test_a_limit_just_after_an_invocation_is_met_although_handing_over_takes_sec
     properties = {**PROPERTIES, "MaxRetries": 437, "RetryDelaySeconds": 2}
     simulation, create = run(never, properties, queue_seconds=3.0)
     gave_up(create)
-    assert len(waits(simulation)) == 2
+    assert len(waiting_invocations(simulation)) == 2
     assert START + 874 <= simulation.checks[-1] <= START + 875
 
 
@@ -209,7 +209,7 @@ def test_one_throttled_check_at_the_limit_does_not_hide_what_was_seen_before_it(
 def test_the_unanswered_checks_of_every_invocation_are_counted() -> None:
     simulation, create = run(lambda elapsed: throttled() if elapsed % 300 > 150 else no_image())
     silent = [line for line in simulation.lines if "did not answer" in line.get("seen", "")]
-    assert len({line["InvocationId"] for line in silent}) == len(waits(simulation))
+    assert len({line["InvocationId"] for line in silent}) == len(waiting_invocations(simulation))
     assert f"({len(simulation.checks)} checks, {len(silent)} unanswered" in gave_up(create)
 
 
@@ -253,7 +253,7 @@ CRASHES = [
 
 
 def checks_of_the_last() -> int:
-    return len(waits(longest()[0])[-1].checks)
+    return len(waiting_invocations(longest()[0])[-1].checks)
 
 
 @pytest.mark.parametrize("crash", CRASHES, ids=str)
@@ -262,7 +262,7 @@ def test_a_crash_anywhere_changes_neither_the_limit_nor_that_one_answer_counts(c
     simulation, create = run(never, crashes=[crash])
     assert "crashed" in {record.end for record in simulation.invocations}
     gave_up(create)
-    states = [record.event[STATE_KEY] for record in waits(simulation) if record.continues]
+    states = [record.event[STATE_KEY] for record in waiting_invocations(simulation) if record.continues]
     assert {state["limit"] for state in states} == {LIMIT}
     at_limit = [check for check in simulation.checks if check >= LIMIT]
     # Within a second, or as soon as Lambda delivers the event again.
@@ -273,7 +273,7 @@ def test_a_crash_anywhere_changes_neither_the_limit_nor_that_one_answer_counts(c
 def test_two_crashes_in_a_row_at_the_limit_still_leave_time_for_the_answer() -> None:
     # The limit is 750 s into its invocation, so the second retry comes 930 s after the event.
     simulation, create = run(never, crashes=[Crash("check", 4, checks_of_the_last()), Crash("check", 5, 1)])
-    assert [record.end for record in waits(simulation)][-3:] == ["crashed", "crashed", "returned"]
+    assert [record.end for record in waiting_invocations(simulation)][-3:] == ["crashed", "crashed", "returned"]
     gave_up(create)
 
 
@@ -281,7 +281,11 @@ def test_two_crashes_in_a_row_at_the_limit_still_leave_time_for_the_answer() -> 
 def test_invocations_that_crash_at_their_very_end_are_run_again(crashes: int) -> None:
     """An invocation's end is 870 s after its event; its second retry comes 1,920 s after it."""
     simulation, create = run(never, crashes=[Crash("hand-over", number) for number in range(1, crashes + 1)])
-    assert [record.end for record in waits(simulation)][: crashes + 1] == [*["crashed"] * crashes, "returned"]
+    ends = [record.end for record in waiting_invocations(simulation)]
+    assert ends[: crashes + 1] == [
+        *["crashed"] * crashes,
+        "returned",
+    ]
     assert simulation.dropped == []
     gave_up(create)
 
@@ -294,7 +298,7 @@ def test_an_event_that_finds_no_free_concurrency_is_dropped_within_an_hour_and_t
 
 def test_an_event_that_waits_for_free_concurrency_keeps_its_start() -> None:
     simulation, create = run(never, has_room=lambda elapsed: elapsed > 1000.0)
-    assert waits(simulation)[0].began > EPOCH + 1000.0
+    assert waiting_invocations(simulation)[0].began > EPOCH + 1000.0
     assert "Timed out waiting" in gave_up(create)
     assert simulation.checks[-1] < LIMIT + 1
 
@@ -309,7 +313,7 @@ def test_throttling_and_faults_never_end_a_wait(seed: int) -> None:
     def schedule(elapsed: float) -> Reply | None:
         if random.random() < 0.6:
             return random.choice([throttled(), broken()])
-        return THERE if elapsed > 1000 else no_image()
+        return IN_MEMORY if elapsed > 1000 else no_image()
 
     _, create = run(schedule)
     assert create.outcome
@@ -320,7 +324,7 @@ def test_calls_that_hang_end_in_time_for_the_answer() -> None:
     simulation, create = run(never, ecr_latency=lambda _: math.inf)
     assert "did not answer" in gave_up(create)
     assert {record.end for record in simulation.invocations} == {"returned"}
-    assert len(waits(simulation)) <= 5
+    assert len(waiting_invocations(simulation)) <= 5
 
 
 # --- the wait loop alone

@@ -216,7 +216,7 @@ def _usable_url(url: object, dns_suffix: str, *, any_host: bool) -> str:
     if not plain or not plain[1].lower().endswith("." + dns_suffix):
         raise UnusableEvent(
             f'ResponseURL: received one with scheme "{clipped(parts.scheme)}" and a host that ends in "{host[-60:]}", '
-            f"expected https and a host under {dns_suffix}: the answer is sent nowhere else"
+            f"expected https and a host under {dns_suffix}: the response is sent nowhere else"
         )
     return url
 
