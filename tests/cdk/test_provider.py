@@ -27,8 +27,8 @@ from ecr_image_waiter.cdk import EcrImageWaiterProvider, provider
 from sandbox.plain_template import TARGET, text
 from sandbox.processes import ROOT
 from tests.policy.template import as_cloudformation_gets_it
-from tests.support.deployments import resolved
 from tests.support.lint import Linter
+from tests.support.template_conditions import resolved
 
 ARN = "arn:aws:{}:eu-west-1:123456789012:{}"
 PARAMETER = "/token"

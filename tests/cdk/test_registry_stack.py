@@ -15,7 +15,7 @@ from sandbox.cloud import node_for_the_cdk
 from sandbox.processes import ROOT
 from tests.policy.ordering import faults, pins, uses, waiters
 from tests.support.lint import Linter
-from tests.support.pushing import lacking
+from tests.support.push_permissions import lacking
 from tests.support.registry_stack import FOLDER, LASTING, Synthesized, stacks
 
 pytestmark = pytest.mark.slow

@@ -10,7 +10,7 @@ from sandbox.processes import ROOT
 from tests.policy.ordering import faults, pins, uses, waiters
 from tests.support.apps import synthesized
 from tests.support.lint import Linter
-from tests.support.pushing import lacking
+from tests.support.push_permissions import lacking
 
 pytestmark = pytest.mark.slow
 EXAMPLE = ROOT / "examples" / "two-stacks" / "cdk"

@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 from sandbox.cloud import MINISTACK_PYTHON, Cloud, function_python_version
 from sandbox.measure import zipped_bytes
 from sandbox.processes import ROOT
-from tests.support.starting import FORBIDDEN, MOST_MODULES, START
+from tests.support.init_cost import FORBIDDEN, MOST_MODULES, START
 
 
 @pytest.fixture(scope="module")

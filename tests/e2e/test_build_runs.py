@@ -1,8 +1,8 @@
 """The deployed waiter follows the build that is to push the image, and starts it once.
 
 The scenarios run side by side; each test collects one of them. Two are what `make demo` shows. How builds end
-otherwise, and pipelines, is in tests/integration/test_following.py, on a fake clock. There the same event also comes
-again six minutes later; here CodeBuild forgets its tokens, as it has by then.
+otherwise, and pipelines, is in tests/integration/test_followed_builds.py, on a fake clock. There the same event also
+comes again six minutes later; here CodeBuild forgets its tokens, as it has by then.
 """
 
 import io
@@ -25,11 +25,11 @@ from sandbox.demo import play
 from sandbox.processes import PATIENCE, awaits_input
 from sandbox.proxy import Rule, answer, delay, late
 from sandbox.scenarios import SCENARIOS as DEMOS
-from tests.support.demonstrated import AT_THE_END, Told, require_every_line, told_of
-from tests.support.few import some_slow
+from tests.support.case_selection import some_slow
+from tests.support.demo_output import AT_THE_END, Told, require_every_line, told_of
 from tests.support.functions import EVERYTHING, LONG_TIMEOUT, TIMEOUT, Deployed, FunctionError, failed, seconds, uri
+from tests.support.patience import eventually
 from tests.support.side_by_side import side_by_side
-from tests.support.waiting import eventually
 
 SIDE_BY_SIDE = 4
 LIST, START = "codebuild:ListBuildsForProject", "codebuild:StartBuild"

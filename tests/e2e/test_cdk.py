@@ -14,9 +14,9 @@ from sandbox.cloud import CDK_PYTHON, REGION, Cloud, function_python_version
 from sandbox.images import push
 from sandbox.processes import PATIENCE, ROOT
 from sandbox.publishing import npm
-from tests.support.few import some_slow
+from tests.support.case_selection import some_slow
 from tests.support.functions import LONG_TIMEOUT, Deployed, uri
-from tests.support.waiting import eventually
+from tests.support.patience import eventually
 
 BUCKET = "cdk-assets"
 

@@ -18,7 +18,7 @@ from sandbox.player import Delay, Operation, Status
 from sandbox.processes import awaits_input
 from sandbox.proxy import Rule, delay, drop
 from tests.support.functions import HANDED_OVER, TIMEOUT, Deployed, seconds
-from tests.support.waiting import eventually
+from tests.support.patience import eventually
 
 HELD: Final = 10.0
 """Seconds for which a call is held, longer than any client waits for it when it hands over."""

@@ -19,8 +19,8 @@ from sandbox.player import Operation
 from sandbox.processes import PATIENCE
 from sandbox.proxy import Rule, delay
 from tests.support.functions import HANDED_OVER, LONG_TIMEOUT, TIMEOUT, Deployed, failed, handed_over, uri
+from tests.support.patience import eventually
 from tests.support.side_by_side import side_by_side
-from tests.support.waiting import eventually
 
 SIDE_BY_SIDE = 4
 REVISION = "org.opencontainers.image.revision"

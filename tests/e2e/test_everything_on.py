@@ -14,7 +14,7 @@ from sandbox.cloud import STACK, Cloud
 from tests.policy.template import OPTIONAL
 from tests.support.emf import faults, metrics_of
 from tests.support.functions import EVERYTHING, LONG_TIMEOUT, TIMEOUT, Deployed
-from tests.support.waiting import eventually
+from tests.support.patience import eventually
 
 INSTALL = f"{STACK}-watched"
 

@@ -27,10 +27,10 @@ from tests.policy.ordering import pins, sorted_last, waiters
 from tests.support.accounts import STAND_INS, Account, assert_created_in_order, with_stand_ins, with_waiter
 from tests.support.action import WAIT, outputs_in, variables
 from tests.support.apps import synthesized
-from tests.support.few import some_slow
+from tests.support.case_selection import some_slow
 from tests.support.functions import LONG_TIMEOUT, Deployed
+from tests.support.patience import eventually
 from tests.support.side_by_side import side_by_side
-from tests.support.waiting import eventually
 
 EXAMPLES = ROOT / "examples"
 

@@ -19,7 +19,7 @@ from sandbox.processes import PATIENCE, ROOT
 from tests.live.__main__ import Run
 from tests.live.account import PREFIX, Account
 from tests.live.checks import CHECKS, Check, Scene
-from tests.support.waiting import eventually
+from tests.support.patience import eventually
 
 
 def left_over(cloud: Cloud, run: str) -> list[str]:

@@ -6,7 +6,7 @@ import pytest
 
 from sandbox import memory
 from sandbox.cloud import Cloud
-from tests.support.few import some_slow
+from tests.support.case_selection import some_slow
 
 MOST = 100_000_000
 CASES: dict[str, memory.Case] = {case.__name__: case for case in memory.CASES}

@@ -28,8 +28,8 @@ from sandbox.processes import PATIENCE, ROOT
 from tests.policy.ordering import pins, waiters
 from tests.support.accounts import Account, with_waiter
 from tests.support.functions import LONG_TIMEOUT, Deployed
+from tests.support.patience import eventually
 from tests.support.side_by_side import side_by_side
-from tests.support.waiting import eventually
 
 PAGE = (ROOT / "docs" / "migrating.md").read_text()
 HANDWRITTEN = (ROOT / "bench" / "contestants" / "handwritten" / "handler.py").read_text()

@@ -6,7 +6,7 @@ from typing import Any
 from sandbox.cloud import Cloud
 from sandbox.proxy import Rule, deny
 from tests.support.functions import HANDED_OVER, LONG_TIMEOUT, TIMEOUT, Deployed
-from tests.support.waiting import eventually
+from tests.support.patience import eventually
 
 STACK = "rolled-back"
 

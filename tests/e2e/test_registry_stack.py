@@ -23,9 +23,9 @@ from sandbox.processes import PATIENCE
 from tests.policy.ordering import pins
 from tests.support.accounts import STAND_INS, Account, assert_created_in_order, with_stand_ins, with_waiter
 from tests.support.functions import LONG_TIMEOUT, Deployed
+from tests.support.patience import eventually
 from tests.support.registry_stack import FOLDER, Synthesized, stacks
 from tests.support.side_by_side import side_by_side
-from tests.support.waiting import eventually
 
 LASTING = ("AiSocialMediaRegistry", "AiSocialMediaStorage")
 WAITING = ("AiSocialMediaBackend", "AiSocialMediaWebhook")

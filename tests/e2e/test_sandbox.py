@@ -17,11 +17,11 @@ from sandbox.cloud import STACK, Cloud
 from sandbox.demo import chosen, play
 from sandbox.processes import PATIENCE, ROOT, PortTaken
 from sandbox.scenarios import IMAGES, SCENARIOS
-from tests.support.demonstrated import AT_THE_END, require_every_line, told_of
-from tests.support.few import some_slow
+from tests.support.case_selection import some_slow
+from tests.support.demo_output import AT_THE_END, require_every_line, told_of
 from tests.support.functions import LONG_TIMEOUT, Deployed
+from tests.support.patience import eventually
 from tests.support.processes import processes_naming
-from tests.support.waiting import eventually
 
 OWNER = """
 import signal, sys, time

@@ -34,8 +34,8 @@ from tests.support.functions import (
     handed_over,
     seconds,
 )
+from tests.support.patience import eventually
 from tests.support.side_by_side import side_by_side
-from tests.support.waiting import eventually
 
 SIDE_BY_SIDE = 6
 KEYS = {

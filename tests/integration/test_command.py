@@ -26,8 +26,8 @@ from ecr_image_waiter.core.builds import BuilderKind
 from sandbox.ecr.front import Front
 from sandbox.images import push
 from sandbox.processes import PATIENCE, ROOT
-from tests.support.few import some_slow
-from tests.support.waiting import eventually
+from tests.support.case_selection import some_slow
+from tests.support.patience import eventually
 
 REGION: Final = "eu-west-1"
 URI: Final = f"123456789012.dkr.ecr.{REGION}.amazonaws.com/app"

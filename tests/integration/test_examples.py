@@ -17,7 +17,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from sandbox.processes import ROOT
 from tests.policy.ordering import faults, pins, uses, waiters
-from tests.support.pushing import lacking
+from tests.support.push_permissions import lacking
 
 EXAMPLES = ROOT / "examples"
 TEMPLATES = sorted(EXAMPLES.rglob("*.yaml"))

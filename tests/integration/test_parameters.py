@@ -13,7 +13,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from sandbox.processes import ROOT
 from tests.policy.template import as_cloudformation_gets_it, violations
-from tests.support.deployments import allowed, pairwise, resolved
+from tests.support.template_conditions import allowed, pairwise, resolved
 
 TEXT: Final = (ROOT / "template.yaml").read_text()
 SOURCE: Final = yaml_parse(TEXT)

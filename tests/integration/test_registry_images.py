@@ -44,10 +44,10 @@ from sandbox.ecr.contents import Answer
 from sandbox.ecr.front import Call
 from sandbox.ecr.standalone import standalone
 from sandbox.player import CANARIES
+from tests.support.botocore_shapes import faults
 from tests.support.clock import NOW, FakeClock
 from tests.support.ecr import Ecr, no_download
 from tests.support.fakes import DIGEST, OTHER_DIGEST, aws_error, leaked
-from tests.support.shapes import faults
 
 REGION: Final = "eu-west-1"
 OTHER: Final = "210987654321"

@@ -10,8 +10,8 @@ import pytest
 
 from sandbox.processes import PATIENCE, ROOT
 from tests.run import step
+from tests.support.patience import eventually
 from tests.support.processes import processes_naming
-from tests.support.waiting import eventually
 
 STEP = """
 import subprocess, sys, time

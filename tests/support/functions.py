@@ -16,7 +16,7 @@ from sandbox.player import ACCOUNT, Event, Operation, Outcome
 from sandbox.player_server import Player
 from sandbox.proxy import Call, Proxy, Rule, answer
 from sandbox.rie import FUNCTION_ARN, AsyncLambda, Emulator
-from tests.support.waiting import eventually
+from tests.support.patience import eventually
 
 TIMEOUT = 15
 """Of the function, in seconds: a slice is twelve of them, and handing over has half of the rest. On a busy machine the

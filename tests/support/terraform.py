@@ -15,7 +15,7 @@ from typing import Any
 from sandbox.images import push
 from sandbox.processes import ROOT
 from tests.support.accounts import Account
-from tests.support.waiting import eventually
+from tests.support.patience import eventually
 
 EXAMPLE = ROOT / "examples" / "terraform"
 FUNCTIONS = sorted(folder.name for folder in (EXAMPLE / "lambda").iterdir())

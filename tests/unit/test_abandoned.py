@@ -8,9 +8,9 @@ import pytest
 
 from ecr_image_waiter.core.polling import LAST_ASK
 from sandbox.player import Operation
+from tests.support.case_selection import few_of
 from tests.support.clock import NOW
 from tests.support.fakes import STACK_ID, aws_error, stack_event
-from tests.support.few import few_of
 from tests.support.simulation import EPOCH, Simulation, never
 from tests.support.world import World
 

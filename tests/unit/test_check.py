@@ -40,11 +40,11 @@ from ecr_image_waiter.core.model import (
     Unavailable,
     decisive,
 )
-from tests.support.checks import Look
+from tests.support.case_selection import few_of
 from tests.support.clock import NOW, FakeClock
 from tests.support.ecr import ACCOUNT, Ecr, digest_of
 from tests.support.fakes import aws_error, details
-from tests.support.few import few_of
+from tests.support.image_checks import Look
 
 PUBLIC = Source(region="us-east-1", host="public.ecr.aws", alias="shop")
 

@@ -16,8 +16,8 @@ from ecr_image_waiter.core.state import Cause, Outcome, WaitEnd
 from ecr_image_waiter.telemetry import NAMESPACE, UNITS, Meter
 from sandbox.processes import ROOT
 from tests.policy.template import LONGEST_WAIT, as_cloudformation_gets_it
-from tests.support.deployments import resolved
 from tests.support.fakes import aws_error, stack_event
+from tests.support.template_conditions import resolved
 from tests.support.world import FOUND, World
 
 SOURCE: Final = (ROOT / "template.yaml").read_text()

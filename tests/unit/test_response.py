@@ -33,6 +33,7 @@ from tests.support.fakes import (
     signed_query,
     stack_event,
 )
+from tests.support.patience import NO_SIGN_OF_AN_END
 from tests.support.sockets import (
     answering,
     every_name_has_many_addresses,
@@ -40,7 +41,6 @@ from tests.support.sockets import (
     reset_after,
     trickle,
 )
-from tests.support.waiting import NO_SIGN_OF_AN_END
 
 NOTE = " (log stream 2026/11/01/[$LATEST]0123456789abcdef0123456789abcdef)"
 

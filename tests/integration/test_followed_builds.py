@@ -20,9 +20,9 @@ from sandbox.accounts import client_of
 from sandbox.builds import Action, Build, Builds, Execution, Run
 from sandbox.builds import Place as SandboxPlace
 from sandbox.proxy import Proxy, Rule, deny, throttle
+from tests.support.botocore_shapes import faults
 from tests.support.clock import NOW, FakeClock
 from tests.support.fakes import aws_error, response_url, signed_query, stack_event
-from tests.support.shapes import faults
 from tests.support.world import IN_MEMORY, World
 
 ACCOUNT: Final = "123456789012"

@@ -23,10 +23,10 @@ from ecr_image_waiter.core.manifests import (
     read_manifest,
 )
 from ecr_image_waiter.core.model import OWN, AccessDenied, Image, ImageId, NotDeployable, NotYet
-from tests.support.checks import Look
 from tests.support.clock import NOW, FakeClock
 from tests.support.ecr import OCI_CONFIG, Ecr, digest_of, entry
 from tests.support.fakes import aws_error
+from tests.support.image_checks import Look
 
 REVISION = "org.opencontainers.image.revision"
 HELM = "application/vnd.cncf.helm.config.v1+json"

@@ -21,8 +21,8 @@ from ecr_image_waiter.telemetry import make_logger
 from sandbox.processes import PATIENCE
 from tests.support.clock import FakeClock
 from tests.support.fakes import DIGEST, leaked, signed_query
+from tests.support.patience import NO_SIGN_OF_AN_END
 from tests.support.sockets import answering, closed_port, full_listener, reset_after, silent_listener, trickle
-from tests.support.waiting import NO_SIGN_OF_AN_END
 
 Serve = Callable[[socket.socket], None]
 

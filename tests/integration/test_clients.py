@@ -30,6 +30,7 @@ from ecr_image_waiter.telemetry import make_logger
 from tests.support.clock import NOW, FakeClock
 from tests.support.ecr import no_download
 from tests.support.fakes import FUNCTION_ARN, leaked, stack_event
+from tests.support.patience import NO_SIGN_OF_AN_END
 from tests.support.sockets import (
     answering,
     closed_port,
@@ -39,7 +40,6 @@ from tests.support.sockets import (
     silent_listener,
     trickle,
 )
-from tests.support.waiting import NO_SIGN_OF_AN_END
 
 
 @pytest.fixture(autouse=True)

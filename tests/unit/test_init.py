@@ -9,8 +9,8 @@ import botocore
 
 from sandbox.processes import ROOT
 from tests.support.ecr import Reply
+from tests.support.init_cost import FORBIDDEN, MOST_LOOKS, MOST_MODULES, START
 from tests.support.simulation import Simulation, no_image
-from tests.support.starting import FORBIDDEN, MOST_LOOKS, MOST_MODULES, START
 from tests.support.world import IN_MEMORY
 
 PROPERTIES = {"RepositoryName": "team/app", "ImageTag": "v1"}

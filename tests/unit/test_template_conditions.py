@@ -9,7 +9,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from sandbox.processes import ROOT
 from tests.policy.template import OPTIONAL, as_cloudformation_gets_it
-from tests.support.deployments import allowed, resolved
+from tests.support.template_conditions import allowed, resolved
 
 SOURCE: Final = yaml_parse((ROOT / "template.yaml").read_text())
 ACCOUNTS: Final = [f"11112222333{number}" for number in range(6)]
