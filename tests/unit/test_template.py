@@ -120,7 +120,7 @@ def test_the_role_may_do_these_things_and_nothing_else() -> None:
 
 def test_each_permission_is_for_one_resource_or_for_the_repositories_the_operator_names() -> None:
     by_sid = {statement["Sid"]: statement["Resource"] for statement in statements()}
-    for sid, name in (("SelfInvoker", "WaiterFunction"), ("CallLastResort", "LastResortFunction")):
+    for sid, name in (("HandOver", "WaiterFunction"), ("CallLastResort", "LastResortFunction")):
         assert by_sid[sid] == {"Fn::GetAtt": [name, "Arn"]}
     assert by_sid["WriteOwnLog"] == {"Fn::GetAtt": ["WaiterLogGroup", "Arn"]}
     assert by_sid["DescribeStacks"] == STACKS  # it waits for stacks that nobody knows beforehand
