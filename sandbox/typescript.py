@@ -176,6 +176,10 @@ def _words(schema: Mapping[str, Any]) -> dict[str, Any]:
             "Images": _said("RepositoryName", {"Images": [image], "RepositoryName": "app"}),
             "BuildProject": _said("Pipeline", {**_ONE, "BuildProject": "build", "Pipeline": "pipeline"}),
         },
+        "unknown": _said("MaxRetry", {**_ONE, "MaxRetry": "-"})
+        .replace('"-"', "{received}")
+        .replace("MaxRetries", "{meant}"),
+        "ofAll": _said("Images[0].Trigger", {"Images": [{**image, "Trigger": "-"}]}).replace('"-"', "{received}"),
         "StartBuild": _said("StartBuild", {**_ONE, "StartBuild": True}),
         "Lambda": {
             "Platform": _said("Platform", {**_ONE, **for_lambda, "Platform": "arm"}).replace('"arm"', "{received}"),

@@ -156,6 +156,8 @@ export const WORDS = {
     "Images": "cannot be combined with Images; set it per entry",
     "BuildProject": "cannot be combined with BuildProject; set one of them"
   },
+  "unknown": "received {received}, unknown property; the nearest known one is {meant}",
+  "ofAll": "received {received}, no property of one image; it applies to every image, so set it next to Images",
   "StartBuild": "requires BuildProject or Pipeline; set one of them",
   "Lambda": {
     "Platform": "received {received} with DeployTarget Lambda, allowed: linux/amd64 or linux/arm64",

@@ -16,7 +16,7 @@ import type * as sns from "aws-cdk-lib/aws-sns";
 import { Construct, Dependable, DependencyGroup } from "constructs";
 
 import { type Part, settled, type Template } from "./intrinsics";
-import { shown } from "./validation";
+import { shown, unknownProp } from "./validation";
 
 const ARTIFACT = path.join(__dirname, "..", "artifact");
 
@@ -75,11 +75,15 @@ export class EcrImageWaiterProvider extends Construct {
 
   constructor(scope: Construct, id: string, props: EcrImageWaiterProviderProps = {}) {
     super(scope, id);
-    const given = parametersOf(props);
+    const parameters = parametersOf(props);
+    const given = Object.fromEntries(Object.values(parameters).filter(([, value]) => value !== undefined));
     const template = JSON.parse(readFileSync(path.join(ARTIFACT, "waiter.json"), "utf8")) as Template;
+    const names = Object.entries(parameters).map(([prop, [parameter]]) => [prop, parameter] as const);
+    const unknown = Object.entries(props).filter(([prop, value]) => value !== undefined && !(prop in parameters));
     const faults = Object.entries(given).flatMap(([name, value]) =>
       (Array.isArray(value) ? value : [value]).flatMap((each) => faultsOf(name, template.Parameters[name], each)),
     );
+    faults.push(...unknown.map(([prop, value]) => unknownProp(prop, value, names)));
     if (faults.length > 0) {
       throw new Error([`${this.node.path}, the waiter, is not valid:`, ...faults].join("\n- "));
     }
@@ -101,28 +105,31 @@ export class EcrImageWaiterProvider extends Construct {
   }
 }
 
-function parametersOf(props: EcrImageWaiterProviderProps): Record<string, Part> {
-  const given: Record<string, Part> = {
-    RepositoryArnPattern: props.repositories?.map((each) => arnOf(each, (is) => is.repositoryArn)),
-    AssumableRoleArns: props.assumableRoles?.map((each) => arnOf(each, (is) => is.roleArn)),
-    BuildProjectArns: props.buildProjects?.map((each) => arnOf(each, (is) => is.projectArn)),
-    PipelineArns: props.pipelines?.map((each) => arnOf(each, (is) => is.pipelineArn)),
-    AllowStartBuild: String(props.allowStartBuild ?? false),
-    Architecture: props.architecture?.name,
-    MemorySize: props.memorySize,
-    ReservedConcurrency: props.reservedConcurrency,
-    PermissionsBoundary: props.permissionsBoundary && arnOf(props.permissionsBoundary, (is) => is.managedPolicyArn),
-    FunctionName: props.functionName,
-    LogLevel: props.logLevel,
-    LogGroupName: props.logGroupName,
-    LogRetentionDays: props.logRetentionDays,
-    LogKmsKeyArn: props.logKey && arnOf(props.logKey, (is) => is.keyArn),
-    Dashboard: String(props.dashboard ?? false),
-    AlarmTopicArn: props.alarmTopic && arnOf(props.alarmTopic, (is) => is.topicArn),
-    AccountConcurrencyThreshold: props.accountConcurrencyThreshold,
-    ServiceTokenParameterName: props.serviceTokenParameterName ?? "",
+/** Returns the parameter that each prop sets, and its value. */
+function parametersOf(props: EcrImageWaiterProviderProps): Record<keyof EcrImageWaiterProviderProps, [string, Part]> {
+  return {
+    repositories: ["RepositoryArnPattern", props.repositories?.map((each) => arnOf(each, (is) => is.repositoryArn))],
+    assumableRoles: ["AssumableRoleArns", props.assumableRoles?.map((each) => arnOf(each, (is) => is.roleArn))],
+    buildProjects: ["BuildProjectArns", props.buildProjects?.map((each) => arnOf(each, (is) => is.projectArn))],
+    pipelines: ["PipelineArns", props.pipelines?.map((each) => arnOf(each, (is) => is.pipelineArn))],
+    allowStartBuild: ["AllowStartBuild", String(props.allowStartBuild ?? false)],
+    architecture: ["Architecture", props.architecture?.name],
+    memorySize: ["MemorySize", props.memorySize],
+    reservedConcurrency: ["ReservedConcurrency", props.reservedConcurrency],
+    permissionsBoundary: [
+      "PermissionsBoundary",
+      props.permissionsBoundary && arnOf(props.permissionsBoundary, (is) => is.managedPolicyArn),
+    ],
+    functionName: ["FunctionName", props.functionName],
+    logLevel: ["LogLevel", props.logLevel],
+    logGroupName: ["LogGroupName", props.logGroupName],
+    logRetentionDays: ["LogRetentionDays", props.logRetentionDays],
+    logKey: ["LogKmsKeyArn", props.logKey && arnOf(props.logKey, (is) => is.keyArn)],
+    dashboard: ["Dashboard", String(props.dashboard ?? false)],
+    alarmTopic: ["AlarmTopicArn", props.alarmTopic && arnOf(props.alarmTopic, (is) => is.topicArn)],
+    accountConcurrencyThreshold: ["AccountConcurrencyThreshold", props.accountConcurrencyThreshold],
+    serviceTokenParameterName: ["ServiceTokenParameterName", props.serviceTokenParameterName ?? ""],
   };
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
 
 function arnOf<T extends object>(given: T | string, arn: (construct: T) => string): string {

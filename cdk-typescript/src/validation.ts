@@ -5,7 +5,7 @@ import * as path from "node:path";
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import { Token } from "aws-cdk-lib";
 
-import { WORDS } from "./generated";
+import { PROPERTIES, WORDS } from "./generated";
 
 const SCHEMA = path.join(__dirname, "..", "schema", "ecr-image-waiter.json");
 const COUNTS = ["minItems", "maxItems", "minProperties", "maxProperties"];
@@ -34,6 +34,20 @@ export function shown(value: unknown): string {
   return `"${text.replace(/\p{C}/gu, (hidden) => JSON.stringify(hidden).slice(1, -1))}"`;
 }
 
+/** Returns the fault of an unknown prop. `known`: the props that there are, each with its name in CloudFormation. */
+export function unknownProp(name: string, value: unknown, known: readonly (readonly [string, string])[]): string {
+  const score = (names: readonly string[]) => Math.max(...names.map((each) => likeness(each, name)));
+  const [meant] = known.reduce((best, each) => (score(each) > score(best) ? each : best));
+  return `${name}: ${put(WORDS.unknown, { received: shown(value), meant })}`;
+}
+
+/** Returns the share of the pairs of letters that two names have in common. */
+function likeness(one: string, other: string): number {
+  const pairsOf = (name: string) => Array.from(name, (_, at) => name.slice(at, at + 2).toLowerCase());
+  const [pairs, others] = [pairsOf(one), pairsOf(other)];
+  return pairs.filter((pair) => others.includes(pair)).length / (pairs.length + others.length);
+}
+
 function faultOf(error: ErrorObject): string | undefined {
   const steps = error.schemaPath.split("/");
   const at = error.instancePath.split("/").slice(1).map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"));
@@ -44,6 +58,16 @@ function faultOf(error: ErrorObject): string | undefined {
     case "if":
     case "propertyNames": // the faults in it are told one by one
       return undefined;
+    case "additionalProperties": {
+      const unknown = (error.params as { additionalProperty: string }).additionalProperty;
+      const value = (error.data as Record<string, unknown>)[unknown];
+      const props = Object.entries({ ...PROPERTIES, serviceToken: "ServiceToken" });
+      if (inside && props.some(([, property]) => property === unknown)) {
+        return `${before}${unknown}: ${put(WORDS.ofAll, { received: shown(value) })}`;
+      }
+      const known = (error.parentSchema as { properties: Schema }).properties;
+      return before + unknownProp(unknown, value, props.filter(([, property]) => property in known));
+    }
     case "anyOf":
       return `StartBuild: ${WORDS.StartBuild}`;
     case "required": {

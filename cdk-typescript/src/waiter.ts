@@ -1,5 +1,5 @@
 /** The construct that stands for `Custom::EcrImageWaiter`. */
-import { CustomResource, Duration, Stack } from "aws-cdk-lib";
+import { type CfnResource, CustomResource, Duration, Stack } from "aws-cdk-lib";
 import * as ecr from "aws-cdk-lib/aws-ecr";
 import * as ecs from "aws-cdk-lib/aws-ecs";
 import type * as iam from "aws-cdk-lib/aws-iam";
@@ -53,14 +53,16 @@ export class EcrImageWaiter extends Attributes {
     const faults = faultsOf(properties);
     if (faults.length > 0) throw new Error([`${this.node.path}, ${TYPE}, is not valid:`, ...faults].join("\n- "));
 
+    const { ServiceTimeout, ...others } = properties; // The library warns of it among the others.
     this.resource = new CustomResource(this, "Resource", {
       resourceType: TYPE,
       serviceToken:
         typeof serviceToken === "object"
           ? serviceToken.serviceToken
           : (serviceToken ?? StringParameter.valueForStringParameter(this, serviceTokenParameter)),
-      properties,
+      properties: others,
     });
+    (this.resource.node.defaultChild as CfnResource).addPropertyOverride("ServiceTimeout", ServiceTimeout);
     // A function is used before its permissions are there, and a build is started before its own, without these.
     for (const first of [serviceToken, waiter.buildProject, waiter.pipeline]) {
       if (typeof first === "object") this.resource.node.addDependency(first);
@@ -77,8 +79,12 @@ export class EcrImageWaiter extends Attributes {
   }
 
   /** Returns the image, by the digest that was found, as code of a `DockerImageFunction`. `id`: which of several. */
-  dockerImageCode(id = "", props: ImageCodeProps = {}): lambda.DockerImageCode {
-    return lambda.DockerImageCode.fromEcr(this.repositoryOf(id), props);
+  dockerImageCode(id?: string, props?: ImageCodeProps): lambda.DockerImageCode;
+  /** Returns the only image, by the digest that was found, as code of a `DockerImageFunction`. */
+  dockerImageCode(props: ImageCodeProps): lambda.DockerImageCode;
+  dockerImageCode(of: string | ImageCodeProps = "", props: ImageCodeProps = {}): lambda.DockerImageCode {
+    const [id, given] = typeof of === "string" ? [of, props] : ["", of];
+    return lambda.DockerImageCode.fromEcr(this.repositoryOf(id), given);
   }
 
   /** Returns the image, by the digest that was found, for a container of ECS. `id`: which of several. */
@@ -166,9 +172,11 @@ class Pinned extends ecr.RepositoryBase {
 
 function propertiesOf(props: WaiterProps | Image, stack: Stack): Record<string, unknown> {
   const properties: Record<string, unknown> = {};
-  for (const [name, property] of Object.entries(PROPERTIES)) {
+  const names: Readonly<Record<string, string>> = PROPERTIES;
+  for (const name of Object.keys({ ...names, ...props })) {
     const value = valueOf(name, props[name as keyof typeof props], stack);
-    if (value !== undefined) properties[property] = value;
+    // An unknown name stays as it is, for the error.
+    if (value !== undefined) properties[names[name] ?? name] = value;
   }
   if (typeof props.repository === "object") {
     const [account, region] = registryOf(props.repository);

@@ -36,7 +36,7 @@ function synthesized(described: Described): unknown {
     const { function: ofFunction, task: ofTask, outputs, after, id, of, ...rest } = use;
     const waiter = waiters[ofFunction ?? ofTask ?? outputs ?? after ?? ""]!;
     if (ofFunction) {
-      const code = waiter.dockerImageCode(id, rest);
+      const code = id ? waiter.dockerImageCode(id, rest) : waiter.dockerImageCode(rest);
       new lambda.DockerImageFunction(stack, `Function${number}`, { code });
     } else if (ofTask) {
       const task = new ecs.FargateTaskDefinition(stack, `Task${number}`);
@@ -50,7 +50,8 @@ function synthesized(described: Described): unknown {
       dependent.node.addDependency(waiter);
     }
   });
-  return app.synth().getStackByName("Stack").template;
+  const { messages, template } = app.synth().getStackByName("Stack");
+  return messages.length > 0 ? { error: messages.map((message) => message.entry.data).join("\n") } : template;
 }
 
 function valuesIn(stack: Stack): (given: unknown) => unknown {

@@ -24,6 +24,25 @@ from tests.support.apps import synthesized as apps_in_python
 from tests.support.lint import Linter
 
 RIGHT, WRONG = APPS["right"], APPS["wrong"]
+UNKNOWN: Final = {
+    "unknown props": {
+        "waiters": {"Image": {"repository": "app", "imageTag": "v1", "maxRetrys": 3, "serviceTokn": "arn", "id": "A"}}
+    },
+    "unknown props of images": {
+        "waiters": {
+            "Image": {
+                "images": [
+                    {"id": "A", "repository": "app", "tag": "v1", "plattform": "arm64"},
+                    {"id": "B", "repository": "app", "tag": "v1", "maxRetries": 3},
+                ]
+            }
+        }
+    },
+    "unknown props of the provider": {
+        "waiters": {"Image": {"serviceToken": {"$provider": {"memory": 256, "logRetention": 7}}}}
+    },
+}
+"""Apps with props that Python refuses as unknown arguments."""
 Templates = Mapping[str, Any]
 
 
@@ -46,9 +65,8 @@ def synthesize(package: Path, apps: Mapping[str, Any], work: Path) -> Templates:
 
 @pytest.fixture(scope="module")
 def in_typescript(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Templates:
-    return synthesize(
-        package, {**RIGHT, **{f"wrong: {name}": app for name, app in WRONG.items()}}, tmp_path_factory.mktemp("apps")
-    )
+    wrong = {f"wrong: {name}": app for name, app in {**WRONG, **UNKNOWN}.items()}
+    return synthesize(package, {**RIGHT, **wrong}, tmp_path_factory.mktemp("apps"))
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +85,45 @@ def test_both_languages_report_the_same_faults_in_one_error(name: str, in_typesc
     said = synthesized(WRONG[name])
     assert said.keys() == {"error"}
     assert normal(in_typescript[f"wrong: {name}"]) == normal(said)
+
+
+@pytest.mark.parametrize(
+    ("name", "faults"),
+    [
+        (
+            "unknown props",
+            [
+                'imageTag: received "v1", unknown property; the nearest known one is tag',
+                "maxRetrys: received 3, unknown property; the nearest known one is maxRetries",
+                'serviceTokn: received "arn", unknown property; the nearest known one is serviceToken',
+                'Id: received "A", unknown property; the nearest known one is registryId',
+                "ImageTag: missing; set ImageTag, ImageDigest or both",
+            ],
+        ),
+        (
+            "unknown props of images",
+            [
+                'Images[0].plattform: received "arm64", unknown property; the nearest known one is platform',
+                (
+                    "Images[1].MaxRetries: received 3, no property of one image; it applies to every image, so set it "
+                    "next to Images"
+                ),
+            ],
+        ),
+        (
+            "unknown props of the provider",
+            [
+                "memory: received 256, unknown property; the nearest known one is memorySize",
+                "logRetention: received 7, unknown property; the nearest known one is logRetentionDays",
+            ],
+        ),
+    ],
+)
+def test_typescript_reports_unknown_props_with_the_nearest_known_ones(
+    name: str, faults: list[str], in_typescript: Templates
+) -> None:
+    _, *said = in_typescript[f"wrong: {name}"]["error"].split("\n- ")
+    assert sorted(said) == sorted(faults)
 
 
 def test_the_apps_use_every_property_argument_and_attribute(in_python: Templates) -> None:

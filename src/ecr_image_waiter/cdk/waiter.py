@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, cast
 
-from aws_cdk import CustomResource, Duration, Stack, Token
+from aws_cdk import CfnResource, CustomResource, Duration, Stack, Token
 from aws_cdk import aws_codebuild as codebuild
 from aws_cdk import aws_codepipeline as codepipeline
 from aws_cdk import aws_ecr as ecr
@@ -155,7 +155,7 @@ class EcrImageWaiter(Construct):
         self._images = {"": one} if several is None else {image.id: image for image in several}
         self._pinned: dict[str, ecr.IRepository] = {}
         stack = Stack.of(self)
-        properties = _given(
+        values = _given(
             {
                 **_of_image(one, stack),
                 "Images": None if several is None else [{"Id": each.id, **_of_image(each, stack)} for each in several],
@@ -170,16 +170,16 @@ class EcrImageWaiter(Construct):
                 "ServiceTimeout": _seconds(service_timeout),
             }
         )
-        if faults := known_faults(properties, _place(stack), lambda value: not Token.is_unresolved(value)):
+        if faults := known_faults(values, _place(stack), lambda value: not Token.is_unresolved(value)):
             raise ValueError("\n- ".join([f"{self.node.path}, {TYPE}, is not valid:", *faults]))
 
         if service_token is None:
             token = ssm.StringParameter.value_for_string_parameter(self, service_token_parameter)
         else:
             token = service_token if isinstance(service_token, str) else service_token.service_token
-        self._resource = CustomResource(
-            self, "Resource", resource_type=TYPE, service_token=token, properties=properties
-        )
+        timeout = values.pop("ServiceTimeout", None)  # The library warns of it among the others.
+        self._resource = CustomResource(self, "Resource", resource_type=TYPE, service_token=token, properties=values)
+        cast("CfnResource", self._resource.node.default_child).add_property_override("ServiceTimeout", timeout)
         # A function is used before its permissions are there, and a build is started before its own, unless told so.
         for first in (service_token, build_project, pipeline):
             if first is not None and not isinstance(first, str):
