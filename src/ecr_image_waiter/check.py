@@ -228,15 +228,15 @@ class _ImageCheck:
             return
         for one, answer in self._answers(self._registry.manifests, group):
             if isinstance(answer, tuple):
-                found: Finding = answer[0]
+                finding: Finding = answer[0]
                 if one.conditions != Conditions():
                     self._cache.manifests[answer[0].digest] = answer[1]
             elif isinstance(answer, NotDeployable):
                 # Its manifest is too large, which matters only if there is a condition that must read it.
-                found = self._find(one)
+                finding = self._find(one)
             else:
-                found = answer
-            self._findings[one.id] = self._assessed(one, found)
+                finding = answer
+            self._findings[one.id] = self._assessed(one, finding)
 
     def _answers(
         self, call: Callable[..., Mapping[ImageId, T] | Finding], group: Sequence[Wanted]

@@ -20,7 +20,7 @@ class Allowed:
         return self._seconds()
 
 
-class Look:
+class ImageChecks:
     """The checks of one wait. Each goes on with what the one before it remembers."""
 
     def __init__(self, registry: Any, wanted: Sequence[Wanted], cache: Cache, start: float) -> None:

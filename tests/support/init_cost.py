@@ -9,11 +9,11 @@ START: Final = """
 import gc, json, os, ssl, sys
 os.environ.update(AWS_LAMBDA_FUNCTION_NAME="waiter", AWS_REGION="us-east-1", AWS_DEFAULT_REGION="us-east-1")
 gc.set_threshold(2000, 10, 10)  # as in the Python that Lambda runs, whichever this is
-before, looks = set(sys.modules), sum(each["collections"] for each in gc.get_stats())
+before, before = set(sys.modules), sum(each["collections"] for each in gc.get_stats())
 import ecr_image_waiter.handler
 from botocore.client import BaseClient
 collector = {
-    "looks": sum(each["collections"] for each in gc.get_stats()) - looks,
+    "collections": sum(each["collections"] for each in gc.get_stats()) - before,
     "works": gc.isenabled(),
     "leaves": gc.get_freeze_count(),
 }
@@ -33,7 +33,7 @@ many of its TLS contexts have read the authorities that `SSL_CERT_FILE` names.
 """
 
 MOST_MODULES: Final = 430
-MOST_LOOKS: Final = 12  # at garbage, before the first module of ours; with all others it is 39
+MOST_COLLECTIONS: Final = 12  # of garbage, before the first module of ours; with all others it is 39
 FORBIDDEN: Final = {
     "boto3",  # botocore makes the clients
     "s3transfer",

@@ -44,7 +44,7 @@ from tests.support.case_selection import few_of
 from tests.support.clock import NOW, FakeClock
 from tests.support.ecr import ACCOUNT, Ecr, digest_of
 from tests.support.fakes import aws_error, details
-from tests.support.image_checks import Look
+from tests.support.image_checks import ImageChecks
 
 PUBLIC = Source(region="us-east-1", host="public.ecr.aws", alias="shop")
 
@@ -65,11 +65,11 @@ def alone(**conditions: Any) -> Wanted:
 
 def checking(ecr: Ecr, *images: Wanted, budget: Callable[[], float] = lambda: 9.0) -> Callable[[], Any]:
     """Return a function that makes one check after another. `ecr` has the calls of the last one."""
-    look = Look(ecr.registry(), images, Cache(), NOW)
+    checks = ImageChecks(ecr.registry(), images, Cache(), NOW)
 
     def check() -> Any:
         ecr.calls.clear()
-        return look(include_archived=len(images) > 1, budget=budget)
+        return checks(include_archived=len(images) > 1, budget=budget)
 
     return check
 
@@ -158,13 +158,13 @@ def test_the_cache_is_kept_within_bounds_however_large_each_entry_is(ecr: Ecr) -
         configs={digest_of(f"{n}"): Config(platform, {"a": "x" * 1000}) for n in range(MOST_KNOWN // 6)},
     )
     oldest, newest = digest_of("0"), digest_of(f"{MOST_KNOWN // 51 - 1}")
-    look = Look(ecr.registry(), [alone(Labels={"a": "new"})], full, NOW)
+    checks = ImageChecks(ecr.registry(), [alone(Labels={"a": "new"})], full, NOW)
 
     for number in range(60):
         ecr.push("team/app", "v0", labels={"a": f"{number}"})
-        look(include_archived=False, budget=lambda: 9.0)
+        checks(include_archived=False, budget=lambda: 9.0)
 
-    kept = look.memory.cache
+    kept = checks.memory.cache
     assert oldest not in kept.manifests
     assert newest in kept.manifests
     assert sum(1 + len(each.entries) for each in kept.manifests.values()) <= MOST_KNOWN
@@ -175,11 +175,11 @@ def test_the_cache_is_kept_within_bounds_however_large_each_entry_is(ecr: Ecr) -
 def test_a_cache_that_a_continuation_brings_is_kept_within_bounds_too(ecr: Ecr) -> None:
     known = Cache(manifests={digest_of(f"{n}"): Manifest(OCI_MANIFEST) for n in range(MOST_KNOWN + 9)})
     ecr.push("team/app", "v0")
-    look = Look(ecr.registry(), [wanted(0, Platform="arm64"), wanted(1)], known, NOW)
+    checks = ImageChecks(ecr.registry(), [wanted(0, Platform="arm64"), wanted(1)], known, NOW)
 
-    look(include_archived=True, budget=lambda: 9.0)
+    checks(include_archived=True, budget=lambda: 9.0)
 
-    assert len(look.memory.cache.manifests) == MOST_KNOWN
+    assert len(checks.memory.cache.manifests) == MOST_KNOWN
 
 
 # --- manifests too large to be read

@@ -26,7 +26,7 @@ from ecr_image_waiter.core.model import OWN, AccessDenied, Image, ImageId, NotDe
 from tests.support.clock import NOW, FakeClock
 from tests.support.ecr import OCI_CONFIG, Ecr, digest_of, entry
 from tests.support.fakes import aws_error
-from tests.support.image_checks import Look
+from tests.support.image_checks import ImageChecks
 
 REVISION = "org.opencontainers.image.revision"
 HELM = "application/vnd.cncf.helm.config.v1+json"
@@ -43,7 +43,7 @@ def ecr() -> Ecr:
 def found(ecr: Ecr, *, began: float = NOW, **conditions: Any) -> Any:
     """Return what one check for team/app:v1 finds."""
     wanted = Wanted("", ImageId("team/app", "v1", None), OWN, Conditions(**conditions))
-    return Look(ecr.registry(), [wanted], Cache(), began)(include_archived=False, budget=lambda: 9.0)
+    return ImageChecks(ecr.registry(), [wanted], Cache(), began)(include_archived=False, budget=lambda: 9.0)
 
 
 def refused(ecr: Ecr, **conditions: Any) -> str:

@@ -9,7 +9,7 @@ import botocore
 
 from sandbox.processes import ROOT
 from tests.support.ecr import Reply
-from tests.support.init_cost import FORBIDDEN, MOST_LOOKS, MOST_MODULES, START
+from tests.support.init_cost import FORBIDDEN, MOST_COLLECTIONS, MOST_MODULES, START
 from tests.support.simulation import Simulation, no_image
 from tests.support.world import IN_MEMORY
 
@@ -29,7 +29,7 @@ def test_a_new_environment_imports_and_makes_no_more_than_an_image_that_is_there
     assert not FORBIDDEN & set(begun["modules"])
     assert len(begun["modules"]) <= MOST_MODULES, "what is this import for, and must every new environment have it?"
     collector = begun["collector"]
-    assert collector["looks"] <= MOST_LOOKS, "the garbage collector rests until the environment is made"
+    assert collector["collections"] <= MOST_COLLECTIONS, "the garbage collector rests until the environment is made"
     assert collector["works"]
     assert collector["leaves"] > 10_000, "and leaves that alone afterwards"
     assert begun["trusting"] == 1, "the authorities that the answer trusts are read before the first event"
