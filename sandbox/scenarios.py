@@ -15,7 +15,7 @@ _TYPING_ERROR: Final = "lastest"  # the commonest cause, so that the Reason has 
 _PUSHED_AFTER: Final = {"parser": 19.0, "generator": 12.0}
 """Seconds, by repository. The emulator creates one resource at a time, so that the second image's wait comes after."""
 _SHORT: Final = 10
-"""Seconds. Enough for a cold start on a busy machine, and little enough for a hand-over or two."""
+"""Seconds. Enough for a cold start on a busy machine, and little enough for a continuation or two."""
 _FAILING_BUILD: Final = Build(
     {"QUEUED": 0.5, "PROVISIONING": 1.5, "DOWNLOAD_SOURCE": 1.0, "PRE_BUILD": 1.0, "BUILD": 4.0},
     ends="FAILED",

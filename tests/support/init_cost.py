@@ -9,11 +9,11 @@ START: Final = """
 import gc, json, os, ssl, sys
 os.environ.update(AWS_LAMBDA_FUNCTION_NAME="waiter", AWS_REGION="us-east-1", AWS_DEFAULT_REGION="us-east-1")
 gc.set_threshold(2000, 10, 10)  # as in the Python that Lambda runs, whichever this is
-before, before = set(sys.modules), sum(each["collections"] for each in gc.get_stats())
+before, collected = set(sys.modules), sum(each["collections"] for each in gc.get_stats())
 import ecr_image_waiter.handler
 from botocore.client import BaseClient
 collector = {
-    "collections": sum(each["collections"] for each in gc.get_stats()) - before,
+    "collections": sum(each["collections"] for each in gc.get_stats()) - collected,
     "works": gc.isenabled(),
     "leaves": gc.get_freeze_count(),
 }
