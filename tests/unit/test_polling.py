@@ -1,9 +1,11 @@
 """What a wait does next, to the second: check, ask about the stack, sleep or hand over."""
 
+from random import Random
+
 import pytest
 
 from ecr_image_waiter.core.deadline import Bounds
-from ecr_image_waiter.core.polling import Sleep, Step, next_step
+from ecr_image_waiter.core.polling import Sleep, Step, first_ask, next_step, pause_before_asking_again
 from ecr_image_waiter.core.state import NEVER, Progress
 from tests.support.clock import NOW
 
@@ -44,3 +46,18 @@ def test_an_answer_is_fresh_for_a_quarter_of_a_short_invocation(asked: float, st
     progress = Progress(due=NOW + 900, asked=NOW + asked, ask_due=NOW + 1000)
 
     assert next_step(Bounds(NOW, NOW + 3000, NOW + 3000), progress, NOW + 50, checks_end=NOW + 50, window=100) is step
+
+
+def test_pauses_between_questions_double_up_to_fifteen_seconds_and_spread() -> None:
+    random = Random(1)  # noqa: S311  # any seed
+    for attempt, longest in enumerate([1.0, 2.0, 4.0, 8.0, 15.0, 15.0], 1):
+        pauses = [pause_before_asking_again(attempt, random) for _ in range(500)]
+        assert longest / 2 <= min(pauses) < 0.52 * longest
+        assert 0.98 * longest < max(pauses) <= longest
+
+
+def test_the_first_question_comes_after_two_minutes_and_spread_over_more_than_two() -> None:
+    random = Random(1)  # noqa: S311  # any seed
+    moments = [first_ask(1000.0, random) for _ in range(2000)]
+    assert 1120.0 <= min(moments) < 1121.0
+    assert 1254.0 < max(moments) <= 1255.0

@@ -1,12 +1,9 @@
-"""Whether a stack still waits, and when to ask it."""
-
-from random import Random
+"""Whether a stack still waits or rolls back, by its status."""
 
 import botocore.session
 import pytest
 
 from ecr_image_waiter.core.model import StackHidden, StackSeen, is_answer, rolls_back, still_waits
-from ecr_image_waiter.core.polling import first_ask, pause_before_asking_again
 
 STATUSES = frozenset(botocore.session.get_session().get_service_model("cloudformation").shape_for("StackStatus").enum)
 WAITING = {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "IMPORT_IN_PROGRESS", "REVIEW_IN_PROGRESS"}
@@ -42,18 +39,3 @@ def test_a_stack_that_was_seen_or_may_not_be_seen_is_an_answer_and_a_throttled_q
     assert is_answer(StackSeen(""))
     assert is_answer(StackHidden("AccessDenied", denied=True))
     assert not is_answer(StackHidden("Throttling"))
-
-
-def test_pauses_between_questions_double_up_to_fifteen_seconds_and_spread() -> None:
-    random = Random(1)  # noqa: S311  # any seed
-    for attempt, longest in enumerate([1.0, 2.0, 4.0, 8.0, 15.0, 15.0], 1):
-        pauses = [pause_before_asking_again(attempt, random) for _ in range(500)]
-        assert longest / 2 <= min(pauses) < 0.52 * longest
-        assert 0.98 * longest < max(pauses) <= longest
-
-
-def test_the_first_question_comes_after_two_minutes_and_spread_over_more_than_two() -> None:
-    random = Random(1)  # noqa: S311  # any seed
-    moments = [first_ask(1000.0, random) for _ in range(2000)]
-    assert 1120.0 <= min(moments) < 1121.0
-    assert 1254.0 < max(moments) <= 1255.0
