@@ -23,7 +23,7 @@ from sandbox.cloud import REGION, Cloud
 from sandbox.commands import COMMIT
 from sandbox.images import push
 from sandbox.processes import PATIENCE, ROOT
-from tests.policy.ordering import pins, sorted_last, waiters
+from tests.policy.ordering import pins, waiters
 from tests.support.accounts import STAND_INS, Account, assert_created_in_order, with_stand_ins, with_waiter
 from tests.support.action import WAIT, outputs_in, variables
 from tests.support.apps import synthesized
@@ -66,16 +66,6 @@ def minimal(account: Account) -> None:
         account.run(build_step, EXAMPLES / "minimal")
     assert_created_in_order(account, "app", {"App": "AppImage"})
     assert account.image_of("app", "App") == account.uri("app")
-
-
-def minimal_sorted_last(account: Account) -> None:
-    _, build_step = commands("minimal")
-    template = sorted_last(yaml_parse((EXAMPLES / "minimal" / "template.yaml").read_text()))
-    account.create_stack("app", json.dumps(template))
-    account.wait_for("app", "ZzAppImage", "CREATE_IN_PROGRESS")
-    account.run(build_step, EXAMPLES / "minimal")
-    account.wait_for("app", "app", "CREATE_COMPLETE")
-    assert_created_in_order(account, "app", {"App": "ZzAppImage"})
 
 
 # --- two-stacks -------------------------------------------------------------------------------------------------------
@@ -244,7 +234,6 @@ WAYS: Mapping[str, Callable[[Account], None]] = {
     "two-stacks by the CDK": two_stacks_by_the_cdk,
     "nested-app": nested_app,
     "minimal": minimal,
-    "minimal, its waiter sorted last": minimal_sorted_last,
     "fargate": fargate,
 }
 

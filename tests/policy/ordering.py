@@ -53,11 +53,6 @@ def dependencies(template: Template, name: str) -> list[str]:
     return sorted({each for each in _named(template["Resources"][name]) if each in template["Resources"]})
 
 
-def sorted_last(template: Template) -> dict[str, Any]:
-    """Return the template with its waiters renamed so that they come after everything else in the alphabet."""
-    return dict(_renamed(template, {waiter: f"Zz{waiter}" for waiter in waiters(template)}))
-
-
 def _images(resource: Mapping[str, Any]) -> list[Any]:
     properties = resource.get("Properties", {})
     match resource["Type"]:
@@ -113,21 +108,3 @@ def _in_sub(value: Any) -> Iterator[str]:
         if not name.startswith("!") and name not in own:
             yield name
     yield from _named(own)
-
-
-def _renamed(value: Any, names: Mapping[str, str], key: str = "") -> Any:
-    if isinstance(value, Mapping):
-        if key == "Resources":
-            value = {names.get(name, name): each for name, each in value.items()}
-        return {name: _renamed(each, names, name) for name, each in value.items()}
-    if key == "Fn::GetAtt":
-        name, attribute = _attribute(value)
-        return [names.get(name, name), attribute]
-    if isinstance(value, list):
-        return [_renamed(each, names, key) for each in value]
-    if isinstance(value, str) and key in ("Ref", "DependsOn"):
-        return names.get(value, value)
-    if isinstance(value, str) and key == "Fn::Sub":
-        for name, new in names.items():
-            value = value.replace(f"${{{name}}}", f"${{{new}}}").replace(f"${{{name}.", f"${{{new}.")
-    return value
