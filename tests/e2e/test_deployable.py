@@ -47,8 +47,9 @@ def checked(function: Deployed, operation: Operation, repository: str, times: in
 
 
 def said(function: Deployed, operation: Operation, text: str) -> None:
-    """Return when a line of the log about an operation holds a text; lines come when their invocation ends."""
-    eventually(lambda: any(text in message for message in function.logged(operation)), f"{text} in the log")
+    """Hold that a line of the log about an operation has a text; lines come when their invocation ends."""
+    eventually(lambda: "response_sent" in [e.get("event") for e in function.entries(operation)], "the last line")
+    assert any(text in message for message in function.logged(operation)), function.logged(operation)
 
 
 def image_of_index(ecr: Any, repository: str, tag: str, architecture: str) -> str:
@@ -131,7 +132,7 @@ def a_latest_of_the_old_commit_is_not_yet_until_it_moves_and_no_config_is_read_t
         "ecr:BatchGetImage": 2,
         "ecr:GetDownloadUrlForLayer": 2,
     }
-    said(function, create, f'its label {REVISION} is "a1b2c3d", wanted "d4e5f6a"')
+    said(function, create, 'is "a1b2c3d", wanted "d4e5f6a"')
 
 
 def store(function: Deployed, repository: str, storage_class: str) -> None:
