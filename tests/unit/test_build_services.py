@@ -50,6 +50,16 @@ def executions(*answers: dict[str, Any]) -> Sequence[BuildRun]:
     return found
 
 
+def test_the_newest_twenty_builds_are_read_and_the_one_that_the_wait_started() -> None:
+    client = Mock()
+    client.list_builds_for_project.return_value = {"ids": [f"app:{n}" for n in range(100)]}
+    client.batch_get_builds.return_value = {"builds": []}
+
+    CodeBuild(lambda _: client, lambda path: path).runs("app", "app:99", SOON)
+
+    assert client.batch_get_builds.call_args.kwargs["ids"] == [*(f"app:{n}" for n in range(20)), "app:99"]
+
+
 def phase(kind: str, status: str, **more: Any) -> dict[str, Any]:
     return {"phaseType": kind, "phaseStatus": status, **more}
 

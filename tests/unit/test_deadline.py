@@ -2,17 +2,10 @@
 
 import pytest
 
-from ecr_image_waiter.cfn.event import believable_start
 from ecr_image_waiter.core.deadline import Bounds, Deadline, Invocation
 from ecr_image_waiter.core.model import Place, place_of
 from tests.support.clock import NOW, FakeClock
 from tests.support.fakes import FakeContext
-
-
-def test_a_wait_starts_when_its_url_was_signed_unless_that_is_too_long_ago() -> None:
-    assert believable_start(NOW, NOW) == NOW
-    assert believable_start(NOW - 7200.0, NOW) == NOW - 7200.0
-    assert believable_start(NOW - 7201.0, NOW) == NOW
 
 
 @pytest.mark.parametrize(

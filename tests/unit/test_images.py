@@ -218,6 +218,15 @@ def test_several_images_are_ready_when_all_are_and_each_has_its_uri() -> None:
     assert int(data["WaitedSeconds"]) >= 20
 
 
+def test_a_repository_that_does_not_exist_ends_the_wait_for_all_after_its_grace_and_its_id_is_named() -> None:
+    there = world()
+
+    there.run(several(entry("App"), entry("Jobs", "jobs")))
+
+    assert (there.response["Status"], there.clock.now()) == ("FAILED", NOW + 15)
+    assert '"jobs:v1" (Jobs, one of 2 images)' in there.response["Reason"]
+
+
 def test_twenty_images_pushed_in_any_order_over_hand_overs_are_all_found() -> None:
     there = world(timeout=60.0)
     names = [("one", f"v{n}") for n in range(7)] + [("two", f"v{n}") for n in range(7)] + [("three", "v0")] * 6

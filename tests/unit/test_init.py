@@ -84,3 +84,4 @@ def test_each_check_costs_one_call_and_the_first_one_more_for_an_archived_image(
     simulation, calls = simulated(pushed=1700.0)
     assert len(calls) == len(simulation.checks) + 1
     assert len(simulation.checks) <= 75
+    assert 40_000 < sum(len(json.dumps(line)) for line in simulation.lines) < 60_000, "about 50 kB for half an hour"

@@ -272,7 +272,10 @@ def at_debug(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     return caplog
 
 
-def test_the_transport_puts_the_body_with_an_empty_content_type_to_the_very_url() -> None:
+def test_the_transport_puts_the_body_with_an_empty_content_type_to_the_very_url_and_to_no_proxy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     with serving() as (url, received):
         assert PresignedUrls().put(url, b'{"a": 1}', 5.0) == 200
 

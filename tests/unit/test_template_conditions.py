@@ -2,6 +2,7 @@
 
 import copy
 import json
+import tomllib
 from typing import Any, Final
 
 import pytest
@@ -129,3 +130,6 @@ def test_it_takes_the_capability_that_readme_names_and_no_other(parameters: dict
     readme = (ROOT / "README.md").read_text()
     assert "`CAPABILITY_IAM`" in readme
     assert "CAPABILITY_NAMED_IAM" not in readme
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text())["default"]
+    assert config["global"]["parameters"]["stack_name"] == "ecr-image-waiter"
+    assert config["deploy"]["parameters"]["capabilities"] == "CAPABILITY_IAM"

@@ -282,10 +282,7 @@ def test_invocations_that_crash_at_their_very_end_are_run_again(crashes: int) ->
     """An invocation's end is 870 s after its event; its second retry comes 1,920 s after it."""
     simulation, create = run(never, crashes=[Crash("hand-over", number) for number in range(1, crashes + 1)])
     ends = [record.end for record in waiting_invocations(simulation)]
-    assert ends[: crashes + 1] == [
-        *["crashed"] * crashes,
-        "returned",
-    ]
+    assert ends[: crashes + 1] == [*["crashed"] * crashes, "returned"]
     assert simulation.dropped == []
     gave_up(create)
 
@@ -610,7 +607,3 @@ def test_a_wait_of_less_than_a_slice_takes_one_invocation(wait: float, timeout: 
 @pytest.mark.parametrize(("wait", "seconds"), [(0.0, 1), (5.0, 1), (12.0, 2), (1800.0, 151), (3360.0, 255)])
 def test_the_time_out_that_a_wait_needs_is_the_smallest_that_does(wait: float, seconds: int) -> None:
     assert timeout_needed(wait) == seconds
-
-
-def test_a_service_timeout_shorter_than_its_reserve_leaves_the_check_at_the_start() -> None:
-    assert bounds_for_stack(100.0, 60.0, 10.0).limit == 100.0
