@@ -53,10 +53,7 @@ _DOCKER: Final = _Types(
     "application/vnd.docker.image.rootfs.diff.tar.gzip",
 )
 _OCI: Final = _Types(
-    OCI_MANIFEST,
-    OCI_INDEX,
-    "application/vnd.oci.image.config.v1+json",
-    "application/vnd.oci.image.layer.v1.tar+gzip",
+    OCI_MANIFEST, OCI_INDEX, "application/vnd.oci.image.config.v1+json", "application/vnd.oci.image.layer.v1.tar+gzip"
 )
 
 

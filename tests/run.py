@@ -46,7 +46,7 @@ CONSTRUCTS = {
             for folder in ("src/ecr_image_waiter/cdk", "tests/cdk")
             for path in sorted((ROOT / folder).glob("*.py"))
         ),
-    ],
+    ]
 }
 SUPERVISE = str(ROOT / "sandbox" / "supervise.py")
 PYTHON = [sys.executable, "-m"]
@@ -67,8 +67,8 @@ E2E_TOO = [*PYTEST, "tests/e2e", *(f"--ignore={file}" for file in FIRST_HALF)]
 
 TYPESCRIPT = {
     "constructs in TypeScript": [
-        *(*PYTEST_OF_CONSTRUCTS, "tests/cdk/test_typescript.py", "-m", "", "-k", "eslint or types_of_its_tests"),
-    ],
+        *(*PYTEST_OF_CONSTRUCTS, "tests/cdk/test_typescript.py", "-m", "", "-k", "eslint or types_of_its_tests")
+    ]
 }
 """What `make test` leaves to `make check` and `make acceptance`. The compiler's own checks are in its tests."""
 

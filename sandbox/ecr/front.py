@@ -200,11 +200,7 @@ class Front(Service):
         return described
 
     def _ask_moto(self, call: Call, registry_id: str, operation: str, body: bytes) -> _Passed:
-        headers = {
-            **call.headers,
-            "x-amz-target": f"{_PRIVATE}.{operation}",
-            "x-moto-account-id": registry_id,
-        }
+        headers = {**call.headers, "x-amz-target": f"{_PRIVATE}.{operation}", "x-moto-account-id": registry_id}
         return _Passed(forward(self._upstream, "POST", "/", headers, body))
 
 

@@ -74,8 +74,7 @@ class Private:
         repository, digest = context.repository, request["layerDigest"]
         if digest not in repository.blobs:
             raise Refused(
-                "LayersNotFoundException",
-                f"The layer with digest {digest} does not exist within {repository.place}",
+                "LayersNotFoundException", f"The layer with digest {digest} does not exist within {repository.place}"
             )
         now = self._clock.now()
         users = [image for image in repository.images.values() if digest in (each["digest"] for each in image.blobs)]

@@ -30,10 +30,7 @@ ABANDONED_AFTER = 255.0 + 15.0
 
 def violations(world: ChaosWorld) -> list[str]:
     """Return every claim that a finished run breaks, in words."""
-    found = [
-        *_of_the_log(world),
-        *(f"an event was dropped: {why}" for why, _ in world.dropped if why == "recursion"),
-    ]
+    found = [*_of_the_log(world), *(f"an event was dropped: {why}" for why, _ in world.dropped if why == "recursion")]
     for operation in world.cloudformation.operations:
         story = world.story_of(operation.event)
         for check in (_answered, _ends, _ids, _bounds, _saw, _status, _harmless, _over, _in_peace):

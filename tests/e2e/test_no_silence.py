@@ -14,11 +14,7 @@ STACK = "rolled-back"
 def template(**properties: str) -> str:
     token = "{{resolve:ssm:/ecr-image-waiter/service-token}}"  # noqa: S105  # a function's ARN
     image = {"Type": "Custom::EcrImageWaiter", "Properties": {"ServiceToken": token, **properties}}
-    return json.dumps(
-        {
-            "Resources": {"Image": image},
-        }
-    )
+    return json.dumps({"Resources": {"Image": image}})
 
 
 def status(cloudformation: Any) -> str:

@@ -224,10 +224,7 @@ def moved(account: Account, app: Mapping[str, Synthesized]) -> None:
     assert [each["LogicalResourceId"] for each in resources_of(account, "Old")] == ["Other"]
     assert ecr.list_images(repositoryName=name)["imageIds"] == images
 
-    what = {
-        "StackName": "AiSocialMediaRegistry",
-        "ChangeSetName": "import",
-    }
+    what = {"StackName": "AiSocialMediaRegistry", "ChangeSetName": "import"}
     cloudformation.create_change_set(
         **what,
         ChangeSetType="IMPORT",

@@ -128,11 +128,7 @@ def looked_for(source: Source = OWN, aws: Aws | None = None) -> Finding:
 
 @pytest.mark.parametrize(
     ("region", "nearest"),
-    [
-        ("eu-wset-1", "eu-west-1"),
-        ("cn-nroth-1", "cn-north-1"),
-        ("us-gov-wset-1", "us-gov-west-1"),
-    ],
+    [("eu-wset-1", "eu-west-1"), ("cn-nroth-1", "cn-north-1"), ("us-gov-wset-1", "us-gov-west-1")],
 )
 def test_a_region_whose_host_does_not_exist_is_named_with_the_nearest_of_its_partition(
     region: str, nearest: str, monkeypatch: pytest.MonkeyPatch
@@ -241,13 +237,7 @@ def test_a_service_has_one_client_however_long_its_calls_may_take(monkeypatch: p
     assert (len(connections), len({*connections})) == (3, 1)
 
 
-@pytest.mark.parametrize(
-    ("region", "suffix"),
-    [
-        ("us-gov-west-1", "amazonaws.com"),
-        ("cn-north-1", "amazonaws.com.cn"),
-    ],
-)
+@pytest.mark.parametrize(("region", "suffix"), [("us-gov-west-1", "amazonaws.com"), ("cn-north-1", "amazonaws.com.cn")])
 def test_a_repository_is_under_the_dns_suffix_of_its_regions_partition(
     region: str, suffix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

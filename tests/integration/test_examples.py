@@ -28,10 +28,7 @@ PINS: Mapping[str, Mapping[str, list[str]]] = {
     "minimal/template.yaml": {"App": ["AppImage"]},
     "nested-app/template.yaml": {"App": ["AppImage"]},
     "terraform/modules/image-by-stack/image.yaml": {},  # its image is for Terraform
-    "two-stacks/api.yaml": {
-        "TextGeneration": ["TextGenerationImage"],
-        "PracticeMaterial": ["PracticeMaterialImage"],
-    },
+    "two-stacks/api.yaml": {"TextGeneration": ["TextGenerationImage"], "PracticeMaterial": ["PracticeMaterialImage"]},
     "two-stacks/cicd.yaml": {},
 }
 """What runs an image, and by the digest that which waiter found."""

@@ -13,13 +13,7 @@ import pytest
 from ecr_image_waiter.aws.clients import Aws, PresignedUrls
 from ecr_image_waiter.aws.ecr import Registry
 from ecr_image_waiter.aws.errors import finding_of_failure
-from ecr_image_waiter.core.manifests import (
-    DOCKER_MANIFEST,
-    OCI_INDEX,
-    OCI_MANIFEST,
-    Config,
-    Manifest,
-)
+from ecr_image_waiter.core.manifests import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Config, Manifest
 from ecr_image_waiter.core.model import (
     OWN,
     AccessDenied,
@@ -414,11 +408,7 @@ def test_the_newest_tags_come_with_their_times(front: Watched, ecr: Any, public:
     newest = registry_of(front).newest_tags("app", source=source, most=4, seconds=5.0)
 
     assert newest == NewestTags(
-        (
-            TagSeen("again", NOW + 4),
-            *(TagSeen(tag, NOW + 4) for tag in ("indexed", "v4")),
-            TagSeen("v3", NOW + 3),
-        )
+        (TagSeen("again", NOW + 4), *(TagSeen(tag, NOW + 4) for tag in ("indexed", "v4")), TagSeen("v3", NOW + 3))
     )
     assert registry_of(front).newest_tags("other", source=source, most=4, seconds=5.0) is None
 

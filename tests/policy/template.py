@@ -16,11 +16,7 @@ from tests.support.fakes import ManagedPolicies
 
 LONGEST_WAIT = 3600 - response_reserve(3600)
 """Seconds; the contract's section 3."""
-OPTIONAL = {
-    "AWS::CloudWatch::Alarm",
-    "AWS::CloudWatch::Dashboard",
-    "AWS::Lambda::Permission",
-}
+OPTIONAL = {"AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard", "AWS::Lambda::Permission"}
 """What an operator has to ask for."""
 FOLDERS = ("ecr_image_waiter", "last_resort")
 """Of src: what needs permissions."""

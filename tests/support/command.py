@@ -55,12 +55,7 @@ class Command:
     def connect(
         self, clock: Clock, *, profile: str, region: str, endpoint_url: str, regions: Iterable[str]
     ) -> Connection:
-        self.connected = {
-            "profile": profile,
-            "region": region,
-            "endpoint_url": endpoint_url,
-            "regions": list(regions),
-        }
+        self.connected = {"profile": profile, "region": region, "endpoint_url": endpoint_url, "regions": list(regions)}
         if self.misconfigured:
             raise Misconfigured(self.misconfigured)
         builds = {BuilderKind.PROJECT: self.builder, BuilderKind.PIPELINE: self.builder}

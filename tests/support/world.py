@@ -28,14 +28,7 @@ from ecr_image_waiter.telemetry import Meter, to_json
 from ecr_image_waiter.waiter import Waiter
 from tests.support.clock import FakeClock
 from tests.support.ecr import Ecr
-from tests.support.fakes import (
-    PROPERTIES,
-    FakeCloudFormation,
-    FakeContext,
-    FakeLambda,
-    FakeTransport,
-    details,
-)
+from tests.support.fakes import PROPERTIES, FakeCloudFormation, FakeContext, FakeLambda, FakeTransport, details
 
 FOUND = details({"imageTags": ["v1"]})
 IN_MEMORY = None  # as a reply: the registry in memory answers

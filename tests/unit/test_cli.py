@@ -203,9 +203,7 @@ def test_the_times_are_what_their_options_say_and_the_properties_names_multiply(
     assert (request.max_wait, request.backoff.delay) == (max_wait, delay)
 
 
-def test_an_image_pushed_in_the_second_in_which_the_command_begins_counts_as_pushed_after_now(
-    command: Command,
-) -> None:
+def test_an_image_pushed_in_the_second_in_which_the_command_begins_counts_as_pushed_after_now(command: Command) -> None:
     command.ecr.push("app", "v1")
     command.clock.sleep(0.9)
 

@@ -44,12 +44,7 @@ def _folder(module: str) -> str:
 
 
 IMPORTED = {module: _imported(module) for module in MODULES}
-BELOW = {
-    "core": {"core"},
-    "text": {"core", "text"},
-    "cfn": {"core", "text", "cfn"},
-    "aws": {"core", "aws"},
-}
+BELOW = {"core": {"core"}, "text": {"core", "text"}, "cfn": {"core", "text", "cfn"}, "aws": {"core", "aws"}}
 """The folders of this package that the modules of a folder may import."""
 
 

@@ -34,13 +34,7 @@ from tests.support.fakes import (
     stack_event,
 )
 from tests.support.patience import NO_SIGN_OF_AN_END
-from tests.support.sockets import (
-    answering,
-    every_name_has_many_addresses,
-    full_listener,
-    reset_after,
-    trickle,
-)
+from tests.support.sockets import answering, every_name_has_many_addresses, full_listener, reset_after, trickle
 
 NOTE = " (log stream 2026/11/01/[$LATEST]0123456789abcdef0123456789abcdef)"
 

@@ -18,16 +18,7 @@ from ecr_image_waiter.cfn.properties import Entry, Properties, allowed_by
 from ecr_image_waiter.cfn.validation import read_properties
 from ecr_image_waiter.core.messages import InvalidRequest
 from sandbox.processes import ROOT
-from schema.__main__ import (
-    FOLDER,
-    MOST_EXACT,
-    PROPERTIES_FILE,
-    TEMPLATE_FILE,
-    TYPE,
-    digits_between,
-    main,
-    stale,
-)
+from schema.__main__ import FOLDER, MOST_EXACT, PROPERTIES_FILE, TEMPLATE_FILE, TYPE, digits_between, main, stale
 from tests.support.fakes import DIGEST
 from tests.support.wrong_values import WRONG
 

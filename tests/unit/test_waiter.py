@@ -522,9 +522,7 @@ def test_two_waits_in_one_process_leave_nothing_over_between_them() -> None:
     ],
     ids=["found", "never", "unexpected", "denied", "no hand-over", "refused"],
 )
-def test_no_line_of_the_log_at_debug_holds_a_part_of_the_response_urls_query(
-    made: Callable[[], World],
-) -> None:
+def test_no_line_of_the_log_at_debug_holds_a_part_of_the_response_urls_query(made: Callable[[], World]) -> None:
     world = made()
     world.run_to_the_end(stack_event())
 
