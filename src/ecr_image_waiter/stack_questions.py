@@ -40,6 +40,7 @@ from .core.model import (
 from .core.polling import LAST_ASK, pause_before_asking_again
 from .core.state import Outcome, WaitEnd
 
+_QUESTION_SECONDS: Final = 5.0  # the longest that asking CloudFormation may take
 _NEXT_RUN: Final = 135.0
 """Seconds: Lambda runs a failed invocation again after 60, then after 120, and that one needs some of its own."""
 
@@ -76,7 +77,7 @@ class StackQuestions:
         `most`: how many seconds it may take at most.
         """
         now = self.tools.clock.now()
-        seconds = min(invocation.for_question(), (expires_of(request, now) - now) / 4, most)
+        seconds = min(invocation.deadline.left() / 4, _QUESTION_SECONDS, (expires_of(request, now) - now) / 4, most)
         return self.tools.stacks.ask(request.stack_id, seconds, account=invocation.place.account)
 
     def ask_of_wait(self, request: StackRequest, invocation: Invocation) -> StackFinding:

@@ -16,7 +16,7 @@ from .core.polling import begin_or_go_on, wait
 from .core.state import Abandoned, Cause, CheckResult, GivenUp, Memory, Outcome, PartDone, Progress, Ready, WaitEnd
 from .stack_questions import Tools
 from .telemetry import Meter
-from .text.reasons import reason_abandoned, reason_invalid, reason_of, reason_stopped, waited_for
+from .text.reasons import reason_abandoned, reason_of, reason_stopped, waited_for
 
 _LOGGED: Final = 4000  # characters of a Reason; a response does not hold more
 
@@ -94,7 +94,7 @@ class Waiter:
             response = self._wait_for_stack(request, invocation)
             return encoded(request, response) if response else None
         except InvalidRequest as error:
-            reason, outcome = reason_invalid(error), Outcome.INVALID
+            reason, outcome = f"Invalid request: {error}", Outcome.INVALID
         except Exception as error:  # the one place: whatever went wrong, the stack is told
             self.tools.logger.exception("The wait failed unexpectedly", extra={"event": "failed_unexpectedly"})
             reason = f"The waiter failed unexpectedly ({type(error).__name__}); its log has the details"

@@ -29,6 +29,7 @@ from ecr_image_waiter.core.model import (
     NewestTags,
     NoImage,
     NoRepository,
+    NotYet,
     Place,
     Several,
     TagSeen,
@@ -149,10 +150,7 @@ CASES = {
         newest=tags(("v0", 1000.0), images=1000),
     ),
     "succeeded, and nobody knows with what": Case(
-        PROJECT,
-        Built(UNTOLD),
-        Cause.BUILT_WITHOUT,
-        f"{WITHOUT}correct the tag here or in the build",
+        PROJECT, Built(UNTOLD), Cause.BUILT_WITHOUT, f"{WITHOUT}correct the tag here or in the build"
     ),
     "no project": Case(
         PROJECT,
@@ -166,7 +164,8 @@ CASES = {
         BuildHidden(STARTING, "AccessDeniedException", DENIED, denied=True),
         Cause.BUILD_HIDDEN,
         f"{WAITED}access denied (AccessDeniedException); allow {STARTING} on arn:aws:codebuild:eu-west-1:123456789012:"
-        'project/app to the role "waiter-role" with the waiter\'s parameter BuildProjectArns and AllowStartBuild',
+        'project/app to the role "waiter-role" of account 123456789012 with the waiter\'s parameter BuildProjectArns '
+        "and AllowStartBuild",
     ),
     "not allowed to follow": Case(
         PIPELINE,
@@ -181,6 +180,13 @@ CASES = {
         Cause.BUILD_HIDDEN,
         f'{WAITED}AWS refused {STARTING} on the CodeBuild project "app" (InvalidInputException: no source); fix the '
         "cause that AWS names",
+    ),
+    "credentials that AWS does not accept": Case(
+        PROJECT,
+        BuildHidden(STARTING, "ExpiredTokenException", "expired", rejected=True),
+        Cause.BUILD_HIDDEN,
+        f"{WAITED}AWS rejects the credentials (ExpiredTokenException: expired); check that the account has enabled "
+        "eu-west-1, and that the waiter's role was not replaced",
     ),
     "time is up while it runs": Case(
         PROJECT,
@@ -221,12 +227,12 @@ def test_of_several_images_the_missing_ones_are_named() -> None:
 def test_many_missing_images_leave_room_for_what_the_build_says() -> None:
     wanted = [Wanted(f"I{n}", ImageId("r" * 256, f"{n:0128}", None), OWN, Conditions()) for n in range(20)]
     images = Several(tuple((one.id, NoImage()) for one in wanted))
-    broken = Broken(run("FAILED", message="m" * 600, link="l" * 400))
+    broken = Broken(run("FAILED", message="\n" + "\U000e0001" * 600, link="l" * 400))
 
     said = sentence(Cause.BUILD_BROKEN, Awaited(images, PROJECT, broken), wanted=wanted)
 
     assert said.startswith("Waited 30 min for 20 of 20 images (in eu-west-1: rrr")
-    assert f": {'m' * 600}; fix the build ({'l' * 400})" in said
+    assert f"...; fix the build ({'l' * 400})" in said
     assert len(said) < 3000  # the answer has 4096 bytes, its ids included
 
 
@@ -243,6 +249,17 @@ def test_a_reason_says_that_a_build_created_no_repository_and_that_only_ecr_is_c
     )
 
 
+def test_a_build_that_pushed_another_image_is_not_said_to_have_pushed_none() -> None:
+    found = Awaited(
+        NotYet('the image is another one: its label "commit" is "a", wanted "b"', THERE), PROJECT, Built(run())
+    )
+
+    assert sentence(Cause.BUILT_WITHOUT, found, tags()) == (
+        f'{WAITED}{BUILD} succeeded, but the image is another one: its label "commit" is "a", wanted "b"; correct '
+        f"Labels or PushedAfter here, or the build ({LINK})"
+    )
+
+
 @pytest.mark.parametrize("build", [NoRun(), UnderWay(run()), BuildUnavailable("x")])
 def test_what_ends_no_wait_has_a_reason_all_the_same(build: BuildFinding) -> None:
     found = Awaited(NoImage(), PROJECT, build)
@@ -250,9 +267,3 @@ def test_what_ends_no_wait_has_a_reason_all_the_same(build: BuildFinding) -> Non
     assert seen_of_build(PROJECT, build) in reason_of_build(
         "it", PLACE, found, effort=Effort(0.0, 1), newest=None, now=0.0
     )
-
-
-def test_a_long_message_is_cut() -> None:
-    found = Awaited(NoImage(), PROJECT, Broken(run("FAILED", message="x" * 5000)))
-
-    assert len(reason_of_build("it", PLACE, found, effort=Effort(0.0, 1), newest=None, now=0.0)) < 1000

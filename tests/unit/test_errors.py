@@ -1,13 +1,16 @@
 """A code that says that a permission is missing says so of every service."""
 
+from typing import cast
+
 import pytest
+from botocore.exceptions import ClientError, NoCredentialsError
 
 from ecr_image_waiter.aws.cloudformation import Stacks
 from ecr_image_waiter.aws.errors import DENIED, build_finding_of, finding_of
 from ecr_image_waiter.aws.self_invoke import SelfInvoker
 from ecr_image_waiter.core.builds import BuildHidden
 from ecr_image_waiter.core.messages import HandOverFailed
-from ecr_image_waiter.core.model import AccessDenied, StackHidden
+from ecr_image_waiter.core.model import AccessDenied, Refused, StackHidden
 from tests.support.fakes import FakeCloudFormation, FakeLambda, as_client, aws_error
 
 STACK_ID = "arn:aws:cloudformation:us-east-1:123456789012:stack/shop/5b1c9a50-0000-11ee-9d01-0a1b2c3d4e5f"
@@ -24,3 +27,21 @@ def test_a_denial_is_one_from_ecr_a_builder_cloudformation_and_lambda(code: str)
     assert stacks.ask(STACK_ID, 5.0, account="123456789012") == StackHidden(code, denied=True)
     with pytest.raises(HandOverFailed, match="allow lambda:InvokeFunction"):
         SelfInvoker(lambda _: as_client(FakeLambda(error))).invoke(FUNCTION_ARN, {}, seconds=1.0)
+
+
+def test_a_build_service_is_quoted_when_it_rejects_credentials_and_when_none_are_found() -> None:
+    said = [
+        build_finding_of(error, "codebuild:X", missing="Y")
+        for error in (NoCredentialsError(), aws_error("ExpiredTokenException", "The token expired"))
+    ]
+
+    assert said == [
+        BuildHidden("codebuild:X", "NoCredentialsError", "Unable to locate credentials"),
+        BuildHidden("codebuild:X", "ExpiredTokenException", "The token expired", rejected=True),
+    ]
+
+
+def test_an_answer_whose_code_and_message_are_null_is_an_unknown_refusal() -> None:
+    error = ClientError({"Error": {"Code": cast("str", None), "Message": cast("str", None)}}, "DescribeImages")
+
+    assert finding_of(error) == Refused("Unknown", "")

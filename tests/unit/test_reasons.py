@@ -1,5 +1,6 @@
 """Every Reason of a failed wait, word for word, for people who read it in a failed stack."""
 
+import math
 from dataclasses import replace
 from typing import NamedTuple, get_args
 
@@ -7,7 +8,7 @@ import pytest
 
 from ecr_image_waiter.cfn.response import fault_too_much
 from ecr_image_waiter.core.conditions import Conditions, Wanted
-from ecr_image_waiter.core.deadline import Bounds
+from ecr_image_waiter.core.deadline import Bounds, bounds_for_direct, bounds_for_stack
 from ecr_image_waiter.core.messages import InvalidRequest
 from ecr_image_waiter.core.model import (
     OWN,
@@ -31,7 +32,7 @@ from ecr_image_waiter.core.model import (
     Unavailable,
 )
 from ecr_image_waiter.core.state import Cause, GivenUp
-from ecr_image_waiter.text.reasons import reason_given_up, reason_invalid, reason_of, reason_stopped
+from ecr_image_waiter.text.reasons import reason_given_up, reason_of, reason_stopped
 from ecr_image_waiter.text.terms import seen
 from tests.support.fakes import DIGEST, OTHER_DIGEST
 
@@ -89,8 +90,8 @@ CASES = {
     "no repository with the name of another registry, which was waited for": Case(
         GivenUp(Cause.TIME_UP, NoRepository(), 37),
         'Timed out waiting 30 min for "ghcr.io/org/app:v1" in eu-west-1 (37 checks): the repository does not exist '
-        '(only ECR is checked; for a pull-through cache of "ghcr.io", pull the image once); create it, or check the '
-        "push that should",
+        '(only ECR is checked; for a pull-through cache of "ghcr.io", pull the image once); create the repository, or '
+        "check the push that creates it",
         image=replace(IMAGE, repository="ghcr.io/org/app"),
     ),
     "a repository with the name of another registry that is there": Case(
@@ -101,18 +102,13 @@ CASES = {
     ),
     "denied, as AWS says it": Case(
         GivenUp(Cause.ACCESS_DENIED, AccessDenied("AccessDeniedException", SAID), 37),
-        f"{WAITED}access denied (AccessDeniedException: no identity-based policy allows it); allow "
-        f'ecr:DescribeImages on {ARN} to the role "waiter-role", for example with the waiter\'s parameter '
-        "RepositoryArnPattern",
+        f"{WAITED}access denied (AccessDeniedException: no identity-based policy allows it); allow ecr:DescribeImages "
+        f'on {ARN} to the role "waiter-role" of account 123456789012, for example with the waiter\'s '
+        "parameter RepositoryArnPattern",
     ),
     "no region": Case(
         GivenUp(Cause.REFUSED, NoRegion("eu-wset-1", "eu-west-1"), 37),
         f'{WAITED}ECR has no host in "eu-wset-1" (nearest known: "eu-west-1"); correct Region or ImageUri',
-    ),
-    "no region at the limit": Case(
-        GivenUp(Cause.TIME_UP, NoRegion("eu-wset-1", "eu-west-1"), 1),
-        'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (1 check): ECR has no host in "eu-wset-1" (nearest '
-        'known: "eu-west-1"); correct Region or ImageUri',
     ),
     "denied, and AWS names nothing": Case(
         GivenUp(Cause.ACCESS_DENIED, AccessDenied("AccessDenied", ""), 37),
@@ -135,8 +131,8 @@ CASES = {
     ),
     "the registry behind a pull-through cache": Case(
         GivenUp(Cause.ACCESS_DENIED, AccessDenied("UpstreamAccessDenied", "", Lacks.UPSTREAM), 37),
-        f"{WAITED}the upstream registry of {ARN} denied access (UpstreamAccessDenied); correct the secret of its "
-        "cache rule",
+        f"{WAITED}the upstream registry of {ARN} denied access (UpstreamAccessDenied); correct the secret or the "
+        "role of its pull-through cache rule",
     ),
     "refused": Case(
         GivenUp(Cause.REFUSED, Refused("InvalidParameterException", "first\n second"), 37),
@@ -155,10 +151,6 @@ CASES = {
         GivenUp(Cause.TIME_UP, NoImage(), 37),
         f"{TIMED_OUT}the repository has no such image; newest tags: none; check its build, or raise MaxRetries",
         newest=NewestTags(()),
-    ),
-    "no image, and no tags were read": Case(
-        GivenUp(Cause.TIME_UP, NoImage(), 37),
-        f"{TIMED_OUT}the repository has no such image; check its build, or raise MaxRetries",
     ),
     "no image by its digest": Case(
         GivenUp(Cause.TIME_UP, NoImage(), 37),
@@ -194,17 +186,17 @@ CASES = {
     ),
     "no repository, which was waited for": Case(
         GivenUp(Cause.TIME_UP, NoRepository(), 37),
-        f"{TIMED_OUT}the repository does not exist; create it, or check the push that should",
+        f"{TIMED_OUT}the repository does not exist; create the repository, or check the push that creates it",
     ),
     "ECR unavailable": Case(
         GivenUp(Cause.TIME_UP, Unavailable("ThrottlingException", "Rate exceeded"), 37, 3),
         'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (37 checks, 3 unanswered): ECR did not answer '
-        "(ThrottlingException: Rate exceeded); check ECR's health and the function's network",
+        "(ThrottlingException: Rate exceeded); run fewer waits at once, or raise ECR's quota",
     ),
     "ECR unavailable after an answer": Case(
-        GivenUp(Cause.TIME_UP, Unavailable("ThrottlingException", ""), 37, 1, image_missing=True),
+        GivenUp(Cause.TIME_UP, Unavailable("ServerException", ""), 37, 1, image_missing=True),
         'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (37 checks, 1 unanswered): ECR did not answer '
-        "(ThrottlingException), and before that had no such image; newest tags: none; check ECR's health and the "
+        "(ServerException), and before that had no such image; newest tags: none; check ECR's health and the "
         "function's network",
         newest=NewestTags(()),
     ),
@@ -228,8 +220,8 @@ CASES = {
     "a role that may not be assumed": Case(
         GivenUp(Cause.ACCESS_DENIED, AccessDenied("AccessDenied", NOT_ASSUMED), 37),
         f"{WAITED}access denied (AccessDenied); allow sts:AssumeRole on arn:aws:iam::999999999999:role/reader to the "
-        "role \"waiter-role\" with the waiter's parameter AssumableRoleArns, and name the waiter's role in that "
-        "role's trust policy",
+        'role "waiter-role" of account 123456789012 with the waiter\'s parameter AssumableRoleArns, and name the '
+        "waiter's role in that role's trust policy",
     ),
 }
 
@@ -251,7 +243,20 @@ def test_a_failed_wait_says_what_was_seen_and_what_to_do(name: str) -> None:
     assert said.sentence == reason
 
 
-DENIED = GivenUp(Cause.ACCESS_DENIED, AccessDenied("AccessDenied", ""), 37)
+def denied(message: str) -> GivenUp:
+    return GivenUp(Cause.ACCESS_DENIED, AccessDenied("AccessDenied", message), 37)
+
+
+def unanswered(code: str, message: str = "") -> GivenUp:
+    return GivenUp(Cause.TIME_UP, Unavailable(code, message), 37)
+
+
+BY_RESOURCE = SAID.replace("identity-based", "resource-based")
+BY_DENY = SAID.replace(
+    "because no identity-based policy allows it", "with an explicit deny in a service control policy"
+)
+ASSUMED = PLACE.at(Source(registry_id=PLACE.account, role_arn="arn:aws:iam::123456789012:role/reader"))
+DENIED = denied("")
 NOT_ACCEPTED = GivenUp(Cause.ACCESS_DENIED, AccessDenied("ExpiredTokenException", "", Lacks.CREDENTIALS), 37)
 MISSING = GivenUp(Cause.TIME_UP, NoImage(), 37)
 PUBLIC, CHINA = (Place(*of, "123456789012") for of in (("aws", "public.ecr.aws/shop"), ("aws-cn", "cn-north-1")))
@@ -269,7 +274,18 @@ SOME = NewestTags((TagSeen("v0", 2740.0),), images=1000)
         (MISSING, '"v2" (2 h old), "v3" (3 h old), "v4" (4 h old), "v5" (5 h old); correct', PLACE, SEVEN),
         (MISSING, 'newest tags of the 1,000 images read: "v0" (1 min old); correct', PLACE, SOME),
         (MISSING, "newest tags: none of the 300 images read; check", PLACE, NewestTags((), images=300)),
+        (GivenUp(Cause.TIME_UP, NoRegion("eu-wset-1", "eu-west-1"), 1), "; correct Region or ImageUri", PLACE, None),
         (GivenUp(Cause.TIME_UP, NoImage(OTHER_DIGEST), 37), f"team/app:v1@{DIGEST}", PLACE, None),
+        (denied(SAID), f'on {ARN} to the role "waiter-role" of account 123456789012', ASSUMED, None),
+        (denied(""), f"on {ARN} to the role of RoleArn", ASSUMED, None),
+        (denied(NOT_ASSUMED), "parameter AssumableRoleArns, and name the waiter's role", ASSUMED, None),
+        (denied(BY_RESOURCE), "of account 123456789012 in the repository's policy", PLACE, None),
+        (denied(BY_DENY), f"; remove the explicit deny of ecr:DescribeImages on {ARN} for the role", PLACE, None),
+        (denied("x" * 5000), f"...); allow ecr:DescribeImages on {ARN} to the waiter's role, for", PLACE, None),
+        (unanswered("TooManyRequestsException"), "; run fewer waits at once, or raise ECR's quota", PLACE, None),
+        (unanswered("UnableToGetUpstreamImageException"), "; check the upstream registry", PLACE, None),
+        (unanswered("ConfigUnread", "not read: HTTP status 403"), "; check the function's route to S3", PLACE, None),
+        (unanswered("ConnectTimeoutError", "\U000e0001" * 600), "...); check ECR's health and", PLACE, None),
     ],
 )
 def test_a_reason_names_the_place_and_some_of_the_newest_tags(
@@ -277,13 +293,36 @@ def test_a_reason_names_the_place_and_some_of_the_newest_tags(
 ) -> None:
     image = replace(IMAGE, digest=DIGEST) if given_up.found == NoImage(OTHER_DIGEST) else IMAGE
 
-    assert words in reason_given_up(image, place, BOUNDS, given_up=given_up, now=2800.0, newest=newest).sentence
+    said = reason_given_up(image, place, BOUNDS, given_up=given_up, now=2800.0, newest=newest).sentence
+
+    assert words in said
+    assert "RepositoryArnPattern" not in said or not place.assumed
+    assert len(said) < 1100
+
+
+@pytest.mark.parametrize(
+    ("bounds", "step"),
+    [
+        (bounds_for_stack(1000.25, 3330.0, 3600.0), "raise MaxRetries"),
+        (bounds_for_stack(1000.25, 3360.0, 3600.0), "start the build earlier"),
+        (bounds_for_stack(1000.25, 6000.0, 3600.0), "start the build earlier"),
+        (bounds_for_stack(1000.25, 960.0, 1200.0), "raise ServiceTimeout"),
+        (bounds_for_direct(1000.25, 1800.0, 1869.25), "raise the function's timeout"),
+        (bounds_for_direct(1000.25, 1800.0, 1869.75), "invoke the function again"),
+        (bounds_for_direct(1000.25, 6000.0, math.inf), "raise MaxRetries"),
+    ],
+)
+def test_no_reason_advises_to_raise_a_limit_above_its_maximum(bounds: Bounds, step: str) -> None:
+    for finding in (NoImage(), NotYet("the image is an older one", THERE)):
+        given_up = GivenUp(Cause.TIME_UP, finding, 37)
+        said = reason_given_up(IMAGE, PLACE, bounds, given_up=given_up, now=2800.0, newest=None)
+        assert said.sentence.endswith(f", or {step}")
 
 
 def test_an_invalid_request_lists_every_fault() -> None:
-    said = reason_invalid(InvalidRequest(["ImageTag: missing", "MaxRetries: received -1"]))
+    said = InvalidRequest(["ImageTag: missing", "MaxRetries: received -1"])
 
-    assert "(1) ImageTag: missing; (2) MaxRetries: received -1" in said
+    assert str(said) == "(1) ImageTag: missing; (2) MaxRetries: received -1"
 
 
 @pytest.mark.parametrize(("checks", "times"), [(0, "0 checks"), (1, "1 check"), (2, "2 checks")])
@@ -321,7 +360,7 @@ SEVERAL = {
         [APP, JOBS],
         [THERE, Unavailable("ThrottlingException", "")],
         "Timed out waiting 30 min for 1 of 2 images in us-east-1 (37 checks): ECR did not answer "
-        "(ThrottlingException): Jobs (jobs:v2); check ECR's health and the function's network",
+        "(ThrottlingException): Jobs (jobs:v2); run fewer waits at once, or raise ECR's quota",
     ),
     "one repository is missing": OfSeveral(
         [APP, JOBS],
@@ -336,15 +375,15 @@ SEVERAL = {
         [NoRepository(), NoRepository()],
         "Timed out waiting 30 min for 2 of 2 images (37 checks): in eu-west-1, the repository does not "
         "exist: App (team/app:v1); in us-east-1, the repository does not exist: Jobs (quay.io/jobs:v2); "
-        "create it, or check the push that should",
+        "create the missing repositories, or check the pushes that create them",
     ),
     "one of another registry": OfSeveral(
         [APP, replace(JOBS, image=ImageId("quay.io/jobs", "v2", None))],
         [NoImage(), NoRepository()],
         "Timed out waiting 30 min for 2 of 2 images (37 checks): in eu-west-1, the repository has no such "
         "image: App (team/app:v1); in us-east-1, the repository does not exist: Jobs (quay.io/jobs:v2) "
-        '(only ECR is checked; for a pull-through cache of "quay.io", pull the image once); create it, or '
-        "check the push that should",
+        '(only ECR is checked; for a pull-through cache of "quay.io", pull the image once); create '
+        "the repository, or check the push that creates it",
     ),
     "a list of one": OfSeveral(
         [APP],

@@ -72,8 +72,9 @@ def build_finding_of(error: Exception, action: str, *, missing: str) -> BuildHid
     found = finding_of(error)
     if isinstance(found, Unavailable):
         return BuildUnavailable(found.code)
-    code, message = said_by(error) if isinstance(error, ClientError) else (type(error).__name__, "")
-    return BuildHidden(action, code, message, missing=code == missing, denied=code in DENIED)
+    code, message = said_by(error) if isinstance(error, ClientError) else (type(error).__name__, str(error))
+    rejected = code in _CREDENTIALS
+    return BuildHidden(action, code, message, missing=code == missing, denied=code in DENIED, rejected=rejected)
 
 
 def too_large(document: str) -> NotDeployable:
@@ -89,7 +90,7 @@ def too_large(document: str) -> NotDeployable:
 def said_by(error: ClientError) -> tuple[str, str]:
     """Returns the code and the message of AWS's answer."""
     answer = error.response.get("Error", {})
-    return answer.get("Code", "Unknown"), answer.get("Message", "")
+    return answer.get("Code") or "Unknown", answer.get("Message") or ""
 
 
 def is_of_missing_stack(error: ClientError) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedError, ReadTimeoutError
 
 from ecr_image_waiter.core.deadline import Invocation
-from ecr_image_waiter.core.messages import HandOverFailed
+from ecr_image_waiter.core.messages import HandOverFailed, coded
 from ecr_image_waiter.core.state import MOST_LOST_REPLIES, State, continuation
 
 from .errors import DENIED, said_by
@@ -42,9 +42,8 @@ class SelfInvoker:
             )
         except ClientError as error:
             code, said = said_by(error)
-            message = " ".join(said.split())  # a Reason is one line
             cure = f"; allow lambda:InvokeFunction on {function_arn} to its role" if code in DENIED else ""
-            raise HandOverFailed(f"the function could not invoke itself ({code}: {message}){cure}") from None
+            raise HandOverFailed(f"the function could not invoke itself ({coded(code, said)}){cure}") from None
         except BotoCoreError as error:
             raise HandOverFailed(
                 f"the function could not invoke itself ({type(error).__name__}): Lambda could not be reached",
@@ -52,13 +51,7 @@ class SelfInvoker:
             ) from None
 
     def hand_over(
-        self,
-        event: Mapping[str, Any],
-        state: State,
-        *,
-        image: str,
-        invocation: Invocation,
-        logger: "Logger",
+        self, event: Mapping[str, Any], state: State, *, image: str, invocation: Invocation, logger: "Logger"
     ) -> str | None:
         """Hands over a wait, with logged retries. Returns why that failed, None if it succeeded.
 

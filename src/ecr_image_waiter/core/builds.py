@@ -101,7 +101,8 @@ class Built:
 class BuildHidden:
     """The service does not say, and asking again will hardly help. `missing`: there is no such project or pipeline.
 
-    `action` is what was refused, such as `codebuild:StartBuild`. `denied`: because a permission is missing.
+    `action` is what was refused, such as `codebuild:StartBuild`. `denied`: a permission is missing.
+    `rejected`: AWS rejects the credentials.
     """
 
     action: str
@@ -109,6 +110,7 @@ class BuildHidden:
     message: str
     missing: bool = False
     denied: bool = False
+    rejected: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ CALL_SECONDS: Final = 9.0  # the longest that one call of AWS may take, its retr
 CHECK_SECONDS: Final = 60.0  # the longest that a check of many calls may take
 _SHORTEST_CALL: Final = 1.0
 RESPONSE_SECONDS: Final = 3.0  # before ServiceTimeout, for one delivery with a retry or two
-QUESTION_SECONDS: Final = 5.0  # the longest that asking CloudFormation may take
 _LAST_MOMENT: Final = 0.5  # of an invocation, kept so that its own error is reported and not a timeout
 MAX_INVOCATIONS: Final = 15
 """Lambda's recursion guard drops about the sixteenth invocation of a chain (invocation-recursion)."""
@@ -164,7 +163,3 @@ class Invocation:
         self.function_arn = context.invoked_function_arn
         self.place = place_of(context.invoked_function_arn)
         self.log_stream_note = f" (log stream {context.log_stream_name})" if context.log_stream_name else ""
-
-    def for_question(self) -> float:
-        """Returns how long a question to CloudFormation may take: a quarter of the time left."""
-        return min(self.deadline.left() / 4, QUESTION_SECONDS)

@@ -9,6 +9,7 @@ from typing import Final
 # Pipelines (`##vso[`) or TeamCity (`##teamcity[`). A viewer may break lines at any blank.
 _COMMAND: Final = re.compile(r"(?<!\S):(?=:)|#(?=#\w*\[)")
 _SHOWN_FAULTS: Final = 20  # more do not fit into a response
+LONGEST_MESSAGE: Final = 600  # characters of AWS that a Reason has room for, escapes included
 
 
 def harmless(text: str) -> str:
@@ -25,7 +26,8 @@ def harmless(text: str) -> str:
 
 def clipped(text: str, longest: int = 60) -> str:
     """Shortens a text to what a sentence can bear."""
-    return harmless(text if len(text) <= longest else text[: longest - 3] + "...")
+    text = harmless(text[: longest + 1])
+    return text if len(text) <= longest else text[: longest - 3] + "..."
 
 
 def shown(value: object) -> str:
@@ -66,9 +68,9 @@ def duration(seconds: float) -> str:
 
 
 def coded(code: str, message: str) -> str:
-    """Returns an error of AWS as its code and its message, on one line."""
+    """Returns an error of AWS as its code and its message, short and on one line."""
     message = " ".join(message.split())  # a Reason is one line
-    return f"{code}: {message}" if message else code
+    return clipped(f"{code}: {message}" if message else code, LONGEST_MESSAGE)
 
 
 def times(count: int) -> str:

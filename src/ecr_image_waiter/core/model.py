@@ -40,11 +40,12 @@ OWN: Final = Source()
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A region of an account. `partition` is `aws`, `aws-cn`, ..."""
+    """A region of an account. `partition` is `aws`, `aws-cn`, ... `assumed`: a role of a template is assumed there."""
 
     partition: str
     region: str
     account: str
+    assumed: bool = False
 
     @property
     def is_public(self) -> bool:
@@ -67,7 +68,7 @@ class Place:
         if source.alias:
             return Place(self.partition, f"public.ecr.aws/{source.alias}", self.account)
         account = source.registry_id or (source.role_arn.split(":")[4] if source.role_arn else self.account)
-        return Place(self.partition, source.region or self.region, account)
+        return Place(self.partition, source.region or self.region, account, assumed=bool(source.role_arn))
 
 
 def place_of(function_arn: str) -> Place:

@@ -1,28 +1,27 @@
 """The sentences of Reasons: why a wait ended without its image. Pure."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, assert_never
 
-from ecr_image_waiter.core.builds import (
-    Broken,
-    BuildHidden,
-    Built,
-)
+from ecr_image_waiter.core.builds import Broken, BuildHidden, BuildRun, Built
 from ecr_image_waiter.core.conditions import Wanted
 from ecr_image_waiter.core.deadline import Bounds
-from ecr_image_waiter.core.messages import InvalidRequest, clipped, duration
+from ecr_image_waiter.core.messages import clipped, duration
 from ecr_image_waiter.core.model import (
     AccessDenied,
     Awaited,
     Finding,
     ImageId,
     ImagesFound,
+    Lacks,
     NewestTags,
     NoRegion,
     NoRepository,
     NotDeployable,
     NotPullable,
+    NotYet,
     Place,
     Several,
     Unavailable,
@@ -32,6 +31,7 @@ from ecr_image_waiter.core.model import (
 from ecr_image_waiter.core.state import Cause, GivenUp
 
 from .terms import (
+    LIMITS,
     NEWEST_TAGS,
     TEMPLATE,
     Effort,
@@ -39,16 +39,12 @@ from .terms import (
     advice,
     among,
     awaited_build,
-    called,
     denial,
-    effort_of,
     elsewhere,
     ended,
     grant,
     grouped,
     in_question,
-    link_of,
-    pushed_since,
     run_of,
     seen,
     seen_of,
@@ -58,6 +54,8 @@ from .terms import (
 )
 
 _LONGEST_LIST: Final = 1000  # characters, so that a Reason has room for what comes after
+_CREATE_ALL: Final = "create the missing repositories, or check the pushes that create them"
+_TOO_LATE: Final = "Lambda delivered the event after ServiceTimeout; check the function for throttling"
 _FIX: Final = "; fix the cause that AWS names"
 _OF_BUILDS: Final = frozenset({Cause.BUILD_BROKEN, Cause.BUILT_WITHOUT, Cause.BUILD_HIDDEN})
 
@@ -101,15 +99,16 @@ def reason_of(
         newest: the newest tags of the image `in_question`; None if they were not read.
         terms: the words of the interface.
     """
-    effort = effort_of(given_up, bounds, now)
+    effort = _effort_of(given_up, bounds, now)
     if given_up.cause is Cause.TOO_LATE and len(wanted) > 1:
-        return Reason(_reason_too_late(subject(wanted), effort))
+        return Reason(_stopped(subject(wanted), effort, _TOO_LATE))
+    found = images_of(given_up.found) if given_up.found else None
+    by_id = {one.id: one for one in wanted}
+    one = by_id[found.deciding[0]] if isinstance(found, Several) else wanted[0]
     if isinstance(given_up.found, Awaited) and given_up.cause in _OF_BUILDS:
-        images = given_up.found.images
-        one = next(one for one in wanted if not isinstance(images, Several) or one.id == images.deciding[0])
         return Reason(
             reason_of_build(
-                _missing_in_words(wanted, place, images),
+                _missing_in_words(wanted, place, given_up.found.images),
                 place,
                 given_up.found,
                 effort=effort,
@@ -119,48 +118,51 @@ def reason_of(
                 terms=terms,
             )
         )
-    found = images_of(given_up.found) if given_up.found else None
-    if not isinstance(found, Several):
-        return reason_given_up(
-            wanted[0].image, place.at(wanted[0].source), bounds, given_up=given_up, now=now, newest=newest, terms=terms
-        )
-    by_id = {one.id: one for one in wanted}
-    id_, finding = found.deciding
-    one = by_id[id_]
-    if given_up.cause is not Cause.TIME_UP or len(wanted) == 1:
+    if not isinstance(found, Several) or given_up.cause is not Cause.TIME_UP or len(wanted) == 1:
         return reason_given_up(
             one.image,
             place.at(one.source),
             bounds,
-            given_up=replace(given_up, found=finding),
+            given_up=given_up,
             now=now,
             newest=newest,
             terms=terms,
-            which=f" ({id_}, one of {len(wanted)} images)" if len(wanted) > 1 else "",
+            which=f" ({one.id}, one of {len(wanted)} images)" if len(wanted) > 1 else "",
         )
+    finding = found.deciding[1]
     regions = [place.at(by_id[id_].source).region for id_, _ in found.missing]
     where = f" in {regions[0]}" if len({*regions}) == 1 else ""
     last = grouped(
-        (seen(each) if where else f"in {region}, {seen(each)}", called(by_id[id_]))
+        (seen(each) if where else f"in {region}, {seen(each)}", id_ if id_ == name else f"{id_} ({name})")
         for region, (id_, each) in zip(regions, found.missing, strict=True)
+        for name in [str(by_id[id_].image)]
     )
     # Once, for the deciding image: repeated for 20 images it leaves no room for the advice.
     last[-1] += elsewhere(one.image.repository) if isinstance(finding, NoRepository) else ""
     last[-1] += awaited_build(given_up.found)
     image = in_question(wanted, found).image
+    absent = {(by_id[id_].image.repository, by_id[id_].source) for id_, each in found.missing if each == NoRepository()}
     return _reason_timed_out(
         f"{len(found.missing)} of {len(wanted)} images{where}",
         effort,
         last,
         _newest(newest, now, finding, whose=image.repository),
-        advice(image, bounds, finding, newest, terms),
+        _CREATE_ALL if finding == NoRepository() and len(absent) > 1 else advice(image, bounds, finding, newest, terms),
     )
+
+
+def _effort_of(given_up: GivenUp, bounds: Bounds, now: float) -> Effort:
+    """Returns the effort of a wait, with its unanswered checks, and the limit that shortened it."""
+    note = f", {given_up.unanswered} unanswered" if given_up.unanswered else ""
+    if given_up.cause is Cause.TIME_UP and bounds.shortened:
+        note += f"; cut from {duration(bounds.template_limit - bounds.start)} by {LIMITS[bounds.expires < math.inf]}"
+    return Effort(now - bounds.start, given_up.checks, note)
 
 
 def _reason_timed_out(wanted: str, effort: Effort, last: Sequence[str], newest: _Newest, advice: str) -> Reason:
     heading = f"Timed out waiting for {wanted}"
     told = [("last seen" if not number else "", each) for number, each in enumerate(last)]
-    rows = [("waited", str(effort)), *told, (newest.title, newest.text), ("what to do", advice)]
+    rows = [("waited", effort.on("")), *told, (newest.title, newest.text), ("what to do", advice)]
     return Reason(
         f"Timed out waiting {effort.on(wanted)}: {'; '.join(last)}{newest.clause}; {advice}",
         heading,
@@ -187,7 +189,7 @@ def reason_given_up(
 
     `place` is the registry's, `which` the image's Id among several; the other arguments are those of `reason_of`.
     """
-    effort = effort_of(given_up, bounds, now)
+    effort = _effort_of(given_up, bounds, now)
     wanted = f'"{image}"{which} in {place.region}'
     finding = given_up.found if given_up.found is None else decisive(given_up.found)
     match given_up.cause:
@@ -208,7 +210,7 @@ def reason_given_up(
             never = finding if isinstance(finding, NotDeployable) else NotDeployable("", "")
             why = f"the image cannot {never.cannot}: {never.because}; {never.cure}"
         case Cause.TOO_LATE:
-            return Reason(_reason_too_late(wanted, effort))
+            why = _TOO_LATE
         case Cause.TIME_UP:
             last = seen_of(image, finding) + awaited_build(given_up.found) if finding else "nothing was checked"
             if isinstance(finding, Unavailable) and given_up.image_missing:
@@ -232,11 +234,6 @@ def _missing_in_words(wanted: Sequence[Wanted], place: Place, found: ImagesFound
     return f"{len(found.missing)} of {len(wanted)} images ({missing})"
 
 
-def reason_invalid(error: InvalidRequest) -> str:
-    """Returns the Reason for an invalid request, with every fault."""
-    return f"Invalid request: {error}"
-
-
 def waited_for(wanted: Sequence[Wanted], place: Place) -> str:
     """Returns the image with its region, or the number of images."""
     return f'"{subject(wanted)}" in {place.at(wanted[0].source).region}' if len(wanted) == 1 else subject(wanted)
@@ -252,11 +249,6 @@ def reason_abandoned(wanted: str, status: str, *, checks: int, waited: float) ->
     stack = f"is {status}" if status else "is gone"
     why = f"the stack {stack}; deploy again if it still needs the image"
     return _stopped(wanted, Effort(waited, checks), why)
-
-
-def _reason_too_late(wanted: str, effort: Effort) -> str:
-    why = "Lambda delivered the event after ServiceTimeout; check the function for throttling"
-    return _stopped(wanted, effort, why)
 
 
 def _newest(newest: NewestTags | None, now: float, finding: Finding | None, whose: str = "") -> _Newest:
@@ -296,14 +288,22 @@ def reason_of_build(
     builder, build = found.builder, found.build
     match build:
         case Broken(run=run):
-            why = f"{run_of(builder, run)} {ended(run)}; fix the build{link_of(run)}"
+            why = f"{run_of(builder, run)} {ended(run)}; fix the build{_link_of(run)}"
+        case Built(run=run) if isinstance(image := decisive(found), NotYet):
+            conditions = f"{terms.named('Labels')} or {terms.named('PushedAfter')}"
+            why = (
+                f"{run_of(builder, run)} succeeded, but {image.because}; correct {conditions} here, or the build"
+                f"{_link_of(run)}"
+            )
         case Built(run=run):
             no_repository = isinstance(decisive(found), NoRepository)
-            instead = f"; the repository does not exist{elsewhere}" if no_repository else pushed_since(run, newest, now)
+            instead = (
+                f"; the repository does not exist{elsewhere}" if no_repository else _pushed_since(run, newest, now)
+            )
             what = "its name" if no_repository else "the tag"
             why = (
                 f"{run_of(builder, run)} succeeded without pushing it{instead}; correct {what} here or in the build"
-                f"{link_of(run)}"
+                f"{_link_of(run)}"
             )
         case BuildHidden(missing=True):
             why = (
@@ -319,8 +319,22 @@ def reason_of_build(
                 f"access denied ({denial(build.code, build.message)}); allow {build.action} on "
                 f"{place.builder_arn(builder)} to {whom}{how}"
             )
-        case BuildHidden():
-            why = seen_of_build(builder, build) + _FIX
+        case BuildHidden(rejected=True):
+            why = grant(AccessDenied(build.code, build.message, Lacks.CREDENTIALS), place, "", terms)
         case _:
-            why = seen_of_build(builder, build)
+            why = seen_of_build(builder, build) + (_FIX if isinstance(build, BuildHidden) else "")
     return _stopped(wanted, effort, why)
+
+
+def _link_of(run: BuildRun) -> str:
+    """Returns the link to a run in parentheses, empty if its service gave no link."""
+    return f" ({clipped(run.link, 400)})" if run.link else ""
+
+
+def _pushed_since(run: BuildRun, newest: NewestTags | None, now: float) -> str:
+    """Returns the tags that were pushed since a run began, as a clause; empty if tags were not read."""
+    if newest is None:
+        return ""
+    new = (entry for entry in newest.tags if entry.pushed_at >= run.began)
+    got = ", ".join(f'"{entry.tag}" ({duration(now - entry.pushed_at)} old)' for entry in new)
+    return f"; tags pushed since it began: {got or 'none' + among(newest)}"

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
 from ecr_image_waiter.core.builds import (
@@ -19,8 +19,8 @@ from ecr_image_waiter.core.builds import (
     UnderWay,
 )
 from ecr_image_waiter.core.conditions import Wanted
-from ecr_image_waiter.core.deadline import Bounds
-from ecr_image_waiter.core.messages import clipped, coded, duration
+from ecr_image_waiter.core.deadline import Bounds, response_reserve
+from ecr_image_waiter.core.messages import LONGEST_MESSAGE, clipped, coded, duration
 from ecr_image_waiter.core.model import (
     AccessDenied,
     Awaited,
@@ -43,7 +43,6 @@ from ecr_image_waiter.core.model import (
     images_of,
     lacks_image,
 )
-from ecr_image_waiter.core.state import Cause, GivenUp
 from ecr_image_waiter.core.uris import PUBLIC_HOSTS, registry_in
 
 NEWEST_TAGS: Final = 5
@@ -56,11 +55,11 @@ _ENDS: Final = {
     "Stopped": "was stopped",
     "Cancelled": "was cancelled",
 }
-_LONGEST_MESSAGE: Final = 600
-_ROLE: Final = re.compile(r":assumed-role/([^/\s]+)/")
+_ROLE: Final = re.compile(r":(\d*):assumed-role/([^/\s]+)/")
 _ACTION: Final = re.compile(r"\b((?:ecr|ecr-public|sts|codebuild|codepipeline):[A-Za-z]+)")
 _RESOURCE: Final = re.compile(r"\b(arn:\S+:(?:(?:repository|registry|role)/|code(?:build|pipeline):)\S+)")
-_LIMITS: Final = {True: "ServiceTimeout", False: "the function's timeout"}
+_THROTTLED: Final = re.compile("Throttl|TooManyRequests|LimitExceeded")
+LIMITS: Final = {True: "ServiceTimeout", False: "the function's timeout"}
 """The limit that shortened a wait, by whether CloudFormation waits."""
 
 
@@ -104,18 +103,16 @@ def subject(wanted: Sequence[Wanted]) -> str:
     return str(wanted[0].image) if len(wanted) == 1 else f"{len(wanted)} images"
 
 
-def called(one: Wanted) -> str:
-    """Returns one of several images by its Id and its name."""
-    return one.id if one.id == str(one.image) else f"{one.id} ({one.image})"
-
-
 def seen(found: Found) -> str:
     """Returns what a check saw, as a phrase for the log and for a Reason."""
     match found:
         case Awaited():
             return seen(found.images) + awaited_build(found)
+        case Several(findings=((_, only),)):
+            return seen(only)
         case Several():
-            return _seen_of_several(found)
+            ready = f"{len(found.findings) - len(found.missing)} of {len(found.findings)} are ready"
+            return "; ".join([ready, *grouped((seen(each), id_) for id_, each in found.missing)])
         case _:
             return _seen_of_one(found)
 
@@ -164,13 +161,6 @@ def elsewhere(repository: str) -> str:
     if host in PUBLIC_HOSTS:
         return " (for an image of ECR Public, set ImageUri to its whole URI)"
     return f' (only ECR is checked; for a pull-through cache of "{host}", pull the image once)'
-
-
-def _seen_of_several(found: Several) -> str:
-    if len(found.findings) == 1:
-        return seen(found.findings[0][1])
-    ready = f"{len(found.findings) - len(found.missing)} of {len(found.findings)} are ready"
-    return "; ".join([ready, *grouped((seen(each), id_) for id_, each in found.missing)])
 
 
 def grouped(told: Iterable[tuple[str, str]]) -> list[str]:
@@ -225,7 +215,7 @@ def run_of(builder: Builder, run: BuildRun) -> str:
 
 def ended(run: BuildRun) -> str:
     """Returns how a run ended."""
-    message = clipped(" ".join(run.message.split()), _LONGEST_MESSAGE)
+    message = clipped(" ".join(run.message.split()), LONGEST_MESSAGE)
     how = _ENDS.get(run.said, f"ended as {clipped(run.said)}")
     return f"{how}{_where(run)}" + (f": {message}" if message else "")
 
@@ -234,20 +224,6 @@ def _where(run: BuildRun) -> str:
     if run.where == "queued":
         return ", queued"
     return f" in {clipped(run.where, 200)}" if run.where else ""
-
-
-def link_of(run: BuildRun) -> str:
-    """Returns the link to a run in parentheses, empty if its service gave no link."""
-    return f" ({clipped(run.link, 400)})" if run.link else ""
-
-
-def pushed_since(run: BuildRun, newest: NewestTags | None, now: float) -> str:
-    """Returns the tags that were pushed since a run began, as a clause; empty if tags were not read."""
-    if newest is None:
-        return ""
-    new = (entry for entry in newest.tags if entry.pushed_at >= run.began)
-    got = ", ".join(f'"{entry.tag}" ({duration(now - entry.pushed_at)} old)' for entry in new)
-    return f"; tags pushed since it began: {got or 'none' + among(newest)}"
 
 
 def among(newest: NewestTags) -> str:
@@ -268,22 +244,11 @@ class Effort:
         checks = "1 check" if self.checks == 1 else f"{self.checks} checks"
         return f"{duration(self.seconds)}{wanted and f' for {wanted}'} ({checks}{self.note})"
 
-    def __str__(self) -> str:
-        return self.on("")
-
-
-def effort_of(given_up: GivenUp, bounds: Bounds, now: float) -> Effort:
-    """Returns the effort of a wait, with its unanswered checks, and the limit that shortened it."""
-    note = f", {given_up.unanswered} unanswered" if given_up.unanswered else ""
-    if given_up.cause is Cause.TIME_UP and bounds.shortened:
-        note += f"; cut from {duration(bounds.template_limit - bounds.start)} by {_LIMITS[bounds.expires < math.inf]}"
-    return Effort(now - bounds.start, given_up.checks, note)
-
 
 def whom_to_allow(message: str, terms: Terms) -> str:
     """Returns the principal to allow, which AWS's message may name."""
     role = _ROLE.search(message)
-    return f'the role "{role[1]}"' if role else terms.waiter
+    return f'the role "{role[2]}" of account {role[1]}' if role else terms.waiter
 
 
 def denial(code: str, message: str) -> str:
@@ -291,7 +256,7 @@ def denial(code: str, message: str) -> str:
     resource = _RESOURCE.search(message)
     if resource and _ROLE.search(message) and _ACTION.search(message):
         message = message[resource.end() :].strip().removeprefix("because ")
-    return clipped(coded(code, message), _LONGEST_MESSAGE)
+    return coded(code, message)
 
 
 def grant(denied: AccessDenied, place: Place, arn: str, terms: Terms) -> str:
@@ -306,7 +271,8 @@ def grant(denied: AccessDenied, place: Place, arn: str, terms: Terms) -> str:
         case Lacks.KEY:
             return f"ECR may not use the KMS key of {arn} ({said}); enable it and restore ECR's grant for kms:Decrypt"
         case Lacks.UPSTREAM:
-            return f"the upstream registry of {arn} denied access ({said}); correct the secret of its cache rule"
+            rule = "correct the secret or the role of its pull-through cache rule"
+            return f"the upstream registry of {arn} denied access ({said}); {rule}"
         case _:
             assert_never(denied.lacks)
 
@@ -316,35 +282,57 @@ def _allow(message: str, place: Place, arn: str, terms: Terms) -> str:
     named, resource = _ACTION.search(message), _RESOURCE.search(message)
     action = named[1] if named else "ecr-public:DescribeImages" if place.is_public else "ecr:DescribeImages"
     service = action.partition(":")[0]
+    call = f"{action} on {resource[1] if resource else arn}"
+    if service != "sts" and place.assumed:
+        terms = replace(terms, waiter=f"the role of {terms.named('RoleArn')}", by_parameter=lambda _: "")
+    whom = whom_to_allow(message, terms)
     parameter = terms.by_parameter("AssumableRoleArns" if service == "sts" else "RepositoryArnPattern")
-    how = f", for example{parameter}" if parameter else ""
+    if "explicit deny" in message:
+        return f"remove the explicit deny of {call} for {whom}"
     if service == "sts":
         how = f"{parameter}, and name {terms.trusted} in that role's trust policy"
+    elif "resource-based" in message:
+        how = " in the repository's policy"
     elif service == "ecr-public" and parameter:
         how = " (the waiter stack's policy LookForPublicImages allows it, unless another policy restricts it)"
-    return f"allow {action} on {resource[1] if resource else arn} to {whom_to_allow(message, terms)}{how}"
+    else:
+        how = f", for example{parameter}" if parameter else ""
+    return f"allow {call} to {whom}{how}"
 
 
 def advice(image: ImageId, bounds: Bounds, finding: Finding | None, newest: NewestTags | None, terms: Terms) -> str:
     """Returns what to do after a timeout."""
     named = terms.named
-    limit = _LIMITS[bounds.expires < math.inf] if bounds.shortened else named("MaxRetries")
     match finding:
         case NoImage(tag_points_at=str()):
             return f"correct {named('ImageTag')} or {named('ImageDigest')}, or move the tag"
         case NotYet():
-            return f"check its build, {named('Labels')} and {named('PushedAfter')}, or raise {limit}"
+            return f"check its build, {named('Labels')} and {named('PushedAfter')}, or {_longer(bounds, terms)}"
         case NotPullable(status="ARCHIVED"):
             return "restore it or push it again"
         case NotPullable():
             return f"{terms.again} when ECR has restored it"
-        case Unavailable():
-            return f"check ECR's health and {terms.here} network"
+        case Unavailable(code=code, message=message):
+            if _THROTTLED.search(code):
+                return "run fewer waits at once, or raise ECR's quota"
+            if code.startswith("UnableToGetUpstream"):
+                return "check the upstream registry"
+            status = "HTTP status" in message
+            return f"check {terms.here} route to S3" if status else f"check ECR's health and {terms.here} network"
         case NoRegion():
             return f"correct {named('Region')} or {named('ImageUri')}"
         case NoRepository():
-            return "create it, or check the push that should"
-        case _ if newest and newest.tags and image.tag:
-            return f"correct {named('ImageTag')}, check its build, or raise {limit}"
+            return "create the repository, or check the push that creates it"
         case _:
-            return f"check its build, or raise {limit}"
+            tag = f"correct {named('ImageTag')}, " if newest and newest.tags and image.tag else ""
+            return f"{tag}check its build, or {_longer(bounds, terms)}"
+
+
+def _longer(bounds: Bounds, terms: Terms) -> str:
+    """Returns what gives the image more time, within the maximum of each limit."""
+    # In floats, the end of a wait that lasts as long as ServiceTimeout allows may differ.
+    if not bounds.shortened and bounds.limit < bounds.expires - response_reserve(bounds.expires - bounds.start) - 1:
+        return f"raise {terms.named('MaxRetries')}"
+    of_stack = bounds.expires < math.inf
+    longest, otherwise = (3360, "start the build earlier") if of_stack else (870, "invoke the function again")
+    return otherwise if math.ceil(bounds.limit - bounds.start) >= longest else f"raise {LIMITS[of_stack]}"
