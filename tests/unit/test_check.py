@@ -409,11 +409,11 @@ def test_whatever_moves_or_goes_between_two_calls_an_answer_is_one_image_that_wa
         push(tag)
     ecr.before = disturb
     images = [wanted(number, Platform="linux/arm64", Labels={"build": "1"}) for number in range(3 if several else 1)]
-    check = checking(ecr, *images)
+    checks = ImageChecks(ecr.registry(), images, Cache(), NOW)
 
     answered = 0
     for _ in range(500 if several else 200):
-        found = check()
+        found = checks(include_archived=True, budget=lambda: 9.0)
         assert not isinstance(decisive(found), NotDeployable | Refused | AccessDenied | NoRepository)
         if not found.missing:
             answered += 1
@@ -421,7 +421,7 @@ def test_whatever_moves_or_goes_between_two_calls_an_answer_is_one_image_that_wa
                 assert builds[image.digest] == ("1", image.platform_digest)
                 assert image.architecture == "arm64"
                 assert image.pushed_at is not None
-            check = checking(ecr, *images)
+            checks = ImageChecks(ecr.registry(), images, Cache(), NOW)
     assert answered >= (1 if several else 20)
 
 
