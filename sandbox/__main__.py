@@ -38,7 +38,7 @@ def main() -> int:
             print(f"  export {key}={shlex.quote(value)}")
         print(
             f"""
-  .venv/bin/python -m sandbox.images app latest    # push an image
+  .venv/bin/python -m sandbox.images REPOSITORY TAG    # push an image for linux/arm64
   aws cloudformation deploy --stack-name app --template-file TEMPLATE --capabilities CAPABILITY_IAM
   aws logs tail {cloud.output(STACK, "LogGroupName")}
 

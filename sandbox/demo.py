@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from .cloud import STACK, STATE, Cloud, python_note
+from .processes import PATIENCE
 from .scenarios import IMAGES, SCENARIOS, Scenario
 from .timeline import lines
 
@@ -22,7 +23,6 @@ _STYLES = {"good": "green", "bad": "red", "plain": "", "dim": "dim"}
 HOLD_BACK = 3.0
 """Seconds. Log lines come when an invocation ends; held back for so long, they mostly stand in order with the stack's
 events. Held back for as long as an invocation takes, they always do."""
-_LAST_LINES = 1.5
 
 
 def follow(cloud: Any, stack: str, log_group: str, console: Console, hold_back: float = HOLD_BACK) -> str:
@@ -35,8 +35,9 @@ def follow(cloud: Any, stack: str, log_group: str, console: Console, hold_back: 
     while True:
         status = str(cloud.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"])
         over = not status.endswith("_IN_PROGRESS")
-        if over:
-            time.sleep(_LAST_LINES)
+        patience = time.monotonic() + PATIENCE
+        while over and not _all_logged(cloud, stack, log_group) and time.monotonic() < patience:
+            time.sleep(0.3)
         for line in lines(cloud, stack, log_group):
             start = line.at if start is None else start
             text = line.plain(start)
@@ -46,6 +47,16 @@ def follow(cloud: Any, stack: str, log_group: str, console: Console, hold_back: 
         if over:
             return status
         time.sleep(0.3)
+
+
+def _all_logged(cloud: Any, stack: str, log_group: str) -> bool:
+    """Return whether each wait that has ended has its last line in the log, which comes when its invocation ends."""
+    events = cloud.client("cloudformation").describe_stack_events(StackName=stack)["StackEvents"]
+    waits = [event for event in events if event["ResourceType"] == "Custom::EcrImageWaiter"]
+    ended = {
+        each["LogicalResourceId"] for each in waits if each["ResourceStatus"] in ("CREATE_COMPLETE", "CREATE_FAILED")
+    }
+    return ended <= {line.resource for line in lines(cloud, stack, log_group) if line.text.startswith("Sent ")}
 
 
 def play(

@@ -9,12 +9,12 @@ distribution, "Image Manifest Version 2, Schema 2"; BuildKit, "Image attestation
 registries", helm#11482.
 """
 
+import argparse
 import contextlib
 import gzip
 import hashlib
 import io
 import json
-import sys
 import tarfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -211,11 +211,14 @@ def _digest(blob: bytes) -> str:
 
 def main() -> None:
     """Push an image into the repository, and under the tag, that the arguments name."""
-    repository, tag = sys.argv[1:]
-    ecr = boto3.client("ecr")
+    parser = argparse.ArgumentParser(prog="python -m sandbox.images", description=main.__doc__)
+    parser.add_argument("repository")
+    parser.add_argument("tag")
+    parser.add_argument("--architecture", default="arm64", choices=("arm64", "amd64"))
+    options, ecr = parser.parse_args(), boto3.client("ecr")
     with contextlib.suppress(ecr.exceptions.RepositoryAlreadyExistsException):
-        ecr.create_repository(repositoryName=repository)
-    print(f"{repository}:{tag} {push(ecr, repository, tag, content=datetime.now(UTC).isoformat())}")
+        ecr.create_repository(repositoryName=options.repository)
+    print(f"{options.repository}:{options.tag}", push(ecr, **vars(options), content=datetime.now(UTC).isoformat()))
 
 
 if __name__ == "__main__":

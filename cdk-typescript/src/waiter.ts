@@ -97,7 +97,8 @@ export class EcrImageWaiter extends Attributes {
 
   protected ofOne(name: string): string {
     if (this.images.has("")) return this.attribute(name);
-    throw new Error(`${this.node.path} waits for several images: of each there is imageUriOf(id) alone`);
+    const ids = [...this.images.keys()].join(", ");
+    throw new Error(`${this.node.path} waits for a list of images: give one's Id (${ids})`);
   }
 
   protected attribute(name: string): string {

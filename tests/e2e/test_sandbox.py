@@ -16,7 +16,7 @@ from rich.console import Console
 from sandbox.cloud import STACK, Cloud
 from sandbox.demo import chosen, play
 from sandbox.processes import PATIENCE, ROOT, PortTaken
-from sandbox.scenarios import IMAGES, SCENARIOS
+from sandbox.scenarios import IMAGES
 from tests.support.case_selection import some_slow
 from tests.support.demo_output import AT_THE_END, require_every_line, told_of
 from tests.support.functions import LONG_TIMEOUT, Deployed
@@ -132,7 +132,6 @@ def test_every_line_of_the_demo_is_one_of_the_stack_s_events_or_of_the_log_s_and
     ("asked", "said"),
     [
         (["--scenario", "frist-deploy"], "SCENARIO: received frist-deploy, allowed: build-fails, first-deploy"),
-        (["--image", "late"], "IMAGE: received late, allowed: pushed, never"),
         (["--image", "never", "--scenario", "build-fails"], "IMAGE and SCENARIO: one of them, not both"),
     ],
 )
@@ -148,5 +147,3 @@ def test_a_demo_that_is_not_there_is_one_clear_error(
 
 def test_the_demo_that_nobody_names_is_the_one_whose_images_come() -> None:
     assert chosen(["--image", "", "--scenario", ""])[0] is IMAGES["pushed"]
-    assert chosen(["--image", "never", "--scenario", ""])[0] is IMAGES["never"]
-    assert chosen(["--image", "", "--scenario", "first-deploy"])[0] is SCENARIOS["first-deploy"]

@@ -409,7 +409,7 @@ def test_whatever_moves_or_goes_between_two_calls_an_answer_is_one_image_that_wa
         push(tag)
     ecr.before = disturb
     images = [wanted(number, Platform="linux/arm64", Labels={"build": "1"}) for number in range(3 if several else 1)]
-    checks = ImageChecks(ecr.registry(), images, Cache(), NOW)
+    checks: Any = ImageChecks(ecr.registry(), images, Cache(), NOW)
 
     answered = 0
     for _ in range(500 if several else 200):
