@@ -79,7 +79,7 @@ export class EcrImageWaiterProvider extends Construct {
     const given = Object.fromEntries(Object.values(parameters).filter(([, value]) => value !== undefined));
     const template = JSON.parse(readFileSync(path.join(ARTIFACT, "waiter.json"), "utf8")) as Template;
     const names = Object.entries(parameters).map(([prop, [parameter]]) => [prop, parameter] as const);
-    const unknown = Object.entries(props).filter(([prop, value]) => value !== undefined && !(prop in parameters));
+    const unknown = Object.entries(props).filter(([prop, value]) => value !== undefined && !Object.hasOwn(parameters, prop));
     const faults = Object.entries(given).flatMap(([name, value]) =>
       (Array.isArray(value) ? value : [value]).flatMap((each) => faultsOf(name, template.Parameters[name], each)),
     );

@@ -10,6 +10,7 @@ import { PROPERTIES, WORDS } from "./generated";
 const SCHEMA = path.join(__dirname, "..", "schema", "ecr-image-waiter.json");
 const COUNTS = ["minItems", "maxItems", "minProperties", "maxProperties"];
 const LONGEST = 60;
+const PROPS = Object.entries({ ...PROPERTIES, serviceToken: "ServiceToken" });
 
 type Schema = Readonly<Record<string, { readonly errorMessage?: string } | undefined>>;
 
@@ -32,6 +33,17 @@ export function shown(value: unknown): string {
   if (typeof value !== "string") return String(value);
   const text = value.length <= LONGEST ? value : `${value.slice(0, LONGEST - 3)}...`;
   return `"${text.replace(/\p{C}/gu, (hidden) => JSON.stringify(hidden).slice(1, -1))}"`;
+}
+
+/** Returns whether this is CloudFormation's name of a property, which is no prop. */
+export function isProperty(name: string): boolean {
+  return PROPS.some(([, property]) => property === name);
+}
+
+/** Returns a fault for each prop that is spelled as CloudFormation spells the property. */
+export function faultsOfSpelling(props: object, before = ""): string[] {
+  const spelled = Object.entries(props).filter(([name, value]) => value !== undefined && isProperty(name));
+  return spelled.map(([name, value]) => before + unknownProp(name, value, PROPS));
 }
 
 /** Returns the fault of an unknown prop. `known`: the props that there are, each with its name in CloudFormation. */
@@ -61,12 +73,11 @@ function faultOf(error: ErrorObject): string | undefined {
     case "additionalProperties": {
       const unknown = (error.params as { additionalProperty: string }).additionalProperty;
       const value = (error.data as Record<string, unknown>)[unknown];
-      const props = Object.entries({ ...PROPERTIES, serviceToken: "ServiceToken" });
-      if (inside && props.some(([, property]) => property === unknown)) {
+      if (inside && isProperty(unknown)) {
         return `${before}${unknown}: ${put(WORDS.ofAll, { received: shown(value) })}`;
       }
       const known = (error.parentSchema as { properties: Schema }).properties;
-      return before + unknownProp(unknown, value, props.filter(([, property]) => property in known));
+      return before + unknownProp(unknown, value, PROPS.filter(([, property]) => property in known));
     }
     case "anyOf":
       return `StartBuild: ${WORDS.StartBuild}`;

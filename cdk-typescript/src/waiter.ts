@@ -9,7 +9,7 @@ import { Construct } from "constructs";
 
 import { Attributes, type Image, type ImageProps, PROPERTIES, type WaiterProps } from "./generated";
 import type { EcrImageWaiterProvider } from "./provider";
-import { faultsOf } from "./validation";
+import { faultsOf, faultsOfSpelling, isProperty } from "./validation";
 
 const TYPE = "Custom::EcrImageWaiter";
 const SERVICE_TOKEN_PARAMETER = "/ecr-image-waiter/service-token";
@@ -50,7 +50,11 @@ export class EcrImageWaiter extends Attributes {
     const { serviceToken, serviceTokenParameter = SERVICE_TOKEN_PARAMETER, ...waiter } = props;
     this.images = new Map<string, ImageProps>(waiter.images?.map((image) => [image.id, image]) ?? [["", waiter]]);
     const properties = propertiesOf(waiter, Stack.of(this));
-    const faults = faultsOf(properties);
+    const faults = [
+      ...faultsOf(properties),
+      ...faultsOfSpelling(waiter),
+      ...(waiter.images ?? []).flatMap((image, at) => faultsOfSpelling(image, `Images[${String(at)}].`)),
+    ];
     if (faults.length > 0) throw new Error([`${this.node.path}, ${TYPE}, is not valid:`, ...faults].join("\n- "));
 
     const { ServiceTimeout, ...others } = properties; // The library warns of it among the others.
@@ -176,8 +180,9 @@ function propertiesOf(props: WaiterProps | Image, stack: Stack): Record<string, 
   const names: Readonly<Record<string, string>> = PROPERTIES;
   for (const name of Object.keys({ ...names, ...props })) {
     const value = valueOf(name, props[name as keyof typeof props], stack);
-    // An unknown name stays as it is, for the error.
-    if (value !== undefined) properties[names[name] ?? name] = value;
+    // An unknown name stays as it is, for the error; a property's would take the place of its prop.
+    const property = Object.hasOwn(names, name) ? names[name] : name;
+    if (value !== undefined && property !== undefined && !isProperty(name)) properties[property] = value;
   }
   if (typeof props.repository === "object") {
     const [account, region] = registryOf(props.repository);
@@ -192,7 +197,7 @@ function valueOf(name: string, value: unknown, stack: Stack): unknown {
   if (value instanceof lambda.Architecture) return value.dockerPlatform;
   if (value instanceof Date) return value.toISOString().replace(/\.\d+Z$/, "+00:00");
   if (name === "images") return (value as readonly Image[] | undefined)?.map((image) => propertiesOf(image, stack));
-  const attribute = NAMED_BY[name];
+  const attribute = Object.hasOwn(NAMED_BY, name) ? NAMED_BY[name] : undefined;
   if (attribute === undefined || typeof value !== "object") return value;
   return (value as Record<string, unknown>)[attribute];
 }

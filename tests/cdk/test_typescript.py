@@ -32,14 +32,19 @@ UNKNOWN: Final = {
         "waiters": {
             "Image": {
                 "images": [
-                    {"id": "A", "repository": "app", "tag": "v1", "plattform": "arm64"},
+                    {"id": "A", "repository": "app", "tag": "v1", "plattform": "arm64", "ImageTag": "v2"},
                     {"id": "B", "repository": "app", "tag": "v1", "maxRetries": 3},
                 ]
             }
         }
     },
     "unknown props of the provider": {
-        "waiters": {"Image": {"serviceToken": {"$provider": {"memory": 256, "logRetention": 7}}}}
+        "waiters": {"Image": {"serviceToken": {"$provider": {"memory": 256, "logRetention": 7, "toString": "x"}}}}
+    },
+    "CloudFormation's names": {
+        "waiters": {
+            "Image": {"repository": "app", "tag": "v1", "RepositoryName": "b", "ServiceToken": "arn", "toString": "x"}
+        }
     },
 }
 """Apps with props that Python refuses as unknown arguments."""
@@ -104,6 +109,7 @@ def test_both_languages_report_the_same_faults_in_one_error(name: str, in_typesc
             "unknown props of images",
             [
                 'Images[0].plattform: received "arm64", unknown property; the nearest known one is platform',
+                'Images[0].ImageTag: received "v2", unknown property; the nearest known one is tag',
                 (
                     "Images[1].MaxRetries: received 3, no property of one image; it applies to every image, so set it "
                     "next to Images"
@@ -115,6 +121,15 @@ def test_both_languages_report_the_same_faults_in_one_error(name: str, in_typesc
             [
                 "memory: received 256, unknown property; the nearest known one is memorySize",
                 "logRetention: received 7, unknown property; the nearest known one is logRetentionDays",
+                'toString: received "x", unknown property; the nearest known one is repositories',
+            ],
+        ),
+        (
+            "CloudFormation's names",
+            [
+                'RepositoryName: received "b", unknown property; the nearest known one is repository',
+                'ServiceToken: received "arn", unknown property; the nearest known one is serviceToken',
+                'toString: received "x", unknown property; the nearest known one is trigger',
             ],
         ),
     ],
