@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from ecr_image_waiter.cfn.properties import Properties
 from ecr_image_waiter.cfn.validation import read_properties
-from ecr_image_waiter.core.messages import InvalidRequest
+from ecr_image_waiter.core.messages import InvalidRequest, shown
 from ecr_image_waiter.core.uris import without_fips
 
 from .generated import write_or_check
@@ -160,9 +160,7 @@ def _words(schema: Mapping[str, Any]) -> dict[str, Any]:
     host = _URI.partition("/")[0]
     for_lambda = {"DeployTarget": "Lambda"}
     return {
-        "value": _said("Images", {"Images": []})
-        .replace("a list of 0", "{received}{count}")
-        .replace(allowed["Images"], "{allowed}"),
+        "value": _said("Images", {"Images": []}).replace(" of 0", "{count}").replace(allowed["Images"], "{allowed}"),
         "empty": _said("ImageTag", {**_ONE, "ImageTag": ""}).partition(allowed["ImageTag"])[2],
         "missing": {
             "RepositoryName": _said("RepositoryName", {"ImageTag": "v1"}),
@@ -176,13 +174,11 @@ def _words(schema: Mapping[str, Any]) -> dict[str, Any]:
             "Images": _said("RepositoryName", {"Images": [image], "RepositoryName": "app"}),
             "BuildProject": _said("Pipeline", {**_ONE, "BuildProject": "build", "Pipeline": "pipeline"}),
         },
-        "unknown": _said("MaxRetry", {**_ONE, "MaxRetry": "-"})
-        .replace('"-"', "{received}")
-        .replace("MaxRetries", "{meant}"),
+        "unknown": _said("MaxRetry", {**_ONE, "MaxRetry": "-"}).replace("MaxRetries", "{meant}"),
         "ofAll": _said("Images[0].Trigger", {"Images": [{**image, "Trigger": "-"}]}).replace('"-"', "{received}"),
         "StartBuild": _said("StartBuild", {**_ONE, "StartBuild": True}),
         "Lambda": {
-            "Platform": _said("Platform", {**_ONE, **for_lambda, "Platform": "arm"}).replace('"arm"', "{received}"),
+            "Platform": _said("Platform", {**_ONE, **for_lambda, "Platform": "arm"}),
             "ImageUri": _said("ImageUri", {**for_lambda, "ImageUri": _URI})
             .replace(f'"{host}"', "{received}")
             .replace(f'"{without_fips(host)}"', "{usual}"),
@@ -192,11 +188,13 @@ def _words(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _said(of: str, properties: Mapping[str, Any]) -> str:
-    """Return the sentence of the service about one property, without its name."""
+    """Return the sentence of the service about one property, without its name and the value received."""
+    received = f"received {shown(properties.get(of))}"
     try:
         read_properties(properties, None)
     except InvalidRequest as error:
-        return next(fault.removeprefix(f"{of}: ") for fault in error.faults if fault.startswith(f"{of}: "))
+        said = next(fault.removeprefix(f"{of}: ") for fault in error.faults if fault.startswith(f"{of}: "))
+        return said.replace(received, "received {received}")
     raise AssertionError(f"{properties} are valid")
 
 

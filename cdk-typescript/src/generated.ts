@@ -152,13 +152,13 @@ export const WORDS = {
     "Images.Id": "missing; allowed: 1 to 64 letters and digits"
   },
   "beside": {
-    "ImageUri": "cannot be combined with ImageUri, which contains it; remove one of them",
-    "Images": "cannot be combined with Images; set it per entry",
-    "BuildProject": "cannot be combined with BuildProject; set one of them"
+    "ImageUri": "received {received}, cannot be combined with ImageUri, which contains it; remove one of them",
+    "Images": "received {received}, cannot be combined with Images; set it per entry",
+    "BuildProject": "received {received}, cannot be combined with BuildProject; set one of them"
   },
   "unknown": "received {received}, unknown property; the nearest known one is {meant}",
   "ofAll": "received {received}, no property of one image; it applies to every image, so set it next to Images",
-  "StartBuild": "requires BuildProject or Pipeline; set one of them",
+  "StartBuild": "received {received}, requires BuildProject or Pipeline; set one of them",
   "Lambda": {
     "Platform": "received {received} with DeployTarget Lambda, allowed: linux/amd64 or linux/arm64",
     "ImageUri": "received {received} with DeployTarget Lambda, allowed: {usual}; Lambda rejects FIPS hosts"

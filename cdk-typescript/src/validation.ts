@@ -79,15 +79,17 @@ function faultOf(error: ErrorObject): string | undefined {
       const known = (error.parentSchema as { properties: Schema }).properties;
       return before + unknownProp(unknown, value, PROPS.filter(([, property]) => property in known));
     }
-    case "anyOf":
-      return `StartBuild: ${WORDS.StartBuild}`;
+    case "anyOf": {
+      const { StartBuild: received } = error.data as { StartBuild: unknown };
+      return `StartBuild: ${put(WORDS.StartBuild, { received: shown(received) })}`;
+    }
     case "required": {
       if (steps.includes("anyOf")) return undefined;
       const missing = (error.params as { missingProperty: string }).missingProperty;
       return `${before}${missing}: ${word(WORDS.missing, inside ? `Images.${missing}` : missing)}`;
     }
     case "false schema":
-      return `${before}${name}: ${word(WORDS.beside, steps.at(-4) ?? "")}`;
+      return `${before}${name}: ${put(word(WORDS.beside, steps.at(-4) ?? ""), { received: shown(error.data) })}`;
     default:
       if (Token.isUnresolved(error.data)) return undefined;
       if (steps.includes("DeployTarget") && name !== "DeployTarget") {

@@ -135,7 +135,7 @@ def test_all_that_is_wrong_stands_in_one_error() -> None:
     assert "Images[1].ImageTag: missing" in faults(
         images=[Image(id="A", image_uri=URI), Image(id="B", repository="b1")]
     )
-    assert "RepositoryName: cannot be combined with Images" in faults(
+    assert 'RepositoryName: received "app", cannot be combined with Images' in faults(
         repository="app", images=[Image(id="A", image_uri=URI)]
     )
     assert 'duplicate Id "A"' in faults(images=[Image(id="A", image_uri=URI)] * 2)

@@ -233,7 +233,7 @@ def test_all_faults_are_printed_at_once_each_by_its_option(command: Command) -> 
             "--from /does/not/exist: No such file or directory",
             '--platform: received "z80", allowed: a platform',
             '--max-retries: received "x", allowed: a whole number from 0 to 3600',
-            "--start-build: requires --build-project or --pipeline; set one of them",
+            '--start-build: received "true", requires --build-project or --pipeline; set one of them',
             'App:v1: the repository\'s name: received "App", allowed: ',
             "app: the tag: missing; set the tag, the digest or both",
             "no region",
@@ -274,7 +274,7 @@ NO_LIST = "--from f: received a JSON object, allowed: a JSON list of objects, or
         (
             f"app:v1 {URI}:v1 --registry-id {ACCOUNT}",
             "",
-            f"{URI}:v1: --registry-id: cannot be combined with the URI, which ",
+            f'{URI}:v1: --registry-id: received "{ACCOUNT}", cannot be combined with the URI, which ',
         ),
         ("1.dkr.ecr.cn-north-1.amazonaws.com.cn/app:v1".replace("1", ACCOUNT, 1), "", f"{ACCOUNT}.dkr.ecr.cn-north-1."),
         (

@@ -184,10 +184,6 @@ CASES = {
         f"{TIMED_OUT}the image is not available yet (status ACTIVATING); deploy again when ECR has restored it",
         newest=NewestTags(()),
     ),
-    "no repository, which was waited for": Case(
-        GivenUp(Cause.TIME_UP, NoRepository(), 37),
-        f"{TIMED_OUT}the repository does not exist; create the repository, or check the push that creates it",
-    ),
     "ECR unavailable": Case(
         GivenUp(Cause.TIME_UP, Unavailable("ThrottlingException", "Rate exceeded"), 37, 3),
         'Timed out waiting 30 min for "team/app:v1" in eu-west-1 (37 checks, 3 unanswered): ECR did not answer '

@@ -232,8 +232,8 @@ def entry(**more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("properties", "begins", "ends"),
     [
-        ({"ImageUri": f"{REPOSITORY_URI}:v1", "RegistryId": "123456789012"}, "RegistryId: ", "remove one of them"),
-        ({**entry(), "Region": "eu-west-1"}, "Region: cannot be combined with Images", ""),
+        ({"ImageUri": f"{REPOSITORY_URI}:v1", "ImageTag": "v1"}, 'ImageTag: received "v1", ', "remove one of them"),
+        ({**entry(), "Region": "eu-west-1"}, 'Region: received "eu-west-1", cannot be combined with Images', ""),
         ({"Images": [PROPERTIES]}, "Images[0].Id: missing", "1 to 64 letters and digits"),
         ({"Images": [{"Id": "App", "RepositoryName": "app"}]}, "Images[0].ImageTag: missing", ""),
         ({"Images": ["app:v1"]}, 'Images[0]: received "app:v1"', "an object with an Id"),
@@ -256,7 +256,7 @@ def entry(**more: Any) -> dict[str, Any]:
             {"ImageUri": "public.ecr.aws/shop/app:v1", "DeployTarget": "Lambda"},
             *("DeployTarget: received Lambda with an image in ECR Public", "function's region, eu-west-1"),
         ),
-        ({"ImageUri": "public.ecr.aws/shop/app:v1", "Platform": "arm64"}, "Platform: ", "no manifests; remove it"),
+        ({"ImageUri": "public.ecr.aws/shop/app:v1", "Platform": "arm64"}, 'Platform: received "arm64", ', "remove it"),
     ],
 )
 def test_properties_that_do_not_go_together_or_lead_nowhere_are_refused(

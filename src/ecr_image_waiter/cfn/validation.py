@@ -95,7 +95,7 @@ def _faults_together(received: Mapping[object, object]) -> Iterator[str]:
     """Returns what is wrong with properties beside each other, each of which may be right."""
     if "Images" in received:
         yield from (
-            f"{name}: cannot be combined with Images; set it per entry"
+            f"{name}: received {shown(received[name])}, cannot be combined with Images; set it per entry"
             for name in OneImage.model_fields
             if name in received
         )
@@ -108,16 +108,18 @@ def _faults_together(received: Mapping[object, object]) -> Iterator[str]:
         if image.get("DeployTarget") == "Lambda":
             yield from _faults_of_lambda(before, image)
     first, *others = [kind.property for kind in BuilderKind if kind.property in received] or [""]
-    yield from (f"{name}: cannot be combined with {first}; set one of them" for name in others)
+    for name in others:
+        yield f"{name}: received {shown(received[name])}, cannot be combined with {first}; set one of them"
     if "StartBuild" in received and not first:
         kinds = " or ".join(kind.property for kind in BuilderKind)
-        yield f"StartBuild: requires {kinds}; set one of them"
+        yield f"StartBuild: received {shown(received['StartBuild'])}, requires {kinds}; set one of them"
 
 
 def _faults_of_identity(before: str, image: Mapping[object, object]) -> Iterator[str]:
     if "ImageUri" in image:
         yield from (
-            f"{before}{name}: cannot be combined with ImageUri, which contains it; remove one of them"
+            f"{before}{name}: received {shown(image[name])}, cannot be combined with ImageUri, which contains it; "
+            "remove one of them"
             for name in _PARTS
             if name in image
         )
@@ -181,7 +183,8 @@ def _faults_of_place(received: Mapping[object, object], place: Place) -> Iterato
         if source.alias:
             for name in ("Platform", "Labels"):
                 if name in image:
-                    yield (f"{before}{name}: cannot be used with ECR Public, whose API returns no manifests; remove it")
+                    why = "cannot be used with ECR Public, whose API returns no manifests; remove it"
+                    yield f"{before}{name}: received {shown(image[name])}, {why}"
 
 
 def _fault(kind: str, loc: tuple[int | str, ...], received: object) -> str:
