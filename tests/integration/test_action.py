@@ -90,7 +90,7 @@ def test_all_invalid_inputs_are_in_one_error_in_the_options_words(ecr: Any, acti
     assert done.status == 2
     assert done.json["Cause"] == "wrong-usage"
     (error,) = done.errors
-    for part in ('--timeout: received "10"', "ghcr.io is not a registry of ECR", "--start-build: requires"):
+    for part in ('--timeout: received "10"', "ghcr.io is not a registry of ECR", "--start-build: received"):
         assert part in error
     assert "### ecr-image-waiter: wrong usage\n" in done.summary
 

@@ -47,7 +47,8 @@ def started(program: list[str | Path], mark: str) -> subprocess.Popen[str]:
         line = process.stdout.readline()
         assert line, "it ended"
         up |= {line} if line.endswith("| up\n") else set()
-    assert sum("sleep 600" in each for each in processes_naming(mark)) >= 4
+    # A program is started by its supervisor, which may come to it after the step has printed.
+    eventually(lambda: sum("sleep 600" in each for each in processes_naming(mark)) >= 4, "all programs run")
     return process
 
 
