@@ -1,6 +1,6 @@
-"""An app of two stacks, which tests/e2e deploys: `python -m tests.cdk.app OUT BUCKET`.
+"""An app of two stacks, which tests/e2e deploys: `python -m tests.cdk.app OUT BUCKET STACK...`.
 
-One uses the waiter that is in the account already, one brings its own. Each has a function and a parameter that wait.
+`looked-up` uses the waiter of the account, `own` brings its own. Each has a function and a parameter that wait.
 """
 
 import sys
@@ -12,10 +12,10 @@ from aws_cdk import aws_ssm as ssm
 from ecr_image_waiter.cdk import EcrImageWaiter, EcrImageWaiterProvider
 
 
-def main(out: str, bucket: str) -> None:
-    """Synthesize it, with assets that are taken from a bucket."""
+def main(out: str, bucket: str, *names: str) -> None:
+    """Synthesize the stacks of these names, with assets that are taken from a bucket."""
     app = App(outdir=out)
-    for name in ("looked-up", "own"):
+    for name in names:
         synthesizer = DefaultStackSynthesizer(file_assets_bucket_name=bucket, generate_bootstrap_version_rule=False)
         stack = Stack(app, name, synthesizer=synthesizer)
         waiter = EcrImageWaiterProvider(stack, "Waiter") if name == "own" else None

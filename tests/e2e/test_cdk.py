@@ -30,11 +30,13 @@ def zipped(folder: Path) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def templates(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def templates(request: pytest.FixtureRequest, cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The templates of the stacks of tests/cdk/app.py and of the same app in TypeScript, their assets published."""
     work = tmp_path_factory.mktemp("cdk")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
-    command: list[str | Path] = [CDK_PYTHON, "-m", "tests.cdk.app", work / "python.out", BUCKET]
+    # What no test asks for is not made: `own` installs the packages of a function.
+    asked = [name for name in ("looked-up", "own") if any(f"[{name}]" in item.name for item in request.session.items)]
+    command: list[str | Path] = [CDK_PYTHON, "-m", "tests.cdk.app", work / "python.out", BUCKET, *asked]
     subprocess.run(command, env=environment, cwd=ROOT, check=True, timeout=PATIENCE)
     npm.build(work / "package", {name: cloud.artifact.parent / name for name in npm.FUNCTIONS})
     npm.run(work / "package", "test/app.mts", str(work / "typescript.out"), BUCKET)
